@@ -1,0 +1,114 @@
+/** What checks may ask of the command that holds servers and gateways. */
+import { Deployment, type DeploymentContext, type DeploymentPlan } from "#harness/deployment/deployment";
+import { HarnessError } from "#harness/errors";
+import type { Control } from "#harness/world/control";
+import type { DeploymentInfo } from "#harness/world/run-info";
+
+/** Isolated deployments at the same time; more would fight for two cores. */
+const MAX_ISOLATED = 2;
+
+export class DeploymentPool implements AsyncDisposable {
+  readonly #plan: DeploymentPlan;
+  readonly #context: DeploymentContext;
+  readonly #running = new Map<string, Deployment>();
+  readonly #waiting: (() => void)[] = [];
+  #isolated = 0;
+  #count = 0;
+
+  constructor(plan: DeploymentPlan, context: DeploymentContext) {
+    this.#plan = plan;
+    this.#context = context;
+  }
+
+  async startMain(): Promise<Deployment> {
+    return await this.#start(this.#plan);
+  }
+
+  get control(): Control {
+    const find = (id: string) => {
+      const deployment = this.#running.get(id);
+      if (deployment === undefined) throw new HarnessError("INTERNAL", { what: `no deployment ${id} is running` });
+      return deployment;
+    };
+    return {
+      register: async (id, role, localpart, password, isAdmin) => {
+        const { registersUsers } = find(id).server(role).server.capabilities;
+        if (registersUsers === undefined) {
+          throw new HarnessError("BAD_CONFIG", { what: `${role} has no way to make users`, next: "give shared-secret=… or users=… in --hs" });
+        }
+        return await registersUsers.register(localpart, password, { admin: isAdmin });
+      },
+      addRule: async (id, rule) => find(id).gateway.rules.add(rule),
+      ruleFired: async (id, rule) => find(id).gateway.rules.fired(rule) ?? 0,
+      releaseRule: async (id, rule) => find(id).gateway.rules.release(rule),
+      removeRule: async (id, rule) => find(id).gateway.rules.remove(rule),
+      actOnServer: async (id, role, action) => {
+        const { killable, pausable, restartable } = find(id).server(role).server.capabilities;
+        const act = {
+          kill: killable && (() => killable.kill()),
+          pause: pausable && (() => pausable.pause()),
+          resume: pausable && (() => pausable.resume()),
+          restart: restartable && (() => restartable.restart()),
+        }[action];
+        if (act === undefined) throw new HarnessError("INTERNAL", { what: `${role} can not be asked to ${action}` });
+        await act();
+      },
+      serverLog: async (id, role, lines) => (await find(id).server(role).server.capabilities.hasLogs?.tail(lines)) ?? [],
+      setAppservice: async (id, port) =>
+        find(id).setAppserviceUpstream(port === null ? undefined : { host: "127.0.0.1", port }),
+      startIsolated: async (features) => {
+        while (this.#isolated >= MAX_ISOLATED) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+        this.#isolated++;
+        try {
+          const deployment = await this.#start({ ...this.#plan, id: `isolated-${++this.#count}`, features });
+          return describeDeployment(deployment);
+        } catch (error) {
+          this.#released();
+          throw error;
+        }
+      },
+      stopIsolated: async (id) => {
+        const deployment = this.#running.get(id);
+        if (deployment === undefined || id === this.#plan.id) return;
+        this.#running.delete(id);
+        await deployment[Symbol.asyncDispose]();
+        this.#released();
+      },
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled([...this.#running.values()].map((deployment) => deployment[Symbol.asyncDispose]()));
+    this.#running.clear();
+  }
+
+  async #start(plan: DeploymentPlan): Promise<Deployment> {
+    const deployment = await Deployment.start(plan, this.#context);
+    this.#running.set(plan.id, deployment);
+    return deployment;
+  }
+
+  #released(): void {
+    this.#isolated--;
+    this.#waiting.shift()?.();
+  }
+}
+
+/** A deployment as checks see it: plain data. */
+export function describeDeployment(deployment: Deployment): DeploymentInfo {
+  const { id, asToken, hsToken, senderLocalpart, prefix } = deployment.appservice;
+  return {
+    id: deployment.id,
+    name: deployment.facts.name,
+    topology: deployment.facts.topology,
+    features: [...deployment.features].sort(),
+    appservice: { id, asToken, hsToken, senderLocalpart, prefix },
+    servers: [...deployment.servers.values()].map(({ role, server, links }) => ({
+      role,
+      serverName: server.serverName,
+      clientUrl: links.clientUrl,
+      federationUrl: links.federationUrl,
+      capabilities: Object.keys(server.capabilities),
+    })),
+  };
+}

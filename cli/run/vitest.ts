@@ -1,0 +1,64 @@
+/** Runs check files in Vitest against one deployment and passes on each check's report as it comes. */
+import path from "node:path";
+import { createVitest, type TestCase } from "vitest/node";
+import type { CheckReport, RunInfo } from "#harness/world/run-info";
+
+export interface VitestPlan {
+  readonly root: string;
+  /** Absolute paths of `*.test.ts` files. */
+  readonly files: readonly string[];
+  readonly info: RunInfo;
+  readonly workers: number;
+  /** Checks in flight in each worker. */
+  readonly concurrency: number;
+  readonly signal: AbortSignal;
+  readonly onReport: (report: CheckReport) => void;
+  /** A test that ended without a report: its file could not be loaded, or the worker died. */
+  readonly onBroken: (what: string) => void;
+}
+
+/** Resolves when all checks are done or the signal stopped them. */
+export async function runVitest(plan: VitestPlan): Promise<void> {
+  const vitest = await createVitest(
+    {
+      root: plan.root,
+      config: false,
+      watch: false,
+      include: plan.files.map((file) => path.relative(plan.root, file)),
+      pool: "threads",
+      isolate: false,
+      maxWorkers: plan.workers,
+      maxConcurrency: plan.concurrency,
+      passWithNoTests: true,
+      reporters: [
+        {
+          onTestCaseResult: (test: TestCase) => {
+            const report = test.meta().crucible;
+            if (report !== undefined) plan.onReport(report);
+            else if (test.result().state === "failed") plan.onBroken(`${test.fullName}: ${firstError(test.result().errors)}`);
+          },
+          onTestModuleEnd: (module) => {
+            for (const error of module.errors()) plan.onBroken(`${module.relativeModuleId}: ${error.message}`);
+          },
+          onTestRunEnd: (_modules, errors) => {
+            for (const error of errors) plan.onBroken(error.message);
+          },
+        },
+      ],
+    },
+    { logLevel: "silent", cacheDir: path.join(plan.root, "node_modules/.vite") },
+  );
+  const onAbort = () => void vitest.cancelCurrentRun("keyboard-input");
+  plan.signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    vitest.provide("crucible", plan.info);
+    if (!plan.signal.aborted) await vitest.start();
+  } finally {
+    plan.signal.removeEventListener("abort", onAbort);
+    await vitest.close();
+  }
+}
+
+function firstError(errors: readonly { message: string }[] | undefined): string {
+  return errors?.[0]?.message ?? "failed without an error";
+}

@@ -1,0 +1,123 @@
+/** A server as a child process: own group, log file, known to the run's registry. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { HarnessError } from "#harness/errors";
+
+export interface ChildOptions {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly logFile: string;
+  /** Called with the process id as soon as there is one. */
+  readonly onSpawn: (pid: number) => void;
+  /** Called when it ends without having been asked to. */
+  readonly onUnexpectedExit: (how: string) => void;
+}
+
+/** How long an orderly stop may take before it becomes SIGKILL, milliseconds. */
+const STOP_GRACE_MS = 5_000;
+
+export class Child {
+  readonly #options: ChildOptions;
+  #process: ChildProcess | undefined;
+  #exit: Promise<string> | undefined;
+  #isEnding = false;
+
+  constructor(options: ChildOptions) {
+    this.#options = options;
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  get isRunning(): boolean {
+    return this.#process !== undefined;
+  }
+
+  /** How the process ended, once it has. */
+  get exit(): Promise<string> {
+    return this.#exit ?? Promise.resolve("never started");
+  }
+
+  async start(): Promise<void> {
+    const { command, args, cwd, env, logFile, onSpawn, onUnexpectedExit } = this.#options;
+    const log = openSync(logFile, "a");
+    this.#isEnding = false;
+    const child = spawn(command, args, {
+      cwd,
+      env: { PATH: process.env.PATH ?? "", HOME: cwd, LANG: "C.UTF-8", ...env },
+      stdio: ["ignore", log, log],
+      detached: true,
+    });
+    closeSync(log);
+    this.#process = child;
+    this.#exit = new Promise((resolve) => {
+      child.once("exit", (code, signal) => {
+        const how = signal === null ? `exit code ${code}` : signal;
+        this.#process = undefined;
+        resolve(how);
+        if (!this.#isEnding) onUnexpectedExit(how);
+      });
+      child.once("error", (error) => {
+        this.#process = undefined;
+        resolve(error.message);
+      });
+    });
+    if (child.pid === undefined) {
+      throw new HarnessError("HS_DID_NOT_START", {
+        what: `${command} could not be started`,
+        facts: [await this.#exit],
+        next: "check that the file exists and can be executed",
+      });
+    }
+    onSpawn(child.pid);
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    const pid = this.pid;
+    if (pid === undefined) return;
+    try {
+      process.kill(-pid, signal);
+    } catch {
+      // Gone in between.
+    }
+  }
+
+  async kill(): Promise<void> {
+    this.#isEnding = true;
+    this.signal("SIGKILL");
+    await this.#exit;
+  }
+
+  /** SIGTERM, then SIGKILL when it takes too long. A paused process is woken first. */
+  async stop(): Promise<void> {
+    if (this.#process === undefined) return;
+    this.#isEnding = true;
+    this.signal("SIGCONT");
+    this.signal("SIGTERM");
+    const timer = setTimeout(() => this.signal("SIGKILL"), STOP_GRACE_MS);
+    await this.#exit;
+    clearTimeout(timer);
+  }
+}
+
+/** Last lines of a file that may be large; reads at most its last 256 KiB. */
+export async function tailFile(file: string, count: number): Promise<string[]> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(file, "r");
+    const { size } = await handle.stat();
+    const length = Math.min(size, 256 * 1024);
+    const buffer = Buffer.alloc(length);
+    await handle.read(buffer, 0, length, size - length);
+    const lines = buffer.toString("utf8").split("\n");
+    return lines.filter((line) => line !== "").slice(-count);
+  } catch {
+    return [];
+  } finally {
+    await handle?.close();
+  }
+}

@@ -1,0 +1,111 @@
+/** Python environments from PyPI, made once and cached. */
+import { existsSync } from "node:fs";
+import { rename, rm } from "node:fs/promises";
+import path from "node:path";
+import { HarnessError } from "#harness/errors";
+import { cacheFolder } from "../cache.ts";
+import { runCommand } from "./command.ts";
+
+const CANDIDATES = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10", "python"];
+const UV_VERSION = "0.9.9";
+
+export interface EnvironmentPlan {
+  /** Folder in the cache, for example `synapse/1.163.2`. */
+  readonly name: readonly string[];
+  readonly packages: readonly string[];
+  readonly signal: AbortSignal;
+  readonly progress: (line: string) => void;
+}
+
+/**
+ * The environment's Python with the packages installed; made when it is not there yet.
+ *
+ * @throws HarnessError NO_PYTHON, INSTALL_FAILED
+ */
+export async function pythonEnvironment(plan: EnvironmentPlan): Promise<string> {
+  const folder = path.join(cacheFolder(...plan.name.slice(0, -1)), plan.name.at(-1) ?? "env");
+  const python = path.join(folder, "bin", "python");
+  if (existsSync(path.join(folder, "complete"))) return python;
+  const base = await findPython();
+  const { progress, signal } = plan;
+  await rm(folder, { recursive: true, force: true });
+  // Made in place, since an environment can not be moved; the marker comes last, so half an environment is never used.
+  const uv = await findUv(base, plan);
+  progress(`installing ${plan.packages.join(" ")} (once; cached in ${folder})`);
+  const steps: [string, string[]][] =
+    uv === undefined
+      ? [
+          [base, ["-m", "venv", folder]],
+          [python, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...plan.packages]],
+        ]
+      : [
+          [uv, ["venv", "--quiet", "--python", base, folder]],
+          [uv, ["pip", "install", "--quiet", "--python", python, "--compile-bytecode", ...plan.packages]],
+        ];
+  for (const [command, args] of steps) {
+    const { code, output } = await runCommand(command, args, { signal });
+    if (code === 0) continue;
+    await rm(folder, { recursive: true, force: true });
+    throw new HarnessError("INSTALL_FAILED", {
+      what: `${plan.packages[0]} could not be installed`,
+      facts: [`${command} ${args.join(" ")}`, ...output.trim().split("\n").slice(-12)],
+      next: "check that the Python package index answers; a compiler may be missing for this version",
+    });
+  }
+  await runCommand("touch", [path.join(folder, "complete")]);
+  return python;
+}
+
+/** @throws HarnessError NO_PYTHON that says what to install. */
+export async function findPython(): Promise<string> {
+  const seen: string[] = [];
+  for (const candidate of CANDIDATES) {
+    const { code, output } = await runCommand(candidate, [
+      "-c",
+      "import sys, venv, ensurepip; print(sys.executable, '%d.%d' % sys.version_info[:2])",
+    ]);
+    const [executable, version] = output.trim().split(" ");
+    if (code === 0 && executable !== undefined && version !== undefined) {
+      const [major = 0, minor = 0] = version.split(".").map(Number);
+      if (major === 3 && minor >= 10) return executable;
+      seen.push(`${candidate} is ${version}`);
+    } else if (code !== undefined) {
+      seen.push(`${candidate} has no venv module`);
+    }
+  }
+  throw new HarnessError("NO_PYTHON", {
+    what: "Python 3.10 or newer with venv is needed to run Synapse as a process",
+    facts: seen.length > 0 ? seen : ["no python3 on the PATH"],
+    next:
+      "install it (Debian, Ubuntu: apt install python3 python3-venv; Fedora: dnf install python3; macOS: brew install python), " +
+      "or use a container: npm run -s crucible -- run --hs docker:<image>",
+  });
+}
+
+/** uv from the PATH, or one of our own: it installs in seconds where pip takes a minute. */
+async function findUv(base: string, plan: EnvironmentPlan): Promise<string | undefined> {
+  const own = path.join(cacheFolder("tools"), `uv-${UV_VERSION}`);
+  for (const candidate of ["uv", path.join(own, "bin", "uv")]) {
+    if ((await runCommand(candidate, ["--version"])).code === 0) return candidate;
+  }
+  plan.progress("installing uv (once)");
+  const draft = `${own}.${process.pid}`;
+  for (const args of [
+    ["-m", "venv", draft],
+    ["-m", "pip", "--version"],
+  ]) {
+    if ((await runCommand(base, args, { signal: plan.signal })).code !== 0) return undefined;
+  }
+  const pip = await runCommand(
+    path.join(draft, "bin", "python"),
+    ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", `uv==${UV_VERSION}`],
+    { signal: plan.signal },
+  );
+  if (pip.code !== 0) {
+    await rm(draft, { recursive: true, force: true });
+    return undefined;
+  }
+  // uv is one binary that does not look at where it lies.
+  await rename(draft, own).catch(() => rm(draft, { recursive: true, force: true }));
+  return path.join(own, "bin", "uv");
+}

@@ -1,0 +1,61 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { request } from "undici";
+import type { Address } from "#harness/deployment/contract";
+import { HarnessError } from "#harness/errors";
+
+export interface ReadyOptions {
+  readonly role: string;
+  /** Read anew for each try: a container's port may move. */
+  readonly address: () => Address;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  /** Resolves when the server ended before it was ready. */
+  readonly exit: Promise<string>;
+  readonly tail: () => Promise<readonly string[]>;
+}
+
+/** Complement's interval; a server that is ready in 0.7 s should not be found so after 1 s. */
+const POLL_MS = 20;
+
+/**
+ * Waits until `GET /_matrix/client/versions` answers 200.
+ *
+ * @throws HarnessError HS_DID_NOT_START when it ends or the time is over, with its last log lines.
+ */
+export async function waitUntilReady(options: ReadyOptions): Promise<void> {
+  const { role, address, timeoutMs, signal, exit, tail } = options;
+  const deadline = Date.now() + timeoutMs;
+  let ended: string | undefined;
+  let last = "no answer yet";
+  exit.then((how) => {
+    ended = how;
+  });
+  while (Date.now() < deadline) {
+    if (signal.aborted) throw new HarnessError("INTERRUPTED", { what: "interrupted" });
+    if (ended !== undefined) {
+      throw new HarnessError("HS_DID_NOT_START", {
+        what: `${role} ended while it was starting: ${ended}`,
+        facts: ["last log lines:", ...(await tail())],
+        next: "the log names the reason; `crucible doctor` shows the resolved settings",
+      });
+    }
+    try {
+      const { host, port } = address();
+      const { statusCode, body } = await request(
+        `http://${host}:${port}/_matrix/client/versions`,
+        { headersTimeout: 2_000, bodyTimeout: 2_000, signal },
+      );
+      await body.dump();
+      if (statusCode === 200) return;
+      last = `status ${statusCode}`;
+    } catch (error) {
+      last = error instanceof Error ? error.message : String(error);
+    }
+    await sleep(POLL_MS);
+  }
+  throw new HarnessError("HS_DID_NOT_START", {
+    what: `${role} did not answer GET /_matrix/client/versions within ${timeoutMs} ms`,
+    facts: [`last try: ${last}`, "last log lines:", ...(await tail())],
+    next: "raise the limit with --spawn-timeout-ms, or look at the log",
+  });
+}

@@ -1,0 +1,106 @@
+/** The configuration of one Synapse process: `homeserver.yaml` of this folder, feature files, and names and ports. */
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { parse } from "yaml";
+import type { AppserviceRegistration, Feature, NetworkPlan } from "#harness/deployment/contract";
+
+const HERE = import.meta.dirname;
+
+export interface ConfigurationPlan {
+  readonly folder: string;
+  readonly serverName: string;
+  readonly host: string;
+  readonly port: number;
+  readonly sharedSecret: string;
+  readonly features: readonly Feature[];
+  readonly network: NetworkPlan | undefined;
+  readonly database: Readonly<Record<string, unknown>>;
+}
+
+/** Features that have a file in `features/`. */
+export const FEATURES: readonly Feature[] = ["rate-limits"];
+
+/** Writes configuration, signing key and registrations into the folder; returns the configuration's path. */
+export function writeConfiguration(plan: ConfigurationPlan): string {
+  const { folder, serverName, host, port, network } = plan;
+  const settings = [
+    readYaml("homeserver.yaml"),
+    ...plan.features.map((feature) => readYaml(`features/${feature}.yaml`)),
+  ];
+  const inFolder = (name: string) => path.join(folder, name);
+  const configuration: Record<string, unknown> = {
+    ...Object.assign({}, ...settings),
+    server_name: serverName,
+    pid_file: inFolder("homeserver.pid"),
+    listeners: [
+      {
+        port,
+        bind_addresses: [host],
+        type: "http",
+        x_forwarded: false,
+        resources: [{ names: ["client", "federation"], compress: false }],
+      },
+    ],
+    database: plan.database,
+    log_config: inFolder("log.yaml"),
+    media_store_path: inFolder("media"),
+    signing_key_path: inFolder("signing.key"),
+    registration_shared_secret: plan.sharedSecret,
+    macaroon_secret_key: secret(),
+    form_secret: secret(),
+  };
+  if (network !== undefined) {
+    configuration.federation_custom_ca_list = [network.ca.file];
+    configuration.app_service_config_files = [inFolder("appservice.yaml")];
+    write(inFolder("appservice.yaml"), registrationOf(network.appservice, "127.0.0.1"));
+  }
+  if (!existsSync(inFolder("signing.key"))) {
+    const seed = randomBytes(32).toString("base64").replace(/=+$/, "");
+    writeFileSync(inFolder("signing.key"), `ed25519 a_${randomBytes(3).toString("hex")} ${seed}\n`, { mode: 0o600 });
+  }
+  write(inFolder("log.yaml"), LOGGING);
+  // JSON is YAML, and has no surprises in strings.
+  write(inFolder("homeserver.yaml"), configuration);
+  return inFolder("homeserver.yaml");
+}
+
+/** A registration file's content, with the run's application service at this host. */
+export function registrationOf(appservice: AppserviceRegistration, host: string): unknown {
+  const { id, port, asToken, hsToken, senderLocalpart, prefix } = appservice;
+  return {
+    id,
+    url: `http://${host}:${port}`,
+    as_token: asToken,
+    hs_token: hsToken,
+    sender_localpart: senderLocalpart,
+    rate_limited: false,
+    namespaces: {
+      users: [{ exclusive: true, regex: `@${prefix}.*` }],
+      aliases: [{ exclusive: true, regex: `#${prefix}.*` }],
+      rooms: [],
+    },
+  };
+}
+
+const LOGGING = {
+  version: 1,
+  disable_existing_loggers: false,
+  formatters: {
+    plain: { format: "%(asctime)s %(levelname)s %(name)s %(request)s %(message)s" },
+  },
+  handlers: { console: { class: "logging.StreamHandler", formatter: "plain" } },
+  root: { level: "WARNING", handlers: ["console"] },
+};
+
+function readYaml(name: string): Record<string, unknown> {
+  return parse(readFileSync(path.join(HERE, name), "utf8"), { merge: true });
+}
+
+function write(file: string, content: unknown): void {
+  writeFileSync(file, JSON.stringify(content, null, 1), { mode: 0o600 });
+}
+
+function secret(): string {
+  return randomBytes(16).toString("hex");
+}

@@ -1,0 +1,175 @@
+/** Synapse as a child process, from PyPI; SQLite by default. */
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { copyFile, cp, mkdir, rm } from "node:fs/promises";
+import path from "node:path";
+import {
+  defineDriver,
+  type PrepareContext,
+  type RunningServer,
+  type StartContext,
+} from "#harness/deployment/contract";
+import { HarnessError } from "#harness/errors";
+import { freeAddress } from "#drivers/substrates/process/address";
+import { Child, tailFile } from "#drivers/substrates/process/child";
+import { pythonEnvironment } from "#drivers/substrates/process/python";
+import { waitUntilReady } from "#drivers/substrates/ready";
+import { registerBySharedSecret } from "#drivers/substrates/shared-secret";
+import { FEATURES, writeConfiguration } from "./configuration.ts";
+import { makeTemplate, templatePath } from "./template.ts";
+import { checkedVersion, DEFAULT_VERSION, packagesOf } from "./versions.ts";
+
+/** Told in the run header, since a default Synapse behaves differently. */
+const SETTINGS = [
+  "rate limits raised out of reach",
+  "caches.sync_response_cache_duration 0",
+  "federation retries within 2 s",
+  "open registration, refresh tokens, presence, room list publication allowed",
+  "ip_range_blacklist empty, trusted_key_servers empty",
+];
+
+const preparations = new Map<string, Promise<string>>();
+
+export const synapse = defineDriver({
+  name: "synapse",
+  usage: ["process:synapse", `process:synapse@${DEFAULT_VERSION}`, "process:synapse=<path to a python with synapse>"],
+  accepts: ({ substrate, driver }) => substrate === "process" && driver === "synapse",
+  prepare: async (spec, context) => {
+    await prepare(spec, context);
+  },
+  start,
+});
+
+/** The Python that has this release; two servers of one release prepare it once. */
+function prepare(spec: StartContext["spec"], context: PrepareContext): Promise<string> {
+  if (spec.binary !== undefined) return Promise.resolve(spec.binary);
+  const version = checkedVersion(spec.version);
+  let preparation = preparations.get(version);
+  if (preparation === undefined) {
+    preparation = (async () => {
+      const python = await pythonEnvironment({
+        name: ["synapse", version],
+        packages: packagesOf(version),
+        ...context,
+      });
+      await makeTemplate(python, version, context);
+      return python;
+    })();
+    preparations.set(version, preparation);
+  }
+  return preparation;
+}
+
+async function start(context: StartContext): Promise<RunningServer> {
+  const { role, spec, features, workFolder, logFile, network } = context;
+  const unknown = features.filter((feature) => !FEATURES.includes(feature));
+  if (unknown.length > 0) {
+    throw new HarnessError("INTERNAL", { what: `synapse can not switch on ${unknown.join(", ")}` });
+  }
+  const database = spec.options.get("database") ?? "sqlite";
+  if (database !== "sqlite") {
+    throw new HarnessError("BAD_USAGE", {
+      what: `process:synapse has no database ${database}`,
+      next: "use database=sqlite",
+    });
+  }
+  const python = await prepare(spec, context);
+  const address = await freeAddress();
+  const sharedSecret = randomBytes(16).toString("hex");
+  const data = path.join(workFolder, "data");
+  const databaseFile = path.join(data, "homeserver.db");
+  await mkdir(path.join(data, "media"), { recursive: true });
+  const template = templatePath(checkedVersion(spec.version));
+  if (spec.binary === undefined && existsSync(template)) await copyFile(template, databaseFile);
+  const serverName = `${role}:8448`;
+  const configuration = writeConfiguration({
+    folder: data,
+    ...address,
+    serverName,
+    sharedSecret,
+    features,
+    network,
+    database: { name: "sqlite3", args: { database: databaseFile } },
+  });
+  const proxy = `http://127.0.0.1:${network.proxyPort}`;
+  const child = new Child({
+    command: python,
+    args: ["-m", "synapse.app.homeserver", "-c", configuration],
+    cwd: data,
+    env: {
+      https_proxy: proxy,
+      HTTPS_PROXY: proxy,
+      no_proxy: "127.0.0.1,localhost",
+      CRUCIBLE_RUN: context.runId,
+    },
+    logFile,
+    onSpawn: context.registerProcess,
+    onUnexpectedExit: context.onUnexpectedExit,
+  });
+  const ready = () =>
+    waitUntilReady({
+      role,
+      address: () => address,
+      timeoutMs: context.startTimeoutMs,
+      signal: context.signal,
+      exit: child.exit,
+      tail: () => tailFile(logFile, 20),
+    });
+  const launch = async () => {
+    try {
+      await child.start();
+      await ready();
+    } catch (error) {
+      await child.kill();
+      throw error;
+    }
+  };
+  await launch();
+  return {
+    role,
+    serverName,
+    client: () => address,
+    federation: () => address,
+    settings: [...SETTINGS, ...features.map((feature) => `feature ${feature}`)],
+    capabilities: {
+      killable: { kill: () => child.kill() },
+      pausable: {
+        pause: async () => child.signal("SIGSTOP"),
+        resume: async () => child.signal("SIGCONT"),
+      },
+      restartable: {
+        restart: async () => {
+          await child.stop();
+          await launch();
+        },
+      },
+      hasLogs: { tail: (count) => tailFile(logFile, count) },
+      registersUsers: {
+        register: (localpart, password, options) =>
+          registerBySharedSecret({
+            baseUrl: `http://${address.host}:${address.port}`,
+            secret: sharedSecret,
+            localpart,
+            password,
+            admin: options?.admin ?? false,
+          }),
+      },
+      configuresFeatures: { features: FEATURES },
+      snapshotsData: {
+        snapshot: (folder) => cp(data, folder, { recursive: true }),
+        restore: async (folder) => {
+          if (child.isRunning) {
+            throw new HarnessError("INTERNAL", { what: `${role} must be stopped before its data is replaced` });
+          }
+          await rm(data, { recursive: true, force: true });
+          await cp(folder, data, { recursive: true });
+        },
+      },
+    },
+    [Symbol.asyncDispose]: async () => {
+      // Nobody reads its data again: an orderly stop would only take time.
+      await child.kill();
+      await rm(workFolder, { recursive: true, force: true });
+    },
+  };
+}

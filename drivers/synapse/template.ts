@@ -1,0 +1,71 @@
+/** An empty database of each release, made once: migrating it anew would take longer than everything else at start. */
+import { existsSync } from "node:fs";
+import { copyFile, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { PrepareContext } from "#harness/deployment/contract";
+import { cacheFolder } from "#drivers/substrates/cache";
+import { Child, tailFile } from "#drivers/substrates/process/child";
+import { freeAddress } from "#drivers/substrates/process/address";
+import { waitUntilReady } from "#drivers/substrates/ready";
+import { writeConfiguration } from "./configuration.ts";
+
+const TEMPLATE_TIMEOUT_MS = 120_000;
+
+/** Path of the release's empty SQLite database. */
+export function templatePath(version: string): string {
+  return path.join(cacheFolder("synapse-templates"), `${version}.db`);
+}
+
+/** Starts the release once on an empty folder and keeps the database that it made. */
+export async function makeTemplate(
+  python: string,
+  version: string,
+  { signal, progress }: PrepareContext,
+): Promise<void> {
+  const target = templatePath(version);
+  if (existsSync(target)) return;
+  progress(`making the database template of Synapse ${version} (once)`);
+  const folder = await mkdtemp(path.join(tmpdir(), "crucible-template-"));
+  const logFile = path.join(folder, "homeserver.log");
+  const address = await freeAddress();
+  try {
+    await mkdir(path.join(folder, "media"));
+    const configuration = writeConfiguration({
+      folder,
+      ...address,
+      serverName: "template:8448",
+      sharedSecret: "template",
+      features: [],
+      network: undefined,
+      database: { name: "sqlite3", args: { database: path.join(folder, "homeserver.db") } },
+    });
+    const child = new Child({
+      command: python,
+      args: ["-m", "synapse.app.homeserver", "-c", configuration],
+      cwd: folder,
+      env: {},
+      logFile,
+      onSpawn: () => undefined,
+      onUnexpectedExit: () => undefined,
+    });
+    await child.start();
+    try {
+      await waitUntilReady({
+        role: `Synapse ${version}`,
+        address: () => address,
+        timeoutMs: TEMPLATE_TIMEOUT_MS,
+        signal,
+        exit: child.exit,
+        tail: () => tailFile(logFile, 20),
+      });
+    } finally {
+      await child.stop();
+    }
+    const draft = `${target}.${process.pid}`;
+    await copyFile(path.join(folder, "homeserver.db"), draft);
+    await rename(draft, target);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,41 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { parse } from "yaml";
+import { z } from "zod";
+import { HarnessError } from "#harness/errors";
+import { compareVersions, isInRange } from "#harness/versions";
+
+const schema = z.object({
+  default: z.string(),
+  oldest: z.string(),
+  pins: z.array(z.object({ versions: z.string(), packages: z.array(z.string()), reason: z.string() })),
+});
+
+const DATA = schema.parse(
+  parse(readFileSync(path.join(import.meta.dirname, "versions.yaml"), "utf8")),
+);
+
+export const DEFAULT_VERSION = DATA.default;
+
+/** Packages to install for a release, itself first. */
+export function packagesOf(version: string): string[] {
+  const pins = DATA.pins.filter(({ versions }) => isInRange(version, versions));
+  return [`matrix-synapse==${version}`, ...pins.flatMap(({ packages }) => packages)];
+}
+
+/** @throws HarnessError BAD_USAGE for what is no release or older than we run. */
+export function checkedVersion(version: string = DATA.default): string {
+  if (!/^\d+\.\d+\.\d+(rc\d+)?$/.test(version)) {
+    throw new HarnessError("BAD_USAGE", {
+      what: `${version} is no Synapse version`,
+      next: `write it in full, for example process:synapse@${DATA.default}`,
+    });
+  }
+  if (compareVersions(version, DATA.oldest) < 0) {
+    throw new HarnessError("BAD_USAGE", {
+      what: `Synapse ${version} is older than the oldest one that runs here, ${DATA.oldest}`,
+      next: `use ${DATA.oldest} or newer, or a container: --hs docker:<image>`,
+    });
+  }
+  return version;
+}

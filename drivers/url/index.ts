@@ -1,0 +1,142 @@
+/**
+ * A server that already runs: `url:https://hs.example[,option=value…]`. Options: `server-name` (as in user ids; asked
+ * from the server when absent), `federation` (base URL of its federation listener), `shared-secret` (Synapse's
+ * registration API), `users` (file with one `localpart:password` a line; each is used once).
+ */
+import { readFileSync } from "node:fs";
+import { request } from "undici";
+import {
+  type Address,
+  defineDriver,
+  type Registered,
+  type RegistersUsers,
+  type RunningServer,
+  type StartContext,
+} from "#harness/deployment/contract";
+import { HarnessError } from "#harness/errors";
+import { registerBySharedSecret } from "#drivers/substrates/shared-secret";
+
+export const url = defineDriver({
+  name: "url",
+  usage: ["url:https://<host>[,shared-secret=…|,users=<file>]"],
+  accepts: ({ substrate }) => substrate === "url",
+  prepare: async () => undefined,
+  start,
+});
+
+async function start({ role, spec }: StartContext): Promise<RunningServer> {
+  const base = parseBase(spec.url ?? "");
+  const client = addressOf(base);
+  const given = spec.options.get("federation");
+  const federation = given === undefined ? client : addressOf(parseBase(given));
+  await answersVersions(base, role);
+  const registersUsers = registration(base.origin, spec.options);
+  return {
+    role,
+    serverName: spec.options.get("server-name") ?? base.host,
+    client: () => client,
+    federation: () => federation,
+    settings: ["runs elsewhere: its settings are not ours"],
+    capabilities: { registersUsers },
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}
+
+function registration(baseUrl: string, options: ReadonlyMap<string, string>): RegistersUsers {
+  const secret = options.get("shared-secret");
+  if (secret !== undefined) {
+    return {
+      register: (localpart, password, admin) =>
+        registerBySharedSecret({ baseUrl, secret, localpart, password, admin: admin?.admin ?? false }),
+    };
+  }
+  const file = options.get("users");
+  if (file !== undefined) return givenUsers(baseUrl, file);
+  return { register: (localpart, password) => registerOpenly(baseUrl, localpart, password) };
+}
+
+/** Registration as any client would, by the dummy stage. */
+async function registerOpenly(baseUrl: string, localpart: string, password: string): Promise<Registered> {
+  const body = { username: localpart, password, auth: { type: "m.login.dummy" } };
+  const { status, json } = await post(`${baseUrl}/_matrix/client/v3/register`, body);
+  if (status === 200) return registered(json);
+  throw new HarnessError("BAD_CONFIG", {
+    what: `the server at ${baseUrl} does not let anybody register`,
+    facts: [`POST /_matrix/client/v3/register answered ${status}`],
+    next: "give shared-secret=… or users=<file with localpart:password lines>",
+  });
+}
+
+function givenUsers(baseUrl: string, file: string): RegistersUsers {
+  let lines: string[];
+  try {
+    lines = readFileSync(file, "utf8").split("\n").filter((line) => line.includes(":"));
+  } catch (cause) {
+    throw new HarnessError("BAD_FILE", { what: `the users file ${file} can not be read`, next: "one localpart:password a line", cause });
+  }
+  const total = lines.length;
+  return {
+    register: async () => {
+      const [localpart = "", password = ""] = (lines.shift() ?? "").split(/:(.*)/s);
+      if (localpart === "") {
+        throw new HarnessError("BAD_CONFIG", {
+          what: `the ${total} users of ${file} are used up`,
+          next: "add users, or select fewer checks",
+        });
+      }
+      const { status, json } = await post(`${baseUrl}/_matrix/client/v3/login`, {
+        type: "m.login.password",
+        identifier: { type: "m.id.user", user: localpart },
+        password,
+      });
+      if (status === 200) return registered(json);
+      throw new HarnessError("BAD_CONFIG", { what: `user ${localpart} of ${file} can not log in`, facts: [`status ${status}`] });
+    },
+  };
+}
+
+async function post(target: string, body: unknown): Promise<{ status: number; json: Record<string, unknown> }> {
+  const answer = await request(target, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  const json = await answer.body.json().catch(() => ({}));
+  return { status: answer.statusCode, json: json as Record<string, unknown> };
+}
+
+function registered(json: Record<string, unknown>): Registered {
+  const { user_id, access_token, device_id } = json;
+  return { userId: String(user_id), accessToken: String(access_token), deviceId: String(device_id) };
+}
+
+function parseBase(text: string): URL {
+  try {
+    return new URL(text);
+  } catch (cause) {
+    throw new HarnessError("BAD_USAGE", { what: `${text} is no URL`, next: "write url:https://host[:port]", cause });
+  }
+}
+
+function addressOf({ protocol, hostname, port }: URL): Address {
+  const isTls = protocol === "https:";
+  const number = port === "" ? (isTls ? 443 : 80) : Number(port);
+  return { host: hostname, port: number, ...(isTls ? { tlsName: hostname, trust: "machine" } : {}) };
+}
+
+async function answersVersions(base: URL, role: string): Promise<void> {
+  const target = `${base.origin}/_matrix/client/versions`;
+  try {
+    const { statusCode, body } = await request(target, { headersTimeout: 10_000, bodyTimeout: 10_000 });
+    await body.dump();
+    if (statusCode === 200) return;
+    throw new Error(`status ${statusCode}`);
+  } catch (cause) {
+    throw new HarnessError("HS_DID_NOT_START", {
+      what: `${role} does not answer GET ${target}`,
+      facts: [cause instanceof Error ? cause.message : String(cause)],
+      next: "check the URL, and that the server runs",
+      cause,
+    });
+  }
+}

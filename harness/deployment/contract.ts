@@ -1,0 +1,160 @@
+/**
+ * What a driver is and what it gives: the contract between those who start servers and those who use them.
+ *
+ * A driver has to offer `start`, and what it started has to offer `stop`. Everything else is an opt-in capability that
+ * checks and chaos ask for.
+ */
+import type { ServerSpec } from "#harness/config/driver-spec";
+
+/** Names of what a deployment may be asked to switch on; a driver ignores none in silence, see `ConfiguresFeatures`. */
+export type Feature = "rate-limits";
+
+/** Everything a driver needs to start one homeserver. */
+export interface StartContext {
+  /** Run that owns it; goes into labels, names and the environment of whatever is started. */
+  readonly runId: string;
+  /** `hs1`, `hs2`, …: also the host part of the server name. */
+  readonly role: string;
+  readonly spec: ServerSpec;
+  readonly features: readonly Feature[];
+  /** Private folder for data, removed with the run. Exists. */
+  readonly workFolder: string;
+  /** The server's log; the driver appends standard output and error to it. */
+  readonly logFile: string;
+  readonly network: NetworkPlan;
+  /** Upper bound for start-up, milliseconds. */
+  readonly startTimeoutMs: number;
+  readonly signal: AbortSignal;
+  /** One line about what is being waited for. */
+  readonly progress: (line: string) => void;
+  /** Notes a child process in the run's registry, so that a killed run can be swept. */
+  readonly registerProcess: (pid: number) => void;
+  /** To be called when the server ends without having been asked to. */
+  readonly onUnexpectedExit: (how: string) => void;
+}
+
+/** The gateway as one homeserver sees it. */
+export interface NetworkPlan {
+  /** The run's certificate authority, PEM. */
+  readonly ca: { readonly certificate: string; readonly privateKey: string; readonly file: string };
+  /** Port of this server's own forward proxy on the gateway: everything it sends to other servers goes there. */
+  readonly proxyPort: number;
+  /** Makes the gateway listen on this address too, for containers that reach the host by their bridge. */
+  readonly listenOn: (address: string) => Promise<void>;
+  readonly appservice: AppserviceRegistration;
+}
+
+/** The run's application service; its listener is a link of the gateway. */
+export interface AppserviceRegistration {
+  readonly id: string;
+  readonly port: number;
+  readonly asToken: string;
+  readonly hsToken: string;
+  readonly senderLocalpart: string;
+  /** Localparts and alias localparts that start with this prefix are its own, exclusively. */
+  readonly prefix: string;
+}
+
+/** A started homeserver. Dispose stops it and removes what it used. */
+export interface RunningServer extends AsyncDisposable {
+  readonly role: string;
+  /** As in user ids, port included. */
+  readonly serverName: string;
+  /** Where the gateway reaches it now. Read anew for each connection: ports of containers move at restarts. */
+  readonly client: () => Address;
+  readonly federation: () => Address;
+  readonly capabilities: ServerCapabilities;
+  /** Settings that differ from the implementation's defaults, one line each, for the run header. */
+  readonly settings: readonly string[];
+}
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+  /** Present when the listener speaks TLS: the name to ask for. */
+  readonly tlsName?: string;
+  /** Who vouches for that name: the run's authority, or the machine's. The run's unless given. */
+  readonly trust?: "run" | "machine";
+}
+
+/** Opt-in abilities; an absent one makes checks that need it `skip: unsupported`. */
+export interface ServerCapabilities {
+  readonly killable?: Killable;
+  readonly pausable?: Pausable;
+  readonly restartable?: Restartable;
+  readonly hasLogs?: HasLogs;
+  readonly registersUsers?: RegistersUsers;
+  readonly configuresFeatures?: ConfiguresFeatures;
+  readonly snapshotsData?: SnapshotsData;
+}
+
+export interface Killable {
+  /** Ends the server at once (SIGKILL), data as the crash left it. Resolves when it is gone. */
+  kill(): Promise<void>;
+}
+
+export interface Pausable {
+  /** Freezes the server (SIGSTOP): sockets stay open and nothing answers. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+}
+
+export interface Restartable {
+  /** Starts it on the same data, after an orderly stop when it still runs. Resolves when it answers again. */
+  restart(): Promise<void>;
+}
+
+export interface HasLogs {
+  /** Last lines, oldest first, at most `count`. */
+  tail(count: number): Promise<readonly string[]>;
+}
+
+export interface RegistersUsers {
+  /** Creates an account and a device of it, without touching what is under test. */
+  register(localpart: string, password: string, options?: { admin?: boolean }): Promise<Registered>;
+}
+
+export interface Registered {
+  readonly userId: string;
+  readonly accessToken: string;
+  readonly deviceId: string;
+}
+
+export interface ConfiguresFeatures {
+  readonly features: readonly Feature[];
+}
+
+export interface SnapshotsData {
+  /** Copies the data of the stopped or running server to a folder; crash-consistent. */
+  snapshot(folder: string): Promise<void>;
+  /** Replaces the data by a snapshot; the server must be stopped. */
+  restore(folder: string): Promise<void>;
+}
+
+/** A driver: knows one implementation on one or more substrates. */
+export interface Driver {
+  /** Word in driver specs, for example `synapse`. */
+  readonly name: string;
+  /** What `--hs` accepts of it, for help and suggestions. */
+  readonly usage: readonly string[];
+  readonly accepts: (spec: ServerSpec) => boolean;
+  /**
+   * What must be there before anything starts (an environment, an image): may take minutes the first time, is cached
+   * after. Throws HarnessError with the command that installs what is missing.
+   */
+  readonly prepare: (spec: ServerSpec, context: PrepareContext) => Promise<void>;
+  /** @throws HarnessError HS_DID_NOT_START with the last log lines. */
+  readonly start: (context: StartContext) => Promise<RunningServer>;
+  /** Removes what dead runs left behind on this driver's substrate; tells what it removed, one line each. */
+  readonly sweep?: (isDead: (runId: string) => boolean) => Promise<readonly string[]>;
+}
+
+export interface PrepareContext {
+  readonly progress: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Identity helper: checks the shape where the driver is written. */
+export function defineDriver(driver: Driver): Driver {
+  return driver;
+}

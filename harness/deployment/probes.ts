@@ -1,0 +1,172 @@
+/**
+ * What a deployment is and can do, found out by asking it, never by its name: so a check that needs a feature runs on
+ * every server that has it.
+ */
+import { compareVersions } from "#harness/versions";
+import { createClient, type HttpClient } from "#harness/http/client";
+import type { ServerLinks } from "#harness/gateway/gateway";
+import type { AppserviceRegistration, RunningServer } from "./contract.ts";
+
+export interface Identity {
+  /** Lower case; `unknown` when the server does not say. */
+  readonly name: string;
+  readonly version: string;
+}
+
+/** Implementation and version by `GET /_matrix/federation/v1/version`. */
+export async function probeIdentity(links: ServerLinks): Promise<Identity> {
+  try {
+    const { json } = await createClient({ baseUrl: links.federationUrl }).request(
+      "GET",
+      "/_matrix/federation/v1/version",
+    );
+    const { name, version } = (json as { server?: { name?: unknown; version?: unknown } }).server ?? {};
+    return {
+      name: clean(name, "unknown").toLowerCase(),
+      version: clean(version, "unknown").split(" ")[0] ?? "unknown",
+    };
+  } catch {
+    return { name: "unknown", version: "unknown" };
+  }
+}
+
+interface Probed {
+  readonly server: RunningServer;
+  readonly links: ServerLinks;
+}
+
+/**
+ * Features that requirements name under `needs`: `federation`, `open-registration`, `password-login`, `refresh-tokens`,
+ * `presence`, `directory-open`, `url-preview`, `appservice`, `crypto`, `rate-limits` (can be switched on), `vX.Y` for
+ * each version up to the newest listed one, `room-version:N`, and a server's `unstable:<flag>`.
+ */
+export async function probeFeatures(
+  servers: readonly Probed[],
+  appservice: AppserviceRegistration,
+): Promise<ReadonlySet<string>> {
+  const features = new Set<string>();
+  const [first] = servers;
+  if (first === undefined) return features;
+  if (servers.length > 1) features.add("federation");
+  const { server, links } = first;
+  if (server.capabilities.configuresFeatures?.features.includes("rate-limits")) features.add("rate-limits");
+  for (const [capability, value] of Object.entries(server.capabilities)) {
+    if (value !== undefined) features.add(`server:${capability}`);
+  }
+  const anonymous = createClient({ baseUrl: links.clientUrl });
+  await Promise.all([
+    probeVersions(anonymous, features),
+    probeRegistration(anonymous, features),
+    probeLogin(anonymous, features),
+    probeAppservice(links, appservice, features),
+    probeAsUser(server, links, features),
+  ]);
+  return features;
+}
+
+async function probeVersions(client: HttpClient, features: Set<string>): Promise<void> {
+  const { json } = await client.request("GET", "/_matrix/client/versions");
+  const { versions, unstable_features } = (json ?? {}) as {
+    versions?: unknown;
+    unstable_features?: Record<string, unknown>;
+  };
+  const listed = (Array.isArray(versions) ? versions : []).filter(
+    (version): version is string => typeof version === "string" && /^v\d+\.\d+$/.test(version),
+  );
+  for (const version of listed) features.add(version);
+  const newest = listed.sort(compareVersions).at(-1);
+  // A server that lists v1.15 has what v1.14 brought, whether or not it lists that one too.
+  const [, minor] = /^v1\.(\d+)$/.exec(newest ?? "") ?? [];
+  for (let older = 1; older <= Number(minor ?? 0); older++) features.add(`v1.${older}`);
+  for (const [flag, isOn] of Object.entries(unstable_features ?? {})) {
+    if (isOn === true) features.add(`unstable:${flag}`);
+  }
+}
+
+async function probeRegistration(client: HttpClient, features: Set<string>): Promise<void> {
+  const { status, json } = await client.request("POST", "/_matrix/client/v3/register", { body: {} });
+  const { flows } = (json ?? {}) as { flows?: { stages?: string[] }[] };
+  if (status === 401 && flows?.some(({ stages }) => stages?.length === 1 && stages[0] === "m.login.dummy")) {
+    features.add("open-registration");
+  }
+}
+
+async function probeLogin(client: HttpClient, features: Set<string>): Promise<void> {
+  const { json } = await client.request("GET", "/_matrix/client/v3/login");
+  const { flows } = (json ?? {}) as { flows?: { type?: string }[] };
+  if (flows?.some(({ type }) => type === "m.login.password")) features.add("password-login");
+}
+
+async function probeAppservice(
+  links: ServerLinks,
+  { asToken, senderLocalpart }: AppserviceRegistration,
+  features: Set<string>,
+): Promise<void> {
+  const client = createClient({ baseUrl: links.clientUrl, accessToken: asToken });
+  const { json } = await client.request("GET", "/_matrix/client/v3/account/whoami");
+  const { user_id } = (json ?? {}) as { user_id?: string };
+  if (user_id?.startsWith(`@${senderLocalpart}:`)) features.add("appservice");
+}
+
+async function probeAsUser(server: RunningServer, links: ServerLinks, features: Set<string>): Promise<void> {
+  const { registersUsers } = server.capabilities;
+  if (registersUsers === undefined) return;
+  const password = crypto.randomUUID();
+  const user = await registersUsers.register(`probe-${crypto.randomUUID().slice(0, 8)}`, password);
+  const client = createClient({ baseUrl: links.clientUrl, accessToken: user.accessToken });
+  const status = `/_matrix/client/v3/presence/${encodeURIComponent(user.userId)}/status`;
+  await Promise.all([
+    (async () => {
+      const { json } = await client.request("GET", "/_matrix/client/v3/capabilities");
+      const { capabilities } = (json ?? {}) as {
+        capabilities?: { "m.room_versions"?: { available?: Record<string, string> } };
+      };
+      for (const version of Object.keys(capabilities?.["m.room_versions"]?.available ?? {})) {
+        features.add(`room-version:${version}`);
+      }
+    })(),
+    (async () => {
+      const put = await client.request("PUT", status, { body: { presence: "unavailable" } });
+      const get = await client.request("GET", status);
+      const { presence } = (get.json ?? {}) as { presence?: string };
+      if (put.status === 200 && presence === "unavailable") features.add("presence");
+    })(),
+    (async () => {
+      const { status: code } = await client.request("GET", "/_matrix/client/v1/media/preview_url?url=x");
+      if (code !== 404) features.add("url-preview");
+    })(),
+    (async () => {
+      const query = await client.request("POST", "/_matrix/client/v3/keys/query", { body: { device_keys: {} } });
+      if (query.status === 200) features.add("crypto");
+    })(),
+    (async () => {
+      const room = await client.request("POST", "/_matrix/client/v3/createRoom", { body: { visibility: "public" } });
+      const { room_id } = (room.json ?? {}) as { room_id?: string };
+      if (room_id === undefined) return;
+      const path = `/_matrix/client/v3/directory/list/room/${encodeURIComponent(room_id)}`;
+      const { json } = await client.request("GET", path);
+      if ((json as { visibility?: string }).visibility !== "public") return;
+      features.add("directory-open");
+      await client.request("PUT", path, { body: { visibility: "private" } });
+    })(),
+    (async () => {
+      const login = await client.request("POST", "/_matrix/client/v3/login", {
+        body: {
+          type: "m.login.password",
+          identifier: { type: "m.id.user", user: user.userId },
+          password,
+          refresh_token: true,
+        },
+      });
+      const { refresh_token } = (login.json ?? {}) as { refresh_token?: string };
+      if (refresh_token !== undefined) features.add("refresh-tokens");
+    })(),
+  ]);
+}
+
+/** Facts go into file names, folders and reports: short, printable, no separators of ours. */
+function clean(value: unknown, fallback: string): string {
+  if (typeof value !== "string") return fallback;
+  const printable = value.replace(/[^\w.+\- ]/g, "").slice(0, 60);
+  return printable === "" ? fallback : printable;
+}

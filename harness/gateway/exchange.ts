@@ -1,0 +1,36 @@
+/** One request and its answer as the gateway saw them: a line of the trace. */
+export interface Exchange {
+  /** `<deployment>#<n>`, in order of arrival. */
+  readonly id: string;
+  /** Epoch milliseconds of arrival. */
+  readonly at: number;
+  readonly durationMs: number;
+  /** A server's role, or `client`. */
+  readonly from: string;
+  /** A server's role, `appservice`, or a host nobody here has. */
+  readonly to: string;
+  readonly method: string;
+  /** Path and query as sent, scrubbed. */
+  readonly path: string;
+  /** Check whose client made it. */
+  readonly check?: string;
+  /** Server name in the X-Matrix authorization, for a cross-check of `from`. */
+  readonly origin?: string;
+  readonly request: RecordedMessage;
+  readonly status?: number;
+  readonly response?: RecordedMessage;
+  /** Names of the rules that acted. */
+  readonly rules?: readonly string[];
+  /** Why there is no answer. */
+  readonly error?: string;
+}
+
+export interface RecordedMessage {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly bytes: number;
+  /** Text, scrubbed and cut at BODY_LIMIT bytes; absent for binary content. */
+  readonly body?: string;
+}
+
+/** Bytes of a body that the trace keeps. */
+export const BODY_LIMIT = 64 * 1024;

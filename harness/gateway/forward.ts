@@ -1,0 +1,314 @@
+/** Carries one exchange over a link: receive, apply rules, forward, apply rules, answer, record. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Dispatcher } from "undici";
+import { describe } from "#harness/errors";
+import { BodyTap } from "./body-tap.ts";
+import type { Exchange } from "./exchange.ts";
+import { rewriteBody } from "./rewrite.ts";
+import type { RuleAction } from "./rule.ts";
+import type { RuleBook, Subject } from "./rules.ts";
+import { scrub } from "./scrub.ts";
+
+/** A directed link, as far as one exchange needs it. */
+export interface Route {
+  readonly from: string;
+  readonly to: string;
+  /** Where to send it now; throws when nothing is there. */
+  readonly upstream: () => Dispatcher;
+  /** Ends the receiving server, for `kill` rules. */
+  readonly kill: (() => Promise<void>) | undefined;
+}
+
+export interface ForwardContext {
+  readonly rules: RuleBook;
+  readonly nextId: () => string;
+  readonly record: (exchange: Exchange) => void;
+}
+
+/** Headers that belong to one connection (RFC 9110 §7.6.1), and ours. */
+const HOP_BY_HOP = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+  "upgrade",
+  "te",
+  "trailer",
+  "expect",
+  "x-crucible-check",
+]);
+
+type Headers = Record<string, string | string[]>;
+
+/** Thrown by rules that end the exchange: the connection is destroyed, the trace says why. */
+class Cut extends Error {}
+
+export async function forward(
+  request: IncomingMessage,
+  response: ServerResponse,
+  route: Route,
+  context: ForwardContext,
+): Promise<void> {
+  const id = context.nextId();
+  const at = Date.now();
+  const started = performance.now();
+  const target = request.url ?? "/";
+  const [path = "/", query = ""] = splitOnce(target, "?");
+  const check = header(request, "x-crucible-check");
+  const origin = /origin="?([^",]+)/.exec(header(request, "authorization") ?? "")?.[1];
+  const method = request.method ?? "GET";
+  const subject: Subject = { from: route.from, to: route.to, method, path, query, check };
+  const requestTap = new BodyTap();
+  const responseTap = new BodyTap();
+  const acted: string[] = [];
+  let responseHeaders: Headers | undefined;
+  let error: string | undefined;
+
+  const abort = new AbortController();
+  response.on("close", () => {
+    if (!response.writableFinished) abort.abort();
+  });
+
+  const act = async (phase: Parameters<RuleBook["take"]>[1], apply: (action: RuleAction) => void) => {
+    if (context.rules.isEmpty) return;
+    for (const { rule, released } of context.rules.take(subject, phase)) {
+      acted.push(rule.name);
+      const { action } = rule;
+      if (action.kind === "delay") await sleep(action.ms, undefined, { signal: abort.signal });
+      else if (action.kind === "gate") await race(released, abort.signal);
+      else if (action.kind === "kill") await route.kill?.();
+      else if (action.kind === "reset") throw new Cut("reset");
+      else apply(action);
+    }
+  };
+
+  try {
+    await run();
+  } catch (thrown) {
+    error = scrub(abort.signal.aborted ? "the client went away" : describe(thrown));
+    request.resume();
+    if (thrown instanceof Cut) request.socket.resetAndDestroy();
+    else request.socket.destroy();
+  }
+  context.record({
+    id,
+    at,
+    durationMs: Math.round((performance.now() - started) * 1000) / 1000,
+    from: route.from,
+    to: route.to,
+    method,
+    path: scrub(target),
+    ...(check === undefined ? {} : { check }),
+    ...(origin === undefined ? {} : { origin }),
+    request: requestTap.record(request.headers),
+    ...(subject.status === undefined ? {} : { status: subject.status }),
+    ...(responseHeaders === undefined ? {} : { response: responseTap.record(responseHeaders) }),
+    ...(acted.length === 0 ? {} : { rules: acted }),
+    ...(error === undefined ? {} : { error }),
+  });
+
+  async function run(): Promise<void> {
+    const outgoing = {
+      method,
+      path: target,
+      headers: withoutHopByHop(request.headers),
+      body: undefined as Buffer | undefined,
+    };
+    // Clients of the gateway name the gateway; servers name each other, and sign what they name.
+    if (route.from === "client") delete outgoing.headers.host;
+    const hasBody =
+      request.headers["content-length"] !== undefined ||
+      request.headers["transfer-encoding"] !== undefined;
+    // Rules look at the body or change it; without one in sight it streams.
+    if (!context.rules.isEmpty && context.rules.concerns(subject, ["before", "mid-request", "processed", "mid-response", "after"])) {
+      outgoing.body = await collect(tapped(request, requestTap));
+      subject.requestText = outgoing.body.toString("utf8");
+    }
+    let answered: { status: number; headers: Headers; body: Buffer } | undefined;
+    let copies = 1;
+    await act("before", (action) => {
+      if (action.kind === "answer") answered = answerOf(action);
+      else if (action.kind === "duplicate") copies = 2;
+      else if (action.kind === "truncate") throw new Cut("truncated");
+      else if (action.kind === "rewrite") {
+        outgoing.method = action.method ?? outgoing.method;
+        outgoing.path = action.path ?? outgoing.path;
+        changeHeaders(outgoing.headers, action.headers);
+        const text = outgoing.body?.toString("utf8") ?? "";
+        const changed = rewriteBody(text, action);
+        if (changed !== text) {
+          outgoing.body = Buffer.from(changed);
+          outgoing.headers["content-length"] = String(outgoing.body.length);
+        }
+      }
+    });
+    if (answered !== undefined) return deliver(answered);
+
+    const isCutShort =
+      !context.rules.isEmpty && context.rules.concerns(subject, ["mid-request"]) && outgoing.body;
+    let upstream = await send(isCutShort ? halves(outgoing.body ?? Buffer.alloc(0)) : undefined);
+    if (copies === 2) {
+      await upstream.body.dump();
+      upstream = await send(undefined);
+    }
+    subject.status = upstream.statusCode;
+    const headers = withoutHopByHop(upstream.headers);
+    const isBuffered =
+      !context.rules.isEmpty && context.rules.concerns(subject, ["processed", "mid-response"]);
+    if (!isBuffered) {
+      await stream(upstream, headers);
+    } else {
+      let answer = {
+        status: upstream.statusCode,
+        headers,
+        body: await collect(upstream.body),
+      };
+      await act("processed", (action) => {
+        if (action.kind === "answer") answer = answerOf(action);
+        else if (action.kind === "truncate") throw new Cut("truncated");
+        else if (action.kind === "rewrite") {
+          const text = answer.body.toString("utf8");
+          const changed = rewriteBody(text, action);
+          const copy = { ...answer.headers };
+          changeHeaders(copy, action.headers);
+          answer = {
+            status: action.status ?? answer.status,
+            headers: copy,
+            body: changed === text ? answer.body : Buffer.from(changed),
+          };
+        }
+      });
+      await deliver(answer);
+    }
+    await act("after", (action) => {
+      if (action.kind === "duplicate") {
+        send(undefined).then(
+          (again) => again.body.dump(),
+          () => undefined,
+        );
+      }
+    });
+
+    async function send(body: AsyncIterable<Buffer> | undefined): Promise<Dispatcher.ResponseData> {
+      const streamed = body ?? (outgoing.body === undefined && hasBody ? tapped(request, requestTap) : undefined);
+      return await route.upstream().request({
+        method: outgoing.method as Dispatcher.HttpMethod,
+        path: outgoing.path,
+        headers: outgoing.headers,
+        body: streamed === undefined ? (outgoing.body ?? null) : Readable.from(streamed),
+        signal: abort.signal,
+        headersTimeout: 0,
+        bodyTimeout: 0,
+      });
+    }
+  }
+
+  async function* halves(body: Buffer): AsyncGenerator<Buffer> {
+    const middle = body.length >> 1;
+    yield body.subarray(0, middle);
+    await act("mid-request", (action) => {
+      if (action.kind === "truncate") throw new Cut("truncated");
+    });
+    yield body.subarray(middle);
+  }
+
+  async function deliver(answer: { status: number; headers: Headers; body: Buffer }): Promise<void> {
+    const { status, headers, body } = answer;
+    subject.status = status;
+    responseHeaders = headers;
+    responseTap.add(body);
+    headers["content-length"] = String(body.length);
+    response.writeHead(status, { ...headers, "x-crucible-exchange": id });
+    let sent = 0;
+    if (!context.rules.isEmpty && context.rules.concerns(subject, ["mid-response"])) {
+      sent = body.length >> 1;
+      response.write(body.subarray(0, sent));
+      await act("mid-response", (action) => {
+        if (action.kind !== "truncate") return;
+        response.write(body.subarray(sent, action.bytes));
+        throw new Cut("truncated");
+      });
+    }
+    response.end(method === "HEAD" ? undefined : body.subarray(sent));
+  }
+
+  async function stream(upstream: Dispatcher.ResponseData, headers: Headers): Promise<void> {
+    responseHeaders = headers;
+    response.writeHead(upstream.statusCode, { ...headers, "x-crucible-exchange": id });
+    for await (const chunk of upstream.body as AsyncIterable<Buffer>) {
+      responseTap.add(chunk);
+      if (!response.write(chunk)) await race(drained(response), abort.signal);
+    }
+    response.end();
+  }
+}
+
+function answerOf(action: Extract<RuleAction, { kind: "answer" }>): {
+  status: number;
+  headers: Headers;
+  body: Buffer;
+} {
+  const text = action.text ?? JSON.stringify(action.body ?? {});
+  return {
+    status: action.status,
+    headers: { "content-type": "application/json", ...action.headers },
+    body: Buffer.from(text),
+  };
+}
+
+function withoutHopByHop(headers: NodeJS.Dict<string | string[]>): Headers {
+  const kept: Headers = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined && !HOP_BY_HOP.has(name)) kept[name] = value;
+  }
+  return kept;
+}
+
+function changeHeaders(headers: Headers, changes: Readonly<Record<string, string | null>> = {}): void {
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === null) delete headers[name.toLowerCase()];
+    else headers[name.toLowerCase()] = value;
+  }
+}
+
+async function* tapped(source: AsyncIterable<Buffer>, tap: BodyTap): AsyncGenerator<Buffer> {
+  for await (const chunk of source) {
+    tap.add(chunk);
+    yield chunk;
+  }
+}
+
+async function collect(source: AsyncIterable<Buffer>): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of source) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => response.once("drain", resolve));
+}
+
+/** Waits, but no longer than the client does. */
+async function race(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) throw new Error("the client went away");
+  const { promise: gone, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(new Error("the client went away"));
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    await Promise.race([promise, gone]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function header(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name];
+  return typeof value === "string" ? value : value?.[0];
+}
+
+function splitOnce(text: string, separator: string): [string, string] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
+}

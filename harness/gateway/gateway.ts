@@ -1,0 +1,265 @@
+/**
+ * The gateway: the only way between clients and servers, and between servers. It gives names, ends TLS with the run's
+ * certificates, records every exchange, and applies rules.
+ *
+ * Each server has a listener for clients, one for federation requests of the harness, and a forward proxy of its own
+ * for everything that it sends: the proxy's port tells the sender, the CONNECT target tells the receiver, so every
+ * directed link is known.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { TLSSocket } from "node:tls";
+import { type Dispatcher, Pool } from "undici";
+import type { Address } from "#harness/deployment/contract";
+import { HarnessError } from "#harness/errors";
+import type { CertificateAuthority } from "./ca.ts";
+import type { Exchange } from "./exchange.ts";
+import { type ForwardContext, forward, type Route } from "./forward.ts";
+import { RuleBook } from "./rules.ts";
+
+/** A server as the gateway needs it. Filled in once the server runs: its ports are often not known before. */
+export interface Endpoint {
+  readonly client: () => Address;
+  readonly federation: () => Address;
+  readonly kill?: () => Promise<void>;
+}
+
+export interface ServerLinks {
+  /** Base URL of the client-server API through the gateway. */
+  readonly clientUrl: string;
+  /** Base URL for unsigned federation requests of the harness. */
+  readonly federationUrl: string;
+  readonly proxyPort: number;
+}
+
+export interface GatewayOptions {
+  readonly name: string;
+  readonly ca: CertificateAuthority;
+  readonly record: (exchange: Exchange) => void;
+}
+
+const LOOPBACK = "127.0.0.1";
+
+export class Gateway implements AsyncDisposable {
+  readonly rules = new RuleBook();
+  readonly #options: GatewayOptions;
+  readonly #endpoints = new Map<string, Endpoint>();
+  readonly #pools = new Map<string, Pool>();
+  readonly #servers = new Set<Server>();
+  readonly #sockets = new Set<Socket>();
+  readonly #proxies = new Map<string, Server[]>();
+  readonly #context: ForwardContext;
+  readonly #routes = new WeakMap<object, Route>();
+  readonly #tunnels: Server;
+  #count = 0;
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+    this.#context = {
+      rules: this.rules,
+      nextId: () => `${options.name}#${++this.#count}`,
+      record: options.record,
+    };
+    this.#tunnels = this.#server((request, response) => this.#serveTunnel(request, response));
+  }
+
+  /** Opens the listeners of one server. Requests before `connect` answer 503. */
+  async addServer(role: string): Promise<ServerLinks> {
+    const client = await this.#listen(this.#route("client", role, (end) => end.client()));
+    const peer = await this.#listen(this.#route("client", role, (end) => end.federation()));
+    const proxy = this.#proxy(role);
+    await listen(proxy, 0, LOOPBACK);
+    this.#proxies.set(role, [proxy]);
+    return {
+      clientUrl: `http://${LOOPBACK}:${portOf(client)}`,
+      federationUrl: `http://${LOOPBACK}:${portOf(peer)}`,
+      proxyPort: portOf(proxy),
+    };
+  }
+
+  /** Makes a server's proxy answer on a further address of this machine, same port, for containers behind a bridge. */
+  async listenOn(role: string, address: string): Promise<void> {
+    const [first] = this.#proxies.get(role) ?? [];
+    if (first === undefined) throw new Error(`the gateway has no server ${role}`);
+    const extra = this.#proxy(role);
+    await listen(extra, portOf(first), address);
+    this.#proxies.get(role)?.push(extra);
+  }
+
+  /** Tells where a server answers; may be called again. */
+  connect(role: string, endpoint: Endpoint): void {
+    this.#endpoints.set(role, endpoint);
+  }
+
+  /**
+   * A listener whose receiver the caller changes: for what servers call that is no server, such as an application
+   * service. Without an upstream it answers 200 `{}`.
+   */
+  async addSink(name: string, upstream: () => Address | undefined, addresses: readonly string[] = []): Promise<number> {
+    const server = this.#server((request, response) => {
+      const address = upstream();
+      if (address === undefined) {
+        request.resume();
+        response.writeHead(200, { "content-type": "application/json" }).end("{}");
+        return;
+      }
+      void forward(
+        request,
+        response,
+        { from: "server", to: name, upstream: () => this.#pool(address), kill: undefined },
+        this.#context,
+      );
+    });
+    await listen(server, 0, LOOPBACK);
+    for (const address of addresses) {
+      const extra = this.#server((request, response) => {
+        server.emit("request", request, response);
+      });
+      await listen(extra, portOf(server), address);
+    }
+    return portOf(server);
+  }
+
+  /** Exchanges seen so far. */
+  get count(): number {
+    return this.#count;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await Promise.all([...this.#servers].map((server) => closeServer(server)));
+    await Promise.all([...this.#pools.values()].map((pool) => pool.destroy()));
+  }
+
+  #route(from: string, to: string, pick: (endpoint: Endpoint) => Address): Route {
+    return {
+      from,
+      to,
+      upstream: () => {
+        const endpoint = this.#endpoints.get(to);
+        if (endpoint === undefined) {
+          throw new HarnessError("NO_ROUTE", { what: `${to} has not been started yet` });
+        }
+        return this.#pool(pick(endpoint));
+      },
+      kill: async () => this.#endpoints.get(to)?.kill?.(),
+    };
+  }
+
+  #pool({ host, port, tlsName, trust }: Address): Dispatcher {
+    const key = `${host}:${port}:${tlsName ?? ""}`;
+    let pool = this.#pools.get(key);
+    if (pool === undefined) {
+      const scheme = tlsName === undefined ? "http" : "https";
+      pool = new Pool(`${scheme}://${host}:${port}`, {
+        connections: 256,
+        pipelining: 1,
+        // Below what servers use, so that no request is written to a socket that the server is closing.
+        keepAliveTimeout: 2_000,
+        keepAliveMaxTimeout: 2_000,
+        connect: {
+          timeout: 10_000,
+          ...(tlsName === undefined ? {} : { servername: tlsName }),
+          ...(trust === "machine" ? {} : { ca: this.#options.ca.certificate }),
+        },
+      });
+      this.#pools.set(key, pool);
+    }
+    return pool;
+  }
+
+  async #listen(route: Route): Promise<Server> {
+    const server = this.#server((request, response) => {
+      void forward(request, response, route, this.#context);
+    });
+    await listen(server, 0, LOOPBACK);
+    return server;
+  }
+
+  #server(handler: (request: IncomingMessage, response: ServerResponse) => void): Server {
+    const server = createServer(
+      { keepAliveTimeout: 60_000, requestTimeout: 0, headersTimeout: 0, maxHeaderSize: 64 * 1024, noDelay: true },
+      handler,
+    );
+    server.on("connection", (socket) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+    });
+    this.#servers.add(server);
+    return server;
+  }
+
+  #proxy(role: string): Server {
+    const server = this.#server((request, response) => {
+      // Plain-HTTP proxying: nothing in Matrix federation uses it, so it is refused where it can be seen.
+      response.writeHead(502).end(`crucible: no plain proxying of ${request.url ?? ""}`);
+    });
+    server.on("connect", (request: IncomingMessage, socket: Socket, head: Buffer) => {
+      void this.#tunnel(role, request.url ?? "", socket, head);
+    });
+    return server;
+  }
+
+  async #tunnel(from: string, target: string, socket: Socket, head: Buffer): Promise<void> {
+    socket.on("error", () => socket.destroy());
+    const host = target.replace(/:\d+$/, "");
+    if (!this.#endpoints.has(host)) {
+      // Nobody has this name: what a resolver's failure looks like through a proxy.
+      this.#context.record({
+        id: this.#context.nextId(),
+        at: Date.now(),
+        durationMs: 0,
+        from,
+        to: host,
+        method: "CONNECT",
+        path: target,
+        request: { headers: {}, bytes: 0 },
+        status: 502,
+        error: "no such host",
+      });
+      socket.end("HTTP/1.1 502 No Such Host\r\ncontent-length: 0\r\n\r\n");
+      return;
+    }
+    const secureContext = await this.#options.ca.contextFor(host);
+    socket.write("HTTP/1.1 200 OK\r\n\r\n");
+    if (head.length > 0) socket.unshift(head);
+    const tls = new TLSSocket(socket, { isServer: true, secureContext, ALPNProtocols: ["http/1.1"] });
+    tls.on("error", () => tls.destroy());
+    this.#routes.set(tls, this.#route(from, host, (end) => end.federation()));
+    this.#tunnels.emit("connection", tls);
+  }
+
+  #serveTunnel(request: IncomingMessage, response: ServerResponse): void {
+    const route = this.#routes.get(request.socket);
+    if (route === undefined) {
+      response.writeHead(500).end();
+      return;
+    }
+    void forward(request, response, route, this.#context);
+  }
+}
+
+function listen(server: Server, port: number, address: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, address, 1024, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+function portOf(server: Server): number {
+  return (server.address() as AddressInfo).port;
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    if (!server.listening) {
+      resolve();
+      return;
+    }
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}

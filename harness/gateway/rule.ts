@@ -1,0 +1,110 @@
+/**
+ * Rules: what the gateway does to exchanges besides forwarding them. They are data, so that they cross from a check to
+ * the gateway and into a report unchanged. Faults and mutants are both made of them.
+ */
+
+/** When in an exchange a rule acts. */
+export const PHASES = ["before", "mid-request", "processed", "mid-response", "after"] as const;
+/**
+ * `before`: the server has seen nothing. `mid-request`: it has the head and half of the body. `processed`: it has
+ * answered, the client has nothing. `mid-response`: the client has half of the answer. `after`: the client has it all.
+ */
+export type Phase = (typeof PHASES)[number];
+
+export interface RuleMatch {
+  /** Sender of the request: a server's role, or `client`. Absent: any. */
+  readonly from?: string;
+  /** Receiver: a server's role, or another host name. Absent: any. */
+  readonly to?: string;
+  readonly method?: string;
+  /** Path without query; `*` stands for one segment, `**` for any number. Percent-encoding as sent. */
+  readonly path?: string;
+  /** Text that the query or the request body must contain; the body is buffered for it. */
+  readonly contains?: string;
+  /** Statuses of the server's answer; only for phases from `processed` on. */
+  readonly status?: number | readonly number[];
+  /** Only exchanges that this check's clients make. */
+  readonly check?: string;
+}
+
+export type JsonValue =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue };
+
+/**
+ * Changes of a message. Pointers are RFC 6901 with two additions: the segment `*` stands for every key or index, and
+ * `-1` for the last element of an array. `set` of a pointer whose parent is missing does nothing.
+ */
+export interface Rewrite {
+  /** Response only. */
+  readonly status?: number;
+  /** Request only: method and path with query. `path` replaces the whole request target. */
+  readonly method?: string;
+  readonly path?: string;
+  /** Null removes the header. */
+  readonly headers?: Readonly<Record<string, string | null>>;
+  readonly set?: Readonly<Record<string, JsonValue>>;
+  readonly remove?: readonly string[];
+  /** Replaces the whole body, before `set` and `remove`. */
+  readonly body?: JsonValue;
+  /** Replaces the whole body by this text, after everything else. */
+  readonly text?: string;
+  /** `[pattern, replacement]` on the body's text, all occurrences, plain strings. */
+  readonly replace?: readonly (readonly [string, string])[];
+}
+
+export type RuleAction =
+  /** Closes the connection with a TCP reset. */
+  | { readonly kind: "reset" }
+  /** Answers in the server's place. Phase `before`: the server never sees the request. */
+  | {
+      readonly kind: "answer";
+      readonly status: number;
+      readonly body?: JsonValue;
+      readonly text?: string;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
+  | { readonly kind: "delay"; readonly ms: number }
+  /** Ends the message after this many bytes, then closes the connection. */
+  | { readonly kind: "truncate"; readonly bytes: number }
+  /** Of the request in phase `before`, of the answer in `processed`. */
+  | ({ readonly kind: "rewrite" } & Rewrite)
+  /** Sends the request to the server twice; the client gets the second answer (`before`) or the first (`after`). */
+  | { readonly kind: "duplicate" }
+  /** Holds the exchange until the rule's handle is released or removed. */
+  | { readonly kind: "gate" }
+  /** Ends the receiving server at once, then goes on. */
+  | { readonly kind: "kill" };
+
+export interface Rule {
+  /** For the trace and for messages. */
+  readonly name: string;
+  readonly match: RuleMatch;
+  readonly phase: Phase;
+  readonly action: RuleAction;
+  /** Fires at most so often. Absent: always. */
+  readonly times?: number;
+}
+
+/** True when the path without query fits the pattern, see RuleMatch.path. */
+export function pathMatches(pattern: string, path: string): boolean {
+  return segmentsMatch(pattern.split("/"), path.split("/"));
+}
+
+function segmentsMatch(pattern: readonly string[], path: readonly string[]): boolean {
+  const [head, ...rest] = pattern;
+  if (head === undefined) return path.length === 0;
+  if (head === "**") {
+    for (let skip = 0; skip <= path.length; skip++) {
+      if (segmentsMatch(rest, path.slice(skip))) return true;
+    }
+    return false;
+  }
+  const [segment, ...remaining] = path;
+  if (segment === undefined) return false;
+  return (head === "*" || head === segment) && segmentsMatch(rest, remaining);
+}

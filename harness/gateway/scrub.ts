@@ -1,0 +1,23 @@
+/**
+ * Removes secrets from what is recorded, printed or reported. Works on text, so that truncated or invalid JSON is
+ * scrubbed too: the value goes even where its closing quote is missing.
+ */
+const SECRET_KEYS =
+  "access_token|refresh_token|id_token|login_token|as_token|hs_token|token|password|new_password|client_secret|secret|" +
+  "registration_shared_secret|private_key|signing_key|macaroon_secret_key|form_secret|mac|code|code_verifier|device_code";
+
+const JSON_VALUE = new RegExp(`("(?:${SECRET_KEYS})"\\s*:\\s*)"(?:[^"\\\\]|\\\\.)*"?`, "gi");
+const FORM_VALUE = new RegExp(`((?:^|[?&\\s])(?:${SECRET_KEYS})=)[^&\\s"']+`, "gi");
+const AUTHORIZATION = /\b(Bearer|Basic)\s+[^\s"',]+/gi;
+const SIGNATURE = /(\bsig=)"?[^",\s]+"?/g;
+
+export const SCRUBBED = "<scrubbed>";
+
+/** The text without tokens, passwords and signatures. */
+export function scrub(text: string): string {
+  return text
+    .replace(JSON_VALUE, `$1"${SCRUBBED}"`)
+    .replace(FORM_VALUE, `$1${SCRUBBED}`)
+    .replace(AUTHORIZATION, `$1 ${SCRUBBED}`)
+    .replace(SIGNATURE, `$1${SCRUBBED}`);
+}

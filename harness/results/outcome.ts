@@ -1,0 +1,95 @@
+/**
+ * What a check ended as. `error` is trouble of ours or of the machine and never counts against the server; `skip` says
+ * that the check does not apply; `not-run` that it would have run but did not get its turn.
+ */
+export const OUTCOMES = ['pass', 'fail', 'error', 'skip', 'not-run', 'xfail', 'xpass', 'flaky'] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** RFC 2119 level of a requirement. A missed MUST gates, a missed SHOULD gates only with `--strict`, a MAY never does. */
+export const LEVELS = ['MUST', 'SHOULD', 'MAY'] as const;
+export type Level = (typeof LEVELS)[number];
+
+/** Where the authority of a requirement comes from: a normative sentence, a short argument, or what clients rely on. */
+export const BASES = ['text', 'derived', 'practice'] as const;
+export type Basis = (typeof BASES)[number];
+
+/** First line of `results.jsonl`. Everything that must be equal for two runs to be comparable. */
+export interface RunHeader {
+  readonly kind: 'run';
+  readonly harness: string;
+  /** Hash over ids, levels and statements of the requirements that were known. */
+  readonly requirements: string;
+  readonly deployments: readonly DeploymentFacts[];
+  readonly seed: number;
+}
+
+/** A deployment as results name it: `implementation@version/topology/variant`. */
+export interface DeploymentFacts {
+  readonly name: string;
+  readonly topology: string;
+  readonly servers: readonly ServerFacts[];
+}
+
+export interface ServerFacts {
+  readonly role: string;
+  readonly implementation: string;
+  readonly version: string;
+  /** Driver spec as given, for example `process:synapse@1.163.2`. */
+  readonly driver: string;
+}
+
+/** One line a check in `results.jsonl`. */
+export interface CheckResult {
+  readonly kind: 'check';
+  readonly deployment: string;
+  readonly suite: string;
+  readonly requirement: string;
+  readonly level: Level;
+  /** Title of the check, unique within its requirement. */
+  readonly check: string;
+  readonly outcome: Outcome;
+  readonly durationMs: number;
+  /** Why it is not a plain pass. For `skip` it begins with `unsupported: ` or `disabled: `. */
+  readonly reason?: string;
+}
+
+/**
+ * What a failed check saw, kept apart from the result: one line a check in `evidence.jsonl` of the run directory.
+ * For `sensitive` requirements it never leaves that directory unless the user discloses it.
+ */
+export interface Evidence {
+  readonly deployment: string;
+  readonly requirement: string;
+  readonly check: string;
+  readonly expected?: string;
+  readonly actual?: string;
+  readonly message: string;
+  readonly stack?: string;
+  /** Sequence numbers of the check's exchanges in the trace, the telling one last. */
+  readonly exchanges: readonly string[];
+  /** Last exchange, rendered as text (scrubbed of secrets). */
+  readonly exchange?: string;
+  /** Notes of the check that are no verdict: accepted deviations, things worth knowing. */
+  readonly notes?: readonly string[];
+  /** Last log lines of the servers, when the outcome is `error`. */
+  readonly logs?: readonly string[];
+}
+
+/** Order of `results.jsonl`, stable across runs: deployment, suite, requirement, check. */
+export function compareResults(left: CheckResult, right: CheckResult): number {
+  return (
+    compare(left.deployment, right.deployment) ||
+    compare(left.suite, right.suite) ||
+    compare(left.requirement, right.requirement) ||
+    compare(left.check, right.check)
+  );
+}
+
+/** Key by which two runs' checks are paired. */
+export function resultKey(result: Pick<CheckResult, 'requirement' | 'check'>): string {
+  return `${result.requirement}\u0000${result.check}`;
+}
+
+function compare(left: string, right: string): number {
+  return left < right ? -1 : left > right ? 1 : 0;
+}

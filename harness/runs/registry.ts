@@ -1,0 +1,178 @@
+/**
+ * What is alive, on disk: so that the next command can sweep what a killed one left behind.
+ *
+ * Each run has a work folder `<tmp>/crucible-<uid>/<run>/` with `owner.json` (process id and start time of the harness)
+ * and `children.ndjson` (the same of each process that it started). Start times make a reused process id harmless.
+ */
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir, userInfo } from "node:os";
+import path from "node:path";
+import { HarnessError } from "#harness/errors";
+
+interface Process {
+  readonly pid: number;
+  /** Field 22 of /proc/<pid>/stat, or the empty string where there is no /proc. */
+  readonly started: string;
+}
+
+interface Owner extends Process {
+  /** Where the run writes its results, absolute. */
+  readonly runDirectory?: string;
+  /** The user named that folder: clean-up leaves it alone. */
+  readonly isNamedByUser?: boolean;
+}
+
+export class RunRegistry implements AsyncDisposable {
+  readonly runId: string;
+  readonly folder: string;
+
+  private constructor(runId: string) {
+    this.runId = runId;
+    this.folder = path.join(registryRoot(), runId);
+  }
+
+  /** @throws HarnessError NO_SPACE when the machine's temporary folder can not be written. */
+  static open(runId: string, runDirectory?: { path: string; isNamedByUser: boolean }): RunRegistry {
+    const registry = new RunRegistry(runId);
+    try {
+      mkdirSync(registry.folder, { recursive: true, mode: 0o700 });
+      const owner: Owner = {
+        ...identify(process.pid),
+        ...(runDirectory === undefined
+          ? {}
+          : { runDirectory: runDirectory.path, isNamedByUser: runDirectory.isNamedByUser }),
+      };
+      writeFileSync(path.join(registry.folder, "owner.json"), JSON.stringify(owner));
+    } catch (cause) {
+      throw new HarnessError("NO_SPACE", {
+        what: `the work folder ${registry.folder} can not be written`,
+        facts: [String(cause)],
+        next: "free space there, or set TMPDIR to a folder that can be written",
+        cause,
+      });
+    }
+    return registry;
+  }
+
+  /** A new private folder inside the run's work folder. */
+  workFolder(name: string): string {
+    const folder = path.join(this.folder, name);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    return folder;
+  }
+
+  /** Notes a started child; children lead their own process group. */
+  addChild(pid: number): void {
+    appendFileSync(path.join(this.folder, "children.ndjson"), `${JSON.stringify(identify(pid))}\n`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+export interface RegisteredRun {
+  readonly runId: string;
+  readonly isAlive: boolean;
+  readonly runDirectory: string | undefined;
+  readonly isNamedByUser: boolean;
+}
+
+export function registeredRuns(): RegisteredRun[] {
+  const root = registryRoot();
+  if (!existsSync(root)) return [];
+  return readdirSync(root, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => {
+      const owner = readJson<Owner>(path.join(root, name, "owner.json"));
+      return {
+        runId: name,
+        isAlive: owner !== undefined && isAlive(owner),
+        runDirectory: owner?.runDirectory,
+        isNamedByUser: owner?.isNamedByUser ?? true,
+      };
+    });
+}
+
+/** Ends what is left of a dead run and removes its work folder; tells what was removed. */
+export async function sweepRun(runId: string): Promise<string[]> {
+  const folder = path.join(registryRoot(), runId);
+  const removed: string[] = [];
+  const children = readLines<Process>(path.join(folder, "children.ndjson")).filter(isAlive);
+  for (const child of children) {
+    killGroup(child.pid);
+    removed.push(`process ${child.pid} of run ${runId}`);
+  }
+  const deadline = Date.now() + 5_000;
+  while (children.some(isAlive) && Date.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  rmSync(folder, { recursive: true, force: true });
+  removed.push(`work folder of run ${runId}`);
+  return removed;
+}
+
+/** SIGKILL to a child and all of its group; no error when it is gone. */
+export function killGroup(pid: number): void {
+  for (const target of [-pid, pid]) {
+    try {
+      process.kill(target, "SIGKILL");
+    } catch {
+      // Already gone, which is what was wanted.
+    }
+  }
+}
+
+function registryRoot(): string {
+  return path.join(tmpdir(), `crucible-${userInfo().uid}`);
+}
+
+function identify(pid: number): Process {
+  return { pid, started: startTime(pid) ?? "" };
+}
+
+function isAlive({ pid, started }: Process): boolean {
+  const now = startTime(pid);
+  if (now !== undefined) return now === started;
+  if (existsSync("/proc/self/stat")) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Start time of a process that is neither gone nor a zombie. */
+function startTime(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // The command in parentheses may hold spaces: count fields from its end.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return fields[0] === "Z" ? undefined : fields[19];
+  } catch {
+    return undefined;
+  }
+}
+
+function readJson<T>(file: string): T | undefined {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as T;
+  } catch {
+    return undefined;
+  }
+}
+
+function readLines<T>(file: string): T[] {
+  if (!existsSync(file)) return [];
+  return readFileSync(file, "utf8")
+    .split("\n")
+    .flatMap((line) => {
+      try {
+        return line === "" ? [] : [JSON.parse(line) as T];
+      } catch {
+        // The line that was being written when the harness died.
+        return [];
+      }
+    });
+}

@@ -1,0 +1,251 @@
+/** `check`: a test that decides one requirement. The only file, with its neighbours, that knows Vitest. */
+import { createHash } from "node:crypto";
+import { inject, test } from "vitest";
+import { CheckFailure, describe, HarnessError, Unsupported } from "#harness/errors";
+import type { Feature } from "#harness/deployment/contract";
+import type { Rule } from "#harness/gateway/rule";
+import { createRandom } from "#harness/random";
+import type { RequirementId } from "#harness/requirements/ids.generated";
+import { createClient } from "#harness/http/client";
+import { type Control, controlClient } from "./control.ts";
+import type { CheckReport, DeploymentInfo, MutantReport, RunInfo } from "./run-info.ts";
+import { World } from "./world.ts";
+
+/**
+ * A deliberate violation of the requirement at the gateway, on the exchanges of this check's clients only (and, for
+ * rules whose `from` is a server, on that link). With it on, the check has to fail.
+ */
+export interface Mutant {
+  /** The violation as a sentence about the server: "answers 200 to a wrong password". */
+  readonly name: string;
+  readonly rules: readonly Omit<Rule, "name">[];
+}
+
+export interface CheckOptions {
+  /** At least one proves that the check can fail. */
+  readonly mutant?: Mutant | readonly Mutant[];
+  /** Own fresh servers, with these features switched on. */
+  readonly isolated?: { readonly features?: readonly Feature[] };
+  /** Bound for the whole check; 60 s unless given. */
+  readonly deadlineMs?: number;
+}
+
+export type CheckBody = (world: World) => Promise<void>;
+
+const DEADLINE_MS = 60_000;
+/** Vitest's own bound lies behind ours, which says more. */
+const VITEST_GRACE_MS = 200_000;
+const LOG_LINES = 15;
+
+/** Once a request got no answer, later checks first make sure that there is a server at all. */
+let isServerInDoubt = false;
+
+export function check(id: RequirementId, title: string, body: CheckBody): void;
+export function check(id: RequirementId, title: string, options: CheckOptions, body: CheckBody): void;
+export function check(
+  id: RequirementId,
+  title: string,
+  optionsOrBody: CheckOptions | CheckBody,
+  maybeBody?: CheckBody,
+): void {
+  const run = inject("crucible");
+  const needs = run.selected[id];
+  if (needs === undefined) return;
+  const options = typeof optionsOrBody === "function" ? {} : optionsOrBody;
+  const body = typeof optionsOrBody === "function" ? optionsOrBody : maybeBody;
+  if (body === undefined) throw new TypeError(`check ${id} has no body`);
+  for (let repetition = 1; repetition <= run.repeat; repetition++) {
+    const name = run.repeat === 1 ? `${id} ${title}` : `${id} ${title} (${repetition})`;
+    test.concurrent(name, { timeout: VITEST_GRACE_MS + DEADLINE_MS * run.timeoutScale }, async ({ task }) => {
+      const checker = new Checker(run, id, title, repetition, options, body);
+      task.meta.crucible = await checker.report(needs);
+    });
+  }
+}
+
+type Verdict = Pick<CheckReport, "outcome"> & Partial<CheckReport>;
+
+class Checker {
+  readonly #run: RunInfo;
+  readonly #id: string;
+  readonly #title: string;
+  readonly #repetition: number;
+  readonly #options: CheckOptions;
+  readonly #body: CheckBody;
+  readonly #control: Control;
+  #tries = 0;
+
+  constructor(run: RunInfo, id: string, title: string, repetition: number, options: CheckOptions, body: CheckBody) {
+    this.#run = run;
+    this.#id = id;
+    this.#title = title;
+    this.#repetition = repetition;
+    this.#options = options;
+    this.#body = body;
+    this.#control = controlClient(run.control);
+  }
+
+  async report(needs: readonly string[]): Promise<CheckReport> {
+    const started = performance.now();
+    const verdict = await this.#judge(needs);
+    return {
+      requirement: this.#id,
+      title: this.#title,
+      repetition: this.#repetition,
+      durationMs: Math.round(performance.now() - started),
+      exchanges: [],
+      notes: [],
+      ...verdict,
+    };
+  }
+
+  async #judge(needs: readonly string[]): Promise<Verdict> {
+    const reason = this.#run.disabled[this.#id];
+    if (reason !== undefined) return { outcome: "skip", reason: `disabled: ${reason}` };
+    const missing = needs.filter((need) => !this.#run.deployment.features.includes(need));
+    if (missing.length > 0) return { outcome: "skip", reason: `unsupported: ${missing.join(", ")}` };
+    if (this.#run.mode === "mutants") return this.#huntMutants();
+    let verdict = await this.#try([]);
+    const first = verdict;
+    for (let retry = 0; retry < this.#run.retry; retry++) {
+      if (verdict.outcome === "pass" || verdict.outcome === "skip") break;
+      verdict = await this.#try([]);
+    }
+    if (verdict !== first && verdict.outcome === "pass") {
+      return { ...first, outcome: "flaky", reason: `passed on try ${this.#tries}; before: ${first.reason ?? "?"}` };
+    }
+    return verdict;
+  }
+
+  async #huntMutants(): Promise<Verdict> {
+    const given = this.#options.mutant;
+    const mutants: readonly Mutant[] = given === undefined ? [] : "name" in given ? [given] : given;
+    const reports: MutantReport[] = [];
+    for (const mutant of mutants) reports.push(await this.#hunt(mutant));
+    return { outcome: reports.every(({ verdict }) => verdict === "killed") ? "pass" : "fail", mutants: reports };
+  }
+
+  async #hunt(mutant: Mutant): Promise<MutantReport> {
+    const verdict = await this.#try(mutant.rules.map((rule) => ({ ...rule, name: mutant.name })));
+    const detail = verdict.reason ?? verdict.outcome;
+    if (verdict.fired === 0) return { name: mutant.name, verdict: "not-fired", detail };
+    if (verdict.outcome === "fail") return { name: mutant.name, verdict: "killed", detail };
+    if (verdict.outcome === "pass") return { name: mutant.name, verdict: "survived", detail };
+    return { name: mutant.name, verdict: "error", detail: `${verdict.outcome}: ${detail}` };
+  }
+
+  async #try(mutation: readonly Rule[]): Promise<Verdict & { fired?: number }> {
+    this.#tries++;
+    const deadline = new AbortController();
+    const deadlineMs = (this.#options.deadlineMs ?? DEADLINE_MS) * this.#run.timeoutScale;
+    const timer = setTimeout(() => {
+      const next = "a server that is slow or hangs, or a deadline that is too short: see the trace, or raise --timeout-scale";
+      deadline.abort(new HarnessError("DEADLINE", { what: `the check took longer than ${deadlineMs} ms`, next }));
+    }, deadlineMs);
+    let isolated: DeploymentInfo | undefined;
+    let world: World | undefined;
+    try {
+      if (isServerInDoubt) await this.#confirmServers();
+      if (this.#options.isolated !== undefined) {
+        isolated = await this.#control.startIsolated(this.#options.isolated.features ?? []);
+      }
+      const label = `${this.#id}/${this.#title}/${this.#repetition}/${this.#tries}/${mutation[0]?.name ?? ""}`;
+      // A name of its own for each try, since rules and traces are told apart by it.
+      const key = `${this.#id}.${createHash("sha256").update(label).digest("hex").slice(0, 8)}`;
+      world = new World({
+        check: key,
+        deployment: isolated ?? this.#run.deployment,
+        control: this.#control,
+        random: createRandom(this.#run.seed).fork(label),
+        signal: deadline.signal,
+        timeoutScale: this.#run.timeoutScale,
+      });
+      const handles = [];
+      for (const rule of mutation) {
+        const isServerLink = rule.match.from !== undefined && rule.match.from !== "client";
+        handles.push(await world.rule(isServerLink ? rule : { ...rule, match: { ...rule.match, check: key } }));
+      }
+      const verdict = await this.#runBody(world, deadline.signal);
+      if (handles.length === 0) return verdict;
+      const fired = await Promise.all(handles.map((handle) => handle.fired()));
+      return { ...verdict, fired: Math.max(...fired) };
+    } catch (error) {
+      return this.#verdictOf(error, world);
+    } finally {
+      clearTimeout(timer);
+      await world?.[Symbol.asyncDispose]();
+      if (isolated !== undefined) await this.#control.stopIsolated(isolated.id).catch(() => undefined);
+    }
+  }
+
+  async #runBody(world: World, signal: AbortSignal): Promise<Verdict> {
+    const { promise: expired, reject } = Promise.withResolvers<never>();
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      await Promise.race([this.#body(world), expired]);
+      return { outcome: "pass", notes: world.notes, exchanges: world.exchanges };
+    } catch (error) {
+      return await this.#verdictOf(error, world);
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  async #verdictOf(error: unknown, world: World | undefined): Promise<Verdict> {
+    const seen = { notes: world?.notes ?? [], exchanges: world?.exchanges ?? [] };
+    if (error instanceof Unsupported) return { outcome: "skip", reason: `unsupported: ${error.message}`, ...seen };
+    const stack = stackOf(error);
+    if (error instanceof CheckFailure) {
+      const exchange = error.exchange ?? world?.lastExchange?.describe();
+      return {
+        outcome: "fail",
+        reason: error.message,
+        expected: error.expected,
+        actual: error.actual,
+        message: error.message,
+        ...(exchange === undefined ? {} : { exchange }),
+        ...(stack === undefined ? {} : { stack }),
+        ...seen,
+      };
+    }
+    if (error instanceof HarnessError && error.code === "HS_NO_ANSWER") isServerInDoubt = true;
+    const exchange = world?.lastExchange?.describe();
+    return {
+      outcome: "error",
+      reason: error instanceof HarnessError ? error.what : `the check itself broke: ${describe(error)}`,
+      message: describe(error),
+      logs: await this.#logs(world?.deployment),
+      ...(exchange === undefined ? {} : { exchange }),
+      ...(stack === undefined ? {} : { stack }),
+      ...seen,
+    };
+  }
+
+  async #confirmServers(): Promise<void> {
+    for (const { clientUrl } of this.#run.deployment.servers) {
+      await createClient({ baseUrl: clientUrl, timeoutMs: 5_000 * this.#run.timeoutScale }).request(
+        "GET",
+        "/_matrix/client/versions",
+      );
+    }
+    isServerInDoubt = false;
+  }
+
+  async #logs(deployment: DeploymentInfo = this.#run.deployment): Promise<string[]> {
+    const tails = await Promise.all(
+      deployment.servers.map(async ({ role }) => {
+        const tail = await this.#control.serverLog(deployment.id, role, LOG_LINES).catch(() => []);
+        return tail.map((line) => `${role}: ${line}`);
+      }),
+    );
+    return tails.flat();
+  }
+}
+
+/** Frames of the check, without those of the harness and of Vitest. */
+function stackOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const frames = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line) && line.includes("/suites/"));
+  return frames.length === 0 ? undefined : frames.join("\n");
+}

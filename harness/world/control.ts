@@ -1,0 +1,94 @@
+/**
+ * The line between checks and the command that holds servers and gateways: JSON over HTTP on loopback, with a token.
+ * Both sides share the interface; the transport knows nothing of its methods.
+ */
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { timingSafeEqual } from "node:crypto";
+import { request } from "undici";
+import type { Feature, Registered } from "#harness/deployment/contract";
+import { describe, HarnessError, type HarnessErrorCode } from "#harness/errors";
+import type { Rule } from "#harness/gateway/rule";
+import type { DeploymentInfo } from "./run-info.ts";
+
+export type ServerAction = "kill" | "pause" | "resume" | "restart";
+
+export interface Control {
+  register(deployment: string, role: string, localpart: string, password: string, isAdmin: boolean): Promise<Registered>;
+  addRule(deployment: string, rule: Rule): Promise<string>;
+  ruleFired(deployment: string, rule: string): Promise<number>;
+  releaseRule(deployment: string, rule: string): Promise<void>;
+  /** Takes the rule back; tells how often it fired. */
+  removeRule(deployment: string, rule: string): Promise<number>;
+  actOnServer(deployment: string, role: string, action: ServerAction): Promise<void>;
+  serverLog(deployment: string, role: string, lines: number): Promise<readonly string[]>;
+  /** Sends what servers push to the application service to this port on loopback; null: the gateway answers it. */
+  setAppservice(deployment: string, port: number | null): Promise<void>;
+  startIsolated(features: readonly Feature[]): Promise<DeploymentInfo>;
+  stopIsolated(deployment: string): Promise<void>;
+}
+
+/** Starting an isolated deployment is the longest call. */
+const CALL_TIMEOUT_MS = 180_000;
+
+export function controlClient({ url, token }: { url: string; token: string }): Control {
+  const call = async (method: string, parameters: unknown[]): Promise<unknown> => {
+    const { statusCode, body } = await request(url, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify({ method, parameters }),
+      headersTimeout: CALL_TIMEOUT_MS,
+      bodyTimeout: CALL_TIMEOUT_MS,
+    });
+    const answer = (await body.json()) as { result?: unknown; error?: { code: HarnessErrorCode; what: string; facts: string[]; next?: string } };
+    if (statusCode === 200) return answer.result;
+    const { code, what, facts, next } = answer.error ?? { code: "INTERNAL" as const, what: `control answered ${statusCode}`, facts: [] };
+    throw new HarnessError(code, { what, facts, ...(next === undefined ? {} : { next }) });
+  };
+  return new Proxy({} as Control, {
+    get: (_, method) => (typeof method === "string" ? (...parameters: unknown[]) => call(method, parameters) : undefined),
+  });
+}
+
+/** Serves the control interface on a free loopback port. */
+export async function serveControl(
+  control: Control,
+): Promise<AsyncDisposable & { readonly url: string; readonly token: string }> {
+  const token = crypto.randomUUID();
+  const expected = Buffer.from(`Bearer ${token}`);
+  const server = createServer(async (incoming, outgoing) => {
+    const given = Buffer.from(incoming.headers.authorization ?? "");
+    if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
+      outgoing.writeHead(401).end("{}");
+      return;
+    }
+    const answer = (status: number, body: unknown) =>
+      outgoing.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+    try {
+      const chunks: Buffer[] = [];
+      for await (const chunk of incoming) chunks.push(chunk);
+      const { method, parameters } = JSON.parse(Buffer.concat(chunks).toString()) as {
+        method: keyof Control;
+        parameters: never[];
+      };
+      const implementation = control[method] as ((...parameters: never[]) => Promise<unknown>) | undefined;
+      if (typeof implementation !== "function") throw new TypeError(`control has no ${method}`);
+      answer(200, { result: (await implementation(...parameters)) ?? null });
+    } catch (error) {
+      const own = error instanceof HarnessError ? error : undefined;
+      answer(500, {
+        error: { code: own?.code ?? "INTERNAL", what: own?.what ?? describe(error), facts: own?.facts ?? [], next: own?.next },
+      });
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    token,
+    [Symbol.asyncDispose]: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}

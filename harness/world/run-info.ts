@@ -1,0 +1,85 @@
+/** What the command tells the checks: plain data, so that it crosses into Vitest's workers. */
+import type { Feature } from "#harness/deployment/contract";
+
+export interface RunInfo {
+  readonly runId: string;
+  readonly seed: number;
+  /** Factor on every deadline. */
+  readonly timeoutScale: number;
+  /** Where the control server listens, and the token that it asks for. */
+  readonly control: { readonly url: string; readonly token: string };
+  readonly deployment: DeploymentInfo;
+  /** Requirements to check, with the features that each needs. */
+  readonly selected: Readonly<Record<string, readonly string[]>>;
+  /** Requirements that the user or the manifest has switched off, with the reason. */
+  readonly disabled: Readonly<Record<string, string>>;
+  /** Each check runs so often. */
+  readonly repeat: number;
+  /** Further tries of a check that did not pass; a pass after one is `flaky`. */
+  readonly retry: number;
+  /** `mutants`: each check runs once a mutant, and must fail. */
+  readonly mode: "verdicts" | "mutants";
+}
+
+export interface DeploymentInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly topology: string;
+  readonly servers: readonly ServerInfo[];
+  readonly features: readonly string[];
+  readonly appservice: AppserviceInfo;
+}
+
+export interface ServerInfo {
+  readonly role: string;
+  readonly serverName: string;
+  readonly clientUrl: string;
+  readonly federationUrl: string;
+  /** Opt-in abilities that its driver has. */
+  readonly capabilities: readonly string[];
+}
+
+export interface AppserviceInfo {
+  readonly id: string;
+  readonly asToken: string;
+  readonly hsToken: string;
+  readonly senderLocalpart: string;
+  readonly prefix: string;
+}
+
+/** How a check reports, as `task.meta.crucible`. */
+export interface CheckReport {
+  readonly requirement: string;
+  readonly title: string;
+  readonly repetition: number;
+  readonly outcome: "pass" | "fail" | "error" | "skip" | "flaky";
+  readonly durationMs: number;
+  readonly reason?: string;
+  readonly expected?: string;
+  readonly actual?: string;
+  readonly message?: string;
+  readonly stack?: string;
+  readonly exchange?: string;
+  readonly exchanges: readonly string[];
+  readonly notes: readonly string[];
+  readonly logs?: readonly string[];
+  /** In mode `mutants`: one entry a mutant. */
+  readonly mutants?: readonly MutantReport[];
+}
+
+export interface MutantReport {
+  readonly name: string;
+  readonly verdict: "killed" | "survived" | "not-fired" | "error";
+  readonly detail: string;
+}
+
+export type IsolatedOptions = { readonly features: readonly Feature[] };
+
+declare module "vitest" {
+  interface ProvidedContext {
+    crucible: RunInfo;
+  }
+  interface TaskMeta {
+    crucible?: CheckReport;
+  }
+}

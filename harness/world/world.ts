@@ -1,0 +1,239 @@
+/** What a check gets: servers, fresh users, deadlines, rules at the gateway. One world a check; it cleans up behind it. */
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { CheckFailure, HarnessError, Unsupported } from "#harness/errors";
+import type { Rule, RuleAction, RuleMatch } from "#harness/gateway/rule";
+import type { HttpResponse } from "#harness/http/client";
+import { textAt } from "#harness/match/json";
+import type { Random } from "#harness/random";
+import type { Control, ServerAction } from "./control.ts";
+import { ok } from "./expect.ts";
+import type { DeploymentInfo, ServerInfo } from "./run-info.ts";
+import { type Account, ServerClient, Session, type SessionContext } from "./session.ts";
+
+export interface WorldOptions {
+  readonly check: string;
+  readonly deployment: DeploymentInfo;
+  readonly control: Control;
+  readonly random: Random;
+  readonly signal: AbortSignal;
+  readonly timeoutScale: number;
+}
+
+/** A rule in force; taking it back tells how often it fired. */
+export interface RuleHandle extends AsyncDisposable {
+  readonly fired: () => Promise<number>;
+  /** Lets go what a `gate` rule holds. */
+  readonly release: () => Promise<void>;
+  /** Ends the rule. @throws HarnessError RULE_NEVER_FIRED when it did nothing. */
+  readonly end: () => Promise<number>;
+}
+
+const POLL_MS = 40;
+const EVENTUALLY_MS = 10_000;
+
+export class World implements AsyncDisposable {
+  readonly #options: WorldOptions;
+  readonly #cleanups: (() => Promise<unknown>)[] = [];
+  readonly #context: SessionContext;
+  readonly #anonymous = new Map<string, ServerClient>();
+  /** Of every exchange so far, in order. */
+  readonly exchanges: string[] = [];
+  readonly notes: string[] = [];
+  lastExchange: HttpResponse | undefined;
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    this.#context = {
+      check: options.check,
+      signal: options.signal,
+      timeoutScale: options.timeoutScale,
+      nextName: (prefix) => options.random.name(prefix),
+      onExchange: (response) => {
+        this.lastExchange = response;
+        if (response.exchange !== undefined) this.exchanges.push(response.exchange);
+      },
+    };
+  }
+
+  get deployment(): DeploymentInfo {
+    return this.#options.deployment;
+  }
+
+  /** Ends with the check's deadline. */
+  get signal(): AbortSignal {
+    return this.#options.signal;
+  }
+
+  /** A fresh name: prefix, a hyphen, and letters and digits that no other check uses. */
+  name(prefix: string): string {
+    return this.#options.random.name(prefix);
+  }
+
+  /** @throws Unsupported when the topology has no such server. */
+  server(role = "hs1"): ServerInfo {
+    const server = this.deployment.servers.find((candidate) => candidate.role === role);
+    if (server === undefined) throw new Unsupported("federation", `the topology has no ${role}`);
+    return server;
+  }
+
+  /** True when the deployment has a feature that requirements name under `needs`. */
+  has(feature: string): boolean {
+    return this.deployment.features.includes(feature);
+  }
+
+  /** Ends the check as `skip: unsupported` unless the deployment has the feature. */
+  needs(feature: string): void {
+    if (!this.has(feature)) throw new Unsupported(feature);
+  }
+
+  /** A client without a token. */
+  anonymous(role = "hs1"): ServerClient {
+    let client = this.#anonymous.get(role);
+    if (client === undefined) {
+      client = new ServerClient(this.server(role), this.#context);
+      this.#anonymous.set(role, client);
+    }
+    return client;
+  }
+
+  /** Unsigned requests to a server's federation API. */
+  federation(role = "hs1"): ServerClient {
+    return new ServerClient(this.server(role), this.#context, { api: "federation" });
+  }
+
+  /** A new account with one device, made past the API under test. */
+  async user(prefix: string, role = "hs1"): Promise<Session> {
+    const server = this.server(role);
+    const localpart = this.name(prefix);
+    const password = this.name("password");
+    const { control, deployment } = this.#options;
+    const registered = await control.register(deployment.id, role, localpart, password, false);
+    return new Session(server, this.#context, { ...registered, localpart, password });
+  }
+
+  /** Several new accounts of one server at once, named after what they are called here. */
+  users<const Names extends readonly string[]>(...names: Names): Promise<{ [Index in keyof Names]: Session }> {
+    return Promise.all(names.map((name) => this.user(name))) as Promise<{ [Index in keyof Names]: Session }>;
+  }
+
+  /** A further device of a user, by POST /login with the password. */
+  async login(account: Account & { readonly server: ServerInfo }, options: Record<string, unknown> = {}): Promise<Session> {
+    const body = ok(
+      await this.anonymous(account.server.role).post("/_matrix/client/v3/login", {
+        type: "m.login.password",
+        identifier: { type: "m.id.user", user: account.userId },
+        password: account.password,
+        ...options,
+      }),
+    );
+    return this.session(account.server.role, account, {
+      accessToken: textAt(body, "access_token"),
+      deviceId: textAt(body, "device_id"),
+    });
+  }
+
+  /** A client for a token that the check got by itself. */
+  session(role: string, account: Account, device: { accessToken: string; deviceId: string }): Session {
+    const { userId, localpart, password } = account;
+    return new Session(this.server(role), this.#context, { userId, localpart, password, ...device });
+  }
+
+  /** Worth knowing, but no verdict: an accepted deviation, an optional part that is missing. */
+  note(text: string): void {
+    this.notes.push(text);
+  }
+
+  /**
+   * Runs a probe until it does not throw CheckFailure, and returns its value. At the deadline the last CheckFailure is
+   * thrown, with the deadline in it.
+   */
+  async eventually<T>(probe: () => Promise<T> | T, options: { deadlineMs?: number } = {}): Promise<T> {
+    const deadlineMs = (options.deadlineMs ?? EVENTUALLY_MS) * this.#options.timeoutScale;
+    const deadline = Date.now() + deadlineMs;
+    for (;;) {
+      try {
+        return await probe();
+      } catch (error) {
+        if (!(error instanceof CheckFailure)) throw error;
+        if (Date.now() >= deadline) {
+          throw new CheckFailure(`${error.expected} within ${deadlineMs} ms`, error.actual, error.exchange);
+        }
+      }
+      await sleep(POLL_MS, undefined, { signal: this.signal });
+    }
+  }
+
+  /**
+   * Time that has to pass for an absence to mean something ("does not arrive"), scaled; not for waiting until something
+   * is there.
+   */
+  async quietPeriod(ms: number): Promise<void> {
+    await sleep(ms * this.#options.timeoutScale, undefined, { signal: this.signal });
+  }
+
+  /** Puts a rule in force at the gateway until the check ends or the handle is disposed. */
+  async rule(rule: Rule): Promise<RuleHandle> {
+    const { control, deployment } = this.#options;
+    const id = await control.addRule(deployment.id, rule);
+    let firedAtEnd: number | undefined;
+    const remove = async () => {
+      firedAtEnd ??= await control.removeRule(deployment.id, id);
+      return firedAtEnd;
+    };
+    this.#cleanups.push(remove);
+    return {
+      fired: () => control.ruleFired(deployment.id, id),
+      release: () => control.releaseRule(deployment.id, id),
+      end: async () => {
+        const fired = await remove();
+        if (fired === 0) {
+          throw new HarnessError("RULE_NEVER_FIRED", {
+            what: `the rule "${rule.name}" never fired`,
+            facts: [JSON.stringify(rule.match)],
+            next: "its match fits no exchange of this check",
+          });
+        }
+        return fired;
+      },
+      [Symbol.asyncDispose]: async () => {
+        await remove();
+      },
+    };
+  }
+
+  /** A fault on a link, by its parts. */
+  fault(match: RuleMatch, phase: Rule["phase"], action: RuleAction, times?: number): Promise<RuleHandle> {
+    const name = `${action.kind} ${match.from ?? "any"} to ${match.to ?? "any"} (${phase})`;
+    return this.rule({ name, match, phase, action, ...(times === undefined ? {} : { times }) });
+  }
+
+  async actOnServer(role: string, action: ServerAction): Promise<void> {
+    await this.#options.control.actOnServer(this.deployment.id, role, action);
+  }
+
+  /**
+   * Receives what the servers push to the run's application service while the check runs. The listener is shared by all
+   * checks of a deployment, so look only at rooms and users of your own.
+   */
+  async appservice(handler: (request: IncomingMessage, body: unknown, response: ServerResponse) => void): Promise<void> {
+    const { control, deployment } = this.#options;
+    const server = createServer(async (request, response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk);
+      handler(request, JSON.parse(Buffer.concat(chunks).toString() || "{}"), response);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    await control.setAppservice(deployment.id, (server.address() as AddressInfo).port);
+    this.#cleanups.push(async () => {
+      await control.setAppservice(deployment.id, null);
+      server.closeAllConnections();
+      server.close();
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled(this.#cleanups.map((cleanup) => cleanup()));
+  }
+}
