@@ -14,7 +14,7 @@ const runId = `try-${process.pid}`; const registry = RunRegistry.open(runId);
 const folder = `/tmp/tryrun/${runId}`; mkdirSync(folder, { recursive: true });
 const abort = new AbortController(); process.on("SIGINT", () => abort.abort());
 const version = process.env.SYNAPSE_VERSION;
-const spec = { substrate: "process", driver: "synapse", options: new Map<string, string>(), text: "process:synapse", ...(version ? { version } : {}) } as const;
+const spec = { substrate: "process", driver: "synapse", options: new Map<string, string>(process.env.DB ? [["database", process.env.DB]] : []), text: "process:synapse", ...(version ? { version } : {}) } as const;
 await synapse.prepare(spec, { signal: abort.signal, progress: console.log });
 const pool = new DeploymentPool({ id: "main", topology: "two", servers: new Map([["hs1", spec], ["hs2", spec]]), features: [] }, { drivers: [synapse], registry, traceFolder: folder, logFolder: folder, startTimeoutMs: 60000, signal: abort.signal, progress: () => undefined, onDeath: (r, h, t) => console.log("died", r, h, t) });
 const deployment = await pool.startMain(); const control = await serveControl(pool.control);

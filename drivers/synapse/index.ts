@@ -1,5 +1,5 @@
 /** Synapse as a child process, from PyPI; SQLite by default. */
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { copyFile, cp, mkdir, rm } from "node:fs/promises";
 import path from "node:path";
@@ -10,8 +10,10 @@ import {
   type StartContext,
 } from "#harness/deployment/contract";
 import { HarnessError } from "#harness/errors";
+import { didYouMean } from "#harness/suggest";
 import { freeAddress } from "#drivers/substrates/process/address";
 import { Child, tailFile } from "#drivers/substrates/process/child";
+import { type Postgres, type PostgresOptions, startPostgres } from "#drivers/substrates/process/postgres";
 import { pythonEnvironment } from "#drivers/substrates/process/python";
 import { waitUntilReady } from "#drivers/substrates/ready";
 import { registerBySharedSecret } from "#drivers/substrates/shared-secret";
@@ -27,6 +29,8 @@ const SETTINGS = [
   "open registration, refresh tokens, presence, room list publication allowed",
   "ip_range_blacklist empty, trusted_key_servers empty",
 ];
+
+const DATABASES = ["sqlite", "postgres"];
 
 const preparations = new Map<string, Promise<string>>();
 
@@ -47,9 +51,12 @@ function prepare(spec: StartContext["spec"], context: PrepareContext): Promise<s
   let preparation = preparations.get(version);
   if (preparation === undefined) {
     preparation = (async () => {
+      const packages = packagesOf(version);
+      // Other pins make another environment, so that a cached one is never stale.
+      const pins = createHash("sha256").update(packages.join()).digest("hex").slice(0, 6);
       const python = await pythonEnvironment({
-        name: ["synapse", version],
-        packages: packagesOf(version),
+        name: ["synapse", `${version}-${pins}`],
+        packages,
         ...context,
       });
       await makeTemplate(python, version, context);
@@ -66,11 +73,11 @@ async function start(context: StartContext): Promise<RunningServer> {
   if (unknown.length > 0) {
     throw new HarnessError("INTERNAL", { what: `synapse can not switch on ${unknown.join(", ")}` });
   }
-  const database = spec.options.get("database") ?? "sqlite";
-  if (database !== "sqlite") {
+  const kind = spec.options.get("database") ?? "sqlite";
+  if (!DATABASES.includes(kind)) {
     throw new HarnessError("BAD_USAGE", {
-      what: `process:synapse has no database ${database}`,
-      next: "use database=sqlite",
+      what: `process:synapse has no database ${kind}`,
+      next: didYouMean(kind, DATABASES),
     });
   }
   const python = await prepare(spec, context);
@@ -79,8 +86,11 @@ async function start(context: StartContext): Promise<RunningServer> {
   const data = path.join(workFolder, "data");
   const databaseFile = path.join(data, "homeserver.db");
   await mkdir(path.join(data, "media"), { recursive: true });
+  const postgres = kind === "postgres" ? await startPostgres(postgresOptions(context)) : undefined;
   const template = templatePath(checkedVersion(spec.version));
-  if (spec.binary === undefined && existsSync(template)) await copyFile(template, databaseFile);
+  if (postgres === undefined && spec.binary === undefined && existsSync(template)) {
+    await copyFile(template, databaseFile);
+  }
   const serverName = `${role}:8448`;
   const configuration = writeConfiguration({
     folder: data,
@@ -89,7 +99,10 @@ async function start(context: StartContext): Promise<RunningServer> {
     sharedSecret,
     features,
     network,
-    database: { name: "sqlite3", args: { database: databaseFile } },
+    database:
+      postgres === undefined
+        ? { name: "sqlite3", args: { database: databaseFile } }
+        : { name: "psycopg2", args: postgresArguments(postgres) },
   });
   const proxy = `http://127.0.0.1:${network.proxyPort}`;
   const child = new Child({
@@ -121,6 +134,7 @@ async function start(context: StartContext): Promise<RunningServer> {
       await ready();
     } catch (error) {
       await child.kill();
+      await postgres?.[Symbol.asyncDispose]();
       throw error;
     }
   };
@@ -155,7 +169,8 @@ async function start(context: StartContext): Promise<RunningServer> {
           }),
       },
       configuresFeatures: { features: FEATURES },
-      snapshotsData: {
+      // A running database's folder can not be copied like a file.
+      ...(postgres === undefined ? { snapshotsData: {
         snapshot: (folder) => cp(data, folder, { recursive: true }),
         restore: async (folder) => {
           if (child.isRunning) {
@@ -164,12 +179,21 @@ async function start(context: StartContext): Promise<RunningServer> {
           await rm(data, { recursive: true, force: true });
           await cp(folder, data, { recursive: true });
         },
-      },
+      } } : {}),
     },
     [Symbol.asyncDispose]: async () => {
       // Nobody reads its data again: an orderly stop would only take time.
       await child.kill();
+      await postgres?.[Symbol.asyncDispose]();
       await rm(workFolder, { recursive: true, force: true });
     },
   };
+}
+
+function postgresOptions({ workFolder, logFile, registerProcess, signal }: StartContext): PostgresOptions {
+  return { folder: workFolder, logFile: `${logFile}.postgres`, onSpawn: registerProcess, signal };
+}
+
+function postgresArguments({ host, port, user, database }: Postgres): Record<string, unknown> {
+  return { host, port, user, database, cp_min: 2, cp_max: 10 };
 }

@@ -20,7 +20,7 @@ export const DEFAULT_VERSION = DATA.default;
 /** Packages to install for a release, itself first. */
 export function packagesOf(version: string): string[] {
   const pins = DATA.pins.filter(({ versions }) => isInRange(version, versions));
-  return [`matrix-synapse==${version}`, ...pins.flatMap(({ packages }) => packages)];
+  return [`matrix-synapse==${version}`, "psycopg2-binary", ...pins.flatMap(({ packages }) => packages)];
 }
 
 /** @throws HarnessError BAD_USAGE for what is no release or older than we run. */

@@ -1,12 +1,12 @@
-import { z } from 'zod';
-import { BASES, LEVELS } from '#harness/results/outcome';
+import { z } from "zod";
+import { BASES, LEVELS } from "#harness/results/outcome";
 
 /** `<MSC or area>.<area>.<behaviour>`: never renamed, never reused. */
 const ID = /^[A-Z][A-Z0-9]*(\.[a-z0-9]+(-[a-z0-9]+)*){2,}$/;
 
 /** One item of a `requirements.yaml`. */
 export const requirementSchema = z.strictObject({
-  id: z.string().regex(ID, 'an id looks like MSC4186.conn.pos-expired'),
+  id: z.string().regex(ID, "an id looks like MSC4186.conn.pos-expired"),
   level: z.enum(LEVELS),
   basis: z.enum(BASES),
   /** Section, file or MSC that it comes from. */

@@ -12,6 +12,8 @@ export interface ChildOptions {
   readonly logFile: string;
   /** Called with the process id as soon as there is one. */
   readonly onSpawn: (pid: number) => void;
+  /** Runs as this account instead of ours. */
+  readonly account?: { readonly uid: number; readonly gid: number };
   /** Called when it ends without having been asked to. */
   readonly onUnexpectedExit: (how: string) => void;
 }
@@ -51,6 +53,7 @@ export class Child {
       env: { PATH: process.env.PATH ?? "", HOME: cwd, LANG: "C.UTF-8", ...env },
       stdio: ["ignore", log, log],
       detached: true,
+      ...this.#options.account,
     });
     closeSync(log);
     this.#process = child;

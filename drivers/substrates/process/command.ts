@@ -14,12 +14,14 @@ export function runCommand(
     env?: Readonly<Record<string, string>>;
     signal?: AbortSignal;
     onLine?: (line: string) => void;
+    account?: { readonly uid: number; readonly gid: number };
   } = {},
 ): Promise<CommandResult> {
   return new Promise((resolve) => {
     const child = spawn(command, args, {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...options.env },
+      ...options.account,
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
     let output = "";

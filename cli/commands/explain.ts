@@ -1,0 +1,165 @@
+/** `crucible explain`: all that is known of one requirement. Needs no server. */
+import { readdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { Command } from "commander";
+import { LineCounter, parseDocument } from "yaml";
+import { colour, print, printJson } from "#cli/io";
+import { HarnessError } from "#harness/errors";
+import { loadCatalogue, PROJECT_ROOT } from "#harness/requirements/catalogue";
+import { type IndexedCheck, indexChecks } from "#harness/requirements/check-index";
+import { complementTests } from "#harness/requirements/generate";
+import type { Requirement } from "#harness/requirements/requirement";
+import { globMatcher, requirementById } from "#harness/requirements/select";
+import type { Basis } from "#harness/results/outcome";
+
+/** What the manifests under `drivers/` say of a requirement. */
+export interface KnownDeviation {
+  readonly implementation: string;
+  readonly expect: string;
+  readonly when: Readonly<Record<string, unknown>>;
+  readonly reason: string;
+}
+
+const BASIS: Readonly<Record<Basis, string>> = {
+  text: "a normative sentence of the source",
+  derived: "not a normative sentence: follows from the source by a short argument",
+  practice: "not a normative sentence: clients rely on it",
+};
+
+export function explainCommand(): Command {
+  return new Command("explain")
+    .description("explain one requirement: the rule, its source, how it is checked, who deviates")
+    .argument("<id>", "id of the requirement")
+    .option("--json", "the same facts as an object")
+    .addHelpText(
+      "after",
+      "\nexamples:\n  crucible explain CS.login.password\n  crucible explain CS.sync.gap --json",
+    )
+    .action(explain);
+}
+
+async function explain(id: string, { json }: { json?: true }): Promise<void> {
+  const catalogue = await loadCatalogue();
+  const requirement = requirementById(catalogue, id);
+  const [index, deviations] = await Promise.all([indexChecks(), knownDeviations(id)]);
+  const checks = index.byId.get(id) ?? [];
+  if (json) {
+    const places = checks.map(({ title, file, line, mutants }) => ({
+      title,
+      file: relative(file),
+      line,
+      mutants,
+    }));
+    printJson({
+      ...requirement,
+      complement: complementTests(requirement.complement),
+      checks: places,
+      deviations,
+    });
+    return;
+  }
+  for (const [name, lines] of sections(requirement, checks, deviations)) {
+    for (const [position, line] of lines.entries()) {
+      print(`${colour.dim((position === 0 ? name : "").padEnd(12))}${line}`);
+    }
+  }
+}
+
+function sections(
+  requirement: Requirement,
+  checks: readonly IndexedCheck[],
+  deviations: readonly KnownDeviation[],
+): readonly (readonly [string, readonly string[]])[] {
+  const {
+    id,
+    statement,
+    level,
+    basis,
+    source,
+    check,
+    negative,
+    needs,
+    party,
+    unstable,
+    todo,
+    retired,
+  } = requirement;
+  const optional = (name: string, text: string | undefined) =>
+    [name, text === undefined ? [] : [text]] as const;
+  const missing = todo === undefined ? "none yet" : "none yet, see todo";
+  return [
+    ["id", [colour.bold(id)]],
+    optional("retired", retired),
+    ["rule", [statement]],
+    ["level", [level]],
+    ["basis", [`${basis}: ${BASIS[basis]}`]],
+    ["source", [source]],
+    ["how", [check]],
+    optional("violation", negative),
+    ["checks", checks.length === 0 ? [missing] : checks.map(checkLine)],
+    ["needs", needs.length === 0 ? [] : [needs.join(", ")]],
+    optional("party", party),
+    optional("unstable", unstable),
+    optional(
+      "sensitive",
+      requirement.sensitive ? "yes: evidence of a failure stays in the run directory" : undefined,
+    ),
+    ["complement", complementTests(requirement.complement)],
+    optional("todo", todo),
+    ["deviations", deviations.length === 0 ? ["none known"] : deviations.map(deviationLine)],
+  ];
+}
+
+function checkLine({ title, file, line }: IndexedCheck): string {
+  return `${title} (${relative(file)}:${line})`;
+}
+
+function deviationLine({ implementation, expect, when, reason }: KnownDeviation): string {
+  const conditions = Object.entries(when).map(([name, value]) => `${name} ${String(value)}`);
+  return `${[implementation, ...conditions].join(", ")}: ${expect}, ${reason}`;
+}
+
+function relative(file: string): string {
+  return path.relative(PROJECT_ROOT, file);
+}
+
+/** Entries of `drivers/<name>/expectations.yaml` for an id; globs count. */
+async function knownDeviations(id: string): Promise<readonly KnownDeviation[]> {
+  const folder = path.join(PROJECT_ROOT, "drivers");
+  const names = await readdir(folder);
+  const found = await Promise.all(
+    names.sort().map(async (name) => {
+      const file = path.join(folder, name, "expectations.yaml");
+      const text = await readFile(file, "utf8").catch(() => undefined);
+      return text === undefined ? [] : deviationsIn(text, relative(file), id);
+    }),
+  );
+  return found.flat();
+}
+
+function deviationsIn(text: string, file: string, id: string): readonly KnownDeviation[] {
+  const lineCounter = new LineCounter();
+  const document = parseDocument(text, { lineCounter, prettyErrors: false });
+  const [error] = document.errors;
+  if (error !== undefined) {
+    throw new HarnessError("BAD_FILE", {
+      what: `${file}:${lineCounter.linePos(error.pos[0]).line}: not valid YAML`,
+      facts: [error.message],
+      next: "correct the line; `crucible expect check` validates the whole manifest",
+    });
+  }
+  const manifest = objectOf(document.toJS());
+  const entries = Array.isArray(manifest.entries) ? manifest.entries.map(objectOf) : [];
+  return entries
+    .filter((entry) => typeof entry.id === "string" && globMatcher(entry.id)(id))
+    .map((entry) => ({
+      implementation: String(manifest.implementation ?? path.basename(path.dirname(file))),
+      expect: [entry.expect ?? "fail"].flat().join(" or "),
+      when: objectOf(entry.when),
+      reason: String(entry.reason ?? "no reason given"),
+    }));
+}
+
+function objectOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? { ...value } : {};
+}

@@ -1,0 +1,88 @@
+/** Entry point: commands, help, and the translation of errors into exit codes. */
+import { Command, CommanderError } from "commander";
+import { describe, HarnessError, type HarnessErrorCode } from "#harness/errors";
+import { didYouMean } from "#harness/suggest";
+import { colour, remark } from "./io.ts";
+
+/** 0 as expected, 1 regressions, 2 usage or configuration, 3 infrastructure, 4 nothing ran, 130 interrupted. */
+const EXIT_CODES: Readonly<Partial<Record<HarnessErrorCode, number>>> = {
+  BAD_USAGE: 2,
+  BAD_CONFIG: 2,
+  BAD_FILE: 2,
+  NOTHING_RAN: 4,
+  INTERRUPTED: 130,
+};
+
+/** Loaded only when they are called: `list` has to answer faster than Vitest or Docker's client load. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  doctor: async () => (await import("./commands/doctor.ts")).doctorCommand(),
+  run: async () => (await import("./commands/run.ts")).runCommand(),
+  mutants: async () => (await import("./commands/run.ts")).mutantsCommand(),
+  list: async () => (await import("./commands/list.ts")).listCommand(),
+  explain: async () => (await import("./commands/explain.ts")).explainCommand(),
+  up: async () => (await import("./commands/up.ts")).upCommand(),
+  clean: async () => (await import("./commands/clean.ts")).cleanCommand(),
+  report: async () => (await import("./commands/report.ts")).reportCommand(),
+  diff: async () => (await import("./commands/diff.ts")).diffCommand(),
+  expect: async () => (await import("./commands/expect.ts")).expectCommand(),
+  lint: async () => (await import("./commands/lint.ts")).lintCommand(),
+};
+
+const HELP = `
+Examples:
+  crucible run                                  every suite on Synapse as a process
+  crucible run --hs docker:my-image --suite core
+  crucible run 'CS.push.*' --hs process:synapse@1.150.0
+  crucible explain CS.push.own-event-clears
+  crucible diff .runs/<a> .runs/<b>
+
+Exit codes: 0 as expected, 1 regressions, 2 usage or configuration, 3 infrastructure, 4 nothing ran, 130 interrupted`;
+
+export async function main(argv: readonly string[]): Promise<void> {
+  const name = argv.find((argument) => !argument.startsWith("-"));
+  const program = new Command("crucible")
+    .description("conformance and chaos tests for Matrix homeservers")
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(colour.red(text)) })
+    .addHelpText("after", HELP);
+  if (name !== undefined && !(name in COMMANDS) && name !== "help") {
+    throw new HarnessError("BAD_USAGE", {
+      what: `there is no command ${name}`,
+      next: didYouMean(name, Object.keys(COMMANDS)),
+    });
+  }
+  for (const [key, load] of Object.entries(COMMANDS)) {
+    const isAsked = key === name || name === undefined || name === "help";
+    if (isAsked) program.addCommand(strict(await load()));
+  }
+  await program.parseAsync(argv, { from: "user" });
+}
+
+/** Commander does not hand these down to commands that were made elsewhere. */
+function strict(command: Command): Command {
+  command.exitOverride().showSuggestionAfterError(true);
+  for (const child of command.commands) strict(child);
+  return command;
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof HarnessError) return EXIT_CODES[error.code] ?? 3;
+  return 3;
+}
+
+if (import.meta.main) {
+  try {
+    await main(process.argv.slice(2));
+  } catch (error) {
+    process.exitCode = exitCodeOf(error);
+    if (error instanceof CommanderError) {
+      // Commander has already said it.
+    } else if (error instanceof HarnessError) {
+      remark(`${colour.red("error")} ${error.message}`);
+    } else {
+      remark(`${colour.red("error")} crucible itself failed: ${describe(error)}`);
+      if (error instanceof Error) remark(error.stack ?? "");
+    }
+  }
+}

@@ -1,0 +1,140 @@
+/** One run from selection to exit code: deploy, check, judge, write, print. */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { describe, HarnessError } from "#harness/errors";
+import type { RunRegistry } from "#harness/runs/registry";
+import type { CheckResult, Evidence } from "#harness/results/outcome";
+import type { Requirement } from "#harness/requirements/requirement";
+import type { CheckReport } from "#harness/world/run-info";
+import type { CheckPlan } from "./plan.ts";
+
+export const ROOT = path.resolve(import.meta.dirname, "../..");
+
+export function harnessVersion(): string {
+  const { version } = JSON.parse(readFileSync(path.join(ROOT, "package.json"), "utf8")) as { version: string };
+  return version;
+}
+
+/** Collects what checks report, and knows which have not yet. */
+export class Verdicts {
+  readonly results: CheckResult[] = [];
+  readonly evidence: Evidence[] = [];
+  readonly reports: CheckReport[] = [];
+  readonly #deployment: string;
+  readonly #requirements: ReadonlyMap<string, Requirement>;
+  readonly #pending = new Map<string, { id: string; title: string }>();
+  readonly #broken: string[] = [];
+
+  constructor(deployment: string, plan: CheckPlan, repeat: number) {
+    this.#deployment = deployment;
+    this.#requirements = new Map(plan.requirements.map((requirement) => [requirement.id, requirement]));
+    for (const { id, title } of plan.checks) {
+      for (let repetition = 1; repetition <= repeat; repetition++) {
+        const name = repeat === 1 ? title : `${title} (${repetition})`;
+        this.#pending.set(`${id} ${name}`, { id, title: name });
+      }
+    }
+  }
+
+  get total(): number {
+    return this.#pending.size + this.results.length;
+  }
+
+  pending(): string[] {
+    return [...this.#pending.keys()];
+  }
+
+  /** Something of the runner broke; every check that stays without a report is an error because of it. */
+  broke(what: string): void {
+    this.#broken.push(what);
+  }
+
+  add(report: CheckReport, repeat: number): { result: CheckResult; evidence: Evidence | undefined } {
+    const title = repeat === 1 ? report.title : `${report.title} (${report.repetition})`;
+    this.#pending.delete(`${report.requirement} ${title}`);
+    this.reports.push(report);
+    const requirement = this.#requirements.get(report.requirement);
+    const isWithheld = requirement?.sensitive === true && report.outcome === "fail";
+    const result = this.#result(report.requirement, title, {
+      outcome: report.outcome,
+      durationMs: report.durationMs,
+      ...(isWithheld
+        ? { reason: "withheld: see evidence.jsonl in the local run directory" }
+        : report.reason === undefined
+          ? {}
+          : { reason: report.reason }),
+    });
+    const evidence = evidenceOf(this.#deployment, title, report);
+    this.results.push(result);
+    if (evidence !== undefined) this.evidence.push(evidence);
+    return { result, evidence };
+  }
+
+  /** What never reported: `not-run` when the run was stopped, `error` when it should have. */
+  close(wasStopped: boolean): CheckResult[] {
+    const why = wasStopped
+      ? { outcome: "not-run" as const, reason: "the run was stopped" }
+      : { outcome: "error" as const, reason: this.#broken[0] ?? "the check did not report" };
+    const missing = [...this.#pending.values()].map(({ id, title }) =>
+      this.#result(id, title, { durationMs: 0, ...why }),
+    );
+    this.results.push(...missing);
+    this.#pending.clear();
+    return missing;
+  }
+
+  #result(id: string, check: string, rest: Pick<CheckResult, "outcome" | "durationMs"> & { reason?: string }): CheckResult {
+    const requirement = this.#requirements.get(id);
+    return {
+      kind: "check",
+      deployment: this.#deployment,
+      suite: requirement?.suite ?? "unknown",
+      requirement: id,
+      level: requirement?.level ?? "MUST",
+      check,
+      ...rest,
+    };
+  }
+}
+
+function evidenceOf(deployment: string, check: string, report: CheckReport): Evidence | undefined {
+  if (report.outcome === "pass" && report.notes.length === 0) return undefined;
+  if (report.outcome === "skip") return undefined;
+  const { requirement, expected, actual, message, stack, exchanges, exchange, notes, logs } = report;
+  return {
+    deployment,
+    requirement,
+    check,
+    message: message ?? report.reason ?? "",
+    exchanges: exchanges.slice(-50),
+    ...(expected === undefined ? {} : { expected }),
+    ...(actual === undefined ? {} : { actual }),
+    ...(stack === undefined ? {} : { stack }),
+    ...(exchange === undefined ? {} : { exchange }),
+    ...(notes.length === 0 ? {} : { notes }),
+    ...(logs === undefined ? {} : { logs }),
+  };
+}
+
+/** Aborts on Ctrl-C; a second one ends at once. The registry's sweep at the next start takes the rest. */
+export function abortOnSignals(registry: RunRegistry): { signal: AbortSignal; release: () => void } {
+  const controller = new AbortController();
+  const onSignal = () => {
+    if (controller.signal.aborted) process.exit(130);
+    process.stderr.write("\nstopping; partial results are written (once more: at once)\n");
+    controller.abort(new HarnessError("INTERRUPTED", { what: `run ${registry.runId} was interrupted` }));
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+  return {
+    signal: controller.signal,
+    release: () => {
+      process.off("SIGINT", onSignal);
+      process.off("SIGTERM", onSignal);
+    },
+  };
+}
+
+export function explainTrouble(error: unknown): string {
+  return describe(error);
+}
