@@ -8,6 +8,10 @@ export default defineConfig({
       ...configDefaults.exclude,
       ...(process.env.CRUCIBLE_TEST_DOCKER === "1" ? ["**/!(*.docker).spec.ts"] : ["**/*.docker.spec.ts"]),
     ],
+    // .ci/run counts from this file.
+    ...(process.env.CRUCIBLE_TALLY === undefined
+      ? {}
+      : { reporters: ["default", "json"], outputFile: { json: process.env.CRUCIBLE_TALLY } }),
     testTimeout: 60_000,
     hookTimeout: 120_000,
   },

@@ -8,8 +8,8 @@ import { listRequirements } from "#harness/requirements/select";
 import { collect } from "./options.ts";
 
 interface Options {
-  readonly suite: readonly string[];
-  readonly level: readonly string[];
+  readonly suite?: readonly string[];
+  readonly level?: readonly string[];
   readonly json?: true;
 }
 
@@ -29,8 +29,8 @@ export function listCommand(): Command {
       "[ids...]",
       "ids or globs, such as CS.login.password or 'CS.push.*'; all unless given",
     )
-    .option("--suite <suite>", "only this suite (repeatable)", collect, [])
-    .option("--level <level>", "only MUST, SHOULD or MAY (repeatable)", collect, [])
+    .option("--suite <suite>", "only this suite (repeatable)", collect)
+    .option("--level <level>", "only MUST, SHOULD or MAY (repeatable)", collect)
     .option("--json", "an array of {id, level, suite, source, needs, checks, todo?, retired?}")
     .addHelpText(
       "after",
@@ -39,7 +39,10 @@ export function listCommand(): Command {
     .action(list);
 }
 
-async function list(ids: readonly string[], { suite, level, json }: Options): Promise<void> {
+async function list(
+  ids: readonly string[],
+  { suite = [], level = [], json }: Options,
+): Promise<void> {
   const [catalogue, index] = await Promise.all([loadCatalogue(), indexChecks()]);
   const listed = listRequirements(catalogue, { ids, suites: suite, levels: level }).map((item) =>
     describe(item, index),

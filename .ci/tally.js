@@ -1,0 +1,42 @@
+// Counts what the steps of .ci/run wrote into a folder: `*.json` of Vitest, `*/results.jsonl` of runs. Prints the
+// closing line; exit code 1 when anything failed. A step that broke without saying which test did is one failure.
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+const [folder, broken, skippedSteps] = process.argv.slice(2);
+const OUTCOMES = {
+  pass: "passed",
+  xfail: "passed",
+  flaky: "failed",
+  xpass: "failed",
+  fail: "failed",
+  error: "failed",
+  "not-run": "failed",
+  skip: "skipped",
+};
+const total = { passed: 0, failed: 0, skipped: Number(skippedSteps) };
+
+for (const entry of readdirSync(folder)) {
+  const file = join(folder, entry);
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  if (entry.endsWith(".json")) {
+    const report = JSON.parse(readFileSync(file, "utf8"));
+    counts.passed = report.numPassedTests;
+    counts.failed = report.numFailedTests + report.testResults.filter((suite) => suite.status === "failed" && suite.assertionResults.length === 0).length;
+    counts.skipped = report.numPendingTests + report.numTodoTests;
+  } else if (existsSync(join(file, "results.jsonl"))) {
+    for (const line of readFileSync(join(file, "results.jsonl"), "utf8").split("\n")) {
+      if (line === "") continue;
+      const { kind, outcome, level } = JSON.parse(line);
+      if (kind !== "check") continue;
+      // A missed SHOULD is reported, and gates nobody.
+      const counted = outcome === "fail" && level !== "MUST" ? "passed" : OUTCOMES[outcome];
+      counts[counted ?? "failed"]++;
+    }
+  } else continue;
+  console.log(`${entry}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+  for (const key of Object.keys(total)) total[key] += counts[key];
+}
+if (total.failed === 0) total.failed += Number(broken);
+console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
