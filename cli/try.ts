@@ -24,6 +24,6 @@ await runVitest({ root: process.cwd(), files: [path.resolve(file)], workers: 1, 
   onReport: (r) => { counts[r.outcome] = (counts[r.outcome] ?? 0) + 1;
     if (mode === "mutants") { const bad = (r.mutants ?? []).filter((m) => m.verdict !== "killed"); console.log(`${bad.length || !r.mutants?.length ? "NOT PROVEN" : "killed"} ${r.requirement} ${r.mutants?.length ? "" : "(no mutant)"} ${r.reason ?? ""} ${bad.map((m) => `\n    ${m.verdict}: ${m.name}: ${m.detail}`).join("")}`); return; }
     console.log(`${r.outcome.padEnd(5)} ${r.requirement} ${r.title} (${r.durationMs} ms)${r.reason ? `\n    ${r.reason}` : ""}${r.notes.map((n) => `\n    note: ${n}`).join("")}${r.outcome === "fail" || r.outcome === "error" ? `\n${r.stack ?? ""}\n${(r.exchange ?? "").replace(/^/gm, "    | ")}` : ""}${r.outcome === "error" ? `\n    ${r.message}` : ""}`); },
-  info: { runId, seed: Date.now(), timeoutScale: 1, control, deployment: describeDeployment(deployment), selected, disabled: {}, repeat: Number(process.env.REPEAT ?? 1), retry: 0, mode: mode as "verdicts" } });
+  info: { runId, seed: Date.now(), timeoutScale: 1, control, deployment: describeDeployment(deployment), selected, disabled: {}, isolate: false, repeat: Number(process.env.REPEAT ?? 1), retry: 0, mode: mode as "verdicts" } });
 console.log(JSON.stringify(counts), `${Math.round(performance.now() - started)} ms; trace ${folder}/main.ndjson, logs ${folder}/`);
 await pool[Symbol.asyncDispose](); await control[Symbol.asyncDispose](); await registry[Symbol.asyncDispose]();

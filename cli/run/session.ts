@@ -1,7 +1,7 @@
 /** One run from selection to exit code: deploy, check, judge, write, print. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { describe, HarnessError } from "#harness/errors";
+import { HarnessError } from "#harness/errors";
 import type { RunRegistry } from "#harness/runs/registry";
 import type { CheckResult, Evidence } from "#harness/results/outcome";
 import type { Requirement } from "#harness/requirements/requirement";
@@ -133,8 +133,4 @@ export function abortOnSignals(registry: RunRegistry): { signal: AbortSignal; re
       process.off("SIGTERM", onSignal);
     },
   };
-}
-
-export function explainTrouble(error: unknown): string {
-  return describe(error);
 }

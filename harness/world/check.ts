@@ -146,8 +146,8 @@ class Checker {
     let world: World | undefined;
     try {
       if (isServerInDoubt) await this.#confirmServers();
-      if (this.#options.isolated !== undefined) {
-        isolated = await this.#control.startIsolated(this.#options.isolated.features ?? []);
+      if (this.#options.isolated !== undefined || this.#run.isolate) {
+        isolated = await this.#control.startIsolated(this.#options.isolated?.features ?? []);
       }
       const label = `${this.#id}/${this.#title}/${this.#repetition}/${this.#tries}/${mutation[0]?.name ?? ""}`;
       // A name of its own for each try, since rules and traces are told apart by it.

@@ -17,6 +17,8 @@ export interface RunInfo {
   readonly repeat: number;
   /** Further tries of a check that did not pass; a pass after one is `flaky`. */
   readonly retry: number;
+  /** Each check gets servers of its own. */
+  readonly isolate: boolean;
   /** `mutants`: each check runs once a mutant, and must fail. */
   readonly mode: "verdicts" | "mutants";
 }

@@ -1,0 +1,259 @@
+import { existsSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { Command } from "commander";
+import { colour, print, printJson, remark } from "#cli/io";
+import { addRunOptions, settingsOf } from "#cli/run-options";
+import { execute, newRun, type Selected, select, troubleText } from "#cli/run/execute";
+import { showMutants } from "#cli/run/mutants";
+import { harnessVersion, ROOT } from "#cli/run/session";
+import { kebab, type Resolved, type SettingName, type Settings } from "#harness/config/settings";
+import type { Deployment } from "#harness/deployment/deployment";
+import { HarnessError } from "#harness/errors";
+import type { CheckResult, RunHeader } from "#harness/results/outcome";
+import { RunDirectory, readRun } from "#harness/results/run-directory";
+import { baselineText } from "#reports/baseline/baseline";
+import { diffRuns } from "#reports/baseline/diff";
+import { applyManifest, disabledBy } from "#reports/expectations/apply";
+import { type Manifest, readManifest } from "#reports/expectations/manifest";
+import { renderConsole } from "#reports/render/console";
+import { renderDiff } from "#reports/render/diff";
+import { renderJunit } from "#reports/render/junit";
+import { renderMarkdown } from "#reports/render/markdown";
+import { type Summary, summarise } from "#reports/summarise";
+
+interface RunFlags {
+  readonly json?: boolean;
+}
+
+export function runCommand(): Command {
+  const command = new Command("run")
+    .description("deploy, check, report; without arguments every suite on Synapse as a process")
+    .argument("[ids...]", "requirement ids or globs, for example 'CS.push.*'")
+    .option("--json", "print the summary as JSON")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  crucible run --suite core
+  crucible run --hs docker:my-image --suite core --out results
+  crucible run --hs hs1=process:synapse@1.136.0 --hs hs2=docker:my-image
+  crucible run --hs url:http://127.0.0.1:8008,shared-secret=…
+  COMPLEMENT_BASE_IMAGE=my-image crucible run --suite core`,
+    );
+  return addRunOptions(command).action(async (ids: string[], flags: RunFlags, self: Command) => {
+    process.exitCode = await run(ids, settingsOf(self), flags);
+  });
+}
+
+export function mutantsCommand(): Command {
+  const command = new Command("mutants")
+    .description("prove that checks can fail: each runs once a mutant, and has to catch it")
+    .argument("[ids...]", "requirement ids or globs")
+    .option("--json", "print the verdict on each mutant as JSON")
+    .addHelpText(
+      "after",
+      `
+A mutant is a rule at the gateway that makes a healthy server break one requirement. Exit code 1 when one survives.
+
+Examples:
+  crucible mutants
+  crucible mutants 'CS.login.*' --json`,
+    );
+  return addRunOptions(command).action(async (ids: string[], flags: RunFlags, self: Command) => {
+    process.exitCode = await hunt(ids, settingsOf(self), flags);
+  });
+}
+
+async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags): Promise<number> {
+  const settings = resolved.settings.certify
+    ? { ...resolved.settings, strict: true, level: [], expect: "none" }
+    : resolved.settings;
+  for (const notice of resolved.notices) remark(notice);
+  const selected = await select(settings, ids);
+  const manifest = manifestOf(settings, selected);
+  const baseline = settings.baseline === undefined || settings.updateBaseline ? undefined : readRun(settings.baseline);
+  if (settings.dryRun) return dryRun(selected, flags);
+  const identity = newRun(settings);
+  const { runId, seed } = identity;
+  const directory = RunDirectory.create(identity.runDirectory.path);
+  const startedAt = new Date().toISOString();
+  let header: RunHeader | undefined;
+  let facts: Deployment["facts"] | undefined;
+  let applied: Manifest | undefined;
+  const executed = await execute({
+    selected,
+    resolved: { ...resolved, settings },
+    mode: "verdicts",
+    ...identity,
+    disabled: (deployment) => (settings.certify ? {} : disabledBy(manifest(deployment.facts), deployment.facts)),
+    onDeployed: (deployment) => {
+      facts = deployment.facts;
+      applied = manifest(facts);
+      header = {
+        kind: "run",
+        harness: harnessVersion(),
+        requirements: selected.catalogue.hash,
+        deployments: [facts],
+        seed,
+      };
+      directory.writeHeader(header);
+      if (!flags.json) for (const line of headerLines(deployment, resolved, seed, applied)) remark(line);
+    },
+    judge: (result, evidence) => (facts === undefined ? result : applyManifest(result, evidence, applied, facts)),
+    onResult: (result, evidence) => directory.append(result, evidence),
+  });
+  const summary = summarise({
+    path: displayPath(directory.path),
+    header,
+    results: executed.results,
+    evidence: executed.evidence,
+    requirements: selected.catalogue.byId,
+    strict: settings.strict,
+  });
+  const exitCode = exitCodeOf(summary, settings, executed);
+  directory.finish(executed.results, {
+    id: runId,
+    harness: harnessVersion(),
+    startedAt,
+    finishedAt: new Date().toISOString(),
+    exitCode,
+    seed,
+    deployment: executed.deployment ?? null,
+    settings: settingsWithOrigins(resolved),
+    notes: executed.notes,
+    ...(executed.trouble === undefined ? {} : { trouble: troubleText(executed.trouble) }),
+  });
+  const options = { disclose: settings.disclose };
+  const markdown = settings.reporter.includes("markdown") ? directory.write("summary.md", renderMarkdown(summary, options)) : undefined;
+  if (settings.reporter.includes("junit")) directory.write("junit.xml", renderJunit(summary, options));
+  if (flags.json) {
+    printJson({ run: directory.path, exitCode, verdict: summary.verdict, counts: summary.counts, levels: summary.levels });
+  } else if (settings.reporter.includes("console")) {
+    process.stdout.write(renderConsole(summary, { ...options, colour: colour.isColorSupported }));
+  }
+  if (executed.trouble !== undefined) remark(`${colour.red("error")} ${troubleText(executed.trouble)}`);
+  let code = exitCode;
+  if (header !== undefined && settings.baseline !== undefined) {
+    code = compareWithBaseline(settings, header, executed.results, directory.path, baseline, exitCode);
+  }
+  if (!flags.json) {
+    print(`report: ${displayPath(markdown ?? directory.path)}`);
+    if (settings.preset === "quick") print("everything: npm run -s crucible -- run");
+  }
+  return code;
+}
+
+/** The manifest for a deployment: the named one, none, or the one that lies with the driver of this implementation. */
+function manifestOf(settings: Settings, _selected: Selected): (facts: Deployment["facts"]) => Manifest | undefined {
+  if (settings.expect === "none") return () => undefined;
+  // Read now, so that a mistake in it stops the run before it starts.
+  const named = settings.expect === undefined ? undefined : readManifest(settings.expect);
+  return ({ servers }) => {
+    if (named !== undefined) return named;
+    const [first] = servers;
+    if (first === undefined || servers.some(({ implementation }) => implementation !== first.implementation)) return undefined;
+    const file = path.join(ROOT, "drivers", path.basename(first.implementation), "expectations.yaml");
+    return existsSync(file) ? readManifest(file) : undefined;
+  };
+}
+
+function exitCodeOf(summary: Summary, settings: Settings, executed: { wasInterrupted: boolean; trouble: unknown }): number {
+  if (executed.wasInterrupted) return 130;
+  if (executed.trouble !== undefined) {
+    const { trouble } = executed;
+    return trouble instanceof HarnessError && (trouble.code === "BAD_USAGE" || trouble.code === "BAD_CONFIG") ? 2 : 3;
+  }
+  if (summary.exitCode === 4 && !settings.failIfNone) return 0;
+  return summary.exitCode;
+}
+
+function compareWithBaseline(
+  settings: Settings,
+  header: RunHeader,
+  results: readonly CheckResult[],
+  folder: string,
+  baseline: ReturnType<typeof readRun> | undefined,
+  exitCode: number,
+): number {
+  const file = settings.baseline ?? "";
+  if (settings.updateBaseline) {
+    writeFileSync(file, baselineText(header, results));
+    print(`baseline written: ${file}`);
+    return exitCode;
+  }
+  if (baseline === undefined) return exitCode;
+  const diff = diffRuns(baseline, readRun(folder), { allowMismatch: settings.allowMismatch });
+  print(renderDiff(diff));
+  // Against a baseline only regressions decide; what failed before is known.
+  if (exitCode > 1) return exitCode;
+  return diff.counts.regressed > 0 ? 1 : 0;
+}
+
+function dryRun({ plan, servers }: Selected, { json }: RunFlags): number {
+  const rows = plan.checks.map(({ id, title }) => ({ requirement: id, check: title }));
+  if (json) printJson({ topology: plan.topology.name, servers: [...servers].map(([role, { text }]) => ({ role, text })), checks: rows });
+  else {
+    print(`topology ${plan.topology.name}: ${[...servers].map(([role, { text }]) => `${role} ${text}`).join(", ")}`);
+    for (const { requirement, check } of rows) print(`${requirement}  ${check}`);
+    print(`${rows.length} checks would run`);
+  }
+  return rows.length === 0 ? 4 : 0;
+}
+
+function headerLines(deployment: Deployment, { settings, origins }: Resolved, seed: number, manifest: Manifest | undefined): string[] {
+  const [server] = [...deployment.servers.values()];
+  const given = Object.entries(origins).filter(([, origin]) => origin !== "default");
+  return [
+    `${deployment.facts.name}, seed ${seed}`,
+    ...(server === undefined ? [] : [`  set on the servers: ${server.server.settings.join("; ")}`]),
+    ...(manifest === undefined ? [] : [`  expected failures: ${displayPath(manifest.file)}`]),
+    ...given.map(([name, origin]) => `  ${kebab(name)}: ${JSON.stringify(settings[name as SettingName])} (${origin})`),
+  ];
+}
+
+function settingsWithOrigins({ settings, origins }: Resolved): Record<string, unknown> {
+  const secret = /((?:secret|token|password)[^=,]*=)[^,"]*/gi;
+  return Object.fromEntries(
+    Object.entries(settings).map(([name, value]) => {
+      const shown = value === undefined ? null : JSON.parse(JSON.stringify(value).replace(secret, "$1<redacted>"));
+      return [kebab(name), { value: shown, origin: origins[name as SettingName] }];
+    }),
+  );
+}
+
+function displayPath(file: string): string {
+  const relative = path.relative(process.cwd(), file);
+  return relative.startsWith("..") ? file : relative;
+}
+
+async function hunt(ids: readonly string[], resolved: Resolved, flags: RunFlags): Promise<number> {
+  const { settings } = resolved;
+  const selected = await select(settings, ids);
+  if (settings.dryRun) return dryRun(selected, flags);
+  const identity = newRun(settings);
+  const directory = RunDirectory.create(identity.runDirectory.path);
+  const executed = await execute({
+    selected,
+    resolved: { ...resolved, settings: { ...settings, repeat: 1, retry: 0 } },
+    mode: "mutants",
+    ...identity,
+    disabled: () => ({}),
+    onDeployed: (deployment) => {
+      directory.writeHeader({
+        kind: "run",
+        harness: harnessVersion(),
+        requirements: selected.catalogue.hash,
+        deployments: [deployment.facts],
+        seed: identity.seed,
+      });
+    },
+    judge: (result) => result,
+    onResult: (result) => directory.append(result, undefined),
+  });
+  directory.finish(executed.results, { id: identity.runId, mode: "mutants", mutants: executed.reports.map(({ requirement, title, mutants }) => ({ requirement, check: title, mutants: mutants ?? [] })) });
+  if (executed.trouble !== undefined) {
+    remark(`${colour.red("error")} ${troubleText(executed.trouble)}`);
+    return executed.wasInterrupted ? 130 : 3;
+  }
+  return showMutants(executed.reports, flags.json === true);
+}

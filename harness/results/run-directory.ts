@@ -1,0 +1,190 @@
+/**
+ * A run on disk: `run.json` (header and settings), `results.jsonl` (one line a check, sorted), `evidence.jsonl`, and the
+ * folders `trace/` and `logs/`. While the run goes on, results are appended to `results.partial.jsonl`, so that a
+ * killed harness loses none; the partial file goes when the sorted one is there.
+ */
+import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { z } from "zod";
+import { HarnessError } from "#harness/errors";
+import { type CheckResult, compareResults, type Evidence, LEVELS, OUTCOMES, type RunHeader } from "./outcome.ts";
+
+const MIN_FREE_BYTES = 50 * 1024 * 1024;
+const RESULTS = "results.jsonl";
+const PARTIAL = "results.partial.jsonl";
+const EVIDENCE = "evidence.jsonl";
+
+/** Facts of a run that are no verdicts: settings with origins, times, notes. */
+export type RunInfoFile = Readonly<Record<string, unknown>>;
+
+export class RunDirectory {
+  readonly path: string;
+  #header: RunHeader | undefined;
+
+  private constructor(folder: string) {
+    this.path = folder;
+  }
+
+  /** @throws HarnessError NO_SPACE when the folder can not be written or the disk is full. */
+  static create(folder: string): RunDirectory {
+    try {
+      mkdirSync(folder, { recursive: true });
+      for (const stale of [RESULTS, PARTIAL, EVIDENCE]) rmSync(path.join(folder, stale), { force: true });
+      writeFileSync(path.join(folder, PARTIAL), "");
+    } catch (cause) {
+      const full = (cause as NodeJS.ErrnoException).code === "ENOSPC";
+      throw new HarnessError("NO_SPACE", {
+        what: full ? `the disk of ${folder} is full` : `the run directory ${folder} can not be written`,
+        facts: [String(cause)],
+        next: "free space, or name another folder with --out",
+        cause,
+      });
+    }
+    const { bavail, bsize } = statfsSync(folder);
+    if (bavail * bsize < MIN_FREE_BYTES) {
+      throw new HarnessError("NO_SPACE", {
+        what: `only ${Math.floor((bavail * bsize) / 1024 ** 2)} MB are free for the run directory ${folder}`,
+        next: `free at least ${MIN_FREE_BYTES / 1024 ** 2} MB, or name another folder with --out`,
+      });
+    }
+    return new RunDirectory(folder);
+  }
+
+  writeHeader(header: RunHeader): void {
+    this.#header = header;
+    appendFileSync(path.join(this.path, PARTIAL), `${line(header)}\n`);
+  }
+
+  append(result: CheckResult, evidence: Evidence | undefined): void {
+    appendFileSync(path.join(this.path, PARTIAL), `${line(result)}\n`);
+    if (evidence !== undefined) appendFileSync(path.join(this.path, EVIDENCE), `${JSON.stringify(evidence)}\n`, { mode: 0o600 });
+  }
+
+  /** Writes `results.jsonl`, sorted and whole, and `run.json`. */
+  finish(results: readonly CheckResult[], info: RunInfoFile): void {
+    const header = this.#header === undefined ? [] : [line(this.#header)];
+    const lines = [...header, ...[...results].sort(compareResults).map(line)];
+    this.write(RESULTS, lines.map((text) => `${text}\n`).join(""));
+    this.write("run.json", `${JSON.stringify(info, null, 2)}\n`);
+    rmSync(path.join(this.path, PARTIAL), { force: true });
+  }
+
+  /** Atomically: a reader sees the old file or the whole new one. */
+  write(name: string, content: string): string {
+    const file = path.join(this.path, name);
+    writeFileSync(`${file}.tmp`, content);
+    renameSync(`${file}.tmp`, file);
+    return file;
+  }
+}
+
+export interface StoredRun {
+  readonly path: string;
+  readonly header: RunHeader | undefined;
+  readonly results: readonly CheckResult[];
+  readonly evidence: readonly Evidence[];
+  /** False for a run that was killed: what it had is there. */
+  readonly isComplete: boolean;
+}
+
+const headerSchema = z.looseObject({
+  kind: z.literal("run"),
+  harness: z.string(),
+  requirements: z.string(),
+  seed: z.number(),
+  deployments: z.array(
+    z.looseObject({
+      name: z.string(),
+      topology: z.string(),
+      servers: z.array(
+        z.looseObject({ role: z.string(), implementation: z.string(), version: z.string(), driver: z.string() }),
+      ),
+    }),
+  ),
+});
+
+const resultSchema = z.looseObject({
+  kind: z.literal("check"),
+  deployment: z.string(),
+  suite: z.string(),
+  requirement: z.string(),
+  level: z.enum(LEVELS),
+  check: z.string(),
+  outcome: z.enum(OUTCOMES),
+  durationMs: z.number().default(0),
+  reason: z.string().optional(),
+});
+
+/**
+ * Reads a run directory, a `results.jsonl` or a baseline.
+ *
+ * @throws HarnessError BAD_FILE with file and line.
+ */
+export function readRun(given: string): StoredRun {
+  const [file, isComplete] = fileOf(given);
+  const results: CheckResult[] = [];
+  let header: RunHeader | undefined;
+  const lines = readFileSync(file, "utf8").split("\n");
+  for (const [index, text] of lines.entries()) {
+    if (text === "") continue;
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch (cause) {
+      // The line that was being written when the harness was killed.
+      if (!isComplete && index === lines.length - 1) continue;
+      throw badLine(file, index, "no JSON", cause);
+    }
+    const isHeader = (value as { kind?: unknown })?.kind === "run";
+    const parsed = (isHeader ? headerSchema : resultSchema).safeParse(value);
+    if (!parsed.success) {
+      const [issue] = parsed.error.issues;
+      throw badLine(file, index, `${issue?.path.join(".") || "the line"}: ${issue?.message}`);
+    }
+    if (isHeader) header = parsed.data as unknown as RunHeader;
+    else results.push(parsed.data as unknown as CheckResult);
+  }
+  return { path: given, header, results, evidence: readEvidence(path.dirname(file)), isComplete };
+}
+
+function fileOf(given: string): [string, boolean] {
+  if (existsSync(given) && !statSync(given).isDirectory()) return [given, !given.endsWith(PARTIAL)];
+  for (const name of [RESULTS, PARTIAL]) {
+    const file = path.join(given, name);
+    if (existsSync(file)) return [file, name === RESULTS];
+  }
+  throw new HarnessError("BAD_FILE", {
+    what: `there is no run in ${given}`,
+    next: `name a run directory (.runs/<id>) or a ${RESULTS}`,
+  });
+}
+
+function readEvidence(folder: string): Evidence[] {
+  const file = path.join(folder, EVIDENCE);
+  if (!existsSync(file)) return [];
+  return readFileSync(file, "utf8")
+    .split("\n")
+    .flatMap((text) => {
+      try {
+        return text === "" ? [] : [JSON.parse(text) as Evidence];
+      } catch {
+        // As above: cut off by a kill. Evidence is no verdict, so a gap only costs detail.
+        return [];
+      }
+    });
+}
+
+function badLine(file: string, index: number, why: string, cause?: unknown): HarnessError {
+  return new HarnessError("BAD_FILE", {
+    what: `${file}:${index + 1}: ${why}`,
+    next: "results are one JSON object a line, as `crucible run` writes them",
+    cause,
+  });
+}
+
+/** Keys in a fixed order, so that a line diff is a review. */
+function line(value: RunHeader | CheckResult): string {
+  if (value.kind === "run") return JSON.stringify(value);
+  const { kind, deployment, suite, requirement, level, check, outcome, durationMs, reason } = value;
+  return JSON.stringify({ kind, deployment, suite, requirement, level, check, outcome, durationMs, reason });
+}

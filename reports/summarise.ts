@@ -1,0 +1,118 @@
+/** The one fold from results to numbers and verdict; renderers only print what it says. */
+import type { CheckResult, Evidence, Level, Outcome, RunHeader } from "#harness/results/outcome";
+import { LEVELS, OUTCOMES } from "#harness/results/outcome";
+import type { Requirement } from "#harness/requirements/requirement";
+
+export interface LevelSummary {
+  readonly level: Level;
+  /** Requirements whose checks all passed. */
+  readonly met: number;
+  /** Requirements of which at least one check gave a verdict. */
+  readonly exercised: number;
+  /** All requirements of the level that had a check in this run. */
+  readonly total: number;
+}
+
+/** A result with everything a reader needs to understand it. */
+export interface Finding {
+  readonly result: CheckResult;
+  readonly requirement: Requirement | undefined;
+  readonly evidence: Evidence | undefined;
+}
+
+export type Verdict = "ok" | "failed" | "error" | "nothing-ran";
+
+export interface Summary {
+  readonly header: RunHeader | undefined;
+  readonly path: string;
+  readonly deployments: readonly string[];
+  readonly findings: readonly Finding[];
+  readonly counts: Readonly<Record<Outcome, number>>;
+  readonly levels: readonly LevelSummary[];
+  /** Missed and not expected: a MUST, or with strict a SHOULD or an unexpected pass. These decide. */
+  readonly regressions: readonly Finding[];
+  /** Missed SHOULDs and MAYs, unexpected passes: told, but not deciding. */
+  readonly nonStrict: readonly Finding[];
+  readonly unexpectedPasses: readonly Finding[];
+  readonly errors: readonly Finding[];
+  readonly expectedFailures: readonly Finding[];
+  readonly flaky: readonly Finding[];
+  /** Skips by reason, most frequent first. */
+  readonly skips: readonly { readonly reason: string; readonly count: number }[];
+  readonly notes: readonly { readonly requirement: string; readonly note: string }[];
+  readonly verdict: Verdict;
+  readonly exitCode: 0 | 1 | 3 | 4;
+}
+
+export interface SummaryInput {
+  readonly path: string;
+  readonly header: RunHeader | undefined;
+  readonly results: readonly CheckResult[];
+  readonly evidence: readonly Evidence[];
+  readonly requirements: ReadonlyMap<string, Requirement>;
+  readonly strict?: boolean;
+}
+
+const EXIT_CODES = { ok: 0, failed: 1, error: 3, "nothing-ran": 4 } as const;
+const VERDICT_GIVEN: readonly Outcome[] = ["pass", "fail", "xfail", "xpass", "flaky"];
+
+export function summarise(input: SummaryInput): Summary {
+  const { results, evidence, requirements, strict = false } = input;
+  const evidenceByKey = new Map(evidence.map((item) => [keyOf(item), item]));
+  const findings = results.map((result) => ({
+    result,
+    requirement: requirements.get(result.requirement),
+    evidence: evidenceByKey.get(keyOf(result)),
+  }));
+  const having = (...outcomes: Outcome[]) => findings.filter(({ result }) => outcomes.includes(result.outcome));
+  const failures = having("fail");
+  const unexpectedPasses = having("xpass");
+  const isGating = ({ result }: Finding) => result.level === "MUST" || (strict && result.level === "SHOULD");
+  const regressions = [...failures.filter(isGating), ...(strict ? unexpectedPasses : [])];
+  const errors = having("error");
+  const hasRun = having(...VERDICT_GIVEN, "error").length > 0;
+  const verdict = !hasRun ? "nothing-ran" : regressions.length > 0 ? "failed" : errors.length > 0 ? "error" : "ok";
+  return {
+    header: input.header,
+    path: input.path,
+    deployments: [...new Set(results.map(({ deployment }) => deployment))],
+    findings,
+    counts: Object.fromEntries(OUTCOMES.map((outcome) => [outcome, having(outcome).length])) as Record<Outcome, number>,
+    levels: LEVELS.map((level) => levelSummary(level, results)).filter(({ total }) => total > 0),
+    regressions,
+    nonStrict: failures.filter((finding) => !isGating(finding)),
+    unexpectedPasses,
+    errors,
+    expectedFailures: having("xfail"),
+    flaky: having("flaky"),
+    skips: countReasons(having("skip", "not-run")),
+    notes: findings.flatMap(({ result, evidence: own }) =>
+      (own?.notes ?? []).map((note) => ({ requirement: result.requirement, note })),
+    ),
+    verdict,
+    exitCode: EXIT_CODES[verdict],
+  };
+}
+
+function levelSummary(level: Level, results: readonly CheckResult[]): LevelSummary {
+  const byRequirement = Map.groupBy(
+    results.filter((result) => result.level === level),
+    ({ deployment, requirement }) => `${deployment}\0${requirement}`,
+  );
+  const all = [...byRequirement.values()];
+  const exercised = all.filter((group) => group.some(({ outcome }) => VERDICT_GIVEN.includes(outcome)));
+  const isMet = (group: readonly CheckResult[]) =>
+    group.every(({ outcome }) => ["pass", "xpass", "skip", "not-run"].includes(outcome));
+  return { level, met: exercised.filter(isMet).length, exercised: exercised.length, total: all.length };
+}
+
+function countReasons(findings: readonly Finding[]): { reason: string; count: number }[] {
+  const groups = Map.groupBy(findings, ({ result }) => result.reason ?? result.outcome);
+  return [...groups]
+    .map(([reason, group]) => ({ reason, count: group.length }))
+    .sort((left, right) => right.count - left.count || (left.reason < right.reason ? -1 : 1));
+}
+
+function keyOf(item: { deployment: string; requirement: string; check: string }): string {
+  return `${item.deployment}\0${item.requirement}\0${item.check}`;
+}
