@@ -1,0 +1,46 @@
+import { expect, test } from "vitest";
+import type { CheckResult, Level, Outcome } from "#harness/results/outcome";
+import { summarise } from "./summarise.ts";
+
+function result(outcome: Outcome, level: Level = "MUST", requirement = "CS.a.b", check = outcome): CheckResult {
+  return { kind: "check", deployment: "d", suite: "core", requirement, level, check, outcome, durationMs: 1 };
+}
+
+function verdictOf(results: readonly CheckResult[], strict = false) {
+  const summary = summarise({ path: "p", header: undefined, results, evidence: [], requirements: new Map(), strict });
+  return `${summary.verdict} ${summary.exitCode}`;
+}
+
+test.each<[string, CheckResult[], string, string]>([
+  ["nothing", [], "nothing-ran 4", "nothing-ran 4"],
+  ["only skips", [result("skip"), result("not-run")], "nothing-ran 4", "nothing-ran 4"],
+  ["a pass", [result("pass")], "ok 0", "ok 0"],
+  ["a missed MUST", [result("pass"), result("fail")], "failed 1", "failed 1"],
+  ["a missed SHOULD", [result("fail", "SHOULD")], "ok 0", "failed 1"],
+  ["a missed MAY", [result("fail", "MAY")], "ok 0", "ok 0"],
+  ["an expected failure", [result("xfail")], "ok 0", "ok 0"],
+  ["an unexpected pass", [result("xpass")], "ok 0", "failed 1"],
+  ["a flaky check", [result("flaky")], "ok 0", "ok 0"],
+  ["an error", [result("pass"), result("error")], "error 3", "error 3"],
+  ["an error and a missed MUST", [result("error"), result("fail")], "failed 1", "failed 1"],
+  ["an error alone", [result("error")], "error 3", "error 3"],
+])("%s", (_, results, plain, strict) => {
+  expect(verdictOf(results)).toBe(plain);
+  expect(verdictOf(results, true)).toBe(strict);
+});
+
+test("a requirement with several checks takes the worst", () => {
+  const results = [
+    result("pass", "MUST", "CS.a.b", "one"),
+    result("fail", "MUST", "CS.a.b", "two"),
+    result("pass", "MUST", "CS.a.c"),
+    result("skip", "MUST", "CS.a.d"),
+    result("flaky", "SHOULD", "CS.a.e"),
+  ];
+  const { levels, counts } = summarise({ path: "p", header: undefined, results, evidence: [], requirements: new Map() });
+  expect(levels).toEqual([
+    { level: "MUST", met: 1, exercised: 2, total: 3 },
+    { level: "SHOULD", met: 0, exercised: 1, total: 1 },
+  ]);
+  expect(counts).toMatchObject({ pass: 2, fail: 1, skip: 1, flaky: 1, error: 0 });
+});
