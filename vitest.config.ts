@@ -6,7 +6,9 @@ export default defineConfig({
     include: ["**/*.spec.ts"],
     exclude: [
       ...configDefaults.exclude,
-      ...(process.env.CRUCIBLE_TEST_DOCKER === "1" ? ["**/!(*.docker).spec.ts"] : ["**/*.docker.spec.ts"]),
+      ...(process.env.CRUCIBLE_TEST_DOCKER === "1"
+        ? ["**/!(*.docker).spec.ts"]
+        : ["**/*.docker.spec.ts"]),
     ],
     // .ci/run counts from this file.
     ...(process.env.CRUCIBLE_TALLY === undefined

@@ -22,7 +22,11 @@ for (const entry of readdirSync(folder)) {
   if (entry.endsWith(".json")) {
     const report = JSON.parse(readFileSync(file, "utf8"));
     counts.passed = report.numPassedTests;
-    counts.failed = report.numFailedTests + report.testResults.filter((suite) => suite.status === "failed" && suite.assertionResults.length === 0).length;
+    counts.failed =
+      report.numFailedTests +
+      report.testResults.filter(
+        (suite) => suite.status === "failed" && suite.assertionResults.length === 0,
+      ).length;
     counts.skipped = report.numPendingTests + report.numTodoTests;
   } else if (existsSync(join(file, "results.jsonl"))) {
     for (const line of readFileSync(join(file, "results.jsonl"), "utf8").split("\n")) {
@@ -34,7 +38,9 @@ for (const entry of readdirSync(folder)) {
       counts[counted ?? "failed"]++;
     }
   } else continue;
-  console.log(`${entry}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+  console.log(
+    `${entry}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`,
+  );
   for (const key of Object.keys(total)) total[key] += counts[key];
 }
 if (total.failed === 0) total.failed += Number(broken);

@@ -2,7 +2,9 @@
 // Plain JavaScript, so that a Node that is too old can still say so.
 const [major, minor] = process.versions.node.split(".").map(Number);
 if (major < 22 || (major === 22 && minor < 22)) {
-  console.error(`crucible needs Node 22.22 or newer, this is ${process.versions.node}. Inside the repository: npm run -s crucible -- …`);
+  console.error(
+    `crucible needs Node 22.22 or newer, this is ${process.versions.node}. Inside the repository: npm run -s crucible -- …`,
+  );
   process.exit(2);
 }
 await import("./main.ts");

@@ -1,12 +1,14 @@
 /** Everything the command prints goes through here: facts to standard output, remarks to standard error. */
-import pico from 'picocolors';
+import pico from "picocolors";
 
 /** Colours only for a terminal, off with NO_COLOR (https://no-color.org). */
 export const colour = pico.createColors(
-  process.stdout.isTTY === true && process.env.NO_COLOR === undefined && process.env.TERM !== 'dumb',
+  process.stdout.isTTY === true &&
+    process.env.NO_COLOR === undefined &&
+    process.env.TERM !== "dumb",
 );
 
-export function print(line = ''): void {
+export function print(line = ""): void {
   process.stdout.write(`${line}\n`);
 }
 

@@ -1,21 +1,54 @@
-import type { Command } from "commander";
+/** The flags of `run`, made from the table of settings, and the settings that they and the rest resolve to. */
+import { type Command, Option } from "commander";
 import { readConfigFile } from "#harness/config/file";
-import { type Resolved, resolveSettings, SETTING_ROWS } from "#harness/config/settings";
+import { defaultText } from "#harness/config/reference";
+import { resolveSettings } from "#harness/config/resolve";
+import { type Resolved, SETTING_ROWS, type SettingRow } from "#harness/config/settings";
+import { collect } from "./commands/options.ts";
 
-/** Adds a flag for each setting of the table. */
+/** Adds a flag for each setting of the table, grouped, and `--config`. */
 export function addRunOptions(command: Command): Command {
-  for (const { flag, help, env, fallback } of SETTING_ROWS) {
-    const shown = fallback === undefined || fallback === false || (Array.isArray(fallback) && fallback.length === 0);
-    command.option(flag, `${help} [${env}]${shown ? "" : ` (default: ${String(fallback)})`}`);
-  }
-  return command.option("--config <file>", "configuration file; crucible.yaml in the current folder unless given");
+  command.addOption(
+    new Option(
+      "--config <file>",
+      "configuration file; the one in the current folder unless given [CRUCIBLE_CONFIG]",
+    ),
+  );
+  for (const row of SETTING_ROWS) for (const option of optionsOf(row)) command.addOption(option);
+  return command;
 }
 
-/** Settings of a command that has the options of `addRunOptions`. */
-export function settingsOf(command: Command): Resolved {
-  const given = Object.fromEntries(
+/** By setting name, only what the user really gave: no defaults, nothing from the environment. */
+export function flagsOf(command: Command): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
     Object.entries(command.opts()).filter(([name]) => command.getOptionValueSource(name) === "cli"),
   );
-  const config = given.config ?? process.env.CRUCIBLE_CONFIG;
-  return resolveSettings(given, process.env, readConfigFile(typeof config === "string" ? config : undefined));
+}
+
+/**
+ * Settings of a command that has the options of `addRunOptions`.
+ *
+ * @throws HarnessError BAD_USAGE or BAD_CONFIG
+ */
+export function settingsOf(command: Command): Resolved {
+  const flags = flagsOf(command);
+  const named = flags.config ?? process.env.CRUCIBLE_CONFIG;
+  const file = readConfigFile(typeof named === "string" && named !== "" ? named : undefined);
+  return resolveSettings({ flags, env: process.env, file });
+}
+
+function optionsOf(row: SettingRow): Option[] {
+  const { flag, alsoFlag, help, env, group, pending } = row;
+  const isRepeatable = flag.endsWith("[]");
+  const notes = [
+    ...(isRepeatable ? ["repeatable"] : []),
+    ...(defaultText(row) === undefined ? [] : [`default: ${defaultText(row)}`]),
+    ...(pending === undefined ? [] : ["not acted on yet"]),
+  ];
+  const shown = notes.length === 0 ? "" : ` (${notes.join("; ")})`;
+  const option = new Option(flag.replace(/\[\]$/, ""), `${help} [${env}]${shown}`);
+  // Repeatable rather than variadic: `--suite core 'CS.push.*'` would take the id for a suite.
+  if (isRepeatable) option.argParser(collect);
+  const also = alsoFlag === undefined ? [] : [new Option(...alsoFlag)];
+  return [option, ...also].map((each) => each.helpGroup(`Options, ${group}:`));
 }

@@ -14,11 +14,15 @@ export interface SweepOptions {
 }
 
 /** Tells what was removed, one line each, and what could not be. */
-export async function sweep(options: SweepOptions): Promise<{ removed: string[]; problems: string[] }> {
+export async function sweep(
+  options: SweepOptions,
+): Promise<{ removed: string[]; problems: string[] }> {
   const removed: string[] = [];
   const problems: string[] = [];
   const runs = registeredRuns();
-  const alive = new Set(runs.filter((run) => run.isAlive && run.runId !== options.runId).map(({ runId }) => runId));
+  const alive = new Set(
+    runs.filter((run) => run.isAlive && run.runId !== options.runId).map(({ runId }) => runId),
+  );
   const isDead = (runId: string) =>
     options.runId === undefined ? !alive.has(runId) : runId === options.runId;
   for (const driver of options.drivers) {

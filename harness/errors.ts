@@ -7,22 +7,22 @@
 
 /** Stable codes of trouble that is not the server's verdict. Callers branch on them, docs list them. */
 export type HarnessErrorCode =
-  | 'BAD_USAGE'
-  | 'BAD_CONFIG'
-  | 'BAD_FILE'
-  | 'NO_PYTHON'
-  | 'NO_DOCKER'
-  | 'NO_SPACE'
-  | 'INSTALL_FAILED'
-  | 'HS_DID_NOT_START'
-  | 'HS_DIED'
-  | 'HS_NO_ANSWER'
-  | 'NO_ROUTE'
-  | 'NOTHING_RAN'
-  | 'DEADLINE'
-  | 'RULE_NEVER_FIRED'
-  | 'INTERRUPTED'
-  | 'INTERNAL';
+  | "BAD_USAGE"
+  | "BAD_CONFIG"
+  | "BAD_FILE"
+  | "NO_PYTHON"
+  | "NO_DOCKER"
+  | "NO_SPACE"
+  | "INSTALL_FAILED"
+  | "HS_DID_NOT_START"
+  | "HS_DIED"
+  | "HS_NO_ANSWER"
+  | "NO_ROUTE"
+  | "NOTHING_RAN"
+  | "DEADLINE"
+  | "RULE_NEVER_FIRED"
+  | "INTERRUPTED"
+  | "INTERNAL";
 
 export interface HarnessErrorParts {
   /** What happened, one line, lower case. */
@@ -36,7 +36,7 @@ export interface HarnessErrorParts {
 
 /** Trouble of the harness, its configuration or the machine; never a verdict on a server. */
 export class HarnessError extends Error {
-  override readonly name = 'HarnessError';
+  override readonly name = "HarnessError";
   readonly code: HarnessErrorCode;
   readonly what: string;
   readonly facts: readonly string[];
@@ -53,7 +53,7 @@ export class HarnessError extends Error {
 
 /** The server did something else than the requirement asks. */
 export class CheckFailure extends Error {
-  override readonly name = 'CheckFailure';
+  override readonly name = "CheckFailure";
   readonly expected: string;
   readonly actual: string;
   /** The exchange that shows it, as scrubbed text. */
@@ -69,7 +69,7 @@ export class CheckFailure extends Error {
 
 /** The deployment has no such feature: the check does not apply to it. */
 export class Unsupported extends Error {
-  override readonly name = 'Unsupported';
+  override readonly name = "Unsupported";
   readonly need: string;
 
   constructor(need: string, detail?: string) {
@@ -81,7 +81,7 @@ export class Unsupported extends Error {
 function messageOf({ what, facts, next }: HarnessErrorParts): string {
   const lines = [what, ...(facts ?? []).map((fact) => `  ${fact}`)];
   if (next !== undefined) lines.push(`next: ${next}`);
-  return lines.join('\n');
+  return lines.join("\n");
 }
 
 /** Text of anything thrown, for a log or a reason. */

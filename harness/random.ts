@@ -17,14 +17,20 @@ const NAME_LENGTH = 8;
 
 export function createRandom(seed: number | string): Random {
   const digest = createHash("sha256").update(String(seed)).digest();
-  const next = sfc32(digest.readUInt32LE(0), digest.readUInt32LE(4), digest.readUInt32LE(8), digest.readUInt32LE(12));
+  const next = sfc32(
+    digest.readUInt32LE(0),
+    digest.readUInt32LE(4),
+    digest.readUInt32LE(8),
+    digest.readUInt32LE(12),
+  );
   const integer = (max: number) => Math.floor(next() * max);
   return {
     next,
     integer,
     name: (prefix) => {
       let suffix = "";
-      for (let index = 0; index < NAME_LENGTH; index++) suffix += ALPHABET[integer(ALPHABET.length)];
+      for (let index = 0; index < NAME_LENGTH; index++)
+        suffix += ALPHABET[integer(ALPHABET.length)];
       return `${prefix}-${suffix}`;
     },
     fork: (label) => createRandom(`${seed}/${label}`),

@@ -9,7 +9,9 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
       bestDistance = distance;
     }
   }
-  return best !== undefined && bestDistance <= Math.max(2, Math.ceil(word.length / 3)) ? best : undefined;
+  return best !== undefined && bestDistance <= Math.max(2, Math.ceil(word.length / 3))
+    ? best
+    : undefined;
 }
 
 /** "did you mean x?" or the list of what is known, for the last line of an error. */
@@ -17,8 +19,10 @@ export function didYouMean(word: string, known: Iterable<string>): string {
   const all = [...known];
   const near = nearest(word, all);
   if (near !== undefined) return `did you mean ${near}?`;
-  const shown = all.slice(0, 12).join(', ');
-  return all.length > 12 ? `known ones: ${shown}, and ${all.length - 12} more` : `known ones: ${shown}`;
+  const shown = all.slice(0, 12).join(", ");
+  return all.length > 12
+    ? `known ones: ${shown}, and ${all.length - 12} more`
+    : `known ones: ${shown}`;
 }
 
 function editDistance(left: string, right: string): number {

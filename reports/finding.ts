@@ -30,7 +30,10 @@ const BASIS: Readonly<Record<string, string>> = {
   practice: "practice of clients, no sentence of the specification",
 };
 
-export function describeFinding({ result, requirement, evidence }: Finding, { disclose }: RenderOptions): FindingText {
+export function describeFinding(
+  { result, requirement, evidence }: Finding,
+  { disclose }: RenderOptions,
+): FindingText {
   const basis = BASIS[requirement?.basis ?? "text"];
   const common = {
     id: tame(result.requirement),
@@ -43,7 +46,14 @@ export function describeFinding({ result, requirement, evidence }: Finding, { di
   // A requirement that this version does not know may have been sensitive: better to say too little.
   const isWithheld = (requirement?.sensitive ?? true) && !disclose && result.outcome !== "skip";
   if (isWithheld) {
-    return { ...common, expected: WITHHELD, actual: WITHHELD, reason: WITHHELD, exchange: undefined, logs: [] };
+    return {
+      ...common,
+      expected: WITHHELD,
+      actual: WITHHELD,
+      reason: WITHHELD,
+      exchange: undefined,
+      logs: [],
+    };
   }
   return {
     ...common,
@@ -63,9 +73,14 @@ export function tame(text: string): string {
   const clean = text
     .slice(0, LIMIT * 2)
     .replace(/\u001b\[[0-?]*[ -/]*[@-~]/g, "")
-    .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, "\ufffd")
+    .replace(
+      /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+      "\ufffd",
+    )
     .replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
-  return text.length <= LIMIT && clean.length <= LIMIT ? clean : `${clean.slice(0, LIMIT)}… (${text.length} characters)`;
+  return text.length <= LIMIT && clean.length <= LIMIT
+    ? clean
+    : `${clean.slice(0, LIMIT)}… (${text.length} characters)`;
 }
 
 function tamed(text: string | undefined): string | undefined {

@@ -2,12 +2,33 @@ import { expect, test } from "vitest";
 import type { CheckResult, Level, Outcome } from "#harness/results/outcome";
 import { summarise } from "./summarise.ts";
 
-function result(outcome: Outcome, level: Level = "MUST", requirement = "CS.a.b", check = outcome): CheckResult {
-  return { kind: "check", deployment: "d", suite: "core", requirement, level, check, outcome, durationMs: 1 };
+function result(
+  outcome: Outcome,
+  level: Level = "MUST",
+  requirement = "CS.a.b",
+  check: string = outcome,
+): CheckResult {
+  return {
+    kind: "check",
+    deployment: "d",
+    suite: "core",
+    requirement,
+    level,
+    check,
+    outcome,
+    durationMs: 1,
+  };
 }
 
 function verdictOf(results: readonly CheckResult[], strict = false) {
-  const summary = summarise({ path: "p", header: undefined, results, evidence: [], requirements: new Map(), strict });
+  const summary = summarise({
+    path: "p",
+    header: undefined,
+    results,
+    evidence: [],
+    requirements: new Map(),
+    strict,
+  });
   return `${summary.verdict} ${summary.exitCode}`;
 }
 
@@ -37,7 +58,13 @@ test("a requirement with several checks takes the worst", () => {
     result("skip", "MUST", "CS.a.d"),
     result("flaky", "SHOULD", "CS.a.e"),
   ];
-  const { levels, counts } = summarise({ path: "p", header: undefined, results, evidence: [], requirements: new Map() });
+  const { levels, counts } = summarise({
+    path: "p",
+    header: undefined,
+    results,
+    evidence: [],
+    requirements: new Map(),
+  });
   expect(levels).toEqual([
     { level: "MUST", met: 1, exercised: 2, total: 3 },
     { level: "SHOULD", met: 0, exercised: 1, total: 1 },

@@ -1,7 +1,8 @@
 /** The one fold from results to numbers and verdict; renderers only print what it says. */
+
+import type { Requirement } from "#harness/requirements/requirement";
 import type { CheckResult, Evidence, Level, Outcome, RunHeader } from "#harness/results/outcome";
 import { LEVELS, OUTCOMES } from "#harness/results/outcome";
-import type { Requirement } from "#harness/requirements/requirement";
 
 export interface LevelSummary {
   readonly level: Level;
@@ -64,20 +65,30 @@ export function summarise(input: SummaryInput): Summary {
     requirement: requirements.get(result.requirement),
     evidence: evidenceByKey.get(keyOf(result)),
   }));
-  const having = (...outcomes: Outcome[]) => findings.filter(({ result }) => outcomes.includes(result.outcome));
+  const having = (...outcomes: Outcome[]) =>
+    findings.filter(({ result }) => outcomes.includes(result.outcome));
   const failures = having("fail");
   const unexpectedPasses = having("xpass");
-  const isGating = ({ result }: Finding) => result.level === "MUST" || (strict && result.level === "SHOULD");
+  const isGating = ({ result }: Finding) =>
+    result.level === "MUST" || (strict && result.level === "SHOULD");
   const regressions = [...failures.filter(isGating), ...(strict ? unexpectedPasses : [])];
   const errors = having("error");
   const hasRun = having(...VERDICT_GIVEN, "error").length > 0;
-  const verdict = !hasRun ? "nothing-ran" : regressions.length > 0 ? "failed" : errors.length > 0 ? "error" : "ok";
+  const verdict = !hasRun
+    ? "nothing-ran"
+    : regressions.length > 0
+      ? "failed"
+      : errors.length > 0
+        ? "error"
+        : "ok";
   return {
     header: input.header,
     path: input.path,
     deployments: [...new Set(results.map(({ deployment }) => deployment))],
     findings,
-    counts: Object.fromEntries(OUTCOMES.map((outcome) => [outcome, having(outcome).length])) as Record<Outcome, number>,
+    counts: Object.fromEntries(
+      OUTCOMES.map((outcome) => [outcome, having(outcome).length]),
+    ) as Record<Outcome, number>,
     levels: LEVELS.map((level) => levelSummary(level, results)).filter(({ total }) => total > 0),
     regressions,
     nonStrict: failures.filter((finding) => !isGating(finding)),
@@ -100,10 +111,17 @@ function levelSummary(level: Level, results: readonly CheckResult[]): LevelSumma
     ({ deployment, requirement }) => `${deployment}\0${requirement}`,
   );
   const all = [...byRequirement.values()];
-  const exercised = all.filter((group) => group.some(({ outcome }) => VERDICT_GIVEN.includes(outcome)));
+  const exercised = all.filter((group) =>
+    group.some(({ outcome }) => VERDICT_GIVEN.includes(outcome)),
+  );
   const isMet = (group: readonly CheckResult[]) =>
     group.every(({ outcome }) => ["pass", "xpass", "skip", "not-run"].includes(outcome));
-  return { level, met: exercised.filter(isMet).length, exercised: exercised.length, total: all.length };
+  return {
+    level,
+    met: exercised.filter(isMet).length,
+    exercised: exercised.length,
+    total: all.length,
+  };
 }
 
 function countReasons(findings: readonly Finding[]): { reason: string; count: number }[] {

@@ -1,7 +1,8 @@
 /** What the gateway adds to a request: the same requests to a small HTTP server, direct and through it. */
+
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Agent, request } from "undici";
@@ -34,16 +35,34 @@ export async function benchGateway(): Promise<readonly Figure[]> {
     gateway.connect("hs1", { client: () => address, federation: () => address });
     const direct = `http://127.0.0.1:${address.port}`;
     for (const base of [direct, clientUrl]) await measure(base, WARM_UP, 1);
-    const alone = { direct: await measure(direct, REQUESTS, 1), through: await measure(clientUrl, REQUESTS, 1) };
+    const alone = {
+      direct: await measure(direct, REQUESTS, 1),
+      through: await measure(clientUrl, REQUESTS, 1),
+    };
     const crowded = {
       direct: await measure(direct, REQUESTS, PARALLEL),
       through: await measure(clientUrl, REQUESTS, PARALLEL),
     };
     return [
-      { name: "gateway: request p50, one at a time", value: alone.through.p50, unit: "ms", peer: { name: "direct", value: alone.direct.p50 } },
-      { name: "gateway: request p99, one at a time", value: alone.through.p99, unit: "ms", peer: { name: "direct", value: alone.direct.p99 } },
+      {
+        name: "gateway: request p50, one at a time",
+        value: alone.through.p50,
+        unit: "ms",
+        peer: { name: "direct", value: alone.direct.p50 },
+      },
+      {
+        name: "gateway: request p99, one at a time",
+        value: alone.through.p99,
+        unit: "ms",
+        peer: { name: "direct", value: alone.direct.p99 },
+      },
       { name: "gateway: added at p50", value: alone.through.p50 - alone.direct.p50, unit: "ms" },
-      { name: `gateway: requests, ${PARALLEL} at a time`, value: crowded.through.perSecond, unit: "1/s", peer: { name: "direct", value: crowded.direct.perSecond } },
+      {
+        name: `gateway: requests, ${PARALLEL} at a time`,
+        value: crowded.through.perSecond,
+        unit: "1/s",
+        peer: { name: "direct", value: crowded.direct.perSecond },
+      },
     ];
   } finally {
     await gateway[Symbol.asyncDispose]();

@@ -1,7 +1,8 @@
 /** `npm run bench -- [startup] [throughput] [gateway] [--json]`: measured figures, each beside its peer of the same run. */
+
+import { print, printJson } from "#cli/io";
 import { HarnessError } from "#harness/errors";
 import { didYouMean } from "#harness/suggest";
-import { print, printJson } from "#cli/io";
 import type { Figure } from "./figure.ts";
 import { benchGateway } from "./gateway.ts";
 import { benchStartup, benchThroughput } from "./run.ts";

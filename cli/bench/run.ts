@@ -3,10 +3,10 @@ import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { ROOT } from "#cli/run/session";
 import { synapse } from "#drivers/synapse/index";
 import { parseServerSpec } from "#harness/config/driver-spec";
 import { CertificateAuthority } from "#harness/gateway/ca";
-import { ROOT } from "#cli/run/session";
 import type { Figure } from "./figure.ts";
 
 const REPETITIONS = 3;
@@ -34,19 +34,29 @@ export async function benchThroughput(): Promise<readonly Figure[]> {
   return [
     { name: "all of core, start to report", value: totalMs / 1000, unit: "s" },
     { name: "core: first verdict", value: firstVerdictMs / 1000, unit: "s" },
-    { name: "core: checks per second after the first", value: checks / ((totalMs - firstVerdictMs) / 1000), unit: "1/s" },
+    {
+      name: "core: checks per second after the first",
+      value: checks / ((totalMs - firstVerdictMs) / 1000),
+      unit: "1/s",
+    },
   ];
 }
 
-async function run(args: readonly string[]): Promise<{ firstVerdictMs: number; totalMs: number; checks: number }> {
+async function run(
+  args: readonly string[],
+): Promise<{ firstVerdictMs: number; totalMs: number; checks: number }> {
   const out = mkdtempSync(path.join(tmpdir(), "crucible-bench-"));
   const started = performance.now();
   let firstVerdictMs = Number.NaN;
-  const child = spawn(process.execPath, [path.join(ROOT, "cli/main.ts"), "run", ...args, "--out", out], {
-    cwd: ROOT,
-    stdio: ["ignore", "ignore", "pipe"],
-    timeout: RUN_TIMEOUT_MS,
-  });
+  const child = spawn(
+    process.execPath,
+    [path.join(ROOT, "cli/main.ts"), "run", ...args, "--out", out],
+    {
+      cwd: ROOT,
+      stdio: ["ignore", "ignore", "pipe"],
+      timeout: RUN_TIMEOUT_MS,
+    },
+  );
   child.stderr.on("data", (chunk: Buffer) => {
     if (Number.isNaN(firstVerdictMs) && /\d+\/\d+ (pass|xfail|fail)/.test(chunk.toString())) {
       firstVerdictMs = performance.now() - started;
@@ -56,7 +66,11 @@ async function run(args: readonly string[]): Promise<{ firstVerdictMs: number; t
   const totalMs = performance.now() - started;
   const lines = readFileSync(path.join(out, "results.jsonl"), "utf8").split("\n");
   rmSync(out, { recursive: true, force: true });
-  return { firstVerdictMs, totalMs, checks: lines.filter((line) => line.includes('"kind":"check"')).length };
+  return {
+    firstVerdictMs,
+    totalMs,
+    checks: lines.filter((line) => line.includes('"kind":"check"')).length,
+  };
 }
 
 /** One Synapse by the driver alone: no gateway in use, no checks. */
@@ -79,7 +93,14 @@ async function bareStart(): Promise<number> {
       ca: { certificate: ca.certificate, privateKey: ca.privateKey, file: caFile },
       proxyPort: 9,
       listenOn: async () => undefined,
-      appservice: { id: "bench", port: 9, asToken: "a", hsToken: "h", senderLocalpart: "bench", prefix: "bench_" },
+      appservice: {
+        id: "bench",
+        port: 9,
+        asToken: "a",
+        hsToken: "h",
+        senderLocalpart: "bench",
+        prefix: "bench_",
+      },
     },
     startTimeoutMs: 60_000,
     signal: new AbortController().signal,

@@ -12,10 +12,18 @@ export function diffCommand(): Command {
     .option("--allow-mismatch", "also when topology or requirement set differ")
     .option("--json", "print the changes as JSON")
     .addHelpText("after", "\nExample:\n  crucible diff .runs/<main> .runs/<branch>")
-    .action((before: string, after: string, options: { allowMismatch?: boolean; json?: boolean }) => {
-      const diff = diffRuns(readRun(before), readRun(after), { allowMismatch: options.allowMismatch === true });
-      if (options.json === true) printJson({ counts: diff.counts, changes: diff.changes.filter(({ transition }) => transition !== "unchanged") });
-      else print(renderDiff(diff));
-      if (diff.counts.regressed > 0) process.exitCode = 1;
-    });
+    .action(
+      (before: string, after: string, options: { allowMismatch?: boolean; json?: boolean }) => {
+        const diff = diffRuns(readRun(before), readRun(after), {
+          allowMismatch: options.allowMismatch === true,
+        });
+        if (options.json === true)
+          printJson({
+            counts: diff.counts,
+            changes: diff.changes.filter(({ transition }) => transition !== "unchanged"),
+          });
+        else print(renderDiff(diff));
+        if (diff.counts.regressed > 0) process.exitCode = 1;
+      },
+    );
 }

@@ -1,12 +1,12 @@
 import { Command } from "commander";
-import { DRIVERS } from "#cli/drivers";
 import { type Probe, probeMachine } from "#cli/doctor/machine";
 import { probeDeployment } from "#cli/doctor/server";
+import { DRIVERS } from "#cli/drivers";
 import { colour, print, printJson, remark } from "#cli/io";
-import { addRunOptions, settingsOf } from "#cli/run-options";
 import { DeploymentPool } from "#cli/run/control";
 import { prepare } from "#cli/run/execute";
 import { abortOnSignals } from "#cli/run/session";
+import { addRunOptions, settingsOf } from "#cli/run-options";
 import { sweep } from "#cli/sweep";
 import { assignServers, parseServerSpec } from "#harness/config/driver-spec";
 import { kebab, type Resolved, type SettingName } from "#harness/config/settings";
@@ -30,15 +30,23 @@ Examples:
   crucible doctor --hs docker:my-image --json
   crucible doctor --no-start`,
     );
-  return addRunOptions(command).action(async (options: { json?: boolean; start: boolean }, self: Command) => {
-    await doctor(settingsOf(self), options);
-  });
+  return addRunOptions(command).action(
+    async (options: { json?: boolean; start: boolean }, self: Command) => {
+      await doctor(settingsOf(self), options);
+    },
+  );
 }
 
-async function doctor(resolved: Resolved, options: { json?: boolean; start: boolean }): Promise<void> {
+async function doctor(
+  resolved: Resolved,
+  options: { json?: boolean; start: boolean },
+): Promise<void> {
   const { settings, origins, notices } = resolved;
   const topology = TOPOLOGIES.find(({ name }) => name === (settings.topology ?? "one"));
-  const servers = assignServers(settings.hs.map((text) => parseServerSpec(text)), topology?.servers ?? ["hs1"]);
+  const servers = assignServers(
+    settings.hs.map((text) => parseServerSpec(text)),
+    topology?.servers ?? ["hs1"],
+  );
   const probes: Probe[] = [...(await probeMachine())];
   let deploymentFacts: unknown;
   if (options.start) {
@@ -67,15 +75,29 @@ async function doctor(resolved: Resolved, options: { json?: boolean; start: bool
       probes.push(...(await probeDeployment(deployment)));
     } catch (error) {
       const next = error instanceof HarnessError ? error.next : undefined;
-      probes.push({ name: "start", state: "fail", detail: describe(error), ...(next === undefined ? {} : { next }) });
+      probes.push({
+        name: "start",
+        state: "fail",
+        detail: describe(error),
+        ...(next === undefined ? {} : { next }),
+      });
     } finally {
       release();
     }
   }
   const hasFailed = probes.some(({ state }) => state === "fail");
   if (options.json === true) {
-    const rows = Object.entries(settings).map(([name, value]) => [kebab(name), { value: value ?? null, origin: origins[name as SettingName] }]);
-    printJson({ ok: !hasFailed, probes, deployment: deploymentFacts ?? null, settings: Object.fromEntries(rows), notices });
+    const rows = Object.entries(settings).map(([name, value]) => [
+      kebab(name),
+      { value: value ?? null, origin: origins[name as SettingName] },
+    ]);
+    printJson({
+      ok: !hasFailed,
+      probes,
+      deployment: deploymentFacts ?? null,
+      settings: Object.fromEntries(rows),
+      notices,
+    });
   } else {
     for (const { name, state, detail, next } of probes) {
       print(`${PAINT[state](state.padEnd(4))} ${name.padEnd(24)} ${detail}`);
@@ -83,7 +105,10 @@ async function doctor(resolved: Resolved, options: { json?: boolean; start: bool
     }
     print();
     for (const [name, origin] of Object.entries(origins)) {
-      if (origin !== "default") print(`setting ${kebab(name)} = ${JSON.stringify(settings[name as SettingName])} (${origin})`);
+      if (origin !== "default")
+        print(
+          `setting ${kebab(name)} = ${JSON.stringify(settings[name as SettingName])} (${origin})`,
+        );
     }
     for (const notice of notices) print(`notice ${notice}`);
   }

@@ -6,7 +6,9 @@ import { checkManifest, readManifest } from "#reports/expectations/manifest";
 import { proposeUpdate } from "#reports/expectations/update";
 
 export function expectCommand(): Command {
-  const command = new Command("expect").description("the manifest of expected failures: check it, or propose changes");
+  const command = new Command("expect").description(
+    "the manifest of expected failures: check it, or propose changes",
+  );
   command
     .command("check")
     .description("unknown ids, duplicates, missing reasons, entries that are due for review")
@@ -26,11 +28,16 @@ export function expectCommand(): Command {
     });
   command
     .command("update")
-    .description("print the entries that would make a manifest fit a run; reasons are yours to write")
+    .description(
+      "print the entries that would make a manifest fit a run; reasons are yours to write",
+    )
     .argument("<run>", "run directory or results.jsonl")
     .option("--expect <file>", "the manifest that the run used")
     .option("--json", "print the proposal as JSON")
-    .addHelpText("after", "\nExample:\n  crucible expect update .runs/<id> --expect drivers/synapse/expectations.yaml")
+    .addHelpText(
+      "after",
+      "\nExample:\n  crucible expect update .runs/<id> --expect drivers/synapse/expectations.yaml",
+    )
     .action(async (run: string, { expect, json }: { expect?: string; json?: boolean }) => {
       const { byId } = await loadCatalogue();
       const manifest = expect === undefined ? undefined : readManifest(expect);

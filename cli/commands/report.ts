@@ -20,12 +20,19 @@ export function reportCommand(): Command {
   return new Command("report")
     .description("render stored runs again, in any format")
     .argument("<runs...>", "run directories or results.jsonl files")
-    .addOption(new Option("--format <name>", "what to write").choices(["console", "markdown", "junit"]).default("console"))
+    .addOption(
+      new Option("--format <name>", "what to write")
+        .choices(["console", "markdown", "junit"])
+        .default("console"),
+    )
     .option("--out <file>", "write there instead of to standard output")
     .option("--disclose", "show evidence of sensitive findings", false)
     .option("--strict", "a missed SHOULD counts as a regression", false)
     .option("--json", "print the summary as JSON")
-    .addHelpText("after", "\nExamples:\n  crucible report .runs/<id>\n  crucible report .runs/<id> --format junit --out junit.xml")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  crucible report .runs/<id>\n  crucible report .runs/<id> --format junit --out junit.xml",
+    )
     .action(async (runs: string[], options: ReportOptions) => {
       const { byId } = await loadCatalogue();
       const stored = runs.map((run) => readRun(run));

@@ -2,10 +2,10 @@ import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { Command } from "commander";
 import { colour, print, printJson, remark } from "#cli/io";
-import { addRunOptions, settingsOf } from "#cli/run-options";
 import { execute, newRun, type Selected, select, troubleText } from "#cli/run/execute";
 import { showMutants } from "#cli/run/mutants";
 import { harnessVersion, ROOT } from "#cli/run/session";
+import { addRunOptions, settingsOf } from "#cli/run-options";
 import { kebab, type Resolved, type SettingName, type Settings } from "#harness/config/settings";
 import type { Deployment } from "#harness/deployment/deployment";
 import { HarnessError } from "#harness/errors";
@@ -71,7 +71,10 @@ async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags):
   for (const notice of resolved.notices) remark(notice);
   const selected = await select(settings, ids);
   const manifest = manifestOf(settings, selected);
-  const baseline = settings.baseline === undefined || settings.updateBaseline ? undefined : readRun(settings.baseline);
+  const baseline =
+    settings.baseline === undefined || settings.updateBaseline
+      ? undefined
+      : readRun(settings.baseline);
   if (settings.dryRun) return dryRun(selected, flags);
   const identity = newRun(settings);
   const { runId, seed } = identity;
@@ -85,7 +88,8 @@ async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags):
     resolved: { ...resolved, settings },
     mode: "verdicts",
     ...identity,
-    disabled: (deployment) => (settings.certify ? {} : disabledBy(manifest(deployment.facts), deployment.facts)),
+    disabled: (deployment) =>
+      settings.certify ? {} : disabledBy(manifest(deployment.facts), deployment.facts),
     onDeployed: (deployment) => {
       facts = deployment.facts;
       applied = manifest(facts);
@@ -97,9 +101,11 @@ async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags):
         seed,
       };
       directory.writeHeader(header);
-      if (!flags.json) for (const line of headerLines(deployment, resolved, seed, applied)) remark(line);
+      if (!flags.json)
+        for (const line of headerLines(deployment, resolved, seed, applied)) remark(line);
     },
-    judge: (result, evidence) => (facts === undefined ? result : applyManifest(result, evidence, applied, facts)),
+    judge: (result, evidence) =>
+      facts === undefined ? result : applyManifest(result, evidence, applied, facts),
     onResult: (result, evidence) => directory.append(result, evidence),
   });
   const summary = summarise({
@@ -124,17 +130,34 @@ async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags):
     ...(executed.trouble === undefined ? {} : { trouble: troubleText(executed.trouble) }),
   });
   const options = { disclose: settings.disclose };
-  const markdown = settings.reporter.includes("markdown") ? directory.write("summary.md", renderMarkdown(summary, options)) : undefined;
-  if (settings.reporter.includes("junit")) directory.write("junit.xml", renderJunit(summary, options));
+  const markdown = settings.reporter.includes("markdown")
+    ? directory.write("summary.md", renderMarkdown(summary, options))
+    : undefined;
+  if (settings.reporter.includes("junit"))
+    directory.write("junit.xml", renderJunit(summary, options));
   if (flags.json) {
-    printJson({ run: directory.path, exitCode, verdict: summary.verdict, counts: summary.counts, levels: summary.levels });
+    printJson({
+      run: directory.path,
+      exitCode,
+      verdict: summary.verdict,
+      counts: summary.counts,
+      levels: summary.levels,
+    });
   } else if (settings.reporter.includes("console")) {
     process.stdout.write(renderConsole(summary, { ...options, colour: colour.isColorSupported }));
   }
-  if (executed.trouble !== undefined) remark(`${colour.red("error")} ${troubleText(executed.trouble)}`);
+  if (executed.trouble !== undefined)
+    remark(`${colour.red("error")} ${troubleText(executed.trouble)}`);
   let code = exitCode;
   if (header !== undefined && settings.baseline !== undefined) {
-    code = compareWithBaseline(settings, header, executed.results, directory.path, baseline, exitCode);
+    code = compareWithBaseline(
+      settings,
+      header,
+      executed.results,
+      directory.path,
+      baseline,
+      exitCode,
+    );
   }
   if (!flags.json) {
     print(`report: ${displayPath(markdown ?? directory.path)}`);
@@ -144,24 +167,43 @@ async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags):
 }
 
 /** The manifest for a deployment: the named one, none, or the one that lies with the driver of this implementation. */
-function manifestOf(settings: Settings, _selected: Selected): (facts: Deployment["facts"]) => Manifest | undefined {
+function manifestOf(
+  settings: Settings,
+  _selected: Selected,
+): (facts: Deployment["facts"]) => Manifest | undefined {
   if (settings.expect === "none") return () => undefined;
   // Read now, so that a mistake in it stops the run before it starts.
   const named = settings.expect === undefined ? undefined : readManifest(settings.expect);
   return ({ servers }) => {
     if (named !== undefined) return named;
     const [first] = servers;
-    if (first === undefined || servers.some(({ implementation }) => implementation !== first.implementation)) return undefined;
-    const file = path.join(ROOT, "drivers", path.basename(first.implementation), "expectations.yaml");
+    if (
+      first === undefined ||
+      servers.some(({ implementation }) => implementation !== first.implementation)
+    )
+      return undefined;
+    const file = path.join(
+      ROOT,
+      "drivers",
+      path.basename(first.implementation),
+      "expectations.yaml",
+    );
     return existsSync(file) ? readManifest(file) : undefined;
   };
 }
 
-function exitCodeOf(summary: Summary, settings: Settings, executed: { wasInterrupted: boolean; trouble: unknown }): number {
+function exitCodeOf(
+  summary: Summary,
+  settings: Settings,
+  executed: { wasInterrupted: boolean; trouble: unknown },
+): number {
   if (executed.wasInterrupted) return 130;
   if (executed.trouble !== undefined) {
     const { trouble } = executed;
-    return trouble instanceof HarnessError && (trouble.code === "BAD_USAGE" || trouble.code === "BAD_CONFIG") ? 2 : 3;
+    return trouble instanceof HarnessError &&
+      (trouble.code === "BAD_USAGE" || trouble.code === "BAD_CONFIG")
+      ? 2
+      : 3;
   }
   if (summary.exitCode === 4 && !settings.failIfNone) return 0;
   return summary.exitCode;
@@ -191,23 +233,38 @@ function compareWithBaseline(
 
 function dryRun({ plan, servers }: Selected, { json }: RunFlags): number {
   const rows = plan.checks.map(({ id, title }) => ({ requirement: id, check: title }));
-  if (json) printJson({ topology: plan.topology.name, servers: [...servers].map(([role, { text }]) => ({ role, text })), checks: rows });
+  if (json)
+    printJson({
+      topology: plan.topology.name,
+      servers: [...servers].map(([role, { text }]) => ({ role, text })),
+      checks: rows,
+    });
   else {
-    print(`topology ${plan.topology.name}: ${[...servers].map(([role, { text }]) => `${role} ${text}`).join(", ")}`);
+    print(
+      `topology ${plan.topology.name}: ${[...servers].map(([role, { text }]) => `${role} ${text}`).join(", ")}`,
+    );
     for (const { requirement, check } of rows) print(`${requirement}  ${check}`);
     print(`${rows.length} checks would run`);
   }
   return rows.length === 0 ? 4 : 0;
 }
 
-function headerLines(deployment: Deployment, { settings, origins }: Resolved, seed: number, manifest: Manifest | undefined): string[] {
+function headerLines(
+  deployment: Deployment,
+  { settings, origins }: Resolved,
+  seed: number,
+  manifest: Manifest | undefined,
+): string[] {
   const [server] = [...deployment.servers.values()];
   const given = Object.entries(origins).filter(([, origin]) => origin !== "default");
   return [
     `${deployment.facts.name}, seed ${seed}`,
     ...(server === undefined ? [] : [`  set on the servers: ${server.server.settings.join("; ")}`]),
     ...(manifest === undefined ? [] : [`  expected failures: ${displayPath(manifest.file)}`]),
-    ...given.map(([name, origin]) => `  ${kebab(name)}: ${JSON.stringify(settings[name as SettingName])} (${origin})`),
+    ...given.map(
+      ([name, origin]) =>
+        `  ${kebab(name)}: ${JSON.stringify(settings[name as SettingName])} (${origin})`,
+    ),
   ];
 }
 
@@ -215,7 +272,10 @@ function settingsWithOrigins({ settings, origins }: Resolved): Record<string, un
   const secret = /((?:secret|token|password)[^=,]*=)[^,"]*/gi;
   return Object.fromEntries(
     Object.entries(settings).map(([name, value]) => {
-      const shown = value === undefined ? null : JSON.parse(JSON.stringify(value).replace(secret, "$1<redacted>"));
+      const shown =
+        value === undefined
+          ? null
+          : JSON.parse(JSON.stringify(value).replace(secret, "$1<redacted>"));
       return [kebab(name), { value: shown, origin: origins[name as SettingName] }];
     }),
   );
@@ -250,7 +310,15 @@ async function hunt(ids: readonly string[], resolved: Resolved, flags: RunFlags)
     judge: (result) => result,
     onResult: (result) => directory.append(result, undefined),
   });
-  directory.finish(executed.results, { id: identity.runId, mode: "mutants", mutants: executed.reports.map(({ requirement, title, mutants }) => ({ requirement, check: title, mutants: mutants ?? [] })) });
+  directory.finish(executed.results, {
+    id: identity.runId,
+    mode: "mutants",
+    mutants: executed.reports.map(({ requirement, title, mutants }) => ({
+      requirement,
+      check: title,
+      mutants: mutants ?? [],
+    })),
+  });
   if (executed.trouble !== undefined) {
     remark(`${colour.red("error")} ${troubleText(executed.trouble)}`);
     return executed.wasInterrupted ? 130 : 3;

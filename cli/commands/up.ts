@@ -1,8 +1,8 @@
 import { Command } from "commander";
 import { DRIVERS } from "#cli/drivers";
 import { print, printJson, remark } from "#cli/io";
-import { prepare } from "#cli/run/execute";
 import { DeploymentPool, describeDeployment } from "#cli/run/control";
+import { prepare } from "#cli/run/execute";
 import { abortOnSignals } from "#cli/run/session";
 import { sweep } from "#cli/sweep";
 import { assignServers, parseServerSpec } from "#harness/config/driver-spec";
@@ -43,13 +43,22 @@ async function up(options: UpOptions): Promise<void> {
   const topology = TOPOLOGIES.find(({ name }) => name === options.topology);
   if (topology === undefined) {
     const known = TOPOLOGIES.map(({ name }) => name);
-    throw new HarnessError("BAD_USAGE", { what: `there is no topology ${options.topology}`, next: didYouMean(options.topology, known) });
+    throw new HarnessError("BAD_USAGE", {
+      what: `there is no topology ${options.topology}`,
+      next: didYouMean(options.topology, known),
+    });
   }
   const count = Number(options.users);
   if (!Number.isInteger(count) || count < 0 || count > 100) {
-    throw new HarnessError("BAD_USAGE", { what: `--users is ${options.users}`, next: "a whole number from 0 to 100" });
+    throw new HarnessError("BAD_USAGE", {
+      what: `--users is ${options.users}`,
+      next: "a whole number from 0 to 100",
+    });
   }
-  const servers = assignServers(options.hs.map((text) => parseServerSpec(text)), topology.servers);
+  const servers = assignServers(
+    options.hs.map((text) => parseServerSpec(text)),
+    topology.servers,
+  );
   await sweep({ drivers: DRIVERS, withUnfinishedResults: false });
   const runId = newRunId();
   await using registry = RunRegistry.open(runId);
@@ -70,18 +79,28 @@ async function up(options: UpOptions): Promise<void> {
     },
   );
   const deployment = await pool.startMain();
-  const started = { run: runId, ...describeDeployment(deployment), trace: deployment.traceFile, users: await makeUsers(deployment, count) };
+  const started = {
+    run: runId,
+    ...describeDeployment(deployment),
+    trace: deployment.traceFile,
+    users: await makeUsers(deployment, count),
+  };
   if (options.json === true) printJson(started);
   else show(started);
   remark("running until Ctrl-C");
-  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  await new Promise<void>((resolve) =>
+    signal.addEventListener("abort", () => resolve(), { once: true }),
+  );
   release();
 }
 
 async function makeUsers(deployment: Deployment, count: number) {
   const users = [];
   for (const { role, server } of deployment.servers.values()) {
-    for (const name of Array.from({ length: count }, (_, index) => ["alice", "bob", "carol"][index] ?? `user${index}`)) {
+    for (const name of Array.from(
+      { length: count },
+      (_, index) => ["alice", "bob", "carol"][index] ?? `user${index}`,
+    )) {
       const password = crypto.randomUUID();
       const registered = await server.capabilities.registersUsers?.register(name, password);
       if (registered !== undefined) users.push({ server: role, ...registered, password });
@@ -90,7 +109,12 @@ async function makeUsers(deployment: Deployment, count: number) {
   return users;
 }
 
-function show(started: ReturnType<typeof describeDeployment> & { users: readonly { userId: string; accessToken: string; password: string }[]; trace: string }): void {
+function show(
+  started: ReturnType<typeof describeDeployment> & {
+    users: readonly { userId: string; accessToken: string; password: string }[];
+    trace: string;
+  },
+): void {
   print(started.name);
   for (const { role, serverName, clientUrl, federationUrl } of started.servers) {
     print(`  ${role}  ${serverName}  client ${clientUrl}  federation ${federationUrl}`);

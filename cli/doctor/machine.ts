@@ -19,7 +19,14 @@ const MIN_DOCKER_API = 1.41;
 const MIN_FREE_BYTES = 1024 ** 3;
 
 export async function probeMachine(): Promise<readonly Probe[]> {
-  return await Promise.all([probeNode(), probePython(), probeDocker(), probeDisk(), probeLoopback(), probeClock()]);
+  return await Promise.all([
+    probeNode(),
+    probePython(),
+    probeDocker(),
+    probeDisk(),
+    probeLoopback(),
+    probeClock(),
+  ]);
 }
 
 async function probeNode(): Promise<Probe> {
@@ -31,7 +38,12 @@ async function probePython(): Promise<Probe> {
     return { name: "python", state: "ok", detail: await findPython() };
   } catch (error) {
     if (!(error instanceof HarnessError)) throw error;
-    return { name: "python", state: "fail", detail: error.what, ...(error.next === undefined ? {} : { next: error.next }) };
+    return {
+      name: "python",
+      state: "fail",
+      detail: error.what,
+      ...(error.next === undefined ? {} : { next: error.next }),
+    };
   }
 }
 
@@ -41,7 +53,12 @@ async function probeDocker(): Promise<Probe> {
   try {
     const { ApiVersion, Version } = await new Docker({ timeout: 3_000 }).version();
     const state = Number(ApiVersion) >= MIN_DOCKER_API ? "ok" : "warn";
-    return { name, state, detail: `engine ${Version}, API ${ApiVersion}`, ...(state === "ok" ? {} : { next: `API ${MIN_DOCKER_API} or newer` }) };
+    return {
+      name,
+      state,
+      detail: `engine ${Version}, API ${ApiVersion}`,
+      ...(state === "ok" ? {} : { next: `API ${MIN_DOCKER_API} or newer` }),
+    };
   } catch {
     return { name, state: "warn", detail: "no engine answers", next };
   }
@@ -62,8 +79,14 @@ async function probeLoopback(): Promise<Probe> {
     const server = createServer().once("error", resolve);
     server.listen(0, "127.77.77.77", () => server.close(() => resolve(undefined)));
   });
-  if (error === undefined) return { name: "loopback", state: "ok", detail: "127.0.0.0/8 can be used" };
-  return { name: "loopback", state: "warn", detail: `only 127.0.0.1: ${error.message}`, next: "servers share 127.0.0.1 with different ports" };
+  if (error === undefined)
+    return { name: "loopback", state: "ok", detail: "127.0.0.0/8 can be used" };
+  return {
+    name: "loopback",
+    state: "warn",
+    detail: `only 127.0.0.1: ${error.message}`,
+    next: "servers share 127.0.0.1 with different ports",
+  };
 }
 
 /** Certificates and timestamps of events need a clock that is not years off. */

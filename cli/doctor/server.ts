@@ -33,9 +33,24 @@ export async function probeDeployment(deployment: Deployment): Promise<readonly 
           return userId;
         },
       ],
-      ["whoami", async () => expectText(await client.request("GET", "/_matrix/client/v3/account/whoami"), "user_id")],
-      ["room", async () => expectText(await client.request("POST", "/_matrix/client/v3/createRoom", { body: {} }), "room_id")],
-      ["sync", async () => expectText(await client.request("GET", "/_matrix/client/v3/sync"), "next_batch")],
+      [
+        "whoami",
+        async () =>
+          expectText(await client.request("GET", "/_matrix/client/v3/account/whoami"), "user_id"),
+      ],
+      [
+        "room",
+        async () =>
+          expectText(
+            await client.request("POST", "/_matrix/client/v3/createRoom", { body: {} }),
+            "room_id",
+          ),
+      ],
+      [
+        "sync",
+        async () =>
+          expectText(await client.request("GET", "/_matrix/client/v3/sync"), "next_batch"),
+      ],
     ];
     const { restartable, hasLogs } = server.capabilities;
     if (restartable !== undefined) {
@@ -56,7 +71,12 @@ export async function probeDeployment(deployment: Deployment): Promise<readonly 
       try {
         probes.push({ name: `${role}: ${name}`, state: "ok", detail: await step() });
       } catch (error) {
-        probes.push({ name: `${role}: ${name}`, state: "fail", detail: describe(error), next: "see the server's log" });
+        probes.push({
+          name: `${role}: ${name}`,
+          state: "fail",
+          detail: describe(error),
+          next: "see the server's log",
+        });
         break;
       }
     }
@@ -64,7 +84,10 @@ export async function probeDeployment(deployment: Deployment): Promise<readonly 
   return probes;
 }
 
-function expectText(response: { status: number; json: unknown; text: string }, key: string): string {
+function expectText(
+  response: { status: number; json: unknown; text: string },
+  key: string,
+): string {
   const value = at(response.json, key);
   if (response.status === 200 && typeof value === "string") return value;
   throw new Error(`status ${response.status}: ${response.text.slice(0, 200)}`);

@@ -1,5 +1,9 @@
 /** What checks may ask of the command that holds servers and gateways. */
-import { Deployment, type DeploymentContext, type DeploymentPlan } from "#harness/deployment/deployment";
+import {
+  Deployment,
+  type DeploymentContext,
+  type DeploymentPlan,
+} from "#harness/deployment/deployment";
 import { HarnessError } from "#harness/errors";
 import type { Control } from "#harness/world/control";
 import type { DeploymentInfo } from "#harness/world/run-info";
@@ -27,14 +31,18 @@ export class DeploymentPool implements AsyncDisposable {
   get control(): Control {
     const find = (id: string) => {
       const deployment = this.#running.get(id);
-      if (deployment === undefined) throw new HarnessError("INTERNAL", { what: `no deployment ${id} is running` });
+      if (deployment === undefined)
+        throw new HarnessError("INTERNAL", { what: `no deployment ${id} is running` });
       return deployment;
     };
     return {
       register: async (id, role, localpart, password, isAdmin) => {
         const { registersUsers } = find(id).server(role).server.capabilities;
         if (registersUsers === undefined) {
-          throw new HarnessError("BAD_CONFIG", { what: `${role} has no way to make users`, next: "give shared-secret=… or users=… in --hs" });
+          throw new HarnessError("BAD_CONFIG", {
+            what: `${role} has no way to make users`,
+            next: "give shared-secret=… or users=… in --hs",
+          });
         }
         return await registersUsers.register(localpart, password, { admin: isAdmin });
       },
@@ -50,17 +58,24 @@ export class DeploymentPool implements AsyncDisposable {
           resume: pausable && (() => pausable.resume()),
           restart: restartable && (() => restartable.restart()),
         }[action];
-        if (act === undefined) throw new HarnessError("INTERNAL", { what: `${role} can not be asked to ${action}` });
+        if (act === undefined)
+          throw new HarnessError("INTERNAL", { what: `${role} can not be asked to ${action}` });
         await act();
       },
-      serverLog: async (id, role, lines) => (await find(id).server(role).server.capabilities.hasLogs?.tail(lines)) ?? [],
+      serverLog: async (id, role, lines) =>
+        (await find(id).server(role).server.capabilities.hasLogs?.tail(lines)) ?? [],
       setAppservice: async (id, port) =>
         find(id).setAppserviceUpstream(port === null ? undefined : { host: "127.0.0.1", port }),
       startIsolated: async (features) => {
-        while (this.#isolated >= MAX_ISOLATED) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+        while (this.#isolated >= MAX_ISOLATED)
+          await new Promise<void>((resolve) => this.#waiting.push(resolve));
         this.#isolated++;
         try {
-          const deployment = await this.#start({ ...this.#plan, id: `isolated-${++this.#count}`, features });
+          const deployment = await this.#start({
+            ...this.#plan,
+            id: `isolated-${++this.#count}`,
+            features,
+          });
           return describeDeployment(deployment);
         } catch (error) {
           this.#released();
@@ -78,7 +93,9 @@ export class DeploymentPool implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.allSettled([...this.#running.values()].map((deployment) => deployment[Symbol.asyncDispose]()));
+    await Promise.allSettled(
+      [...this.#running.values()].map((deployment) => deployment[Symbol.asyncDispose]()),
+    );
     this.#running.clear();
   }
 

@@ -12,8 +12,8 @@ import { type Catalogue, loadCatalogue } from "#harness/requirements/catalogue";
 import { type CheckIndex, indexChecks } from "#harness/requirements/check-index";
 import type { Requirement } from "#harness/requirements/requirement";
 import { selectRequirements } from "#harness/requirements/select";
-import type { CheckResult, Evidence } from "#harness/results/outcome";
 import { newRunId } from "#harness/results/ids";
+import type { CheckResult, Evidence } from "#harness/results/outcome";
 import { RunRegistry } from "#harness/runs/registry";
 import { didYouMean } from "#harness/suggest";
 import { serveControl } from "#harness/world/control";
@@ -44,18 +44,29 @@ export async function select(settings: Settings, ids: readonly string[]): Promis
   if (asked !== undefined && topology === undefined) {
     throw new HarnessError("BAD_USAGE", {
       what: `there is no topology ${asked}`,
-      next: didYouMean(asked, TOPOLOGIES.map(({ name }) => name)),
+      next: didYouMean(
+        asked,
+        TOPOLOGIES.map(({ name }) => name),
+      ),
     });
   }
   const specs = settings.hs.map((text) => parseServerSpec(text));
   const known = new Set(TOPOLOGIES.flatMap((candidate) => candidate.servers));
   for (const { role } of specs) {
     if (role !== undefined && !known.has(role)) {
-      throw new HarnessError("BAD_USAGE", { what: `no topology has a server ${role}`, next: didYouMean(role, known) });
+      throw new HarnessError("BAD_USAGE", {
+        what: `no topology has a server ${role}`,
+        next: didYouMean(role, known),
+      });
     }
   }
   const requirements = sharded(chosen, index, settings.shard);
-  const plan = planChecks(requirements, index.checks, TOPOLOGIES, topology ?? topologyForUrl(specs));
+  const plan = planChecks(
+    requirements,
+    index.checks,
+    TOPOLOGIES,
+    topology ?? topologyForUrl(specs),
+  );
   const servers = assignServers(specs, plan.topology.servers);
   for (const spec of servers.values()) {
     if (!DRIVERS.some((driver) => driver.accepts(spec))) {
@@ -76,12 +87,15 @@ function sharded(
 ): readonly Requirement[] {
   if (shard === undefined) return requirements;
   const checked = new Set(checks.map(({ id }) => id));
-  return requirements.filter(({ id }) => checked.has(id)).filter((_, at) => at % shard.count === shard.index - 1);
+  return requirements
+    .filter(({ id }) => checked.has(id))
+    .filter((_, at) => at % shard.count === shard.index - 1);
 }
 
 /** One running server can not be two: without a second spec, only what one server shows is checked. */
 function topologyForUrl(specs: readonly ServerSpec[]) {
-  const isSingle = specs.length === 1 && specs[0]?.substrate === "url" && specs[0].role === undefined;
+  const isSingle =
+    specs.length === 1 && specs[0]?.substrate === "url" && specs[0].role === undefined;
   return isSingle ? TOPOLOGIES.find(({ name }) => name === "one") : undefined;
 }
 
@@ -128,7 +142,10 @@ export async function execute(execution: Execution): Promise<Executed> {
   const { plan, servers } = selected;
   const { settings } = resolved;
   const notes: string[] = [];
-  const swept = await sweep({ drivers: DRIVERS.filter((driver) => usesDriver(servers, driver)), withUnfinishedResults: false });
+  const swept = await sweep({
+    drivers: DRIVERS.filter((driver) => usesDriver(servers, driver)),
+    withUnfinishedResults: false,
+  });
   await using registry = RunRegistry.open(runId, execution.runDirectory);
   const { signal, release } = abortOnSignals(registry);
   using progress = new Progress(plan.checks.length * settings.repeat);
@@ -178,7 +195,11 @@ export async function execute(execution: Execution): Promise<Executed> {
     await runVitest({
       root: ROOT,
       files: plan.files,
-      workers: Math.min(settings.workers, plan.files.length, Math.max(2, os.availableParallelism())),
+      workers: Math.min(
+        settings.workers,
+        plan.files.length,
+        Math.max(2, os.availableParallelism()),
+      ),
       concurrency: settings.concurrency,
       signal: AbortSignal.any([signal, bail.signal]),
       onReport: (report) => {
@@ -203,7 +224,8 @@ export async function execute(execution: Execution): Promise<Executed> {
         mode,
       },
     });
-    for (const missing of verdicts.close(signal.aborted || bail.signal.aborted)) keep(missing, undefined);
+    for (const missing of verdicts.close(signal.aborted || bail.signal.aborted))
+      keep(missing, undefined);
     const hasFailed = judged.some(({ outcome }) => outcome === "fail" || outcome === "error");
     if ((settings.keep || (settings.keepOnFailure && hasFailed)) && !signal.aborted) {
       await keepRunning(deployment, signal, (line) => progress.note(line));
@@ -218,7 +240,11 @@ export async function execute(execution: Execution): Promise<Executed> {
       notes,
     };
   } catch (trouble) {
-    return { ...nothing, wasInterrupted: signal.aborted, trouble: signal.aborted ? signal.reason : trouble };
+    return {
+      ...nothing,
+      wasInterrupted: signal.aborted,
+      trouble: signal.aborted ? signal.reason : trouble,
+    };
   } finally {
     release();
   }
@@ -236,16 +262,25 @@ export async function prepare(
   }
 }
 
-function usesDriver(servers: ReadonlyMap<string, ServerSpec>, driver: (typeof DRIVERS)[number]): boolean {
+function usesDriver(
+  servers: ReadonlyMap<string, ServerSpec>,
+  driver: (typeof DRIVERS)[number],
+): boolean {
   return [...servers.values()].some((spec) => driver.accepts(spec));
 }
 
-async function keepRunning(deployment: Deployment, signal: AbortSignal, tell: (line: string) => void): Promise<void> {
+async function keepRunning(
+  deployment: Deployment,
+  signal: AbortSignal,
+  tell: (line: string) => void,
+): Promise<void> {
   tell("the servers stay up until Ctrl-C:");
   for (const { role, links, server, logFile } of deployment.servers.values()) {
     tell(`  ${role} ${server.serverName} ${links.clientUrl} log ${logFile}`);
   }
-  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  await new Promise<void>((resolve) =>
+    signal.addEventListener("abort", () => resolve(), { once: true }),
+  );
 }
 
 export function troubleText(trouble: unknown): string {

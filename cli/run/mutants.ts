@@ -3,20 +3,31 @@ import type { CheckReport } from "#harness/world/run-info";
 
 /** Prints the verdicts on mutants; returns the exit code: 1 when a check let one live or has none, 4 when there were none. */
 export function showMutants(reports: readonly CheckReport[], asJson: boolean): number {
-  const sorted = [...reports].sort((left, right) => (left.requirement < right.requirement ? -1 : 1));
+  const sorted = [...reports].sort((left, right) =>
+    left.requirement < right.requirement ? -1 : 1,
+  );
   const rows = sorted.flatMap(({ requirement, title, mutants = [] }) =>
     mutants.map((mutant) => ({ requirement, check: title, ...mutant })),
   );
   const skipped = sorted.filter(({ outcome }) => outcome === "skip");
-  const unproven = sorted.filter(({ outcome, mutants = [] }) => outcome !== "skip" && mutants.length === 0);
+  const unproven = sorted.filter(
+    ({ outcome, mutants = [] }) => outcome !== "skip" && mutants.length === 0,
+  );
   const alive = rows.filter(({ verdict }) => verdict !== "killed");
   if (asJson) {
-    printJson({ killed: rows.length - alive.length, mutants: rows, unproven: unproven.map(({ requirement, title }) => ({ requirement, check: title })) });
+    printJson({
+      killed: rows.length - alive.length,
+      mutants: rows,
+      unproven: unproven.map(({ requirement, title }) => ({ requirement, check: title })),
+    });
   } else {
     for (const { requirement, name, verdict, detail } of alive) {
-      print(`${colour.red(verdict.padEnd(9))} ${requirement}: ${name}\n          ${detail.split("\n")[0]}`);
+      print(
+        `${colour.red(verdict.padEnd(9))} ${requirement}: ${name}\n          ${detail.split("\n")[0]}`,
+      );
     }
-    for (const { requirement, title } of unproven) print(`${colour.red("no mutant")} ${requirement}: ${title}`);
+    for (const { requirement, title } of unproven)
+      print(`${colour.red("no mutant")} ${requirement}: ${title}`);
     print(
       `${rows.length - alive.length} of ${rows.length} mutants killed, ${unproven.length} checks without one, ${skipped.length} checks skipped as unsupported`,
     );

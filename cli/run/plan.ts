@@ -29,7 +29,9 @@ export function planChecks(
   const chosen = checks.filter(({ id }) => byId.has(id));
   const size = Math.max(
     1,
-    ...chosen.flatMap(({ id }) => (byId.get(id)?.needs ?? []).map((need) => SERVERS_FOR[need] ?? 1)),
+    ...chosen.flatMap(({ id }) =>
+      (byId.get(id)?.needs ?? []).map((need) => SERVERS_FOR[need] ?? 1),
+    ),
   );
   const fitting = [...topologies]
     .sort((left, right) => left.servers.length - right.servers.length)

@@ -44,8 +44,13 @@ export class Progress implements Disposable {
     this.#done++;
     if (result.outcome === "fail" || result.outcome === "error") this.#failed++;
     const word = PAINT[result.outcome](result.outcome.padEnd(7));
-    const count = colour.dim(`${String(this.#done).padStart(String(this.#total).length)}/${this.#total}`);
-    const reason = result.reason === undefined || result.outcome === "pass" ? "" : `\n      ${clip(result.reason)}`;
+    const count = colour.dim(
+      `${String(this.#done).padStart(String(this.#total).length)}/${this.#total}`,
+    );
+    const reason =
+      result.reason === undefined || result.outcome === "pass"
+        ? ""
+        : `\n      ${clip(result.reason)}`;
     this.#write(`${count} ${word} ${result.requirement} ${colour.dim(result.check)}${reason}`);
     const [next] = pending();
     this.#waitingFor = next ?? "the end";
@@ -78,7 +83,9 @@ export class Progress implements Disposable {
     if (!this.#isTerminal) return;
     const failed = this.#failed === 0 ? "" : `, ${this.#failed} failed`;
     const line = `${this.#done}/${this.#total}${failed}, ${this.#seconds()} s, ${clip(this.#waitingFor)}`;
-    process.stderr.write(`${CLEAR_LINE}${colour.dim(line.slice(0, (process.stderr.columns ?? 80) - 1))}`);
+    process.stderr.write(
+      `${CLEAR_LINE}${colour.dim(line.slice(0, (process.stderr.columns ?? 80) - 1))}`,
+    );
   }
 
   #seconds(): number {
@@ -88,6 +95,9 @@ export class Progress implements Disposable {
 
 /** One line without control characters: reasons quote servers, and servers are not to be trusted with a terminal. */
 export function clip(text: string, length = 200): string {
-  const line = text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g, " ");
+  const line = text.replace(
+    /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g,
+    " ",
+  );
   return line.length <= length ? line : `${line.slice(0, length)}…`;
 }

@@ -2,16 +2,18 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { HarnessError } from "#harness/errors";
-import type { RunRegistry } from "#harness/runs/registry";
-import type { CheckResult, Evidence } from "#harness/results/outcome";
 import type { Requirement } from "#harness/requirements/requirement";
+import type { CheckResult, Evidence } from "#harness/results/outcome";
+import type { RunRegistry } from "#harness/runs/registry";
 import type { CheckReport } from "#harness/world/run-info";
 import type { CheckPlan } from "./plan.ts";
 
 export const ROOT = path.resolve(import.meta.dirname, "../..");
 
 export function harnessVersion(): string {
-  const { version } = JSON.parse(readFileSync(path.join(ROOT, "package.json"), "utf8")) as { version: string };
+  const { version } = JSON.parse(readFileSync(path.join(ROOT, "package.json"), "utf8")) as {
+    version: string;
+  };
   return version;
 }
 
@@ -27,7 +29,9 @@ export class Verdicts {
 
   constructor(deployment: string, plan: CheckPlan, repeat: number) {
     this.#deployment = deployment;
-    this.#requirements = new Map(plan.requirements.map((requirement) => [requirement.id, requirement]));
+    this.#requirements = new Map(
+      plan.requirements.map((requirement) => [requirement.id, requirement]),
+    );
     for (const { id, title } of plan.checks) {
       for (let repetition = 1; repetition <= repeat; repetition++) {
         const name = repeat === 1 ? title : `${title} (${repetition})`;
@@ -49,7 +53,10 @@ export class Verdicts {
     this.#broken.push(what);
   }
 
-  add(report: CheckReport, repeat: number): { result: CheckResult; evidence: Evidence | undefined } {
+  add(
+    report: CheckReport,
+    repeat: number,
+  ): { result: CheckResult; evidence: Evidence | undefined } {
     const title = repeat === 1 ? report.title : `${report.title} (${report.repetition})`;
     this.#pending.delete(`${report.requirement} ${title}`);
     this.reports.push(report);
@@ -83,7 +90,11 @@ export class Verdicts {
     return missing;
   }
 
-  #result(id: string, check: string, rest: Pick<CheckResult, "outcome" | "durationMs"> & { reason?: string }): CheckResult {
+  #result(
+    id: string,
+    check: string,
+    rest: Pick<CheckResult, "outcome" | "durationMs"> & { reason?: string },
+  ): CheckResult {
     const requirement = this.#requirements.get(id);
     return {
       kind: "check",
@@ -100,7 +111,8 @@ export class Verdicts {
 function evidenceOf(deployment: string, check: string, report: CheckReport): Evidence | undefined {
   if (report.outcome === "pass" && report.notes.length === 0) return undefined;
   if (report.outcome === "skip") return undefined;
-  const { requirement, expected, actual, message, stack, exchanges, exchange, notes, logs } = report;
+  const { requirement, expected, actual, message, stack, exchanges, exchange, notes, logs } =
+    report;
   return {
     deployment,
     requirement,
@@ -117,12 +129,17 @@ function evidenceOf(deployment: string, check: string, report: CheckReport): Evi
 }
 
 /** Aborts on Ctrl-C; a second one ends at once. The registry's sweep at the next start takes the rest. */
-export function abortOnSignals(registry: RunRegistry): { signal: AbortSignal; release: () => void } {
+export function abortOnSignals(registry: RunRegistry): {
+  signal: AbortSignal;
+  release: () => void;
+} {
   const controller = new AbortController();
   const onSignal = () => {
     if (controller.signal.aborted) process.exit(130);
     process.stderr.write("\nstopping; partial results are written (once more: at once)\n");
-    controller.abort(new HarnessError("INTERRUPTED", { what: `run ${registry.runId} was interrupted` }));
+    controller.abort(
+      new HarnessError("INTERRUPTED", { what: `run ${registry.runId} was interrupted` }),
+    );
   };
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);

@@ -35,10 +35,12 @@ export async function runVitest(plan: VitestPlan): Promise<void> {
           onTestCaseResult: (test: TestCase) => {
             const report = test.meta().crucible;
             if (report !== undefined) plan.onReport(report);
-            else if (test.result().state === "failed") plan.onBroken(`${test.fullName}: ${firstError(test.result().errors)}`);
+            else if (test.result().state === "failed")
+              plan.onBroken(`${test.fullName}: ${firstError(test.result().errors)}`);
           },
           onTestModuleEnd: (module) => {
-            for (const error of module.errors()) plan.onBroken(`${module.relativeModuleId}: ${error.message}`);
+            for (const error of module.errors())
+              plan.onBroken(`${module.relativeModuleId}: ${error.message}`);
           },
           onTestRunEnd: (_modules, errors) => {
             for (const error of errors) plan.onBroken(error.message);

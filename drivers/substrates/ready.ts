@@ -41,10 +41,11 @@ export async function waitUntilReady(options: ReadyOptions): Promise<void> {
     }
     try {
       const { host, port } = address();
-      const { statusCode, body } = await request(
-        `http://${host}:${port}/_matrix/client/versions`,
-        { headersTimeout: 2_000, bodyTimeout: 2_000, signal },
-      );
+      const { statusCode, body } = await request(`http://${host}:${port}/_matrix/client/versions`, {
+        headersTimeout: 2_000,
+        bodyTimeout: 2_000,
+        signal,
+      });
       await body.dump();
       if (statusCode === 200) return;
       last = `status ${statusCode}`;

@@ -16,7 +16,9 @@ export interface SharedSecretRegistration {
 const ENDPOINT = "/_synapse/admin/v1/register";
 
 /** @throws HarnessError BAD_CONFIG when the server has no such endpoint or refuses. */
-export async function registerBySharedSecret(registration: SharedSecretRegistration): Promise<Registered> {
+export async function registerBySharedSecret(
+  registration: SharedSecretRegistration,
+): Promise<Registered> {
   const { baseUrl, secret, localpart, password, admin, dispatcher } = registration;
   const target = `${baseUrl}${ENDPOINT}`;
   const options = dispatcher === undefined ? {} : { dispatcher };

@@ -57,7 +57,11 @@ export function writeConfiguration(plan: ConfigurationPlan): string {
   }
   if (!existsSync(inFolder("signing.key"))) {
     const seed = randomBytes(32).toString("base64").replace(/=+$/, "");
-    writeFileSync(inFolder("signing.key"), `ed25519 a_${randomBytes(3).toString("hex")} ${seed}\n`, { mode: 0o600 });
+    writeFileSync(
+      inFolder("signing.key"),
+      `ed25519 a_${randomBytes(3).toString("hex")} ${seed}\n`,
+      { mode: 0o600 },
+    );
   }
   write(inFolder("log.yaml"), LOGGING);
   // JSON is YAML, and has no surprises in strings.

@@ -3,6 +3,16 @@ import { createHash, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { copyFile, cp, mkdir, rm } from "node:fs/promises";
 import path from "node:path";
+import { freeAddress } from "#drivers/substrates/process/address";
+import { Child, tailFile } from "#drivers/substrates/process/child";
+import {
+  type Postgres,
+  type PostgresOptions,
+  startPostgres,
+} from "#drivers/substrates/process/postgres";
+import { pythonEnvironment } from "#drivers/substrates/process/python";
+import { waitUntilReady } from "#drivers/substrates/ready";
+import { registerBySharedSecret } from "#drivers/substrates/shared-secret";
 import {
   defineDriver,
   type PrepareContext,
@@ -11,12 +21,6 @@ import {
 } from "#harness/deployment/contract";
 import { HarnessError } from "#harness/errors";
 import { didYouMean } from "#harness/suggest";
-import { freeAddress } from "#drivers/substrates/process/address";
-import { Child, tailFile } from "#drivers/substrates/process/child";
-import { type Postgres, type PostgresOptions, startPostgres } from "#drivers/substrates/process/postgres";
-import { pythonEnvironment } from "#drivers/substrates/process/python";
-import { waitUntilReady } from "#drivers/substrates/ready";
-import { registerBySharedSecret } from "#drivers/substrates/shared-secret";
 import { FEATURES, writeConfiguration } from "./configuration.ts";
 import { makeTemplate, templatePath } from "./template.ts";
 import { checkedVersion, DEFAULT_VERSION, packagesOf } from "./versions.ts";
@@ -36,7 +40,11 @@ const preparations = new Map<string, Promise<string>>();
 
 export const synapse = defineDriver({
   name: "synapse",
-  usage: ["process:synapse", `process:synapse@${DEFAULT_VERSION}`, "process:synapse=<path to a python with synapse>"],
+  usage: [
+    "process:synapse",
+    `process:synapse@${DEFAULT_VERSION}`,
+    "process:synapse=<path to a python with synapse>",
+  ],
   accepts: ({ substrate, driver }) => substrate === "process" && driver === "synapse",
   prepare: async (spec, context) => {
     await prepare(spec, context);
@@ -170,16 +178,22 @@ async function start(context: StartContext): Promise<RunningServer> {
       },
       configuresFeatures: { features: FEATURES },
       // A running database's folder can not be copied like a file.
-      ...(postgres === undefined ? { snapshotsData: {
-        snapshot: (folder) => cp(data, folder, { recursive: true }),
-        restore: async (folder) => {
-          if (child.isRunning) {
-            throw new HarnessError("INTERNAL", { what: `${role} must be stopped before its data is replaced` });
+      ...(postgres === undefined
+        ? {
+            snapshotsData: {
+              snapshot: (folder) => cp(data, folder, { recursive: true }),
+              restore: async (folder) => {
+                if (child.isRunning) {
+                  throw new HarnessError("INTERNAL", {
+                    what: `${role} must be stopped before its data is replaced`,
+                  });
+                }
+                await rm(data, { recursive: true, force: true });
+                await cp(folder, data, { recursive: true });
+              },
+            },
           }
-          await rm(data, { recursive: true, force: true });
-          await cp(folder, data, { recursive: true });
-        },
-      } } : {}),
+        : {}),
     },
     [Symbol.asyncDispose]: async () => {
       // Nobody reads its data again: an orderly stop would only take time.
@@ -190,7 +204,12 @@ async function start(context: StartContext): Promise<RunningServer> {
   };
 }
 
-function postgresOptions({ workFolder, logFile, registerProcess, signal }: StartContext): PostgresOptions {
+function postgresOptions({
+  workFolder,
+  logFile,
+  registerProcess,
+  signal,
+}: StartContext): PostgresOptions {
   return { folder: workFolder, logFile: `${logFile}.postgres`, onSpawn: registerProcess, signal };
 }
 

@@ -1,11 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RunningServer } from "#harness/deployment/contract";
 import { CertificateAuthority } from "#harness/gateway/ca";
 import { createClient } from "#harness/http/client";
-import { writeFileSync } from "node:fs";
 import { synapse } from "./index.ts";
 import { checkedVersion, packagesOf } from "./versions.ts";
 
@@ -20,7 +19,12 @@ beforeAll(async () => {
   const ca = await CertificateAuthority.create("spec");
   const caFile = path.join(folder, "ca.crt");
   writeFileSync(caFile, ca.certificate);
-  const spec = { substrate: "process", driver: "synapse", options: new Map(), text: "process:synapse" } as const;
+  const spec = {
+    substrate: "process",
+    driver: "synapse",
+    options: new Map(),
+    text: "process:synapse",
+  } as const;
   const signal = new AbortController().signal;
   await synapse.prepare(spec, { signal, progress: () => undefined });
   server = await synapse.start({
@@ -34,7 +38,14 @@ beforeAll(async () => {
       ca: { certificate: ca.certificate, privateKey: ca.privateKey, file: caFile },
       proxyPort: 9,
       listenOn: async () => undefined,
-      appservice: { id: "a", port: 9, asToken: "a", hsToken: "h", senderLocalpart: "bot", prefix: "as_" },
+      appservice: {
+        id: "a",
+        port: 9,
+        asToken: "a",
+        hsToken: "h",
+        senderLocalpart: "bot",
+        prefix: "as_",
+      },
     },
     startTimeoutMs: 60_000,
     signal,
@@ -73,7 +84,9 @@ test("registers users, and keeps them through SIGKILL and restart", async () => 
 
 test("stands still while paused", async () => {
   await server.capabilities.pausable?.pause();
-  await expect(client().request("GET", "/_matrix/client/versions")).rejects.toThrow(/no answer within/);
+  await expect(client().request("GET", "/_matrix/client/versions")).rejects.toThrow(
+    /no answer within/,
+  );
   await server.capabilities.pausable?.resume();
   expect((await client().request("GET", "/_matrix/client/versions")).status).toBe(200);
 });

@@ -3,11 +3,11 @@ import { existsSync } from "node:fs";
 import { copyFile, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { PrepareContext } from "#harness/deployment/contract";
 import { cacheFolder } from "#drivers/substrates/cache";
-import { Child, tailFile } from "#drivers/substrates/process/child";
 import { freeAddress } from "#drivers/substrates/process/address";
+import { Child, tailFile } from "#drivers/substrates/process/child";
 import { waitUntilReady } from "#drivers/substrates/ready";
+import type { PrepareContext } from "#harness/deployment/contract";
 import { writeConfiguration } from "./configuration.ts";
 
 const TEMPLATE_TIMEOUT_MS = 120_000;

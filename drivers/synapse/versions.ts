@@ -8,7 +8,9 @@ import { compareVersions, isInRange } from "#harness/versions";
 const schema = z.object({
   default: z.string(),
   oldest: z.string(),
-  pins: z.array(z.object({ versions: z.string(), packages: z.array(z.string()), reason: z.string() })),
+  pins: z.array(
+    z.object({ versions: z.string(), packages: z.array(z.string()), reason: z.string() }),
+  ),
 });
 
 const DATA = schema.parse(
@@ -20,7 +22,11 @@ export const DEFAULT_VERSION = DATA.default;
 /** Packages to install for a release, itself first. */
 export function packagesOf(version: string): string[] {
   const pins = DATA.pins.filter(({ versions }) => isInRange(version, versions));
-  return [`matrix-synapse==${version}`, "psycopg2-binary", ...pins.flatMap(({ packages }) => packages)];
+  return [
+    `matrix-synapse==${version}`,
+    "psycopg2-binary",
+    ...pins.flatMap(({ packages }) => packages),
+  ];
 }
 
 /** @throws HarnessError BAD_USAGE for what is no release or older than we run. */

@@ -5,6 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { request } from "undici";
+import { registerBySharedSecret } from "#drivers/substrates/shared-secret";
 import {
   type Address,
   defineDriver,
@@ -14,7 +15,6 @@ import {
   type StartContext,
 } from "#harness/deployment/contract";
 import { HarnessError } from "#harness/errors";
-import { registerBySharedSecret } from "#drivers/substrates/shared-secret";
 
 export const url = defineDriver({
   name: "url",
@@ -47,7 +47,13 @@ function registration(baseUrl: string, options: ReadonlyMap<string, string>): Re
   if (secret !== undefined) {
     return {
       register: (localpart, password, admin) =>
-        registerBySharedSecret({ baseUrl, secret, localpart, password, admin: admin?.admin ?? false }),
+        registerBySharedSecret({
+          baseUrl,
+          secret,
+          localpart,
+          password,
+          admin: admin?.admin ?? false,
+        }),
     };
   }
   const file = options.get("users");
@@ -56,7 +62,11 @@ function registration(baseUrl: string, options: ReadonlyMap<string, string>): Re
 }
 
 /** Registration as any client would, by the dummy stage. */
-async function registerOpenly(baseUrl: string, localpart: string, password: string): Promise<Registered> {
+async function registerOpenly(
+  baseUrl: string,
+  localpart: string,
+  password: string,
+): Promise<Registered> {
   const body = { username: localpart, password, auth: { type: "m.login.dummy" } };
   const { status, json } = await post(`${baseUrl}/_matrix/client/v3/register`, body);
   if (status === 200) return registered(json);
@@ -70,9 +80,15 @@ async function registerOpenly(baseUrl: string, localpart: string, password: stri
 function givenUsers(baseUrl: string, file: string): RegistersUsers {
   let lines: string[];
   try {
-    lines = readFileSync(file, "utf8").split("\n").filter((line) => line.includes(":"));
+    lines = readFileSync(file, "utf8")
+      .split("\n")
+      .filter((line) => line.includes(":"));
   } catch (cause) {
-    throw new HarnessError("BAD_FILE", { what: `the users file ${file} can not be read`, next: "one localpart:password a line", cause });
+    throw new HarnessError("BAD_FILE", {
+      what: `the users file ${file} can not be read`,
+      next: "one localpart:password a line",
+      cause,
+    });
   }
   const total = lines.length;
   return {
@@ -90,12 +106,18 @@ function givenUsers(baseUrl: string, file: string): RegistersUsers {
         password,
       });
       if (status === 200) return registered(json);
-      throw new HarnessError("BAD_CONFIG", { what: `user ${localpart} of ${file} can not log in`, facts: [`status ${status}`] });
+      throw new HarnessError("BAD_CONFIG", {
+        what: `user ${localpart} of ${file} can not log in`,
+        facts: [`status ${status}`],
+      });
     },
   };
 }
 
-async function post(target: string, body: unknown): Promise<{ status: number; json: Record<string, unknown> }> {
+async function post(
+  target: string,
+  body: unknown,
+): Promise<{ status: number; json: Record<string, unknown> }> {
   const answer = await request(target, {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -107,27 +129,42 @@ async function post(target: string, body: unknown): Promise<{ status: number; js
 
 function registered(json: Record<string, unknown>): Registered {
   const { user_id, access_token, device_id } = json;
-  return { userId: String(user_id), accessToken: String(access_token), deviceId: String(device_id) };
+  return {
+    userId: String(user_id),
+    accessToken: String(access_token),
+    deviceId: String(device_id),
+  };
 }
 
 function parseBase(text: string): URL {
   try {
     return new URL(text);
   } catch (cause) {
-    throw new HarnessError("BAD_USAGE", { what: `${text} is no URL`, next: "write url:https://host[:port]", cause });
+    throw new HarnessError("BAD_USAGE", {
+      what: `${text} is no URL`,
+      next: "write url:https://host[:port]",
+      cause,
+    });
   }
 }
 
 function addressOf({ protocol, hostname, port }: URL): Address {
   const isTls = protocol === "https:";
   const number = port === "" ? (isTls ? 443 : 80) : Number(port);
-  return { host: hostname, port: number, ...(isTls ? { tlsName: hostname, trust: "machine" } : {}) };
+  return {
+    host: hostname,
+    port: number,
+    ...(isTls ? { tlsName: hostname, trust: "machine" } : {}),
+  };
 }
 
 async function answersVersions(base: URL, role: string): Promise<void> {
   const target = `${base.origin}/_matrix/client/versions`;
   try {
-    const { statusCode, body } = await request(target, { headersTimeout: 10_000, bodyTimeout: 10_000 });
+    const { statusCode, body } = await request(target, {
+      headersTimeout: 10_000,
+      bodyTimeout: 10_000,
+    });
     await body.dump();
     if (statusCode === 200) return;
     throw new Error(`status ${statusCode}`);

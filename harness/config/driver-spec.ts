@@ -5,12 +5,14 @@
  *     [role=]docker:<image>[,option=value…]
  *     [role=]url:<http(s) URL>[,option=value…]
  *     [role=]embedded                                  the same as process:synapse
+ *
+ * The comma ends the subject: an image reference or a path that holds one can not be written.
  */
 import { HarnessError } from "#harness/errors";
 import { didYouMean } from "#harness/suggest";
 
-export const SUBSTRATES = ["process", "docker", "url"] as const;
-export type Substrate = (typeof SUBSTRATES)[number];
+const SUBSTRATES = ["process", "docker", "url"] as const;
+type Substrate = (typeof SUBSTRATES)[number];
 
 export interface ServerSpec {
   /** `hs1`, …; absent: every server that has no spec of its own. */
@@ -29,46 +31,94 @@ export interface ServerSpec {
 const SECRET_OPTION = /secret|token|password/i;
 
 /** @throws HarnessError BAD_USAGE */
-export function parseServerSpec(given: string, knownDrivers: readonly string[] = ["synapse"]): ServerSpec {
-  const [, role, rest = ""] = /^(?:([a-z]+\d+)=)?(.*)$/s.exec(given.trim()) ?? [];
-  const text = rest === "embedded" || rest.startsWith("embedded,") ? rest.replace("embedded", "process:synapse") : rest;
+export function parseServerSpec(
+  given: string,
+  knownDrivers: readonly string[] = ["synapse"],
+): ServerSpec {
+  const [, role, rest = ""] = /^(?:([a-z][a-z0-9]*)=)?(.*)$/is.exec(given.trim()) ?? [];
+  const text = rest.replace(/^embedded(?=,|$)/, "process:synapse");
   const [, substrate = text, body = ""] = /^([^:]*):(.*)$/s.exec(text) ?? [];
-  if (!isSubstrate(substrate)) {
-    throw bad(given, `there is no substrate ${substrate === "" ? "without a name" : substrate}`, didYouMean(substrate, [...SUBSTRATES, "embedded"]));
-  }
+  if (!isSubstrate(substrate)) throw unknownSubstrate(given, substrate);
   const [subject = "", ...pairs] = body.split(",");
-  if (subject === "") throw bad(given, `nothing is named after ${substrate}:`, exampleOf(substrate));
-  const options = new Map(pairs.map((pair) => parseOption(given, pair)));
-  const shown = [subject, ...[...options].map(([name, value]) => `${name}=${SECRET_OPTION.test(name) ? "<redacted>" : value}`)];
+  if (subject === "") {
+    throw bad(given, `nothing is named after ${substrate}:`, exampleOf(substrate));
+  }
   return {
-    ...(role === undefined ? {} : { role }),
+    ...(role === undefined ? {} : { role: role.toLowerCase() }),
     substrate,
     ...parseSubject(given, substrate, subject, knownDrivers),
-    options,
-    text: `${substrate}:${shown.join(",")}`,
+    options: parseOptions(given, pairs),
+    text: redact(text),
   };
 }
 
-function parseSubject(given: string, substrate: Substrate, subject: string, knownDrivers: readonly string[]) {
+/**
+ * A spec, or text that holds some, without its secrets: values of options whose name contains secret, token or
+ * password, and credentials in URLs.
+ */
+export function redact(spec: ServerSpec | string): string {
+  if (typeof spec !== "string") return spec.text;
+  return (
+    spec
+      // What follows a secret without a name of its own is taken for the rest of a secret that holds a comma.
+      .replace(
+        /(,[^=,]*(?:secret|token|password)[^=,]*=)[^,]*(?:,[^=,]*(?=,|$))*/gi,
+        "$1<redacted>",
+      )
+      .replace(/(:\/\/)[^/@,]*@/g, "$1<redacted>@")
+  );
+}
+
+function parseSubject(
+  given: string,
+  substrate: Substrate,
+  subject: string,
+  knownDrivers: readonly string[],
+): Pick<ServerSpec, "driver" | "version" | "binary" | "image" | "url"> {
   if (substrate === "docker") return { image: subject };
   if (substrate === "url") {
     if (URL.canParse(subject) && /^https?:/.test(subject)) return { url: subject };
-    throw bad(given, `${subject} is no http(s) URL`, exampleOf(substrate));
+    throw bad(given, `${redact(subject)} is no http(s) URL`, exampleOf(substrate));
   }
-  const [, driver = subject, separator, argument = ""] = /^([^@=]*)([@=])(.*)$/s.exec(subject) ?? [];
+  const [, driver = subject, separator, argument = ""] =
+    /^([^@=]*)([@=])(.*)$/s.exec(subject) ?? [];
   if (!knownDrivers.includes(driver)) {
-    throw bad(given, `there is no driver ${driver} for processes`, didYouMean(driver, knownDrivers));
+    throw bad(
+      given,
+      `there is no driver ${driver} for processes`,
+      didYouMean(driver, knownDrivers),
+    );
   }
   if (separator === undefined) return { driver };
-  if (argument === "") throw bad(given, `nothing follows ${driver}${separator}`, exampleOf(substrate));
+  if (argument === "")
+    throw bad(given, `nothing follows ${driver}${separator}`, exampleOf(substrate));
   return separator === "@" ? { driver, version: argument } : { driver, binary: argument };
 }
 
-function parseOption(given: string, pair: string): [string, string] {
-  const at = pair.indexOf("=");
-  if (at > 0) return [pair.slice(0, at).trim(), pair.slice(at + 1)];
-  const shown = SECRET_OPTION.test(pair) ? "an option" : `the option ${pair}`;
-  throw bad(given, `${shown} has no value`, "options are written ,name=value");
+function parseOptions(given: string, pairs: readonly string[]): ReadonlyMap<string, string> {
+  const options = new Map<string, string>();
+  for (const pair of pairs) {
+    const at = pair.indexOf("=");
+    if (at < 1) {
+      // It may be the rest of a secret that holds a comma, so it is only shown when no secret came before.
+      const isShown = pair !== "" && !SECRET_OPTION.test([...options.keys(), pair].join());
+      const what = isShown
+        ? `the option ${pair} has no value`
+        : "an option has no name or no value";
+      throw bad(given, what, "options are written ,name=value and values can not hold commas");
+    }
+    const name = pair.slice(0, at).trim();
+    if (options.has(name))
+      throw bad(given, `the option ${name} is given twice`, "keep one of them");
+    options.set(name, pair.slice(at + 1));
+  }
+  return options;
+}
+
+function unknownSubstrate(given: string, substrate: string): HarnessError {
+  const what =
+    substrate === "" ? "it names no server" : `there is no substrate ${redact(substrate)}`;
+  return bad(given, what, didYouMean(substrate, [...SUBSTRATES, "embedded"]));
 }
 
 function exampleOf(substrate: Substrate): string {
@@ -80,8 +130,7 @@ function exampleOf(substrate: Substrate): string {
 }
 
 function bad(given: string, what: string, next: string): HarnessError {
-  const shown = given.replace(/((?:secret|token|password)[^=,]*=)[^,]*/gi, "$1<redacted>");
-  return new HarnessError("BAD_USAGE", { what: `--hs ${shown}: ${what}`, next });
+  return new HarnessError("BAD_USAGE", { what: `--hs ${redact(given)}: ${what}`, next });
 }
 
 function isSubstrate(word: string): word is Substrate {
@@ -92,14 +141,23 @@ function isSubstrate(word: string): word is Substrate {
  * The spec of each role of a topology. A spec without a role is the default of all; a role without any gets
  * `process:synapse`.
  *
- * @throws HarnessError BAD_USAGE for two defaults, a role given twice, or a role that the topology does not have.
+ * @param known Roles that a spec may name, when it is to be checked. It may hold more than `roles`: a run that needs
+ *   only one server still accepts a spec for the second.
+ * @throws HarnessError BAD_USAGE for two defaults, a role given twice, or a role that is not known.
  */
 export function assignServers(
   specs: readonly ServerSpec[],
   roles: readonly string[],
+  known?: readonly string[],
 ): ReadonlyMap<string, ServerSpec> {
   const byRole = new Map<string | undefined, ServerSpec>();
   for (const spec of specs) {
+    if (spec.role !== undefined && known?.includes(spec.role) === false) {
+      throw new HarnessError("BAD_USAGE", {
+        what: `--hs ${spec.role}=${spec.text}: there is no server ${spec.role}`,
+        next: didYouMean(spec.role, known),
+      });
+    }
     if (byRole.has(spec.role)) {
       throw new HarnessError("BAD_USAGE", {
         what: `--hs is given twice for ${spec.role ?? "all servers"}`,

@@ -1,8 +1,8 @@
 /** A running topology: servers, the gateway that joins them, and what was found out about them. */
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import { describe, HarnessError } from "#harness/errors";
 import type { ServerSpec } from "#harness/config/driver-spec";
+import { describe, HarnessError } from "#harness/errors";
 import { CertificateAuthority } from "#harness/gateway/ca";
 import { Gateway, type ServerLinks } from "#harness/gateway/gateway";
 import { Recorder } from "#harness/gateway/recorder";
@@ -61,7 +61,12 @@ export class Deployment implements AsyncDisposable {
   readonly traceFile: string;
   readonly #parts: Parts;
 
-  private constructor(plan: DeploymentPlan, parts: Parts, servers: readonly DeployedServer[], features: ReadonlySet<string>) {
+  private constructor(
+    plan: DeploymentPlan,
+    parts: Parts,
+    servers: readonly DeployedServer[],
+    features: ReadonlySet<string>,
+  ) {
     this.id = plan.id;
     this.servers = new Map(servers.map((server) => [server.role, server]));
     this.features = features;
@@ -69,7 +74,11 @@ export class Deployment implements AsyncDisposable {
     this.appservice = parts.appservice;
     this.traceFile = parts.recorder.file;
     this.#parts = parts;
-    this.facts = { name: nameOf(plan, servers), topology: plan.topology, servers: servers.map(factsOf) };
+    this.facts = {
+      name: nameOf(plan, servers),
+      topology: plan.topology,
+      servers: servers.map(factsOf),
+    };
   }
 
   static async start(plan: DeploymentPlan, context: DeploymentContext): Promise<Deployment> {
@@ -116,7 +125,9 @@ class Parts implements AsyncDisposable {
   readonly running: RunningServer[] = [];
   appserviceUpstream: Address | undefined;
 
-  private constructor(fields: Pick<Parts, "gateway" | "ca" | "caFile" | "recorder" | "appservice">) {
+  private constructor(
+    fields: Pick<Parts, "gateway" | "ca" | "caFile" | "recorder" | "appservice">,
+  ) {
     this.gateway = fields.gateway;
     this.ca = fields.ca;
     this.caFile = fields.caFile;
@@ -130,7 +141,11 @@ class Parts implements AsyncDisposable {
     const caFile = path.join(registry.workFolder(plan.id), "ca.crt");
     writeFileSync(caFile, ca.certificate);
     const recorder = new Recorder(path.join(context.traceFolder, `${plan.id}.ndjson`));
-    const gateway = new Gateway({ name: plan.id, ca, record: (exchange) => recorder.record(exchange) });
+    const gateway = new Gateway({
+      name: plan.id,
+      ca,
+      record: (exchange) => recorder.record(exchange),
+    });
     let parts: Parts | undefined;
     const port = await gateway.addSink("appservice", () => parts?.appserviceUpstream);
     parts = new Parts({
@@ -193,7 +208,11 @@ async function startServer(
     workFolder: context.registry.workFolder(`${plan.id}-${role}`),
     logFile,
     network: {
-      ca: { certificate: parts.ca.certificate, privateKey: parts.ca.privateKey, file: parts.caFile },
+      ca: {
+        certificate: parts.ca.certificate,
+        privateKey: parts.ca.privateKey,
+        file: parts.caFile,
+      },
       proxyPort: links.proxyPort,
       listenOn: (address) => parts.gateway.listenOn(role, address),
       appservice: parts.appservice,
@@ -221,7 +240,9 @@ function factsOf({ role, identity, spec }: DeployedServer): ServerFacts {
 /** `implementation@version/topology/variant`; mixed topologies name each different implementation once. */
 function nameOf(plan: DeploymentPlan, servers: readonly DeployedServer[]): string {
   const names = new Set(servers.map(({ identity }) => `${identity.name}@${identity.version}`));
-  const variants = new Set(servers.map(({ spec }) => spec.options.get("database") ?? variantOf(spec)));
+  const variants = new Set(
+    servers.map(({ spec }) => spec.options.get("database") ?? variantOf(spec)),
+  );
   return `${[...names].join("+")}/${plan.topology}/${[...variants].join("+")}`;
 }
 

@@ -2,9 +2,10 @@
  * What a deployment is and can do, found out by asking it, never by its name: so a check that needs a feature runs on
  * every server that has it.
  */
-import { compareVersions } from "#harness/versions";
-import { createClient, type HttpClient } from "#harness/http/client";
+
 import type { ServerLinks } from "#harness/gateway/gateway";
+import { createClient, type HttpClient } from "#harness/http/client";
+import { compareVersions } from "#harness/versions";
 import type { AppserviceRegistration, RunningServer } from "./contract.ts";
 
 export interface Identity {
@@ -20,7 +21,8 @@ export async function probeIdentity(links: ServerLinks): Promise<Identity> {
       "GET",
       "/_matrix/federation/v1/version",
     );
-    const { name, version } = (json as { server?: { name?: unknown; version?: unknown } }).server ?? {};
+    const { name, version } =
+      (json as { server?: { name?: unknown; version?: unknown } }).server ?? {};
     return {
       name: clean(name, "unknown").toLowerCase(),
       version: clean(version, "unknown").split(" ")[0] ?? "unknown",
@@ -49,7 +51,8 @@ export async function probeFeatures(
   if (first === undefined) return features;
   if (servers.length > 1) features.add("federation");
   const { server, links } = first;
-  if (server.capabilities.configuresFeatures?.features.includes("rate-limits")) features.add("rate-limits");
+  if (server.capabilities.configuresFeatures?.features.includes("rate-limits"))
+    features.add("rate-limits");
   for (const [capability, value] of Object.entries(server.capabilities)) {
     if (value !== undefined) features.add(`server:${capability}`);
   }
@@ -84,9 +87,14 @@ async function probeVersions(client: HttpClient, features: Set<string>): Promise
 }
 
 async function probeRegistration(client: HttpClient, features: Set<string>): Promise<void> {
-  const { status, json } = await client.request("POST", "/_matrix/client/v3/register", { body: {} });
+  const { status, json } = await client.request("POST", "/_matrix/client/v3/register", {
+    body: {},
+  });
   const { flows } = (json ?? {}) as { flows?: { stages?: string[] }[] };
-  if (status === 401 && flows?.some(({ stages }) => stages?.length === 1 && stages[0] === "m.login.dummy")) {
+  if (
+    status === 401 &&
+    flows?.some(({ stages }) => stages?.length === 1 && stages[0] === "m.login.dummy")
+  ) {
     features.add("open-registration");
   }
 }
@@ -108,7 +116,11 @@ async function probeAppservice(
   if (user_id?.startsWith(`@${senderLocalpart}:`)) features.add("appservice");
 }
 
-async function probeAsUser(server: RunningServer, links: ServerLinks, features: Set<string>): Promise<void> {
+async function probeAsUser(
+  server: RunningServer,
+  links: ServerLinks,
+  features: Set<string>,
+): Promise<void> {
   const { registersUsers } = server.capabilities;
   if (registersUsers === undefined) return;
   const password = crypto.randomUUID();
@@ -132,15 +144,22 @@ async function probeAsUser(server: RunningServer, links: ServerLinks, features: 
       if (put.status === 200 && presence === "unavailable") features.add("presence");
     })(),
     (async () => {
-      const { status: code } = await client.request("GET", "/_matrix/client/v1/media/preview_url?url=x");
+      const { status: code } = await client.request(
+        "GET",
+        "/_matrix/client/v1/media/preview_url?url=x",
+      );
       if (code !== 404) features.add("url-preview");
     })(),
     (async () => {
-      const query = await client.request("POST", "/_matrix/client/v3/keys/query", { body: { device_keys: {} } });
+      const query = await client.request("POST", "/_matrix/client/v3/keys/query", {
+        body: { device_keys: {} },
+      });
       if (query.status === 200) features.add("crypto");
     })(),
     (async () => {
-      const room = await client.request("POST", "/_matrix/client/v3/createRoom", { body: { visibility: "public" } });
+      const room = await client.request("POST", "/_matrix/client/v3/createRoom", {
+        body: { visibility: "public" },
+      });
       const { room_id } = (room.json ?? {}) as { room_id?: string };
       if (room_id === undefined) return;
       const path = `/_matrix/client/v3/directory/list/room/${encodeURIComponent(room_id)}`;

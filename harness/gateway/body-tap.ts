@@ -1,5 +1,5 @@
-import { SCRUBBED, scrub } from "./scrub.ts";
 import { BODY_LIMIT, type RecordedMessage } from "./exchange.ts";
+import { SCRUBBED, scrub } from "./scrub.ts";
 
 /** Collects the beginning of a body while it passes by, for the trace. */
 export class BodyTap {
@@ -15,7 +15,9 @@ export class BodyTap {
     this.#keptBytes += part.length;
   }
 
-  record(headers: Readonly<Record<string, string | readonly string[] | undefined>>): RecordedMessage {
+  record(
+    headers: Readonly<Record<string, string | readonly string[] | undefined>>,
+  ): RecordedMessage {
     const message = { headers: scrubHeaders(headers), bytes: this.bytes };
     if (this.bytes === 0) return message;
     const body = Buffer.concat(this.#kept);

@@ -71,7 +71,10 @@ export async function forward(
     if (!response.writableFinished) abort.abort();
   });
 
-  const act = async (phase: Parameters<RuleBook["take"]>[1], apply: (action: RuleAction) => void) => {
+  const act = async (
+    phase: Parameters<RuleBook["take"]>[1],
+    apply: (action: RuleAction) => void,
+  ) => {
     if (context.rules.isEmpty) return;
     for (const { rule, released } of context.rules.take(subject, phase)) {
       acted.push(rule.name);
@@ -122,7 +125,16 @@ export async function forward(
       request.headers["content-length"] !== undefined ||
       request.headers["transfer-encoding"] !== undefined;
     // Rules look at the body or change it; without one in sight it streams.
-    if (!context.rules.isEmpty && context.rules.concerns(subject, ["before", "mid-request", "processed", "mid-response", "after"])) {
+    if (
+      !context.rules.isEmpty &&
+      context.rules.concerns(subject, [
+        "before",
+        "mid-request",
+        "processed",
+        "mid-response",
+        "after",
+      ])
+    ) {
       outgoing.body = await collect(tapped(request, requestTap));
       subject.requestText = outgoing.body.toString("utf8");
     }
@@ -192,7 +204,8 @@ export async function forward(
     });
 
     async function send(body: AsyncIterable<Buffer> | undefined): Promise<Dispatcher.ResponseData> {
-      const streamed = body ?? (outgoing.body === undefined && hasBody ? tapped(request, requestTap) : undefined);
+      const streamed =
+        body ?? (outgoing.body === undefined && hasBody ? tapped(request, requestTap) : undefined);
       return await route.upstream().request({
         method: outgoing.method as Dispatcher.HttpMethod,
         path: outgoing.path,
@@ -214,7 +227,11 @@ export async function forward(
     yield body.subarray(middle);
   }
 
-  async function deliver(answer: { status: number; headers: Headers; body: Buffer }): Promise<void> {
+  async function deliver(answer: {
+    status: number;
+    headers: Headers;
+    body: Buffer;
+  }): Promise<void> {
     const { status, headers, body } = answer;
     subject.status = status;
     responseHeaders = headers;
@@ -266,7 +283,10 @@ function withoutHopByHop(headers: NodeJS.Dict<string | string[]>): Headers {
   return kept;
 }
 
-function changeHeaders(headers: Headers, changes: Readonly<Record<string, string | null>> = {}): void {
+function changeHeaders(
+  headers: Headers,
+  changes: Readonly<Record<string, string | null>> = {},
+): void {
   for (const [name, value] of Object.entries(changes)) {
     if (value === null) delete headers[name.toLowerCase()];
     else headers[name.toLowerCase()] = value;

@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { ProxyAgent, request } from "undici";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { CertificateAuthority } from "./ca.ts";
 import type { Exchange } from "./exchange.ts";
 import { Gateway, type ServerLinks } from "./gateway.ts";
@@ -25,7 +25,9 @@ beforeAll(async () => {
     }
     received.push({ url: incoming.url ?? "", body, headers: incoming.headers });
     outgoing.writeHead(200, { "content-type": "application/json", "x-extra": "kept" });
-    outgoing.end(JSON.stringify({ url: incoming.url, access_token: "syt_secret", rooms: ["a", "b"] }));
+    outgoing.end(
+      JSON.stringify({ url: incoming.url, access_token: "syt_secret", rooms: ["a", "b"] }),
+    );
   });
   await new Promise<void>((resolve) => upstream.listen(0, "127.0.0.1", resolve));
   const address = { host: "127.0.0.1", port: (upstream.address() as AddressInfo).port };
@@ -52,7 +54,10 @@ async function call(path = "/x", options: Parameters<typeof request>[1] = {}) {
   return { status: statusCode, headers, text: await body.text() };
 }
 
-async function withRule<T>(rule: Omit<Rule, "name" | "match"> & { match?: Rule["match"] }, run: () => Promise<T>) {
+async function withRule<T>(
+  rule: Omit<Rule, "name" | "match"> & { match?: Rule["match"] },
+  run: () => Promise<T>,
+) {
   const id = gateway.rules.add({ name: "rule", match: {}, ...rule });
   try {
     return { result: await run(), fired: gateway.rules.fired(id) };
@@ -76,14 +81,23 @@ test("forwards, records, and scrubs", async () => {
   expect(status).toBe(200);
   expect(headers["x-extra"]).toBe("kept");
   expect(headers["x-crucible-exchange"]).toBe(exchange?.id);
-  expect(exchange).toMatchObject({ from: "client", to: "hs1", method: "POST", status: 200, check: "CS.a#1" });
+  expect(exchange).toMatchObject({
+    from: "client",
+    to: "hs1",
+    method: "POST",
+    status: 200,
+    check: "CS.a#1",
+  });
   expect(received[0]?.body).toBe('{"password":"hunter2"}');
   expect(received[0]?.headers).not.toHaveProperty("x-crucible-check");
   expect(JSON.stringify(exchange)).not.toMatch(/syt_|hunter2|abc/);
 });
 
 test("knows the link of a federated request, with verified TLS", async () => {
-  const proxy = new ProxyAgent({ uri: `http://127.0.0.1:${hs1.proxyPort}`, requestTls: { ca: ca.certificate } });
+  const proxy = new ProxyAgent({
+    uri: `http://127.0.0.1:${hs1.proxyPort}`,
+    requestTls: { ca: ca.certificate },
+  });
   const answer = await request("https://hs2:8448/_matrix/federation/v1/version", {
     dispatcher: proxy,
     headers: { authorization: 'X-Matrix origin="hs1",key="ed25519:a",sig="Zm9vYmFy"' },
@@ -125,14 +139,19 @@ test("before: a duplicate reaches the server twice", async () => {
   expect(received).toHaveLength(2);
 });
 
-test.each(["before", "processed", "mid-response"] as const)("%s: a reset breaks the connection", async (phase) => {
-  await expect(withRule({ phase, action: { kind: "reset" } }, () => call())).rejects.toThrow();
-  expect(received).toHaveLength(phase === "before" ? 0 : 1);
-});
+test.each(["before", "processed", "mid-response"] as const)(
+  "%s: a reset breaks the connection",
+  async (phase) => {
+    await expect(withRule({ phase, action: { kind: "reset" } }, () => call())).rejects.toThrow();
+    expect(received).toHaveLength(phase === "before" ? 0 : 1);
+  },
+);
 
 test("mid-request: the server gets half a body", async () => {
   const run = () => call("/x", { method: "POST", body: "0123456789" });
-  await expect(withRule({ phase: "mid-request", action: { kind: "reset" } }, run)).rejects.toThrow();
+  await expect(
+    withRule({ phase: "mid-request", action: { kind: "reset" } }, run),
+  ).rejects.toThrow();
   await expect.poll(() => received[0]?.body).toBe("01234<cut>");
 });
 
@@ -143,7 +162,9 @@ test("processed: a rewrite changes status, headers and body", async () => {
     headers: { "x-extra": null },
     remove: ["/rooms/-1"],
   } as const;
-  const { result } = await withRule({ phase: "processed", match: { status: 200 }, action }, () => call());
+  const { result } = await withRule({ phase: "processed", match: { status: 200 }, action }, () =>
+    call(),
+  );
   expect(result.status).toBe(500);
   expect(result.headers).not.toHaveProperty("x-extra");
   expect(JSON.parse(result.text).rooms).toEqual(["a"]);
@@ -155,7 +176,12 @@ test("mid-response: a truncated answer is no answer", async () => {
 });
 
 test("a gate holds until it is released", async () => {
-  const id = gateway.rules.add({ name: "gate", match: {}, phase: "before", action: { kind: "gate" } });
+  const id = gateway.rules.add({
+    name: "gate",
+    match: {},
+    phase: "before",
+    action: { kind: "gate" },
+  });
   const pending = call();
   await expect.poll(() => gateway.rules.fired(id)).toBe(1);
   expect(received).toEqual([]);

@@ -95,7 +95,11 @@ export class Gateway implements AsyncDisposable {
    * A listener whose receiver the caller changes: for what servers call that is no server, such as an application
    * service. Without an upstream it answers 200 `{}`.
    */
-  async addSink(name: string, upstream: () => Address | undefined, addresses: readonly string[] = []): Promise<number> {
+  async addSink(
+    name: string,
+    upstream: () => Address | undefined,
+    addresses: readonly string[] = [],
+  ): Promise<number> {
     const server = this.#server((request, response) => {
       const address = upstream();
       if (address === undefined) {
@@ -178,7 +182,13 @@ export class Gateway implements AsyncDisposable {
 
   #server(handler: (request: IncomingMessage, response: ServerResponse) => void): Server {
     const server = createServer(
-      { keepAliveTimeout: 60_000, requestTimeout: 0, headersTimeout: 0, maxHeaderSize: 64 * 1024, noDelay: true },
+      {
+        keepAliveTimeout: 60_000,
+        requestTimeout: 0,
+        headersTimeout: 0,
+        maxHeaderSize: 64 * 1024,
+        noDelay: true,
+      },
       handler,
     );
     server.on("connection", (socket) => {
@@ -223,9 +233,16 @@ export class Gateway implements AsyncDisposable {
     const secureContext = await this.#options.ca.contextFor(host);
     socket.write("HTTP/1.1 200 OK\r\n\r\n");
     if (head.length > 0) socket.unshift(head);
-    const tls = new TLSSocket(socket, { isServer: true, secureContext, ALPNProtocols: ["http/1.1"] });
+    const tls = new TLSSocket(socket, {
+      isServer: true,
+      secureContext,
+      ALPNProtocols: ["http/1.1"],
+    });
     tls.on("error", () => tls.destroy());
-    this.#routes.set(tls, this.#route(from, host, (end) => end.federation()));
+    this.#routes.set(
+      tls,
+      this.#route(from, host, (end) => end.federation()),
+    );
     this.#tunnels.emit("connection", tls);
   }
 

@@ -1,5 +1,5 @@
-import { createServer, type Server, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { CertificateAuthority } from "#harness/gateway/ca";
 import { Gateway } from "#harness/gateway/gateway";
@@ -8,10 +8,14 @@ import { createClient, path } from "./client.ts";
 /** A server that answers each path with another kind of trouble; raw sockets, since no library would send it. */
 const TROUBLES: Readonly<Record<string, (socket: Socket) => void>> = {
   "/html": (socket) => {
-    socket.end("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 15\r\n\r\n<html>oh</html>");
+    socket.end(
+      "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 15\r\n\r\n<html>oh</html>",
+    );
   },
   "/invalid-json": (socket) => {
-    socket.end('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 8\r\n\r\n{"a":nop');
+    socket.end(
+      'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 8\r\n\r\n{"a":nop',
+    );
   },
   "/no-http": (socket) => {
     socket.end("hello?\r\n\r\n");
@@ -23,7 +27,9 @@ const TROUBLES: Readonly<Record<string, (socket: Socket) => void>> = {
     for (let count = 0; count < 1000; count++) socket.write(line);
   },
   "/large": (socket) => {
-    socket.write("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 209715200\r\n\r\n");
+    socket.write(
+      "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 209715200\r\n\r\n",
+    );
     const chunk = Buffer.alloc(1024 * 1024, 0x20);
     let left = 200;
     const more = () => {

@@ -3,7 +3,9 @@ import { Agent, type Dispatcher, request as send } from "undici";
 import { describe, HarnessError } from "#harness/errors";
 import { scrub } from "#harness/gateway/scrub";
 
-export type Query = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
+export type Query = Readonly<
+  Record<string, string | number | boolean | readonly string[] | undefined>
+>;
 
 export interface RequestOptions {
   /** Sent as JSON. */
@@ -66,9 +68,13 @@ export function createClient(client: HttpClientOptions): HttpClient {
  * A request path with its parts percent-encoded: path`/rooms/${roomId}/state`. A part that must go unencoded is written
  * into the literal.
  */
-export function path(literals: TemplateStringsArray, ...parts: readonly (string | number)[]): string {
+export function path(
+  literals: TemplateStringsArray,
+  ...parts: readonly (string | number)[]
+): string {
   return literals.reduce(
-    (whole, literal, index) => `${whole}${encodeURIComponent(String(parts[index - 1] ?? ""))}${literal}`,
+    (whole, literal, index) =>
+      `${whole}${encodeURIComponent(String(parts[index - 1] ?? ""))}${literal}`,
   );
 }
 
@@ -155,7 +161,8 @@ function queryString(query: Query = {}): string {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
     if (value === undefined) continue;
-    for (const each of Array.isArray(value) ? value : [value]) parameters.append(name, String(each));
+    for (const each of Array.isArray(value) ? value : [value])
+      parameters.append(name, String(each));
   }
   const text = parameters.toString();
   return text === "" ? "" : `?${text}`;
@@ -181,5 +188,7 @@ function describeExchange(
 }
 
 function shorten(text: string): string {
-  return text.length <= BODY_SHOWN ? text : `${text.slice(0, BODY_SHOWN)}… (${text.length} characters)`;
+  return text.length <= BODY_SHOWN
+    ? text
+    : `${text.slice(0, BODY_SHOWN)}… (${text.length} characters)`;
 }

@@ -60,7 +60,8 @@ export function eventsAt(value: unknown, ...path: Path): readonly MatrixEvent[] 
   return listAt(value, ...path).map((event, index) => {
     textAt(event, "type");
     objectAt(event, "content");
-    if (!isObject(event)) throw new CheckFailure(`an event at ${name([...path, index])}`, show(event));
+    if (!isObject(event))
+      throw new CheckFailure(`an event at ${name([...path, index])}`, show(event));
     return event as MatrixEvent;
   });
 }

@@ -2,20 +2,29 @@
  * What a check ended as. `error` is trouble of ours or of the machine and never counts against the server; `skip` says
  * that the check does not apply; `not-run` that it would have run but did not get its turn.
  */
-export const OUTCOMES = ['pass', 'fail', 'error', 'skip', 'not-run', 'xfail', 'xpass', 'flaky'] as const;
+export const OUTCOMES = [
+  "pass",
+  "fail",
+  "error",
+  "skip",
+  "not-run",
+  "xfail",
+  "xpass",
+  "flaky",
+] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
 /** RFC 2119 level of a requirement. A missed MUST gates, a missed SHOULD gates only with `--strict`, a MAY never does. */
-export const LEVELS = ['MUST', 'SHOULD', 'MAY'] as const;
+export const LEVELS = ["MUST", "SHOULD", "MAY"] as const;
 export type Level = (typeof LEVELS)[number];
 
 /** Where the authority of a requirement comes from: a normative sentence, a short argument, or what clients rely on. */
-export const BASES = ['text', 'derived', 'practice'] as const;
+export const BASES = ["text", "derived", "practice"] as const;
 export type Basis = (typeof BASES)[number];
 
 /** First line of `results.jsonl`. Everything that must be equal for two runs to be comparable. */
 export interface RunHeader {
-  readonly kind: 'run';
+  readonly kind: "run";
   readonly harness: string;
   /** Hash over ids, levels and statements of the requirements that were known. */
   readonly requirements: string;
@@ -40,7 +49,7 @@ export interface ServerFacts {
 
 /** One line a check in `results.jsonl`. */
 export interface CheckResult {
-  readonly kind: 'check';
+  readonly kind: "check";
   readonly deployment: string;
   readonly suite: string;
   readonly requirement: string;
@@ -86,7 +95,7 @@ export function compareResults(left: CheckResult, right: CheckResult): number {
 }
 
 /** Key by which two runs' checks are paired. */
-export function resultKey(result: Pick<CheckResult, 'requirement' | 'check'>): string {
+export function resultKey(result: Pick<CheckResult, "requirement" | "check">): string {
   return `${result.requirement}\u0000${result.check}`;
 }
 

@@ -8,10 +8,25 @@ import { RunDirectory, readRun } from "./run-directory.ts";
 const folder = mkdtempSync(path.join(tmpdir(), "crucible-spec-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const HEADER: RunHeader = { kind: "run", harness: "0", requirements: "h", seed: 1, deployments: [] };
+const HEADER: RunHeader = {
+  kind: "run",
+  harness: "0",
+  requirements: "h",
+  seed: 1,
+  deployments: [],
+};
 
 function result(requirement: string, check = "c"): CheckResult {
-  return { kind: "check", deployment: "d", suite: "core", requirement, level: "MUST", check, outcome: "pass", durationMs: 3 };
+  return {
+    kind: "check",
+    deployment: "d",
+    suite: "core",
+    requirement,
+    level: "MUST",
+    check,
+    outcome: "pass",
+    durationMs: 3,
+  };
 }
 
 test("a finished run is sorted and whole", () => {
@@ -22,10 +37,23 @@ test("a finished run is sorted and whole", () => {
   directory.finish(results, { exitCode: 0 });
   const stored = readRun(directory.path);
   expect(stored.isComplete).toBe(true);
-  expect(stored.results.map(({ requirement, check }) => `${requirement} ${check}`)).toEqual(["CS.a.b a", "CS.a.b z", "CS.b.b c"]);
+  expect(stored.results.map(({ requirement, check }) => `${requirement} ${check}`)).toEqual([
+    "CS.a.b a",
+    "CS.a.b z",
+    "CS.b.b c",
+  ]);
   expect(readdirSync(directory.path).sort()).toEqual(["results.jsonl", "run.json"]);
   const [, first] = readFileSync(path.join(directory.path, "results.jsonl"), "utf8").split("\n");
-  expect(Object.keys(JSON.parse(first ?? ""))).toEqual(["kind", "deployment", "suite", "requirement", "level", "check", "outcome", "durationMs"]);
+  expect(Object.keys(JSON.parse(first ?? ""))).toEqual([
+    "kind",
+    "deployment",
+    "suite",
+    "requirement",
+    "level",
+    "check",
+    "outcome",
+    "durationMs",
+  ]);
 });
 
 test("a killed run keeps what it had, also with a torn last line", () => {
@@ -53,5 +81,7 @@ test("no run and no place to write are clear errors", () => {
   expect(() => readRun(path.join(folder, "nothing"))).toThrow(/there is no run in/);
   const file = path.join(folder, "a-file");
   writeFileSync(file, "");
-  expect(() => RunDirectory.create(path.join(file, "below"))).toThrow(/can not be written[\s\S]*--out/);
+  expect(() => RunDirectory.create(path.join(file, "below"))).toThrow(
+    /can not be written[\s\S]*--out/,
+  );
 });

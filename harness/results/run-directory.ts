@@ -3,11 +3,28 @@
  * folders `trace/` and `logs/`. While the run goes on, results are appended to `results.partial.jsonl`, so that a
  * killed harness loses none; the partial file goes when the sorted one is there.
  */
-import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { HarnessError } from "#harness/errors";
-import { type CheckResult, compareResults, type Evidence, LEVELS, OUTCOMES, type RunHeader } from "./outcome.ts";
+import {
+  type CheckResult,
+  compareResults,
+  type Evidence,
+  LEVELS,
+  OUTCOMES,
+  type RunHeader,
+} from "./outcome.ts";
 
 const MIN_FREE_BYTES = 50 * 1024 * 1024;
 const RESULTS = "results.jsonl";
@@ -29,12 +46,15 @@ export class RunDirectory {
   static create(folder: string): RunDirectory {
     try {
       mkdirSync(folder, { recursive: true });
-      for (const stale of [RESULTS, PARTIAL, EVIDENCE]) rmSync(path.join(folder, stale), { force: true });
+      for (const stale of [RESULTS, PARTIAL, EVIDENCE])
+        rmSync(path.join(folder, stale), { force: true });
       writeFileSync(path.join(folder, PARTIAL), "");
     } catch (cause) {
       const full = (cause as NodeJS.ErrnoException).code === "ENOSPC";
       throw new HarnessError("NO_SPACE", {
-        what: full ? `the disk of ${folder} is full` : `the run directory ${folder} can not be written`,
+        what: full
+          ? `the disk of ${folder} is full`
+          : `the run directory ${folder} can not be written`,
         facts: [String(cause)],
         next: "free space, or name another folder with --out",
         cause,
@@ -57,7 +77,10 @@ export class RunDirectory {
 
   append(result: CheckResult, evidence: Evidence | undefined): void {
     appendFileSync(path.join(this.path, PARTIAL), `${line(result)}\n`);
-    if (evidence !== undefined) appendFileSync(path.join(this.path, EVIDENCE), `${JSON.stringify(evidence)}\n`, { mode: 0o600 });
+    if (evidence !== undefined)
+      appendFileSync(path.join(this.path, EVIDENCE), `${JSON.stringify(evidence)}\n`, {
+        mode: 0o600,
+      });
   }
 
   /** Writes `results.jsonl`, sorted and whole, and `run.json`. */
@@ -97,7 +120,12 @@ const headerSchema = z.looseObject({
       name: z.string(),
       topology: z.string(),
       servers: z.array(
-        z.looseObject({ role: z.string(), implementation: z.string(), version: z.string(), driver: z.string() }),
+        z.looseObject({
+          role: z.string(),
+          implementation: z.string(),
+          version: z.string(),
+          driver: z.string(),
+        }),
       ),
     }),
   ),
@@ -186,5 +214,15 @@ function badLine(file: string, index: number, why: string, cause?: unknown): Har
 function line(value: RunHeader | CheckResult): string {
   if (value.kind === "run") return JSON.stringify(value);
   const { kind, deployment, suite, requirement, level, check, outcome, durationMs, reason } = value;
-  return JSON.stringify({ kind, deployment, suite, requirement, level, check, outcome, durationMs, reason });
+  return JSON.stringify({
+    kind,
+    deployment,
+    suite,
+    requirement,
+    level,
+    check,
+    outcome,
+    durationMs,
+    reason,
+  });
 }

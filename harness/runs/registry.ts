@@ -4,7 +4,15 @@
  * Each run has a work folder `<tmp>/crucible-<uid>/<run>/` with `owner.json` (process id and start time of the harness)
  * and `children.ndjson` (the same of each process that it started). Start times make a reused process id harmless.
  */
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import path from "node:path";
 import { HarnessError } from "#harness/errors";

@@ -1,12 +1,12 @@
 /** `check`: a test that decides one requirement. The only file, with its neighbours, that knows Vitest. */
 import { createHash } from "node:crypto";
 import { inject, test } from "vitest";
-import { CheckFailure, describe, HarnessError, Unsupported } from "#harness/errors";
 import type { Feature } from "#harness/deployment/contract";
+import { CheckFailure, describe, HarnessError, Unsupported } from "#harness/errors";
 import type { Rule } from "#harness/gateway/rule";
+import { createClient } from "#harness/http/client";
 import { createRandom } from "#harness/random";
 import type { RequirementId } from "#harness/requirements/ids.generated";
-import { createClient } from "#harness/http/client";
 import { type Control, controlClient } from "./control.ts";
 import type { CheckReport, DeploymentInfo, MutantReport, RunInfo } from "./run-info.ts";
 import { World } from "./world.ts";
@@ -41,7 +41,12 @@ const LOG_LINES = 15;
 let isServerInDoubt = false;
 
 export function check(id: RequirementId, title: string, body: CheckBody): void;
-export function check(id: RequirementId, title: string, options: CheckOptions, body: CheckBody): void;
+export function check(
+  id: RequirementId,
+  title: string,
+  options: CheckOptions,
+  body: CheckBody,
+): void;
 export function check(
   id: RequirementId,
   title: string,
@@ -56,7 +61,9 @@ export function check(
   if (body === undefined) throw new TypeError(`check ${id} has no body`);
   for (let repetition = 1; repetition <= run.repeat; repetition++) {
     const name = run.repeat === 1 ? `${id} ${title}` : `${id} ${title} (${repetition})`;
-    test.concurrent(name, { timeout: VITEST_GRACE_MS + DEADLINE_MS * run.timeoutScale }, async ({ task }) => {
+    test.concurrent(name, { timeout: VITEST_GRACE_MS + DEADLINE_MS * run.timeoutScale }, async ({
+      task,
+    }) => {
       const checker = new Checker(run, id, title, repetition, options, body);
       task.meta.crucible = await checker.report(needs);
     });
@@ -75,7 +82,14 @@ class Checker {
   readonly #control: Control;
   #tries = 0;
 
-  constructor(run: RunInfo, id: string, title: string, repetition: number, options: CheckOptions, body: CheckBody) {
+  constructor(
+    run: RunInfo,
+    id: string,
+    title: string,
+    repetition: number,
+    options: CheckOptions,
+    body: CheckBody,
+  ) {
     this.#run = run;
     this.#id = id;
     this.#title = title;
@@ -103,7 +117,8 @@ class Checker {
     const reason = this.#run.disabled[this.#id];
     if (reason !== undefined) return { outcome: "skip", reason: `disabled: ${reason}` };
     const missing = needs.filter((need) => !this.#run.deployment.features.includes(need));
-    if (missing.length > 0) return { outcome: "skip", reason: `unsupported: ${missing.join(", ")}` };
+    if (missing.length > 0)
+      return { outcome: "skip", reason: `unsupported: ${missing.join(", ")}` };
     if (this.#run.mode === "mutants") return this.#huntMutants();
     let verdict = await this.#try([]);
     const first = verdict;
@@ -112,7 +127,11 @@ class Checker {
       verdict = await this.#try([]);
     }
     if (verdict !== first && verdict.outcome === "pass") {
-      return { ...first, outcome: "flaky", reason: `passed on try ${this.#tries}; before: ${first.reason ?? "?"}` };
+      return {
+        ...first,
+        outcome: "flaky",
+        reason: `passed on try ${this.#tries}; before: ${first.reason ?? "?"}`,
+      };
     }
     return verdict;
   }
@@ -122,7 +141,10 @@ class Checker {
     const mutants: readonly Mutant[] = given === undefined ? [] : "name" in given ? [given] : given;
     const reports: MutantReport[] = [];
     for (const mutant of mutants) reports.push(await this.#hunt(mutant));
-    return { outcome: reports.every(({ verdict }) => verdict === "killed") ? "pass" : "fail", mutants: reports };
+    return {
+      outcome: reports.every(({ verdict }) => verdict === "killed") ? "pass" : "fail",
+      mutants: reports,
+    };
   }
 
   async #hunt(mutant: Mutant): Promise<MutantReport> {
@@ -139,8 +161,11 @@ class Checker {
     const deadline = new AbortController();
     const deadlineMs = (this.#options.deadlineMs ?? DEADLINE_MS) * this.#run.timeoutScale;
     const timer = setTimeout(() => {
-      const next = "a server that is slow or hangs, or a deadline that is too short: see the trace, or raise --timeout-scale";
-      deadline.abort(new HarnessError("DEADLINE", { what: `the check took longer than ${deadlineMs} ms`, next }));
+      const next =
+        "a server that is slow or hangs, or a deadline that is too short: see the trace, or raise --timeout-scale";
+      deadline.abort(
+        new HarnessError("DEADLINE", { what: `the check took longer than ${deadlineMs} ms`, next }),
+      );
     }, deadlineMs);
     let isolated: DeploymentInfo | undefined;
     let world: World | undefined;
@@ -163,7 +188,9 @@ class Checker {
       const handles = [];
       for (const rule of mutation) {
         const isServerLink = rule.match.from !== undefined && rule.match.from !== "client";
-        handles.push(await world.rule(isServerLink ? rule : { ...rule, match: { ...rule.match, check: key } }));
+        handles.push(
+          await world.rule(isServerLink ? rule : { ...rule, match: { ...rule.match, check: key } }),
+        );
       }
       const verdict = await this.#runBody(world, deadline.signal);
       if (handles.length === 0) return verdict;
@@ -174,7 +201,8 @@ class Checker {
     } finally {
       clearTimeout(timer);
       await world?.[Symbol.asyncDispose]();
-      if (isolated !== undefined) await this.#control.stopIsolated(isolated.id).catch(() => undefined);
+      if (isolated !== undefined)
+        await this.#control.stopIsolated(isolated.id).catch(() => undefined);
     }
   }
 
@@ -194,7 +222,8 @@ class Checker {
 
   async #verdictOf(error: unknown, world: World | undefined): Promise<Verdict> {
     const seen = { notes: world?.notes ?? [], exchanges: world?.exchanges ?? [] };
-    if (error instanceof Unsupported) return { outcome: "skip", reason: `unsupported: ${error.message}`, ...seen };
+    if (error instanceof Unsupported)
+      return { outcome: "skip", reason: `unsupported: ${error.message}`, ...seen };
     const stack = stackOf(error);
     if (error instanceof CheckFailure) {
       const exchange = error.exchange ?? world?.lastExchange?.describe();
@@ -213,7 +242,8 @@ class Checker {
     const exchange = world?.lastExchange?.describe();
     return {
       outcome: "error",
-      reason: error instanceof HarnessError ? error.what : `the check itself broke: ${describe(error)}`,
+      reason:
+        error instanceof HarnessError ? error.what : `the check itself broke: ${describe(error)}`,
       message: describe(error),
       logs: await this.#logs(world?.deployment),
       ...(exchange === undefined ? {} : { exchange }),
@@ -246,6 +276,8 @@ class Checker {
 /** Frames of the check, without those of the harness and of Vitest. */
 function stackOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
-  const frames = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line) && line.includes("/suites/"));
+  const frames = (error.stack ?? "")
+    .split("\n")
+    .filter((line) => /^\s+at /.test(line) && line.includes("/suites/"));
   return frames.length === 0 ? undefined : frames.join("\n");
 }

@@ -2,9 +2,10 @@
  * The line between checks and the command that holds servers and gateways: JSON over HTTP on loopback, with a token.
  * Both sides share the interface; the transport knows nothing of its methods.
  */
+
+import { timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { timingSafeEqual } from "node:crypto";
 import { request } from "undici";
 import type { Feature, Registered } from "#harness/deployment/contract";
 import { describe, HarnessError, type HarnessErrorCode } from "#harness/errors";
@@ -14,7 +15,13 @@ import type { DeploymentInfo } from "./run-info.ts";
 export type ServerAction = "kill" | "pause" | "resume" | "restart";
 
 export interface Control {
-  register(deployment: string, role: string, localpart: string, password: string, isAdmin: boolean): Promise<Registered>;
+  register(
+    deployment: string,
+    role: string,
+    localpart: string,
+    password: string,
+    isAdmin: boolean,
+  ): Promise<Registered>;
   addRule(deployment: string, rule: Rule): Promise<string>;
   ruleFired(deployment: string, rule: string): Promise<number>;
   releaseRule(deployment: string, rule: string): Promise<void>;
@@ -40,13 +47,23 @@ export function controlClient({ url, token }: { url: string; token: string }): C
       headersTimeout: CALL_TIMEOUT_MS,
       bodyTimeout: CALL_TIMEOUT_MS,
     });
-    const answer = (await body.json()) as { result?: unknown; error?: { code: HarnessErrorCode; what: string; facts: string[]; next?: string } };
+    const answer = (await body.json()) as {
+      result?: unknown;
+      error?: { code: HarnessErrorCode; what: string; facts: string[]; next?: string };
+    };
     if (statusCode === 200) return answer.result;
-    const { code, what, facts, next } = answer.error ?? { code: "INTERNAL" as const, what: `control answered ${statusCode}`, facts: [] };
+    const { code, what, facts, next } = answer.error ?? {
+      code: "INTERNAL" as const,
+      what: `control answered ${statusCode}`,
+      facts: [],
+    };
     throw new HarnessError(code, { what, facts, ...(next === undefined ? {} : { next }) });
   };
   return new Proxy({} as Control, {
-    get: (_, method) => (typeof method === "string" ? (...parameters: unknown[]) => call(method, parameters) : undefined),
+    get: (_, method) =>
+      typeof method === "string"
+        ? (...parameters: unknown[]) => call(method, parameters)
+        : undefined,
   });
 }
 
@@ -71,13 +88,20 @@ export async function serveControl(
         method: keyof Control;
         parameters: never[];
       };
-      const implementation = control[method] as ((...parameters: never[]) => Promise<unknown>) | undefined;
+      const implementation = control[method] as
+        | ((...parameters: never[]) => Promise<unknown>)
+        | undefined;
       if (typeof implementation !== "function") throw new TypeError(`control has no ${method}`);
       answer(200, { result: (await implementation(...parameters)) ?? null });
     } catch (error) {
       const own = error instanceof HarnessError ? error : undefined;
       answer(500, {
-        error: { code: own?.code ?? "INTERNAL", what: own?.what ?? describe(error), facts: own?.facts ?? [], next: own?.next },
+        error: {
+          code: own?.code ?? "INTERNAL",
+          what: own?.what ?? describe(error),
+          facts: own?.facts ?? [],
+          next: own?.next,
+        },
       });
     }
   });

@@ -42,19 +42,35 @@ export function expectMatrixError(
 }
 
 /** Deep equality. @param what names the thing, for the message. */
-export function expectEqual(actual: unknown, expected: unknown, what: string, response?: HttpResponse): void {
+export function expectEqual(
+  actual: unknown,
+  expected: unknown,
+  what: string,
+  response?: HttpResponse,
+): void {
   if (!isDeepStrictEqual(actual, expected)) {
     fail(`${what} to be ${show(expected)}`, show(actual), response);
   }
 }
 
 /** Every key of `expected` has to be there with an equal value, at any depth; extra keys are allowed. */
-export function expectContains(actual: unknown, expected: JsonObject, what: string, response?: HttpResponse): void {
-  if (!contains(actual, expected)) fail(`${what} to contain ${show(expected)}`, show(actual), response);
+export function expectContains(
+  actual: unknown,
+  expected: JsonObject,
+  what: string,
+  response?: HttpResponse,
+): void {
+  if (!contains(actual, expected))
+    fail(`${what} to contain ${show(expected)}`, show(actual), response);
 }
 
 /** @param expected completes "expected …". */
-export function expectThat(isSo: boolean, expected: string, actual: unknown, response?: HttpResponse): asserts isSo {
+export function expectThat(
+  isSo: boolean,
+  expected: string,
+  actual: unknown,
+  response?: HttpResponse,
+): asserts isSo {
   if (!isSo) fail(expected, typeof actual === "string" ? actual : show(actual), response);
 }
 

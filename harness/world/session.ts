@@ -1,7 +1,14 @@
 /** A client of one server: anonymous, or a user's device. Paths are written out in full, as in the specification. */
 import { CheckFailure } from "#harness/errors";
-import { createClient, type HttpClient, type HttpResponse, path, type Query, type RequestOptions } from "#harness/http/client";
-import { type JsonObject, type MatrixEvent, at, eventsAt, textAt } from "#harness/match/json";
+import {
+  createClient,
+  type HttpClient,
+  type HttpResponse,
+  path,
+  type Query,
+  type RequestOptions,
+} from "#harness/http/client";
+import { at, eventsAt, type JsonObject, type MatrixEvent, textAt } from "#harness/match/json";
 import { ok } from "./expect.ts";
 import type { ServerInfo } from "./run-info.ts";
 
@@ -31,7 +38,11 @@ export class ServerClient {
   readonly context: SessionContext;
   readonly #http: HttpClient;
 
-  constructor(server: ServerInfo, context: SessionContext, options: { accessToken?: string; api?: "client" | "federation" } = {}) {
+  constructor(
+    server: ServerInfo,
+    context: SessionContext,
+    options: { accessToken?: string; api?: "client" | "federation" } = {},
+  ) {
     this.server = server;
     this.context = context;
     this.#http = createClient({
@@ -98,7 +109,8 @@ export class Session extends ServerClient implements Account {
 
   /** POST /join/{roomIdOrAlias}. @param via the session or server whose server knows the room. */
   async join(roomIdOrAlias: string, via?: ServerClient): Promise<string> {
-    const query = via === undefined ? {} : { via: via.server.serverName, server_name: via.server.serverName };
+    const query =
+      via === undefined ? {} : { via: via.server.serverName, server_name: via.server.serverName };
     const response = await this.post(path`/_matrix/client/v3/join/${roomIdOrAlias}`, {}, query);
     return textAt(ok(response), "room_id");
   }
@@ -112,15 +124,29 @@ export class Session extends ServerClient implements Account {
   }
 
   async kick(roomId: string, user: Account, reason?: string): Promise<void> {
-    ok(await this.post(path`/_matrix/client/v3/rooms/${roomId}/kick`, { user_id: user.userId, reason }));
+    ok(
+      await this.post(path`/_matrix/client/v3/rooms/${roomId}/kick`, {
+        user_id: user.userId,
+        reason,
+      }),
+    );
   }
 
   async ban(roomId: string, user: Account, reason?: string): Promise<void> {
-    ok(await this.post(path`/_matrix/client/v3/rooms/${roomId}/ban`, { user_id: user.userId, reason }));
+    ok(
+      await this.post(path`/_matrix/client/v3/rooms/${roomId}/ban`, {
+        user_id: user.userId,
+        reason,
+      }),
+    );
   }
 
   /** Sends an event, a text as m.room.message; returns the event id. */
-  async send(roomId: string, content: string | JsonObject, type = "m.room.message"): Promise<string> {
+  async send(
+    roomId: string,
+    content: string | JsonObject,
+    type = "m.room.message",
+  ): Promise<string> {
     const body = typeof content === "string" ? { msgtype: "m.text", body: content } : content;
     const transaction = this.context.nextName("txn");
     const target = path`/_matrix/client/v3/rooms/${roomId}/send/${type}/${transaction}`;
@@ -128,14 +154,21 @@ export class Session extends ServerClient implements Account {
   }
 
   /** Sets state; returns the event id. */
-  async setState(roomId: string, type: string, content: JsonObject, stateKey = ""): Promise<string> {
+  async setState(
+    roomId: string,
+    type: string,
+    content: JsonObject,
+    stateKey = "",
+  ): Promise<string> {
     const target = path`/_matrix/client/v3/rooms/${roomId}/state/${type}/${stateKey}`;
     return textAt(ok(await this.put(target, content)), "event_id");
   }
 
   /** Content of a state event; undefined when there is none. */
   async state(roomId: string, type: string, stateKey = ""): Promise<JsonObject | undefined> {
-    const response = await this.get(path`/_matrix/client/v3/rooms/${roomId}/state/${type}/${stateKey}`);
+    const response = await this.get(
+      path`/_matrix/client/v3/rooms/${roomId}/state/${type}/${stateKey}`,
+    );
     return response.status === 404 ? undefined : ok(response);
   }
 
@@ -207,7 +240,12 @@ export class Session extends ServerClient implements Account {
   }
 
   /** Syncs until the joined room's timeline has this event; returns it with the token after it. */
-  syncUntilEvent(since: string | undefined, roomId: string, eventId: string, options: Parameters<Session["syncUntil"]>[3] = {}): Promise<{ found: MatrixEvent; since: string; bodies: readonly JsonObject[] }> {
+  syncUntilEvent(
+    since: string | undefined,
+    roomId: string,
+    eventId: string,
+    options: Parameters<Session["syncUntil"]>[3] = {},
+  ): Promise<{ found: MatrixEvent; since: string; bodies: readonly JsonObject[] }> {
     return this.syncUntil(
       since,
       `event ${eventId}`,
@@ -218,16 +256,28 @@ export class Session extends ServerClient implements Account {
 }
 
 /** Timeline events of a room in a /sync body. */
-export function timeline(body: JsonObject, roomId: string, section: "join" | "leave" = "join"): readonly MatrixEvent[] {
+export function timeline(
+  body: JsonObject,
+  roomId: string,
+  section: "join" | "leave" = "join",
+): readonly MatrixEvent[] {
   return eventsAt(body, "rooms", section, roomId, "timeline", "events");
 }
 
 /** State events before the timeline of a room in a /sync body. */
-export function stateBefore(body: JsonObject, roomId: string, section: "join" | "leave" = "join"): readonly MatrixEvent[] {
+export function stateBefore(
+  body: JsonObject,
+  roomId: string,
+  section: "join" | "leave" = "join",
+): readonly MatrixEvent[] {
   return eventsAt(body, "rooms", section, roomId, "state", "events");
 }
 
 /** A room's part of a /sync body, undefined when the room is not in that section. */
-export function room(body: JsonObject, section: "join" | "invite" | "knock" | "leave", roomId: string): JsonObject | undefined {
+export function room(
+  body: JsonObject,
+  section: "join" | "invite" | "knock" | "leave",
+  roomId: string,
+): JsonObject | undefined {
   return at(body, "rooms", section, roomId) as JsonObject | undefined;
 }

@@ -114,12 +114,19 @@ export class World implements AsyncDisposable {
   }
 
   /** Several new accounts of one server at once, named after what they are called here. */
-  users<const Names extends readonly string[]>(...names: Names): Promise<{ [Index in keyof Names]: Session }> {
-    return Promise.all(names.map((name) => this.user(name))) as Promise<{ [Index in keyof Names]: Session }>;
+  users<const Names extends readonly string[]>(
+    ...names: Names
+  ): Promise<{ [Index in keyof Names]: Session }> {
+    return Promise.all(names.map((name) => this.user(name))) as Promise<{
+      [Index in keyof Names]: Session;
+    }>;
   }
 
   /** A further device of a user, by POST /login with the password. */
-  async login(account: Account & { readonly server: ServerInfo }, options: Record<string, unknown> = {}): Promise<Session> {
+  async login(
+    account: Account & { readonly server: ServerInfo },
+    options: Record<string, unknown> = {},
+  ): Promise<Session> {
     const body = ok(
       await this.anonymous(account.server.role).post("/_matrix/client/v3/login", {
         type: "m.login.password",
@@ -135,9 +142,18 @@ export class World implements AsyncDisposable {
   }
 
   /** A client for a token that the check got by itself. */
-  session(role: string, account: Account, device: { accessToken: string; deviceId: string }): Session {
+  session(
+    role: string,
+    account: Account,
+    device: { accessToken: string; deviceId: string },
+  ): Session {
     const { userId, localpart, password } = account;
-    return new Session(this.server(role), this.#context, { userId, localpart, password, ...device });
+    return new Session(this.server(role), this.#context, {
+      userId,
+      localpart,
+      password,
+      ...device,
+    });
   }
 
   /** Worth knowing, but no verdict: an accepted deviation, an optional part that is missing. */
@@ -149,7 +165,10 @@ export class World implements AsyncDisposable {
    * Runs a probe until it does not throw CheckFailure, and returns its value. At the deadline the last CheckFailure is
    * thrown, with the deadline in it.
    */
-  async eventually<T>(probe: () => Promise<T> | T, options: { deadlineMs?: number } = {}): Promise<T> {
+  async eventually<T>(
+    probe: () => Promise<T> | T,
+    options: { deadlineMs?: number } = {},
+  ): Promise<T> {
     const deadlineMs = (options.deadlineMs ?? EVENTUALLY_MS) * this.#options.timeoutScale;
     const deadline = Date.now() + deadlineMs;
     for (;;) {
@@ -158,7 +177,11 @@ export class World implements AsyncDisposable {
       } catch (error) {
         if (!(error instanceof CheckFailure)) throw error;
         if (Date.now() >= deadline) {
-          throw new CheckFailure(`${error.expected} within ${deadlineMs} ms`, error.actual, error.exchange);
+          throw new CheckFailure(
+            `${error.expected} within ${deadlineMs} ms`,
+            error.actual,
+            error.exchange,
+          );
         }
       }
       await sleep(POLL_MS, undefined, { signal: this.signal });
@@ -204,7 +227,12 @@ export class World implements AsyncDisposable {
   }
 
   /** A fault on a link, by its parts. */
-  fault(match: RuleMatch, phase: Rule["phase"], action: RuleAction, times?: number): Promise<RuleHandle> {
+  fault(
+    match: RuleMatch,
+    phase: Rule["phase"],
+    action: RuleAction,
+    times?: number,
+  ): Promise<RuleHandle> {
     const name = `${action.kind} ${match.from ?? "any"} to ${match.to ?? "any"} (${phase})`;
     return this.rule({ name, match, phase, action, ...(times === undefined ? {} : { times }) });
   }
@@ -217,7 +245,9 @@ export class World implements AsyncDisposable {
    * Receives what the servers push to the run's application service while the check runs. The listener is shared by all
    * checks of a deployment, so look only at rooms and users of your own.
    */
-  async appservice(handler: (request: IncomingMessage, body: unknown, response: ServerResponse) => void): Promise<void> {
+  async appservice(
+    handler: (request: IncomingMessage, body: unknown, response: ServerResponse) => void,
+  ): Promise<void> {
     const { control, deployment } = this.#options;
     const server = createServer(async (request, response) => {
       const chunks: Buffer[] = [];

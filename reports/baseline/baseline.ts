@@ -5,9 +5,20 @@ import { compareResults } from "#harness/results/outcome";
 export function baselineText(header: RunHeader, results: readonly CheckResult[]): string {
   const lines = [
     JSON.stringify({ ...header, seed: 0 }),
-    ...[...results].sort(compareResults).map(({ kind, deployment, suite, requirement, level, check, outcome }) =>
-      JSON.stringify({ kind, deployment, suite, requirement, level, check, outcome, durationMs: 0 }),
-    ),
+    ...[...results]
+      .sort(compareResults)
+      .map(({ kind, deployment, suite, requirement, level, check, outcome }) =>
+        JSON.stringify({
+          kind,
+          deployment,
+          suite,
+          requirement,
+          level,
+          check,
+          outcome,
+          durationMs: 0,
+        }),
+      ),
   ];
   return lines.map((line) => `${line}\n`).join("");
 }

@@ -3,7 +3,12 @@ import type { CheckResult, Outcome } from "#harness/results/outcome";
 import type { StoredRun } from "#harness/results/run-directory";
 import { diffRuns, type Transition } from "./diff.ts";
 
-function run(outcomes: Readonly<Record<string, Outcome>>, deployment = "a", topology = "two", requirements = "h"): StoredRun {
+function run(
+  outcomes: Readonly<Record<string, Outcome>>,
+  deployment = "a",
+  topology = "two",
+  requirements = "h",
+): StoredRun {
   const results = Object.entries(outcomes).map(
     ([requirement, outcome]): CheckResult => ({
       kind: "check",
@@ -40,13 +45,17 @@ test.each<[Outcome | undefined, Outcome | undefined, Transition]>([
   [undefined, "fail", "new"],
   [undefined, "pass", "new"],
 ])("%s to %s is %s", (before, after, transition) => {
-  const side = (outcome: Outcome | undefined) => run({ "CS.z.z": "pass", ...(outcome === undefined ? {} : { "CS.a.b": outcome }) });
+  const side = (outcome: Outcome | undefined) =>
+    run({ "CS.z.z": "pass", ...(outcome === undefined ? {} : { "CS.a.b": outcome }) });
   const { changes } = diffRuns(side(before), side(after));
   expect(changes.find(({ requirement }) => requirement === "CS.a.b")?.transition).toBe(transition);
 });
 
 test("runs of one deployment each are compared whatever they are called", () => {
-  const { counts } = diffRuns(run({ "CS.a.b": "pass" }, "synapse@1/process"), run({ "CS.a.b": "pass" }, "synapse@2/docker"));
+  const { counts } = diffRuns(
+    run({ "CS.a.b": "pass" }, "synapse@1/process"),
+    run({ "CS.a.b": "pass" }, "synapse@2/docker"),
+  );
   expect(counts).toMatchObject({ unchanged: 1, new: 0, gone: 0 });
 });
 

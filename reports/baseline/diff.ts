@@ -28,10 +28,16 @@ const RAW: Readonly<Partial<Record<Outcome, Outcome>>> = { xfail: "fail", xpass:
 const RANK: Readonly<Partial<Record<Outcome, number>>> = { pass: 2, flaky: 1, fail: 0 };
 
 /** @throws HarnessError BAD_USAGE for runs that can not be compared. */
-export function diffRuns(before: StoredRun, after: StoredRun, options: { allowMismatch?: boolean } = {}): Diff {
+export function diffRuns(
+  before: StoredRun,
+  after: StoredRun,
+  options: { allowMismatch?: boolean } = {},
+): Diff {
   if (options.allowMismatch !== true) refuseMismatch(before, after);
   const rename = pairing(before, after);
-  const old = new Map(before.results.map((result) => [keyOf(result, rename(result.deployment)), result]));
+  const old = new Map(
+    before.results.map((result) => [keyOf(result, rename(result.deployment)), result]),
+  );
   const changes: Change[] = [];
   for (const result of after.results) {
     const key = keyOf(result, result.deployment);
@@ -39,9 +45,14 @@ export function diffRuns(before: StoredRun, after: StoredRun, options: { allowMi
     old.delete(key);
   }
   for (const result of old.values()) changes.push(change(result, undefined));
-  changes.sort((left, right) => (left.requirement < right.requirement ? -1 : left.requirement > right.requirement ? 1 : 0));
+  changes.sort((left, right) =>
+    left.requirement < right.requirement ? -1 : left.requirement > right.requirement ? 1 : 0,
+  );
   const counts = Object.fromEntries(
-    TRANSITIONS.map((transition) => [transition, changes.filter((item) => item.transition === transition).length]),
+    TRANSITIONS.map((transition) => [
+      transition,
+      changes.filter((item) => item.transition === transition).length,
+    ]),
   ) as Record<Transition, number>;
   return { changes, counts };
 }
@@ -80,14 +91,20 @@ function raw(outcome: Outcome): Outcome {
 
 /** Runs of one deployment each are compared with each other, whatever the deployments are called. */
 function pairing(before: StoredRun, after: StoredRun): (deployment: string) => string {
-  const names = [before, after].map((run) => [...new Set(run.results.map(({ deployment }) => deployment))]);
+  const names = [before, after].map((run) => [
+    ...new Set(run.results.map(({ deployment }) => deployment)),
+  ]);
   const [old = [], current = []] = names;
   const [only] = current;
-  return old.length === 1 && current.length === 1 && only !== undefined ? () => only : (deployment) => deployment;
+  return old.length === 1 && current.length === 1 && only !== undefined
+    ? () => only
+    : (deployment) => deployment;
 }
 
 function refuseMismatch(before: StoredRun, after: StoredRun): void {
-  const topologies = [before, after].map((run) => run.header?.deployments.map(({ topology }) => topology).join(","));
+  const topologies = [before, after].map((run) =>
+    run.header?.deployments.map(({ topology }) => topology).join(","),
+  );
   const hashes = [before, after].map((run) => run.header?.requirements);
   const what =
     topologies[0] !== topologies[1]

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
-import type { CheckResult, Outcome } from "#harness/results/outcome";
 import type { Requirement } from "#harness/requirements/requirement";
+import type { CheckResult, Outcome } from "#harness/results/outcome";
 import { applyManifest, disabledBy } from "./apply.ts";
 import { checkManifest, readManifest } from "./manifest.ts";
 import { proposeUpdate } from "./update.ts";
@@ -14,10 +14,15 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const FACTS = {
   name: "synapse@1.163.2/two/sqlite",
   topology: "two",
-  servers: [{ role: "hs1", implementation: "synapse", version: "1.163.2", driver: "process:synapse" }],
+  servers: [
+    { role: "hs1", implementation: "synapse", version: "1.163.2", driver: "process:synapse" },
+  ],
 };
 const KNOWN = new Map(
-  ["CS.a.b", "CS.a.c", "CS.a.secret"].map((id) => [id, { id, sensitive: id.endsWith("secret") } as Requirement]),
+  ["CS.a.b", "CS.a.c", "CS.a.secret"].map((id) => [
+    id,
+    { id, sensitive: id.endsWith("secret") } as Requirement,
+  ]),
 );
 
 function manifest(entries: string) {
@@ -54,7 +59,8 @@ test("an expected failure is xfail, a pass is xpass, trouble stays trouble", () 
 });
 
 test("another failure than the known one is unexpected", () => {
-  const entry = "  - { id: CS.a.b, expect: fail, match: M_UNKNOWN, reason: known, evidence: seen }\n";
+  const entry =
+    "  - { id: CS.a.b, expect: fail, match: M_UNKNOWN, reason: known, evidence: seen }\n";
   expect(applied(entry, "fail", "got 502 M_UNKNOWN")).toBe("xfail");
   expect(applied(entry, "fail", "got 500")).toBe("fail");
 });
@@ -66,7 +72,8 @@ test("intermittent failures are flaky, and pass when they pass", () => {
 });
 
 test("conditions and check titles narrow an entry", () => {
-  const entry = (condition: string) => `  - { id: CS.a.b, expect: fail, reason: known, evidence: seen, ${condition} }\n`;
+  const entry = (condition: string) =>
+    `  - { id: CS.a.b, expect: fail, reason: known, evidence: seen, ${condition} }\n`;
   expect(applied(entry("when: { version: '>=1.160' }"), "fail")).toBe("xfail");
   expect(applied(entry("when: { version: '<1.160' }"), "fail")).toBe("fail");
   expect(applied(entry("when: { database: postgres }"), "fail")).toBe("fail");
@@ -74,8 +81,12 @@ test("conditions and check titles narrow an entry", () => {
 });
 
 test("unsupported takes globs, disabled is given to the run", () => {
-  expect(applied("  - { id: 'CS.a.*', expect: unsupported, reason: no such API }\n", "fail")).toBe("skip");
-  const disabled = manifest("  - { id: CS.a.b, expect: disabled, reason: hangs, issue: https://x }\n");
+  expect(applied("  - { id: 'CS.a.*', expect: unsupported, reason: no such API }\n", "fail")).toBe(
+    "skip",
+  );
+  const disabled = manifest(
+    "  - { id: CS.a.b, expect: disabled, reason: hangs, issue: https://x }\n",
+  );
   expect(disabledBy(disabled, FACTS)).toEqual({ "CS.a.b": "hangs" });
 });
 
@@ -101,7 +112,9 @@ test("a sound manifest has no problems, the others are named by line", () => {
 });
 
 test("what is no manifest is an error with its place", () => {
-  expect(() => manifest("  - { id: CS.a.b, expect: maybe, reason: x }\n")).toThrow(/expectations\.yaml:4: entries\.0\.expect/);
+  expect(() => manifest("  - { id: CS.a.b, expect: maybe, reason: x }\n")).toThrow(
+    /expectations\.yaml:4: entries\.0\.expect/,
+  );
   expect(() => manifest("  - { id: CS.a.b\n expect")).toThrow(/expectations\.yaml:\d/);
   expect(() => readManifest(path.join(folder, "none"))).toThrow(/can not be read/);
 });
@@ -110,6 +123,8 @@ test("an update proposes, and never invents a reason", () => {
   const results = [result("fail", "got 500"), { ...result("xpass"), requirement: "CS.a.c" }];
   const current = manifest("  - { id: CS.a.c, expect: fail, reason: known, evidence: seen }\n");
   const { add, remove } = proposeUpdate(results, current, KNOWN);
-  expect(add).toEqual(['  - id: CS.a.b\n    expect: fail\n    reason: "TODO"\n    evidence: "got 500"']);
+  expect(add).toEqual([
+    '  - id: CS.a.b\n    expect: fail\n    reason: "TODO"\n    evidence: "got 500"',
+  ]);
   expect(remove).toEqual([expect.stringMatching(/:4: CS\.a\.c$/)]);
 });

@@ -15,7 +15,10 @@ const entrySchema = z.strictObject({
   id: z.string().min(1),
   /** Title of one check, where the requirement has several. */
   check: z.string().optional(),
-  expect: z.union([z.enum(["fail", "unsupported", "disabled"]), z.tuple([z.literal("pass"), z.literal("fail")])]),
+  expect: z.union([
+    z.enum(["fail", "unsupported", "disabled"]),
+    z.tuple([z.literal("pass"), z.literal("fail")]),
+  ]),
   when: z
     .strictObject({
       version: z.string().refine(isRange, "a version range looks like >=1.150 <1.160").optional(),
@@ -29,7 +32,10 @@ const entrySchema = z.strictObject({
   /** What was seen, in short; not for sensitive findings. */
   evidence: z.string().optional(),
   issue: z.string().optional(),
-  review_by: z.string().regex(/^\d{4}-\d{2}-\d{2}$/, "a date looks like 2027-03-01").optional(),
+  review_by: z
+    .string()
+    .regex(/^\d{4}-\d{2}-\d{2}$/, "a date looks like 2027-03-01")
+    .optional(),
 });
 
 const manifestSchema = z.strictObject({
@@ -52,7 +58,12 @@ export function readManifest(file: string): Manifest {
   try {
     source = readFileSync(file, "utf8");
   } catch (cause) {
-    throw new HarnessError("BAD_FILE", { what: `the manifest ${file} can not be read`, facts: [String(cause)], next: "check the path given with --expect", cause });
+    throw new HarnessError("BAD_FILE", {
+      what: `the manifest ${file} can not be read`,
+      facts: [String(cause)],
+      next: "check the path given with --expect",
+      cause,
+    });
   }
   const lines = new LineCounter();
   const document = parseDocument(source, { lineCounter: lines });
@@ -107,13 +118,22 @@ export function checkManifest(
     if (first !== undefined) problems.push(`${id} is already at line ${first}`);
     seen.set(key, line);
     if (/^todo\b/i.test(entry.reason)) problems.push(`${id} has no reason yet`);
-    if (entry.review_by !== undefined && entry.review_by < today) problems.push(`${id} was to be reviewed by ${entry.review_by}`);
+    if (entry.review_by !== undefined && entry.review_by < today)
+      problems.push(`${id} was to be reviewed by ${entry.review_by}`);
     const needsIssue = entry.expect === "disabled" || Array.isArray(entry.expect);
     if (needsIssue && entry.issue === undefined) problems.push(`${id} needs an issue`);
-    if (entry.expect === "fail" && entry.issue === undefined && entry.evidence === undefined && requirement?.sensitive !== true) {
+    if (
+      entry.expect === "fail" &&
+      entry.issue === undefined &&
+      entry.evidence === undefined &&
+      requirement?.sensitive !== true
+    ) {
       problems.push(`${id} needs an issue or evidence`);
     }
-    if (requirement?.sensitive === true && (entry.match !== undefined || entry.evidence !== undefined)) {
+    if (
+      requirement?.sensitive === true &&
+      (entry.match !== undefined || entry.evidence !== undefined)
+    ) {
       problems.push(`${id} is sensitive: no match and no evidence in a shared file`);
     }
     return problems.map((text) => `${manifest.file}:${line}: ${text}`);

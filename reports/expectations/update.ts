@@ -1,5 +1,5 @@
-import type { CheckResult } from "#harness/results/outcome";
 import type { Requirement } from "#harness/requirements/requirement";
+import type { CheckResult } from "#harness/results/outcome";
 import type { Manifest } from "./manifest.ts";
 
 export interface Proposal {
@@ -16,13 +16,19 @@ export function proposeUpdate(
   requirements: ReadonlyMap<string, Requirement>,
 ): Proposal {
   const failed = new Map(
-    results.filter(({ outcome }) => outcome === "fail").map((result) => [result.requirement, result]),
+    results
+      .filter(({ outcome }) => outcome === "fail")
+      .map((result) => [result.requirement, result]),
   );
-  const passed = new Set(results.filter(({ outcome }) => outcome === "xpass").map(({ requirement }) => requirement));
+  const passed = new Set(
+    results.filter(({ outcome }) => outcome === "xpass").map(({ requirement }) => requirement),
+  );
   return {
     add: [...failed.values()].map((result) => {
       const evidence =
-        requirements.get(result.requirement)?.sensitive === false ? `\n    evidence: ${JSON.stringify(result.reason ?? "")}` : "";
+        requirements.get(result.requirement)?.sensitive === false
+          ? `\n    evidence: ${JSON.stringify(result.reason ?? "")}`
+          : "";
       return `  - id: ${result.requirement}\n    expect: fail\n    reason: "TODO"${evidence}`;
     }),
     remove: (manifest?.entries ?? [])

@@ -10,7 +10,11 @@ export interface ConsoleOptions extends RenderOptions {
 export function renderConsole(summary: Summary, options: ConsoleOptions): string {
   const paint = createColors(options.colour);
   const lines: string[] = [];
-  const section = (title: string, findings: readonly Finding[], render: (finding: Finding) => readonly string[]) => {
+  const section = (
+    title: string,
+    findings: readonly Finding[],
+    render: (finding: Finding) => readonly string[],
+  ) => {
     if (findings.length === 0) return;
     lines.push("", paint.bold(title), ...findings.flatMap(render));
   };
@@ -19,19 +23,34 @@ export function renderConsole(summary: Summary, options: ConsoleOptions): string
   section("missed, but not a MUST", summary.nonStrict, block);
   section("errors: trouble of ours or of the machine, no verdict", summary.errors, block);
   section("flaky", summary.flaky, (finding) => [oneLine(finding, options)]);
-  section("passed although the manifest expects a failure: delete these entries", summary.unexpectedPasses, (finding) => [oneLine(finding, options)]);
+  section(
+    "passed although the manifest expects a failure: delete these entries",
+    summary.unexpectedPasses,
+    (finding) => [oneLine(finding, options)],
+  );
   section("expected failures", summary.expectedFailures, (finding) => [oneLine(finding, options)]);
   if (summary.skips.length > 0) {
     lines.push("", paint.bold("not exercised"));
-    for (const { reason, count } of summary.skips) lines.push(`  ${String(count).padStart(4)}  ${tame(reason)}`);
+    for (const { reason, count } of summary.skips)
+      lines.push(`  ${String(count).padStart(4)}  ${tame(reason)}`);
   }
   lines.push("", ...numbers(summary));
-  const word = { ok: paint.green("as expected"), failed: paint.red("failed"), error: paint.magenta("error"), "nothing-ran": paint.red("nothing ran") };
+  const word = {
+    ok: paint.green("as expected"),
+    failed: paint.red("failed"),
+    error: paint.magenta("error"),
+    "nothing-ran": paint.red("nothing ran"),
+  };
   lines.push(`verdict: ${word[summary.verdict]}`);
   return `${lines.join("\n")}\n`;
 }
 
-function failureBlock(finding: Finding, summary: Summary, options: RenderOptions, dim: (text: string) => string): string[] {
+function failureBlock(
+  finding: Finding,
+  summary: Summary,
+  options: RenderOptions,
+  dim: (text: string) => string,
+): string[] {
   const text = describeFinding(finding, options);
   const lines = [
     "",
@@ -39,7 +58,8 @@ function failureBlock(finding: Finding, summary: Summary, options: RenderOptions
     `    rule      ${text.rule}`,
     `    check     ${text.check}`,
   ];
-  if (text.expected !== undefined) lines.push(`    expected  ${text.expected}`, `    actual    ${text.actual ?? ""}`);
+  if (text.expected !== undefined)
+    lines.push(`    expected  ${text.expected}`, `    actual    ${text.actual ?? ""}`);
   else if (text.reason !== undefined) lines.push(`    reason    ${text.reason}`);
   for (const line of text.exchange?.split("\n") ?? []) lines.push(dim(`    | ${line}`));
   for (const line of text.logs) lines.push(dim(`    log | ${line}`));
@@ -59,7 +79,8 @@ function numbers(summary: Summary): string[] {
   return [
     `deployment: ${summary.deployments.map(tame).join(", ") || "none"}`,
     ...summary.levels.map(
-      ({ level, met, exercised, total }) => `${level.padEnd(6)} ${met} met of ${exercised} exercised (${total} selected)`,
+      ({ level, met, exercised, total }) =>
+        `${level.padEnd(6)} ${met} met of ${exercised} exercised (${total} selected)`,
     ),
     `checks: ${counts.join(", ") || "none"}`,
   ];

@@ -10,5 +10,8 @@ export function renderDiff({ changes, counts }: Diff): string {
       const outcomes = [before ?? "absent", after ?? "absent"].join(" -> ");
       return `${transition.padEnd(9)} ${level.padEnd(6)} ${tame(requirement)}  ${outcomes}  ${tame(check)}`;
     });
-  return [...lines, TRANSITIONS.map((transition) => `${counts[transition]} ${transition}`).join(", ")].join("\n");
+  return [
+    ...lines,
+    TRANSITIONS.map((transition) => `${counts[transition]} ${transition}`).join(", "),
+  ].join("\n");
 }

@@ -3,7 +3,10 @@ import type { Finding, Summary } from "#reports/summarise";
 
 /** JUnit XML: a suite a deployment and suite, expected failures visible as skipped with their reason. */
 export function renderJunit(summary: Summary, options: RenderOptions): string {
-  const groups = Map.groupBy(summary.findings, ({ result }) => `${result.deployment} ${result.suite}`);
+  const groups = Map.groupBy(
+    summary.findings,
+    ({ result }) => `${result.deployment} ${result.suite}`,
+  );
   const suites = [...groups].map(([name, findings]) => suite(name, findings, options));
   return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="crucible">\n${suites.join("")}</testsuites>\n`;
 }
@@ -50,7 +53,9 @@ function detail(text: FindingText): string {
   return [
     `${text.level} ${text.source}`,
     `rule: ${text.rule}`,
-    ...(text.expected === undefined ? [] : [`expected: ${text.expected}`, `actual: ${text.actual ?? ""}`]),
+    ...(text.expected === undefined
+      ? []
+      : [`expected: ${text.expected}`, `actual: ${text.actual ?? ""}`]),
     ...(text.exchange === undefined ? [] : [text.exchange]),
     ...text.logs,
     `more: ${text.more}`,

@@ -1,7 +1,12 @@
 import { describeFinding, type RenderOptions, tame } from "#reports/finding";
 import type { Finding, Summary } from "#reports/summarise";
 
-const VERDICTS = { ok: "as expected", failed: "failed", error: "error", "nothing-ran": "nothing ran" } as const;
+const VERDICTS = {
+  ok: "as expected",
+  failed: "failed",
+  error: "error",
+  "nothing-ran": "nothing ran",
+} as const;
 
 /** A summary for a pull request or a file: verdict, counts, then findings, details folded. */
 export function renderMarkdown(summary: Summary, options: RenderOptions): string {
@@ -12,7 +17,9 @@ export function renderMarkdown(summary: Summary, options: RenderOptions): string
     "",
     "| level | met | exercised | selected |",
     "| --- | ---: | ---: | ---: |",
-    ...summary.levels.map(({ level, met, exercised, total }) => `| ${level} | ${met} | ${exercised} | ${total} |`),
+    ...summary.levels.map(
+      ({ level, met, exercised, total }) => `| ${level} | ${met} | ${exercised} | ${total} |`,
+    ),
     "",
     `Checks: ${Object.entries(summary.counts)
       .filter(([, count]) => count > 0)
@@ -65,7 +72,9 @@ function details(finding: Finding, options: RenderOptions): string[] {
 
 /** Text of others as inline code: nothing in it is markup. */
 function inline(text: string): string {
-  const flat = tame(text).replace(/[\r\n|]+/g, " ").trim();
+  const flat = tame(text)
+    .replace(/[\r\n|]+/g, " ")
+    .trim();
   if (flat === "") return "";
   const longest = Math.max(0, ...[...flat.matchAll(/`+/g)].map(([run]) => run.length));
   const fence = "`".repeat(longest + 1);

@@ -11,7 +11,11 @@ const LOGIN = "/_matrix/client/v3/login";
 function appservice(world: World) {
   const { asToken, senderLocalpart } = world.deployment.appservice;
   const { serverName } = world.server();
-  const account = { userId: `@${senderLocalpart}:${serverName}`, localpart: senderLocalpart, password: "" };
+  const account = {
+    userId: `@${senderLocalpart}:${serverName}`,
+    localpart: senderLocalpart,
+    password: "",
+  };
   return world.session("hs1", account, { accessToken: asToken, deviceId: "" });
 }
 
@@ -45,8 +49,12 @@ check(
     const ghost = `@${localpart}:${world.server().serverName}`;
 
     const registered = await registerGhost(world, localpart);
-    const own = await appservice(world).get("/_matrix/client/v3/account/whoami", { user_id: ghost });
-    const foreign = await appservice(world).get("/_matrix/client/v3/account/whoami", { user_id: alice.userId });
+    const own = await appservice(world).get("/_matrix/client/v3/account/whoami", {
+      user_id: ghost,
+    });
+    const foreign = await appservice(world).get("/_matrix/client/v3/account/whoami", {
+      user_id: alice.userId,
+    });
     const outside = await registerGhost(world, world.name("outside"));
 
     expectEqual(ok(registered).user_id, ghost, "user_id", registered);
@@ -82,7 +90,9 @@ check(
       password: world.name("password"),
       auth: { type: "m.login.dummy" },
     });
-    const claim = await alice.put(path`/_matrix/client/v3/directory/room/${alias}`, { room_id: roomId });
+    const claim = await alice.put(path`/_matrix/client/v3/directory/room/${alias}`, {
+      room_id: roomId,
+    });
 
     expectMatrixError(register, 400, "M_EXCLUSIVE");
     expectMatrixError(claim, [400, 409], "M_EXCLUSIVE");
@@ -111,7 +121,12 @@ check(
     const ghost = `@${localpart}:${alice.server.serverName}`;
     ok(await registerGhost(world, localpart));
     const roomId = await alice.createRoom({ preset: "public_chat" });
-    const pushes: { transaction: string; bodies: string[]; authorization: string; status: number }[] = [];
+    const pushes: {
+      transaction: string;
+      bodies: string[];
+      authorization: string;
+      status: number;
+    }[] = [];
     let refusals = 1;
     await world.appservice((request, body, response) => {
       const bodies = eventsAt(body, "events")
@@ -120,7 +135,12 @@ check(
       const status = bodies.length > 0 && refusals-- > 0 ? 500 : 200;
       if (bodies.length > 0) {
         const transaction = (request.url ?? "").split("?")[0] ?? "";
-        pushes.push({ transaction, bodies, authorization: request.headers.authorization ?? "", status });
+        pushes.push({
+          transaction,
+          bodies,
+          authorization: request.headers.authorization ?? "",
+          status,
+        });
       }
       response.writeHead(status, { "content-type": "application/json" }).end("{}");
     });
@@ -132,12 +152,20 @@ check(
     await world.eventually(
       () => {
         const taken = pushes.filter(({ status }) => status === 200).flatMap(({ bodies }) => bodies);
-        expectEqual(taken, ["one", "two", "three"], "messages that the application service took, in order");
+        expectEqual(
+          taken,
+          ["one", "two", "three"],
+          "messages that the application service took, in order",
+        );
       },
       { deadlineMs: 30_000 },
     );
     const [refused, retried] = pushes;
-    expectThat(refused !== undefined && retried !== undefined, "a push and its repetition", pushes.length);
+    expectThat(
+      refused !== undefined && retried !== undefined,
+      "a push and its repetition",
+      pushes.length,
+    );
     expectEqual(refused.status, 500, "status of our first answer");
     expectEqual(
       { transaction: retried.transaction, bodies: retried.bodies },
@@ -145,7 +173,11 @@ check(
       "the repeated transaction",
     );
     for (const { authorization } of pushes) {
-      expectThat(authorization === `Bearer ${hsToken}`, "Authorization: Bearer hs_token", authorization === "" ? "none" : "another");
+      expectThat(
+        authorization === `Bearer ${hsToken}`,
+        "Authorization: Bearer hs_token",
+        authorization === "" ? "none" : "another",
+      );
     }
   },
 );
@@ -160,7 +192,11 @@ check(
         {
           match: { method: "POST", path: LOGIN },
           phase: "processed",
-          action: { kind: "answer", status: 200, body: { user_id: "@x:y", access_token: "x", device_id: "x" } },
+          action: {
+            kind: "answer",
+            status: 200,
+            body: { user_id: "@x:y", access_token: "x", device_id: "x" },
+          },
         },
       ],
     },
@@ -178,6 +214,11 @@ check(
       type: "m.login.application_service",
       username: world.name("ghost"),
     });
-    expectThat(register.status >= 400 && register.status < 500, "4xx", String(register.status), register);
+    expectThat(
+      register.status >= 400 && register.status < 500,
+      "4xx",
+      String(register.status),
+      register,
+    );
   },
 );

@@ -1,7 +1,13 @@
 import { path } from "#harness/http/client";
 import { at, numberAt, objectAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
-import { expectEqual, expectMatrixError, expectStatus, expectThat, ok } from "#harness/world/expect";
+import {
+  expectEqual,
+  expectMatrixError,
+  expectStatus,
+  expectThat,
+  ok,
+} from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 
 const UPLOAD_KEYS = "/_matrix/client/v3/keys/upload";
@@ -14,7 +20,9 @@ interface ToDeviceEvent {
 }
 
 function toDevice(body: unknown, type: string): ToDeviceEvent[] {
-  return ((at(body, "to_device", "events") ?? []) as ToDeviceEvent[]).filter((event) => event.type === type);
+  return ((at(body, "to_device", "events") ?? []) as ToDeviceEvent[]).filter(
+    (event) => event.type === type,
+  );
 }
 
 check(
@@ -65,14 +73,19 @@ check(
     ok(await send(world.name("txn"), "*", { n: 2 }));
     const toAll = await Promise.all([
       bob.syncUntil(first.since, "the message to all devices", (body) => toDevice(body, type)[0]),
-      second.syncUntil(secondSince, "the message to all devices", (body) => toDevice(body, type)[0]),
+      second.syncUntil(
+        secondSince,
+        "the message to all devices",
+        (body) => toDevice(body, type)[0],
+      ),
     ]);
 
     const expected = [{ type, sender: alice.userId, content: { n: 1 } }];
     expectEqual(first.found, expected, "to-device events");
     expectEqual(toDevice(again, type), expected, "to-device events of the same since again");
     expectEqual(toDevice(later, type), [], "to-device events after they were acknowledged");
-    for (const { found } of toAll) expectEqual(found.content, { n: 2 }, "content sent to all devices");
+    for (const { found } of toAll)
+      expectEqual(found.content, { n: 2 }, "content sent to all devices");
   },
 );
 
@@ -93,10 +106,13 @@ check(
   },
   async (world) => {
     const [alice, bob] = await world.users("alice", "bob");
-    const target = () => path`/_matrix/client/v3/sendToDevice/org.example.ping/${world.name("txn")}`;
+    const target = () =>
+      path`/_matrix/client/v3/sendToDevice/org.example.ping/${world.name("txn")}`;
 
     const empty = await alice.put(target(), {});
-    const unknownDevice = await alice.put(target(), { messages: { [bob.userId]: { NOSUCHDEVICE: {} } } });
+    const unknownDevice = await alice.put(target(), {
+      messages: { [bob.userId]: { NOSUCHDEVICE: {} } },
+    });
 
     expectMatrixError(empty, 400);
     expectStatus(unknownDevice, 200);
@@ -168,28 +184,47 @@ check(
     const uploaded = await alice.post(UPLOAD_KEYS, body);
     const twice = await alice.post(UPLOAD_KEYS, body);
     const query = await bob.post("/_matrix/client/v3/keys/query", {
-      device_keys: { [alice.userId]: [], [`@${world.name("none")}:${alice.server.serverName}`]: [] },
+      device_keys: {
+        [alice.userId]: [],
+        [`@${world.name("none")}:${alice.server.serverName}`]: [],
+      },
     });
     const claimed = await claim();
 
     for (const response of [uploaded, twice]) {
-      expectEqual(numberAt(ok(response), "one_time_key_counts", "signed_curve25519"), 3, "key count", response);
+      expectEqual(
+        numberAt(ok(response), "one_time_key_counts", "signed_curve25519"),
+        3,
+        "key count",
+        response,
+      );
     }
     const device = objectAt(ok(query), "device_keys", alice.userId, alice.deviceId);
     expectEqual(device.keys, deviceKeys(alice).keys, "keys of Alice's device", query);
-    const unknown = Object.entries(objectAt(ok(query), "device_keys")).filter(([user]) => user !== alice.userId);
+    const unknown = Object.entries(objectAt(ok(query), "device_keys")).filter(
+      ([user]) => user !== alice.userId,
+    );
     expectThat(
       unknown.every(([, devices]) => Object.keys(devices as object).length === 0),
       "nothing for an unknown user",
       unknown,
       query,
     );
-    const [key] = Object.entries(objectAt(ok(claimed), "one_time_keys", alice.userId, alice.deviceId));
+    const [key] = Object.entries(
+      objectAt(ok(claimed), "one_time_keys", alice.userId, alice.deviceId),
+    );
     expectThat(key !== undefined, "a claimed key", ok(claimed), claimed);
     expectEqual(key[0], "signed_curve25519:AAAAA1", "the key that was uploaded first", claimed);
     const after = await alice.post(UPLOAD_KEYS, {});
-    expectEqual(numberAt(ok(after), "one_time_key_counts", "signed_curve25519"), 2, "key count after a claim", after);
-    const other = Object.keys(objectAt(ok(await claim()), "one_time_keys", alice.userId, alice.deviceId));
+    expectEqual(
+      numberAt(ok(after), "one_time_key_counts", "signed_curve25519"),
+      2,
+      "key count after a claim",
+      after,
+    );
+    const other = Object.keys(
+      objectAt(ok(await claim()), "one_time_keys", alice.userId, alice.deviceId),
+    );
     expectThat(!other.includes(key[0]), "another key at the second claim", other);
   },
 );
@@ -212,18 +247,34 @@ check(
   async (world) => {
     const [alice, bob] = await world.users("alice", "bob");
 
-    const ofOtherUser = await alice.post(UPLOAD_KEYS, { device_keys: deviceKeys(alice, bob.userId, bob.deviceId) });
+    const ofOtherUser = await alice.post(UPLOAD_KEYS, {
+      device_keys: deviceKeys(alice, bob.userId, bob.deviceId),
+    });
     const ofOtherDevice = await alice.post(UPLOAD_KEYS, {
       device_keys: deviceKeys(alice, alice.userId, "OTHERDEVICE"),
     });
-    const malformed = await alice.post("/_matrix/client/v3/keys/query", { device_keys: { [alice.userId]: { x: 1 } } });
+    const malformed = await alice.post("/_matrix/client/v3/keys/query", {
+      device_keys: { [alice.userId]: { x: 1 } },
+    });
 
     for (const response of [ofOtherUser, ofOtherDevice]) {
-      expectThat(response.status >= 400 && response.status < 500, "4xx", String(response.status), response);
+      expectThat(
+        response.status >= 400 && response.status < 500,
+        "4xx",
+        String(response.status),
+        response,
+      );
     }
     expectMatrixError(malformed, 400, "M_BAD_JSON");
-    const query = await alice.post("/_matrix/client/v3/keys/query", { device_keys: { [bob.userId]: [] } });
-    expectEqual(at(ok(query), "device_keys", bob.userId, bob.deviceId), undefined, "stored foreign keys", query);
+    const query = await alice.post("/_matrix/client/v3/keys/query", {
+      device_keys: { [bob.userId]: [] },
+    });
+    expectEqual(
+      at(ok(query), "device_keys", bob.userId, bob.deviceId),
+      undefined,
+      "stored foreign keys",
+      query,
+    );
   },
 );
 
@@ -250,7 +301,9 @@ check(
       await mallory.get(path`/_matrix/client/v1/admin/lock/${alice.userId}`),
       await mallory.put(path`/_matrix/client/v1/admin/lock/${alice.userId}`, { locked: true }),
       await mallory.get(path`/_matrix/client/v1/admin/suspend/${alice.userId}`),
-      await mallory.put(path`/_matrix/client/v1/admin/suspend/${alice.userId}`, { suspended: true }),
+      await mallory.put(path`/_matrix/client/v1/admin/suspend/${alice.userId}`, {
+        suspended: true,
+      }),
     ];
 
     for (const answer of answers) {

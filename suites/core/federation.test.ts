@@ -1,14 +1,20 @@
 import { path } from "#harness/http/client";
 import { at, eventsAt, listAt, textAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
-import { expectEqual, expectMatrixError, expectStatus, expectThat, fail, ok } from "#harness/world/expect";
+import {
+  expectEqual,
+  expectMatrixError,
+  expectStatus,
+  expectThat,
+  fail,
+  ok,
+} from "#harness/world/expect";
 import { room, type Session, timeline } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 
 /** A host that nobody has: what a server sees of a peer that is gone. */
 const DEAD = "dead.invalid:8448";
 const JOIN = "/_matrix/client/v3/join/*";
-const SEND_TRANSACTION = "/_matrix/federation/v1/send/*";
 
 async function pair(world: World): Promise<[Session, Session]> {
   return await Promise.all([world.user("alice"), world.user("bob", "hs2")]);
@@ -56,7 +62,11 @@ check(
     const hs1 = alice.server.serverName;
 
     const byAlias = await bob.post(path`/_matrix/client/v3/join/${`#${localpart}:${hs1}`}`);
-    const byId = await carol.post(path`/_matrix/client/v3/join/${roomId}`, {}, { via: hs1, server_name: hs1 });
+    const byId = await carol.post(
+      path`/_matrix/client/v3/join/${roomId}`,
+      {},
+      { via: hs1, server_name: hs1 },
+    );
     const pastDead = await dave.post(
       path`/_matrix/client/v3/join/${otherId}`,
       {},
@@ -146,18 +156,31 @@ check(
     ] as const) {
       const seen = new Map<string, { body: string; at: number }>();
       let position = 0;
-      await session.syncUntil(since, `all ${sent.length} messages and the topic`, (body) => {
-        for (const event of timeline(body, roomId)) {
-          position++;
-          if (event.type === "m.room.message") seen.set(event.event_id, { body: String(event.content.body), at: position });
-          if (event.type === "m.room.topic") seen.set("topic", { body: String(event.content.topic), at: position });
-        }
-        return seen.has("topic") && sent.every(({ id }) => seen.has(id)) ? true : undefined;
-      }, { filter: { room: { timeline: { limit: 100 } } } });
+      await session.syncUntil(
+        since,
+        `all ${sent.length} messages and the topic`,
+        (body) => {
+          for (const event of timeline(body, roomId)) {
+            position++;
+            if (event.type === "m.room.message")
+              seen.set(event.event_id, { body: String(event.content.body), at: position });
+            if (event.type === "m.room.topic")
+              seen.set("topic", { body: String(event.content.topic), at: position });
+          }
+          return seen.has("topic") && sent.every(({ id }) => seen.has(id)) ? true : undefined;
+        },
+        { filter: { room: { timeline: { limit: 100 } } } },
+      );
       for (const { id, body } of sent) expectEqual(seen.get(id)?.body, body, `body of ${id}`);
       for (const { userId } of [alice, bob]) {
-        const order = sent.filter(({ sender }) => sender === userId).map(({ id }) => seen.get(id)?.at ?? 0);
-        expectEqual(order, [...order].sort((a, b) => a - b), `order of ${userId}'s messages`);
+        const order = sent
+          .filter(({ sender }) => sender === userId)
+          .map(({ id }) => seen.get(id)?.at ?? 0);
+        expectEqual(
+          order,
+          [...order].sort((a, b) => a - b),
+          `order of ${userId}'s messages`,
+        );
       }
       expectEqual((await session.state(roomId, "m.room.topic"))?.topic, topic, "topic");
     }
@@ -175,7 +198,10 @@ check(
           {
             match: { path: "/_matrix/client/v3/sync" },
             phase: "processed",
-            action: { kind: "rewrite", replace: [['"type":"m.room.create"', '"type":"m.room.hidden"']] },
+            action: {
+              kind: "rewrite",
+              replace: [['"type":"m.room.create"', '"type":"m.room.hidden"']],
+            },
           },
         ],
       },
@@ -203,17 +229,26 @@ check(
       return eventsLike(found);
     };
     const left = async (roomId: string) => {
-      const seen = await bob.syncUntil(since, `${roomId} under rooms.leave`, (body) => room(body, "leave", roomId));
+      const seen = await bob.syncUntil(since, `${roomId} under rooms.leave`, (body) =>
+        room(body, "leave", roomId),
+      );
       since = seen.since;
     };
 
-    const accepted = await alice.createRoom({ preset: "private_chat", name, invite: [bob.userId], is_direct: true });
+    const accepted = await alice.createRoom({
+      preset: "private_chat",
+      name,
+      invite: [bob.userId],
+      is_direct: true,
+    });
     const stripped = await invited(accepted);
     const types = stripped.map(({ type }) => type);
     for (const type of ["m.room.create", "m.room.name", "m.room.join_rules", "m.room.member"]) {
       expectThat(types.includes(type), `${type} in invite_state`, types);
     }
-    const own = stripped.find(({ type, state_key }) => type === "m.room.member" && state_key === bob.userId);
+    const own = stripped.find(
+      ({ type, state_key }) => type === "m.room.member" && state_key === bob.userId,
+    );
     expectEqual(at(own, "content", "is_direct"), true, "is_direct of the invite");
     ok(await bob.post(path`/_matrix/client/v3/join/${accepted}`));
 
@@ -224,7 +259,10 @@ check(
       ok(await bob.post(path`/_matrix/client/v3/rooms/${rejected}/leave`));
       await left(rejected);
       await world.eventually(async () => {
-        const membership = at(await alice.state(rejected, "m.room.member", bob.userId), "membership");
+        const membership = at(
+          await alice.state(rejected, "m.room.member", bob.userId),
+          "membership",
+        );
         expectEqual(membership, "leave", "Bob's membership on hs1 after rejecting");
       });
     }
@@ -243,13 +281,19 @@ check(
     // Once hs2 is in the room, the invite of a second user of hs2 takes another path.
     const carol = await world.user("carol", "hs2");
     await alice.invite(accepted, carol);
-    await carol.syncUntil(undefined, `an invite to ${accepted}`, (body) => room(body, "invite", accepted));
+    await carol.syncUntil(undefined, `an invite to ${accepted}`, (body) =>
+      room(body, "invite", accepted),
+    );
     ok(await carol.post(path`/_matrix/client/v3/join/${accepted}`));
   },
 );
 
 function eventsLike(part: unknown): { type: string; state_key?: string; content: unknown }[] {
-  return listAt(part, "invite_state", "events") as { type: string; state_key?: string; content: unknown }[];
+  return listAt(part, "invite_state", "events") as {
+    type: string;
+    state_key?: string;
+    content: unknown;
+  }[];
 }
 
 check(
@@ -273,13 +317,26 @@ check(
     const open = await alice.createRoom();
     const ghost = `@ghost:${DEAD}`;
 
-    const forbidden = await alice.post(path`/_matrix/client/v3/rooms/${local}/invite`, { user_id: bob.userId });
-    const unreachable = await alice.post(path`/_matrix/client/v3/rooms/${open}/invite`, { user_id: ghost });
+    const forbidden = await alice.post(path`/_matrix/client/v3/rooms/${local}/invite`, {
+      user_id: bob.userId,
+    });
+    const unreachable = await alice.post(path`/_matrix/client/v3/rooms/${open}/invite`, {
+      user_id: ghost,
+    });
 
     expectMatrixError(forbidden, 403, "M_FORBIDDEN");
-    expectThat(unreachable.status >= 400, "an error with an errcode", `${unreachable.status}`, unreachable);
+    expectThat(
+      unreachable.status >= 400,
+      "an error with an errcode",
+      `${unreachable.status}`,
+      unreachable,
+    );
     expectMatrixError(unreachable, unreachable.status);
-    expectEqual(await alice.state(open, "m.room.member", ghost), undefined, "member event of the unreachable user");
+    expectEqual(
+      await alice.state(open, "m.room.member", ghost),
+      undefined,
+      "member event of the unreachable user",
+    );
   },
 );
 
@@ -303,9 +360,13 @@ check(
     const membership = async (session: Session, user: Session) =>
       at(await session.state(roomId, "m.room.member", user.userId), "membership");
     const seenByAlice = (expected: string) =>
-      world.eventually(async () => expectEqual(await membership(alice, bob), expected, "Bob's membership on hs1"));
+      world.eventually(async () =>
+        expectEqual(await membership(alice, bob), expected, "Bob's membership on hs1"),
+      );
     const gone = async (since: string) => {
-      await bob.syncUntil(since, `${roomId} under rooms.leave`, (body) => room(body, "leave", roomId));
+      await bob.syncUntil(since, `${roomId} under rooms.leave`, (body) =>
+        room(body, "leave", roomId),
+      );
     };
 
     await bob.leave(roomId);
@@ -320,13 +381,17 @@ check(
     since = await bob.syncToken();
     await alice.ban(roomId, bob, "banned");
     await gone(since);
-    const send = await bob.put(path`/_matrix/client/v3/rooms/${roomId}/send/m.room.message/${world.name("txn")}`, {
-      msgtype: "m.text",
-      body: "still here",
-    });
+    const send = await bob.put(
+      path`/_matrix/client/v3/rooms/${roomId}/send/m.room.message/${world.name("txn")}`,
+      {
+        msgtype: "m.text",
+        body: "still here",
+      },
+    );
     expectMatrixError(send, 403, "M_FORBIDDEN");
     const via = alice.server.serverName;
-    const rejoin = () => bob.post(path`/_matrix/client/v3/join/${roomId}`, {}, { via, server_name: via });
+    const rejoin = () =>
+      bob.post(path`/_matrix/client/v3/join/${roomId}`, {}, { via, server_name: via });
     expectMatrixError(await rejoin(), 403, ["M_FORBIDDEN", "M_BAD_STATE"]);
 
     ok(await alice.post(path`/_matrix/client/v3/rooms/${roomId}/unban`, { user_id: bob.userId }));
@@ -363,7 +428,12 @@ check(
 
     const body = ok(known);
     expectEqual(body.room_id, roomId, "room_id", known);
-    expectThat(listAt(body, "servers").includes(hs1), `${hs1} among the servers`, body.servers, known);
+    expectThat(
+      listAt(body, "servers").includes(hs1),
+      `${hs1} among the servers`,
+      body.servers,
+      known,
+    );
     expectMatrixError(unknown, 404, "M_NOT_FOUND");
     expectMatrixError(dead, [404, 502]);
   },
@@ -389,8 +459,14 @@ check(
     const name = world.name("Bobby");
     const profile = (userId: string) => alice.get(path`/_matrix/client/v3/profile/${userId}`);
 
-    ok(await bob.put(path`/_matrix/client/v3/profile/${bob.userId}/displayname`, { displayname: name }));
-    const custom = await bob.put(path`/_matrix/client/v3/profile/${bob.userId}/org.example.k`, { "org.example.k": 1 });
+    ok(
+      await bob.put(path`/_matrix/client/v3/profile/${bob.userId}/displayname`, {
+        displayname: name,
+      }),
+    );
+    const custom = await bob.put(path`/_matrix/client/v3/profile/${bob.userId}/org.example.k`, {
+      "org.example.k": 1,
+    });
 
     const found = await profile(bob.userId);
     expectEqual(ok(found).displayname, name, "displayname", found);
@@ -432,13 +508,17 @@ check(
       await alice.send(roomId, "two"),
       await alice.send(roomId, "three"),
     ];
-    await world.eventually(async () => expectStatus(await bob.get(path`/_matrix/client/v3/rooms/${roomId}/event/${third}`), 200));
+    await world.eventually(async () =>
+      expectStatus(await bob.get(path`/_matrix/client/v3/rooms/${roomId}/event/${third}`), 200),
+    );
     let since = await alice.syncToken();
     const receipts = (body: unknown, type: string) =>
       eventsAt(body, "rooms", "join", roomId, "ephemeral", "events")
         .filter((event) => event.type === "m.receipt")
         .flatMap((event) => Object.entries(event.content))
-        .filter(([, kinds]) => Object.keys(at(kinds, type) ?? {}).some((userId) => userId !== alice.userId))
+        .filter(([, kinds]) =>
+          Object.keys(at(kinds, type) ?? {}).some((userId) => userId !== alice.userId),
+        )
         .map(([eventId]) => eventId);
     const receipt = async (type: string, eventId: string) => {
       ok(await bob.post(path`/_matrix/client/v3/rooms/${roomId}/receipt/${type}/${eventId}`));
@@ -455,7 +535,8 @@ check(
     const typing = (userIds: readonly unknown[]) =>
       alice.syncUntil(since, `m.typing of ${JSON.stringify(userIds)}`, (body) =>
         eventsAt(body, "rooms", "join", roomId, "ephemeral", "events").some(
-          ({ type, content }) => type === "m.typing" && JSON.stringify(content.user_ids) === JSON.stringify(userIds),
+          ({ type, content }) =>
+            type === "m.typing" && JSON.stringify(content.user_ids) === JSON.stringify(userIds),
         )
           ? true
           : undefined,
@@ -494,7 +575,8 @@ check(
     const [alice, bob] = await pair(world);
     const roomId = await alice.createRoom({ preset: "public_chat" });
     const sent: string[] = [];
-    for (let count = 0; count < 40; count++) sent.push(await alice.send(roomId, `message ${count}`));
+    for (let count = 0; count < 40; count++)
+      sent.push(await alice.send(roomId, `message ${count}`));
 
     await bob.join(roomId, alice);
     await expectWholeHistory(world, bob, roomId, sent);
@@ -504,14 +586,20 @@ check(
       const member = await alice.state(roomId, "m.room.member", bob.userId);
       expectEqual(member?.membership, "leave", "Bob's membership on hs1");
     });
-    for (let count = 0; count < 5; count++) sent.push(await alice.send(roomId, `while away ${count}`));
+    for (let count = 0; count < 5; count++)
+      sent.push(await alice.send(roomId, `while away ${count}`));
     await bob.join(roomId, alice);
     await expectWholeHistory(world, bob, roomId, sent);
   },
 );
 
 /** Pages backwards to the end, again until nothing is missing: a server may fetch in the background. */
-async function expectWholeHistory(world: World, session: Session, roomId: string, sent: readonly string[]): Promise<void> {
+async function expectWholeHistory(
+  world: World,
+  session: Session,
+  roomId: string,
+  sent: readonly string[],
+): Promise<void> {
   await world.eventually(
     async () => {
       const seen = new Set<string>();
@@ -519,7 +607,9 @@ async function expectWholeHistory(world: World, session: Session, roomId: string
       let from: string | undefined;
       for (let page = 0; page < 20; page++) {
         const query = { dir: "b", limit: 30, ...(from === undefined ? {} : { from }) };
-        const body = ok(await session.get(path`/_matrix/client/v3/rooms/${roomId}/messages`, query));
+        const body = ok(
+          await session.get(path`/_matrix/client/v3/rooms/${roomId}/messages`, query),
+        );
         for (const event of eventsAt(body, "chunk")) {
           seen.add(event.event_id);
           hasCreate ||= event.type === "m.room.create";
@@ -528,7 +618,11 @@ async function expectWholeHistory(world: World, session: Session, roomId: string
         from = textAt(body, "end");
       }
       const missing = sent.filter((eventId) => !seen.has(eventId));
-      expectThat(missing.length === 0, `all ${sent.length} messages by /messages`, `${missing.length} missing`);
+      expectThat(
+        missing.length === 0,
+        `all ${sent.length} messages by /messages`,
+        `${missing.length} missing`,
+      );
       expectThat(hasCreate, "m.room.create at the end of /messages", "no m.room.create");
     },
     { deadlineMs: 30_000 },
@@ -553,21 +647,28 @@ check(
   async (world) => {
     const [alice, bob, roomId] = await sharedRoom(world);
     const redact = (session: Session, eventId: string) =>
-      session.put(path`/_matrix/client/v3/rooms/${roomId}/redact/${eventId}/${world.name("txn")}`, { reason: "test" });
+      session.put(path`/_matrix/client/v3/rooms/${roomId}/redact/${eventId}/${world.name("txn")}`, {
+        reason: "test",
+      });
     const contentOn = async (session: Session, eventId: string) => {
       const response = await session.get(path`/_matrix/client/v3/rooms/${roomId}/event/${eventId}`);
       return ok(response).content;
     };
     const eventuallyOn = (session: Session, eventId: string, content: unknown) =>
       world.eventually(async () =>
-        expectEqual(await contentOn(session, eventId), content, `content of ${eventId} on ${session.server.role}`),
+        expectEqual(
+          await contentOn(session, eventId),
+          content,
+          `content of ${eventId} on ${session.server.role}`,
+        ),
       );
     const [own, byAdmin, kept] = [
       await bob.send(roomId, "own"),
       await bob.send(roomId, "by the admin"),
       await alice.send(roomId, "kept"),
     ];
-    for (const eventId of [own, byAdmin]) await eventuallyOn(alice, eventId, await contentOn(bob, eventId));
+    for (const eventId of [own, byAdmin])
+      await eventuallyOn(alice, eventId, await contentOn(bob, eventId));
     await eventuallyOn(bob, kept, { msgtype: "m.text", body: "kept" });
 
     ok(await redact(bob, own));
@@ -577,7 +678,11 @@ check(
     for (const eventId of [own, byAdmin]) {
       for (const session of [alice, bob]) await eventuallyOn(session, eventId, {});
     }
-    expectEqual(await contentOn(alice, kept), { msgtype: "m.text", body: "kept" }, "content without the level to redact");
+    expectEqual(
+      await contentOn(alice, kept),
+      { msgtype: "m.text", body: "kept" },
+      "content without the level to redact",
+    );
   },
 );
 
@@ -611,11 +716,19 @@ check(
       [second, secondSince],
     ] as const) {
       const messages = (body: unknown) =>
-        ((at(body, "to_device", "events") ?? []) as { type: string }[]).filter((event) => event.type === type);
-      const { found, since: next } = await device.syncUntil(since, "the to-device message", (body) =>
-        messages(body).length > 0 ? messages(body) : undefined,
+        ((at(body, "to_device", "events") ?? []) as { type: string }[]).filter(
+          (event) => event.type === type,
+        );
+      const { found, since: next } = await device.syncUntil(
+        since,
+        "the to-device message",
+        (body) => (messages(body).length > 0 ? messages(body) : undefined),
       );
-      expectEqual(found, [{ type, sender: alice.userId, content }], `to-device messages of ${device.deviceId}`);
+      expectEqual(
+        found,
+        [{ type, sender: alice.userId, content }],
+        `to-device messages of ${device.deviceId}`,
+      );
       const again = await device.sync({ since: next, timeoutMs: 300 });
       expectEqual(messages(again), [], "to-device messages after they were acknowledged");
     }
@@ -650,7 +763,10 @@ check(
         {
           type: "m.room.join_rules",
           state_key: "",
-          content: { join_rule: "restricted", allow: [{ type: "m.room_membership", room_id: allowed }] },
+          content: {
+            join_rule: "restricted",
+            allow: [{ type: "m.room_membership", room_id: allowed }],
+          },
         },
       ],
     });
@@ -669,7 +785,11 @@ check(
     expectMatrixError(outsider, 403, "M_FORBIDDEN");
     expectEqual(ok(deadFirst).room_id, restricted, "room_id", deadFirst);
     const member = await bob.state(restricted, "m.room.member", bob.userId);
-    expectEqual(member?.join_authorised_via_users_server, alice.userId, "join_authorised_via_users_server");
+    expectEqual(
+      member?.join_authorised_via_users_server,
+      alice.userId,
+      "join_authorised_via_users_server",
+    );
   },
 );
 
@@ -694,7 +814,11 @@ check(
       alice.createRoom({
         initial_state: [{ type: "m.room.join_rules", state_key: "", content: { join_rule: rule } }],
       });
-    const [roomId, closed, banning] = await Promise.all([knockable("knock"), knockable("invite"), knockable("knock")]);
+    const [roomId, closed, banning] = await Promise.all([
+      knockable("knock"),
+      knockable("invite"),
+      knockable("knock"),
+    ]);
     await alice.ban(banning, bob);
     const via = alice.server.serverName;
     const knock = (target: string) =>
@@ -702,8 +826,12 @@ check(
     const since = await bob.syncToken();
 
     expectEqual(ok(await knock(roomId)).room_id, roomId, "room_id of the knock");
-    const { found } = await bob.syncUntil(since, `a knock on ${roomId}`, (body) => room(body, "knock", roomId));
-    const types = (listAt(found, "knock_state", "events") as { type: string }[]).map(({ type }) => type);
+    const { found } = await bob.syncUntil(since, `a knock on ${roomId}`, (body) =>
+      room(body, "knock", roomId),
+    );
+    const types = (listAt(found, "knock_state", "events") as { type: string }[]).map(
+      ({ type }) => type,
+    );
     expectThat(types.includes("m.room.create"), "m.room.create in knock_state", types);
     await world.eventually(async () => {
       const member = await alice.state(roomId, "m.room.member", bob.userId);
@@ -739,7 +867,11 @@ check(
     const via = alice.server.serverName;
 
     const unknown = `!${world.name("none")}:${via}`;
-    const response = await bob.post(path`/_matrix/client/v3/knock/${unknown}`, {}, { via, server_name: via });
+    const response = await bob.post(
+      path`/_matrix/client/v3/knock/${unknown}`,
+      {},
+      { via, server_name: via },
+    );
 
     expectMatrixError(response, 404);
   },
@@ -765,14 +897,23 @@ check(
     const name = world.name("listed");
     const listed = await alice.createRoom({ preset: "public_chat", visibility: "public", name });
     const via = alice.server.serverName;
-    const space = await bob.createRoom({ preset: "public_chat", creation_content: { type: "m.space" } });
+    const space = await bob.createRoom({
+      preset: "public_chat",
+      creation_content: { type: "m.space" },
+    });
     await bob.setState(space, "m.space.child", { via: [via] }, listed);
     const search = (server: string) =>
-      bob.post("/_matrix/client/v3/publicRooms", { filter: { generic_search_term: name } }, { server });
+      bob.post(
+        "/_matrix/client/v3/publicRooms",
+        { filter: { generic_search_term: name } },
+        { server },
+      );
 
     await world.eventually(async () => {
       const response = await search(via);
-      const ids = (listAt(ok(response), "chunk") as { room_id: string }[]).map(({ room_id }) => room_id);
+      const ids = (listAt(ok(response), "chunk") as { room_id: string }[]).map(
+        ({ room_id }) => room_id,
+      );
       expectEqual(ids, [listed], "rooms of hs1 found from hs2", response);
     });
     const dead = await search(DEAD);
@@ -783,7 +924,9 @@ check(
       expectEqual(ok(summary).name, name, "name in the summary", summary);
     }
     const hierarchy = await bob.get(path`/_matrix/client/v1/rooms/${space}/hierarchy`);
-    const rooms = (listAt(ok(hierarchy), "rooms") as { room_id: string }[]).map(({ room_id }) => room_id);
+    const rooms = (listAt(ok(hierarchy), "rooms") as { room_id: string }[]).map(
+      ({ room_id }) => room_id,
+    );
     expectEqual(rooms, [space, listed], "rooms of the hierarchy", hierarchy);
   },
 );
@@ -819,7 +962,10 @@ check(
     await world.eventually(async () => {
       const context = ok(await bob.get(path`/_matrix/client/v3/rooms/${roomId}/context/${wanted}`));
       const from = textAt(context, "start");
-      expectStatus(await bob.get(path`/_matrix/client/v3/rooms/${roomId}/messages`, { dir: "b", from }), 200);
+      expectStatus(
+        await bob.get(path`/_matrix/client/v3/rooms/${roomId}/messages`, { dir: "b", from }),
+        200,
+      );
     });
   },
 );
@@ -846,9 +992,12 @@ check(
     for (const presence of ["unavailable", "online"]) {
       ok(await bob.put(path`/_matrix/client/v3/presence/${bob.userId}/status`, { presence }));
       const seen = await alice.syncUntil(since, `Bob's presence ${presence}`, (body) =>
-        ((at(body, "presence", "events") ?? []) as { sender: string; content: { presence: string } }[]).find(
-          ({ sender, content }) => sender === bob.userId && content.presence === presence,
-        ),
+        (
+          (at(body, "presence", "events") ?? []) as {
+            sender: string;
+            content: { presence: string };
+          }[]
+        ).find(({ sender, content }) => sender === bob.userId && content.presence === presence),
       );
       since = seen.since;
     }
@@ -878,7 +1027,10 @@ check(
         raw,
         headers: { "content-type": type },
       });
-      return textAt(ok(response), "content_uri").slice("mxc://".length).split("/") as [string, string];
+      return textAt(ok(response), "content_uri").slice("mxc://".length).split("/") as [
+        string,
+        string,
+      ];
     };
     const [server, mediaId] = await upload(bytes, "text/plain");
     const [, imageId] = await upload(PNG, "image/png");
@@ -896,10 +1048,21 @@ check(
 
     expectStatus(found, 200);
     expectEqual(found.text, bytes, "bytes", found);
-    expectThat(String(found.headers["content-type"]).startsWith("text/plain"), "Content-Type text/plain", found.headers["content-type"], found);
-    expectThat(String(found.headers["content-disposition"]).includes("a.txt"), "the file name", found.headers["content-disposition"], found);
+    expectThat(
+      String(found.headers["content-type"]).startsWith("text/plain"),
+      "Content-Type text/plain",
+      found.headers["content-type"],
+      found,
+    );
+    expectThat(
+      String(found.headers["content-disposition"]).includes("a.txt"),
+      "the file name",
+      found.headers["content-disposition"],
+      found,
+    );
     expectMatrixError(unknown, 404);
-    if (dead.status < 400 || dead.status === 500) fail("4xx, 502 or 504 for a dead server", String(dead.status), dead);
+    if (dead.status < 400 || dead.status === 500)
+      fail("4xx, 502 or 504 for a dead server", String(dead.status), dead);
     expectStatus(thumbnail, 200);
   },
 );

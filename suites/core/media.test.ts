@@ -1,7 +1,14 @@
 import { path } from "#harness/http/client";
 import { at, textAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
-import { expectEqual, expectMatrixError, expectStatus, expectThat, fail, ok } from "#harness/world/expect";
+import {
+  expectEqual,
+  expectMatrixError,
+  expectStatus,
+  expectThat,
+  fail,
+  ok,
+} from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import { imageSize, png } from "./png.ts";
 
@@ -14,7 +21,12 @@ interface Media {
   readonly id: string;
 }
 
-async function upload(session: Session, raw: string | Uint8Array, type: string, filename?: string): Promise<Media> {
+async function upload(
+  session: Session,
+  raw: string | Uint8Array,
+  type: string,
+  filename?: string,
+): Promise<Media> {
   const response = await session.request("POST", UPLOAD, {
     raw,
     headers: { "content-type": type },
@@ -33,7 +45,11 @@ function download(session: Session, { server, id }: Media, query = {}) {
   return session.get(path`/_matrix/client/v1/media/download/${server}/${id}`, query);
 }
 
-function thumbnail(session: Session, { server, id }: Media, query: Record<string, string | number>) {
+function thumbnail(
+  session: Session,
+  { server, id }: Media,
+  query: Record<string, string | number>,
+) {
   return session.get(path`/_matrix/client/v1/media/thumbnail/${server}/${id}`, query);
 }
 
@@ -84,7 +100,12 @@ check(
       const response = await download(alice, media);
 
       expectStatus(response, 200);
-      expectEqual(response.bytes.toString("hex"), Buffer.from(bytes).toString("hex"), "bytes", response);
+      expectEqual(
+        response.bytes.toString("hex"),
+        Buffer.from(bytes).toString("hex"),
+        "bytes",
+        response,
+      );
       expectThat(
         /^text\/plain(;|$)/.test(String(response.headers["content-type"])),
         "Content-Type text/plain",
@@ -93,14 +114,26 @@ check(
       );
       const disposition = decodeURIComponent(String(response.headers["content-disposition"] ?? ""));
       if (name !== undefined) {
-        expectThat(disposition.includes(name), `${name} in Content-Disposition`, disposition, response);
+        expectThat(
+          disposition.includes(name),
+          `${name} in Content-Disposition`,
+          disposition,
+          response,
+        );
       }
     }
     const media = await upload(alice, bytes, "text/plain", "a.txt");
-    const named = await alice.get(path`/_matrix/client/v1/media/download/${media.server}/${media.id}/${"other.txt"}`);
+    const named = await alice.get(
+      path`/_matrix/client/v1/media/download/${media.server}/${media.id}/${"other.txt"}`,
+    );
     expectStatus(named, 200);
     const disposition = String(named.headers["content-disposition"] ?? "");
-    expectThat(disposition.includes("other.txt"), "the path's file name in Content-Disposition", disposition, named);
+    expectThat(
+      disposition.includes("other.txt"),
+      "the path's file name in Content-Disposition",
+      disposition,
+      named,
+    );
   },
 );
 
@@ -114,7 +147,12 @@ check(
         {
           match: { path: DOWNLOAD, status: 401 },
           phase: "processed",
-          action: { kind: "answer", status: 200, text: "content", headers: { "content-type": "text/plain" } },
+          action: {
+            kind: "answer",
+            status: 200,
+            text: "content",
+            headers: { "content-type": "text/plain" },
+          },
         },
       ],
     },
@@ -126,12 +164,20 @@ check(
 
     const answers = [
       await anonymous.get(path`/_matrix/client/v1/media/download/${server}/${id}`),
-      await anonymous.get(path`/_matrix/client/v1/media/thumbnail/${server}/${id}`, { width: 32, height: 32 }),
+      await anonymous.get(path`/_matrix/client/v1/media/thumbnail/${server}/${id}`, {
+        width: 32,
+        height: 32,
+      }),
       await anonymous.get("/_matrix/client/v1/media/config"),
-      await anonymous.request("POST", UPLOAD, { raw: "x", headers: { "content-type": "text/plain" } }),
+      await anonymous.request("POST", UPLOAD, {
+        raw: "x",
+        headers: { "content-type": "text/plain" },
+      }),
     ];
     if (world.has("url-preview")) {
-      answers.push(await anonymous.get("/_matrix/client/v1/media/preview_url", { url: "http://127.0.0.1/" }));
+      answers.push(
+        await anonymous.get("/_matrix/client/v1/media/preview_url", { url: "http://127.0.0.1/" }),
+      );
     }
 
     for (const answer of answers) expectMatrixError(answer, 401, "M_MISSING_TOKEN");
@@ -148,7 +194,12 @@ check(
         {
           match: { path: "/_matrix/media/v3/download/**" },
           phase: "processed",
-          action: { kind: "answer", status: 200, text: "content", headers: { "content-type": "text/plain" } },
+          action: {
+            kind: "answer",
+            status: 200,
+            text: "content",
+            headers: { "content-type": "text/plain" },
+          },
         },
       ],
     },
@@ -201,10 +252,20 @@ check(
     expectStatus(html, 200);
     const isHtml = String(html.headers["content-type"]).startsWith("text/html");
     const disposition = String(html.headers["content-disposition"] ?? "");
-    expectThat(!isHtml || disposition.startsWith("attachment"), "text/html as an attachment", disposition, html);
+    expectThat(
+      !isHtml || disposition.startsWith("attachment"),
+      "text/html as an attachment",
+      disposition,
+      html,
+    );
     for (const response of [html, image]) {
       for (const name of ["content-security-policy", "cross-origin-resource-policy"]) {
-        expectThat(response.headers[name] !== undefined, `the header ${name}`, "no such header", response);
+        expectThat(
+          response.headers[name] !== undefined,
+          `the header ${name}`,
+          "no such header",
+          response,
+        );
       }
     }
   },
@@ -230,7 +291,11 @@ check(
     const unknown = { server: alice.server.serverName, id: "doesNotExist" };
 
     expectMatrixError(await download(alice, unknown), 404, "M_NOT_FOUND");
-    expectMatrixError(await thumbnail(alice, unknown, { width: 32, height: 32 }), 404, "M_NOT_FOUND");
+    expectMatrixError(
+      await thumbnail(alice, unknown, { width: 32, height: 32 }),
+      404,
+      "M_NOT_FOUND",
+    );
   },
 );
 
@@ -244,7 +309,12 @@ check(
         {
           match: { path: DOWNLOAD },
           phase: "processed",
-          action: { kind: "answer", status: 200, text: "root:x:0:0", headers: { "content-type": "text/plain" } },
+          action: {
+            kind: "answer",
+            status: 200,
+            text: "root:x:0:0",
+            headers: { "content-type": "text/plain" },
+          },
         },
       ],
     },
@@ -261,11 +331,20 @@ check(
     ]) {
       for (const response of [
         await alice.get(path`/_matrix/client/v1/media/download/${server ?? ""}/${id ?? ""}`),
-        await alice.get(path`/_matrix/client/v1/media/thumbnail/${server ?? ""}/${id ?? ""}`, { width: 32, height: 32 }),
+        await alice.get(path`/_matrix/client/v1/media/thumbnail/${server ?? ""}/${id ?? ""}`, {
+          width: 32,
+          height: 32,
+        }),
       ]) {
         expectThat(response.status >= 400, "a refusal", `status ${response.status}`, response);
-        expectThat(!response.text.includes("root:"), "no file content", "the content of /etc/passwd", response);
-        if (response.status >= 500) world.note(`status ${response.status}: counted by CS.error.no-5xx-on-input`);
+        expectThat(
+          !response.text.includes("root:"),
+          "no file content",
+          "the content of /etc/passwd",
+          response,
+        );
+        if (response.status >= 500)
+          world.note(`status ${response.status}: counted by CS.error.no-5xx-on-input`);
       }
     }
   },
@@ -281,7 +360,12 @@ check(
         {
           match: { path: THUMBNAIL, contains: "method=scale", status: 200 },
           phase: "processed",
-          action: { kind: "answer", status: 200, text: "no image", headers: { "content-type": "image/png" } },
+          action: {
+            kind: "answer",
+            status: 200,
+            text: "no image",
+            headers: { "content-type": "image/png" },
+          },
         },
       ],
     },
@@ -302,12 +386,32 @@ check(
     }
     const size = imageSize(scaled.bytes);
     expectThat(size !== undefined, "an image", `${scaled.bytes.length} other bytes`, scaled);
-    expectThat(size.width <= 200 && size.height <= 100, "an image no larger than 200x100", size, scaled);
-    expectThat(Math.abs(size.width - 2 * size.height) <= 2, "an image twice as wide as high", size, scaled);
+    expectThat(
+      size.width <= 200 && size.height <= 100,
+      "an image no larger than 200x100",
+      size,
+      scaled,
+    );
+    expectThat(
+      Math.abs(size.width - 2 * size.height) <= 2,
+      "an image twice as wide as high",
+      size,
+      scaled,
+    );
     const crop = imageSize(cropped.bytes);
-    expectThat(crop !== undefined && Math.abs(crop.width - crop.height) <= 1, "a square image", crop, cropped);
+    expectThat(
+      crop !== undefined && Math.abs(crop.width - crop.height) <= 1,
+      "a square image",
+      crop,
+      cropped,
+    );
     expectThat(crop.width >= 32, "at least 32x32", crop, cropped);
-    expectEqual(imageSize(tiny.bytes), { width: 1, height: 1 }, "size of the 1x1 image's thumbnail", tiny);
+    expectEqual(
+      imageSize(tiny.bytes),
+      { width: 1, height: 1 },
+      "size of the 1x1 image's thumbnail",
+      tiny,
+    );
   },
 );
 
@@ -321,7 +425,12 @@ check(
         {
           match: { path: THUMBNAIL, status: 400 },
           phase: "processed",
-          action: { kind: "answer", status: 200, text: "image", headers: { "content-type": "image/png" } },
+          action: {
+            kind: "answer",
+            status: 200,
+            text: "image",
+            headers: { "content-type": "image/png" },
+          },
         },
       ],
     },
@@ -448,7 +557,9 @@ check(
   async (world) => {
     const alice = await world.user("alice");
 
-    const response = await alice.get("/_matrix/client/v1/media/preview_url", { url: "http://169.254.169.254/" });
+    const response = await alice.get("/_matrix/client/v1/media/preview_url", {
+      url: "http://169.254.169.254/",
+    });
 
     expectThat(response.status >= 400, "a refusal", String(response.status), response);
     expectEqual(at(response.json, "og:title"), undefined, "og:title", response);

@@ -31,7 +31,9 @@ export function runCommand(
     };
     child.stdout.on("data", collect);
     child.stderr.on("data", collect);
-    child.once("error", (error) => resolve({ code: undefined, output: `${output}${error.message}` }));
+    child.once("error", (error) =>
+      resolve({ code: undefined, output: `${output}${error.message}` }),
+    );
     child.once("close", (code) => resolve({ code: code ?? undefined, output }));
   });
 }

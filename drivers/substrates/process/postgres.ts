@@ -46,7 +46,19 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   const child = new Child({
     command: path.join(binaries, "postgres"),
     // No fsync: nothing here has to outlive the machine, only the process.
-    args: ["-D", data, "-h", host, "-p", String(port), "-k", data, "-F", "-c", "max_connections=60"],
+    args: [
+      "-D",
+      data,
+      "-h",
+      host,
+      "-p",
+      String(port),
+      "-k",
+      data,
+      "-F",
+      "-c",
+      "max_connections=60",
+    ],
     cwd: data,
     env: {},
     logFile: options.logFile,
@@ -57,7 +69,13 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   await child.start();
   const deadline = Date.now() + START_TIMEOUT_MS;
   for (;;) {
-    const { code } = await runCommand(path.join(binaries, "pg_isready"), ["-q", "-h", host, "-p", String(port)]);
+    const { code } = await runCommand(path.join(binaries, "pg_isready"), [
+      "-q",
+      "-h",
+      host,
+      "-p",
+      String(port),
+    ]);
     if (code === 0) break;
     if (!child.isRunning || Date.now() > deadline || options.signal.aborted) {
       await child.kill();
@@ -96,7 +114,8 @@ function unprivileged(): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined;
   for (const name of ["postgres", "nobody"]) {
     try {
-      const id = (flag: string) => Number(execFileSync("id", [flag, name], { stdio: ["ignore", "pipe", "ignore"] }));
+      const id = (flag: string) =>
+        Number(execFileSync("id", [flag, name], { stdio: ["ignore", "pipe", "ignore"] }));
       return { uid: id("-u"), gid: id("-g") };
     } catch {
       // No such account: the next one.
@@ -107,11 +126,19 @@ function unprivileged(): { uid: number; gid: number } | undefined {
 
 /** Lets others pass through a folder and its private parents, without letting them list it. */
 function openPath(folder: string): void {
-  for (let here = folder; path.basename(here).length > 0 && here.includes("crucible-"); here = path.dirname(here)) {
+  for (
+    let here = folder;
+    path.basename(here).length > 0 && here.includes("crucible-");
+    here = path.dirname(here)
+  ) {
     chmodSync(here, 0o711);
   }
 }
 
 function trouble(what: string, facts: readonly string[]): HarnessError {
-  return new HarnessError("HS_DID_NOT_START", { what, facts, next: "see the log of the database in the run directory" });
+  return new HarnessError("HS_DID_NOT_START", {
+    what,
+    facts,
+    next: "see the log of the database in the run directory",
+  });
 }

@@ -6,7 +6,15 @@ import { HarnessError } from "#harness/errors";
 import { cacheFolder } from "../cache.ts";
 import { runCommand } from "./command.ts";
 
-const CANDIDATES = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10", "python"];
+const CANDIDATES = [
+  "python3",
+  "python3.14",
+  "python3.13",
+  "python3.12",
+  "python3.11",
+  "python3.10",
+  "python",
+];
 const UV_VERSION = "0.9.9";
 
 export interface EnvironmentPlan {
@@ -36,11 +44,25 @@ export async function pythonEnvironment(plan: EnvironmentPlan): Promise<string> 
     uv === undefined
       ? [
           [base, ["-m", "venv", folder]],
-          [python, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...plan.packages]],
+          [
+            python,
+            ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...plan.packages],
+          ],
         ]
       : [
           [uv, ["venv", "--quiet", "--python", base, folder]],
-          [uv, ["pip", "install", "--quiet", "--python", python, "--compile-bytecode", ...plan.packages]],
+          [
+            uv,
+            [
+              "pip",
+              "install",
+              "--quiet",
+              "--python",
+              python,
+              "--compile-bytecode",
+              ...plan.packages,
+            ],
+          ],
         ];
   for (const [command, args] of steps) {
     const { code, output } = await runCommand(command, args, { signal });

@@ -1,0 +1,95 @@
+/** docs/configuration.md, made from the table of settings. */
+import { CONFIG_FILES } from "./file.ts";
+import { GROUPS, SETTING_ROWS, type SettingRow } from "./settings.ts";
+
+/** The default as a user would write it; undefined when there is none, or when it is off or empty. */
+export function defaultText({ fallback, flag }: SettingRow): string | undefined {
+  if (fallback === undefined || fallback === false || flag.startsWith("--no-")) return undefined;
+  if (Array.isArray(fallback)) return fallback.length === 0 ? undefined : fallback.join(",");
+  return String(fallback);
+}
+
+/** The whole text of docs/configuration.md. */
+export function configurationMarkdown(): string {
+  return `# Configuration
+
+Made from \`harness/config/settings.ts\`; to write it anew: \`node harness/config/reference.ts > docs/configuration.md\`.
+
+Each setting may come from several places. The first that gives it wins: flag, \`CRUCIBLE_*\` variable, \`COMPLEMENT_*\`
+variable, configuration file, default. The run header, \`run.json\` and \`crucible doctor\` tell where each value came from.
+
+The configuration file is ${CONFIG_FILES.map(code).join(" or ")} in the current folder, or the one named by \`--config\` or
+\`CRUCIBLE_CONFIG\`. It is YAML, one setting a line; repeatable flags are lists there:
+
+\`\`\`yaml
+hs: [process:synapse@1.163.2]
+suite: [core]
+timeout-scale: 2
+\`\`\`
+
+In variables a list is divided by spaces (\`CRUCIBLE_HS="hs1=process:synapse hs2=docker:my-image"\`); names of suites,
+levels and reporters may be divided by commas too. Yes and no are \`true\` and \`false\`, in variables also \`1\` and \`0\`.
+An empty variable counts as not given.
+
+## Servers on the command line
+
+${table(
+  ["spec", "means"],
+  [
+    ["`process:synapse`, `embedded`", "a process, newest known version"],
+    ["`process:synapse@1.163.2`", "a process, this version"],
+    ["`process:<driver>=<path>`", "a process, this binary"],
+    ["`docker:<image>`", "a container of an image that honours Complement's contract"],
+    ["`url:https://…`", "a server that already runs"],
+  ],
+)}
+
+Options follow after commas (\`process:synapse,database=postgres\`, \`url:https://…,shared-secret=…\`). A role in front gives
+one server its own spec (\`--hs hs1=process:synapse --hs hs2=docker:my-image\`); a spec without a role is for all others.
+Values of options whose name contains secret, token or password are not shown.
+
+${GROUPS.map(groupSection).join("\n\n")}
+
+## Complement's variables
+
+\`COMPLEMENT_BASE_IMAGE\` stands for \`--hs docker:<image>\`, \`COMPLEMENT_BASE_IMAGE_<hs>\` for one role, in any case of
+letters. The others, by setting:
+
+${table(["variable", "setting"], complementRows())}
+
+\`COMPLEMENT_KEEP_BLUEPRINTS\` is accepted and has no meaning here. Any other \`COMPLEMENT_*\` variable is remarked on and
+ignored.
+`;
+}
+
+function groupSection(group: (typeof GROUPS)[number]): string {
+  const rows = SETTING_ROWS.filter((row) => row.group === group).map((row) => [
+    [row.flag.replace(/\[\]$/, ""), ...(row.alsoFlag?.slice(0, 1) ?? [])].map(code).join(", "),
+    code(row.env),
+    code(row.key),
+    code(defaultText(row) ?? String(row.fallback === true)).replace("`false`", ""),
+    `${row.help.replaceAll("<", "&lt;")}${row.flag.endsWith("[]") ? "; repeatable" : ""}${row.pending === undefined ? "" : " (not acted on yet)"}`,
+  ]);
+  return `## Settings: ${group}\n\n${table(["flag", "variable", "in the file", "default", "what"], rows)}`;
+}
+
+function complementRows(): string[][] {
+  return SETTING_ROWS.flatMap(({ key, complement }) =>
+    (complement?.env ?? []).map((variable) => [code(variable), code(key)]),
+  );
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map(escapeCell).join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}
+
+function escapeCell(cell: string): string {
+  return cell.replaceAll("|", "\\|");
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}
+
+if (import.meta.main) process.stdout.write(configurationMarkdown());
