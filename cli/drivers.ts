@@ -1,7 +1,8 @@
 /** Every driver that the command knows, in the order in which they are asked. */
 
+import { complementImage } from "#drivers/complement-image/index";
 import { synapse } from "#drivers/synapse/index";
 import { url } from "#drivers/url/index";
 import type { Driver } from "#harness/deployment/contract";
 
-export const DRIVERS: readonly Driver[] = [synapse, url];
+export const DRIVERS: readonly Driver[] = [synapse, complementImage, url];

@@ -12,6 +12,7 @@ export type HarnessErrorCode =
   | "BAD_FILE"
   | "NO_PYTHON"
   | "NO_DOCKER"
+  | "NO_IMAGE"
   | "NO_SPACE"
   | "INSTALL_FAILED"
   | "HS_DID_NOT_START"

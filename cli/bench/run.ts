@@ -6,6 +6,7 @@ import path from "node:path";
 import { ROOT } from "#cli/run/session";
 import { synapse } from "#drivers/synapse/index";
 import { parseServerSpec } from "#harness/config/driver-spec";
+import { NO_CONTAINER_SETTINGS } from "#harness/deployment/contract";
 import { CertificateAuthority } from "#harness/gateway/ca";
 import type { Figure } from "./figure.ts";
 
@@ -85,6 +86,7 @@ async function bareStart(): Promise<number> {
   const server = await synapse.start({
     runId: "bench",
     role: "hs1",
+    name: "bench-hs1",
     spec: parseServerSpec("process:synapse"),
     features: [],
     workFolder,
@@ -92,6 +94,7 @@ async function bareStart(): Promise<number> {
     network: {
       ca: { certificate: ca.certificate, privateKey: ca.privateKey, file: caFile },
       proxyPort: 9,
+      peers: [],
       listenOn: async () => undefined,
       appservice: {
         id: "bench",
@@ -102,6 +105,7 @@ async function bareStart(): Promise<number> {
         prefix: "bench_",
       },
     },
+    containers: NO_CONTAINER_SETTINGS,
     startTimeoutMs: 60_000,
     signal: new AbortController().signal,
     progress: () => undefined,

@@ -3,6 +3,7 @@ import { type Probe, probeMachine } from "#cli/doctor/machine";
 import { probeDeployment } from "#cli/doctor/server";
 import { DRIVERS } from "#cli/drivers";
 import { colour, print, printJson, remark } from "#cli/io";
+import { containerSettings } from "#cli/run/containers";
 import { DeploymentPool } from "#cli/run/control";
 import { prepare } from "#cli/run/execute";
 import { abortOnSignals } from "#cli/run/session";
@@ -63,6 +64,7 @@ async function doctor(
           registry,
           traceFolder: folder,
           logFolder: folder,
+          containers: containerSettings(settings),
           startTimeoutMs: settings.spawnTimeoutMs,
           signal,
           progress: () => undefined,

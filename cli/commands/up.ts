@@ -6,6 +6,7 @@ import { prepare } from "#cli/run/execute";
 import { abortOnSignals } from "#cli/run/session";
 import { sweep } from "#cli/sweep";
 import { assignServers, parseServerSpec } from "#harness/config/driver-spec";
+import { NO_CONTAINER_SETTINGS } from "#harness/deployment/contract";
 import type { Deployment } from "#harness/deployment/deployment";
 import { HarnessError } from "#harness/errors";
 import { newRunId } from "#harness/results/ids";
@@ -72,6 +73,7 @@ async function up(options: UpOptions): Promise<void> {
       registry,
       traceFolder: folder,
       logFolder: folder,
+      containers: NO_CONTAINER_SETTINGS,
       startTimeoutMs: 120_000,
       signal,
       progress: remark,

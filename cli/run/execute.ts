@@ -1,103 +1,26 @@
-/** One run: select, plan, deploy, check, and hand the verdicts on. `run` and `mutants` share it. */
+/** One run: deploy, check, and hand the verdicts on. `run` and `mutants` share it. */
 import { mkdirSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { DRIVERS } from "#cli/drivers";
 import { sweep } from "#cli/sweep";
-import { assignServers, parseServerSpec, type ServerSpec } from "#harness/config/driver-spec";
+import { exitCodeOf } from "#cli/trouble";
+import type { ServerSpec } from "#harness/config/driver-spec";
 import type { Resolved, Settings } from "#harness/config/settings";
 import type { Deployment } from "#harness/deployment/deployment";
 import { describe, HarnessError } from "#harness/errors";
-import { type Catalogue, loadCatalogue } from "#harness/requirements/catalogue";
-import { type CheckIndex, indexChecks } from "#harness/requirements/check-index";
-import type { Requirement } from "#harness/requirements/requirement";
-import { selectRequirements } from "#harness/requirements/select";
 import { newRunId } from "#harness/results/ids";
 import type { CheckResult, Evidence } from "#harness/results/outcome";
 import { RunRegistry } from "#harness/runs/registry";
-import { didYouMean } from "#harness/suggest";
 import { serveControl } from "#harness/world/control";
 import type { CheckReport, RunInfo } from "#harness/world/run-info";
-import { TOPOLOGIES } from "#scenarios/topologies/topologies";
+import { containerSettings } from "./containers.ts";
 import { DeploymentPool, describeDeployment } from "./control.ts";
-import { type CheckPlan, planChecks } from "./plan.ts";
+import { PostTest } from "./post-test.ts";
 import { Progress } from "./progress.ts";
+import type { Selected } from "./select.ts";
 import { abortOnSignals, ROOT, Verdicts } from "./session.ts";
 import { runVitest } from "./vitest.ts";
-
-export interface Selected {
-  readonly catalogue: Catalogue;
-  readonly plan: CheckPlan;
-  readonly servers: ReadonlyMap<string, ServerSpec>;
-}
-
-/** Everything that can be wrong with a command line is found here, before anything starts. */
-export async function select(settings: Settings, ids: readonly string[]): Promise<Selected> {
-  const [catalogue, index] = await Promise.all([loadCatalogue(), indexChecks()]);
-  const chosen = selectRequirements(catalogue, {
-    ...(ids.length === 0 ? {} : { ids }),
-    ...(settings.suite.length === 0 ? {} : { suites: settings.suite }),
-    ...(settings.level.length === 0 ? {} : { levels: settings.level }),
-  });
-  const asked = settings.topology;
-  const topology = TOPOLOGIES.find(({ name }) => name === asked);
-  if (asked !== undefined && topology === undefined) {
-    throw new HarnessError("BAD_USAGE", {
-      what: `there is no topology ${asked}`,
-      next: didYouMean(
-        asked,
-        TOPOLOGIES.map(({ name }) => name),
-      ),
-    });
-  }
-  const specs = settings.hs.map((text) => parseServerSpec(text));
-  const known = new Set(TOPOLOGIES.flatMap((candidate) => candidate.servers));
-  for (const { role } of specs) {
-    if (role !== undefined && !known.has(role)) {
-      throw new HarnessError("BAD_USAGE", {
-        what: `no topology has a server ${role}`,
-        next: didYouMean(role, known),
-      });
-    }
-  }
-  const requirements = sharded(chosen, index, settings.shard);
-  const plan = planChecks(
-    requirements,
-    index.checks,
-    TOPOLOGIES,
-    topology ?? topologyForUrl(specs),
-  );
-  const servers = assignServers(specs, plan.topology.servers);
-  for (const spec of servers.values()) {
-    if (!DRIVERS.some((driver) => driver.accepts(spec))) {
-      throw new HarnessError("BAD_USAGE", {
-        what: `no driver starts ${spec.text}`,
-        next: `known forms: ${DRIVERS.flatMap(({ usage }) => usage).join(", ")}`,
-      });
-    }
-  }
-  return { catalogue, plan, servers };
-}
-
-/** The i-th of n parts of the requirements that have checks; together the parts are all of them. */
-function sharded(
-  requirements: readonly Requirement[],
-  { checks }: CheckIndex,
-  shard: Settings["shard"],
-): readonly Requirement[] {
-  if (shard === undefined) return requirements;
-  const checked = new Set(checks.map(({ id }) => id));
-  return requirements
-    .filter(({ id }) => checked.has(id))
-    .filter((_, at) => at % shard.count === shard.index - 1);
-}
-
-/** One running server can not be two: without a second spec, only what one server shows is checked. */
-function topologyForUrl(specs: readonly ServerSpec[]) {
-  const isSingle =
-    specs.length === 1 && specs[0]?.substrate === "url" && specs[0].role === undefined;
-  return isSingle ? TOPOLOGIES.find(({ name }) => name === "one") : undefined;
-}
 
 export interface Execution {
   readonly selected: Selected;
@@ -120,10 +43,14 @@ export interface Executed {
   readonly evidence: readonly Evidence[];
   readonly reports: readonly CheckReport[];
   readonly wasInterrupted: boolean;
-  /** Why nothing could be checked, when the servers did not start. */
+  /** Why the run did not come to its end: servers that did not start, or something of ours that broke. */
   readonly trouble: unknown;
   readonly notes: readonly string[];
+  /** Last lines by role, when they were asked for. */
+  readonly serverLogs: ReadonlyMap<string, readonly string[]>;
 }
+
+const LOG_LINES = 50;
 
 export function newRun(settings: Settings): Pick<Execution, "runId" | "seed" | "runDirectory"> {
   const runId = newRunId();
@@ -160,6 +87,7 @@ export async function execute(execution: Execution): Promise<Executed> {
       registry,
       traceFolder,
       logFolder,
+      containers: containerSettings(settings),
       startTimeoutMs: settings.spawnTimeoutMs,
       signal,
       progress: (line) => progress.stage(line),
@@ -170,28 +98,32 @@ export async function execute(execution: Execution): Promise<Executed> {
       },
     },
   );
-  const nothing = { deployment: undefined, results: [], evidence: [], reports: [], notes };
+  const verdicts = new Verdicts(plan, settings.repeat);
+  const judged: CheckResult[] = [];
+  const serverLogs = new Map<string, readonly string[]>();
+  const bail = new AbortController();
+  const stop = AbortSignal.any([signal, bail.signal]);
+  let failures = 0;
+  const keep = (raw: CheckResult, evidence: Evidence | undefined) => {
+    const result = execution.judge(raw, evidence);
+    judged.push(result);
+    execution.onResult(result, evidence);
+    progress.finished(result, {
+      pending: () => verdicts.pending(),
+      stack: settings.debug ? evidence?.stack : undefined,
+    });
+    if (result.outcome === "fail" && ++failures === settings.bail) bail.abort();
+    return result;
+  };
+  let deployment: Deployment | undefined;
+  let trouble: unknown;
   try {
-    let deployment: Deployment;
-    try {
-      await prepare(servers, signal, (line) => progress.stage(line));
-      deployment = await pool.startMain();
-    } catch (trouble) {
-      return { ...nothing, wasInterrupted: signal.aborted, trouble };
-    }
+    await prepare(servers, signal, (line) => progress.stage(line));
+    deployment = await untilAborted(pool.startMain(), signal);
+    verdicts.deployment = deployment.facts.name;
     execution.onDeployed(deployment);
-    const verdicts = new Verdicts(deployment.facts.name, plan, settings.repeat);
     await using control = await serveControl(pool.control);
-    const bail = new AbortController();
-    let failures = 0;
-    const judged: CheckResult[] = [];
-    const keep = (raw: CheckResult, evidence: Evidence | undefined) => {
-      const result = execution.judge(raw, evidence);
-      judged.push(result);
-      execution.onResult(result, evidence);
-      progress.finished(result, () => verdicts.pending());
-      if (result.outcome === "fail" && ++failures === settings.bail) bail.abort();
-    };
+    await using postTest = postTestOf(deployment, settings, signal, note);
     await runVitest({
       root: ROOT,
       files: plan.files,
@@ -201,14 +133,19 @@ export async function execute(execution: Execution): Promise<Executed> {
         Math.max(2, os.availableParallelism()),
       ),
       concurrency: settings.concurrency,
-      signal: AbortSignal.any([signal, bail.signal]),
+      signal: stop,
       onReport: (report) => {
+        // Its servers are being taken down: what it says now is no verdict.
+        if (signal.aborted) return;
         const { result, evidence } = verdicts.add(report, settings.repeat);
-        keep(result, evidence);
+        const { outcome, requirement, check } = keep(result, evidence);
+        if (outcome === "skip") return;
+        const hasFailed = ["fail", "error", "xfail"].includes(outcome);
+        postTest?.checkEnded(`${requirement} ${check}`, hasFailed);
       },
       onBroken: (what) => {
         verdicts.broke(what);
-        progress.note(`the runner broke: ${what}`);
+        if (!signal.aborted) note(`the runner broke: ${what}`);
       },
       info: {
         runId,
@@ -224,30 +161,34 @@ export async function execute(execution: Execution): Promise<Executed> {
         mode,
       },
     });
-    for (const missing of verdicts.close(signal.aborted || bail.signal.aborted))
-      keep(missing, undefined);
+  } catch (error) {
+    trouble = signal.aborted ? undefined : error;
+  }
+  // A command line that is wrong makes no results: nothing was to be checked.
+  if (trouble === undefined || exitCodeOf(trouble) !== 2) {
+    for (const missing of verdicts.close(stop.aborted, trouble)) keep(missing, undefined);
+  }
+  if (deployment !== undefined && !signal.aborted) {
+    if (settings.printServerLogs) {
+      for (const { role, server } of deployment.servers.values())
+        serverLogs.set(role, (await server.capabilities.hasLogs?.tail(LOG_LINES)) ?? []);
+    }
     const hasFailed = judged.some(({ outcome }) => outcome === "fail" || outcome === "error");
-    if ((settings.keep || (settings.keepOnFailure && hasFailed)) && !signal.aborted) {
+    if (settings.keep || (settings.keepOnFailure && hasFailed)) {
       await keepRunning(deployment, signal, (line) => progress.note(line));
     }
-    return {
-      deployment: deployment.facts,
-      results: judged,
-      evidence: verdicts.evidence,
-      reports: verdicts.reports,
-      wasInterrupted: signal.aborted,
-      trouble: undefined,
-      notes,
-    };
-  } catch (trouble) {
-    return {
-      ...nothing,
-      wasInterrupted: signal.aborted,
-      trouble: signal.aborted ? signal.reason : trouble,
-    };
-  } finally {
-    release();
   }
+  release();
+  return {
+    deployment: deployment?.facts,
+    results: judged,
+    evidence: verdicts.evidence,
+    reports: verdicts.reports,
+    wasInterrupted: signal.aborted,
+    trouble,
+    notes,
+    serverLogs,
+  };
 }
 
 /** Makes what the servers need, each spec once. */
@@ -281,8 +222,4 @@ async function keepRunning(
   await new Promise<void>((resolve) =>
     signal.addEventListener("abort", () => resolve(), { once: true }),
   );
-}
-
-export function troubleText(trouble: unknown): string {
-  return trouble instanceof HarnessError ? trouble.message : describe(trouble);
 }

@@ -11,6 +11,8 @@ export interface ReadyOptions {
   readonly signal: AbortSignal;
   /** Resolves when the server ended before it was ready. */
   readonly exit: Promise<string>;
+  /** Has to be true as well, for images that have a health check. */
+  readonly isHealthy?: () => Promise<boolean>;
   readonly tail: () => Promise<readonly string[]>;
 }
 
@@ -23,7 +25,7 @@ const POLL_MS = 20;
  * @throws HarnessError HS_DID_NOT_START when it ends or the time is over, with its last log lines.
  */
 export async function waitUntilReady(options: ReadyOptions): Promise<void> {
-  const { role, address, timeoutMs, signal, exit, tail } = options;
+  const { role, address, timeoutMs, signal, exit, isHealthy, tail } = options;
   const deadline = Date.now() + timeoutMs;
   let ended: string | undefined;
   let last = "no answer yet";
@@ -47,8 +49,9 @@ export async function waitUntilReady(options: ReadyOptions): Promise<void> {
         signal,
       });
       await body.dump();
-      if (statusCode === 200) return;
-      last = `status ${statusCode}`;
+      if (statusCode !== 200) last = `status ${statusCode}`;
+      else if ((await isHealthy?.()) === false) last = "the image's health check does not pass";
+      else return;
     } catch (error) {
       last = error instanceof Error ? error.message : String(error);
     }

@@ -3,7 +3,8 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
-import type { AppserviceRegistration, Feature, NetworkPlan } from "#harness/deployment/contract";
+import { registrationOf } from "#drivers/substrates/registration";
+import type { Feature, NetworkPlan } from "#harness/deployment/contract";
 
 const HERE = import.meta.dirname;
 
@@ -67,24 +68,6 @@ export function writeConfiguration(plan: ConfigurationPlan): string {
   // JSON is YAML, and has no surprises in strings.
   write(inFolder("homeserver.yaml"), configuration);
   return inFolder("homeserver.yaml");
-}
-
-/** A registration file's content, with the run's application service at this host. */
-export function registrationOf(appservice: AppserviceRegistration, host: string): unknown {
-  const { id, port, asToken, hsToken, senderLocalpart, prefix } = appservice;
-  return {
-    id,
-    url: `http://${host}:${port}`,
-    as_token: asToken,
-    hs_token: hsToken,
-    sender_localpart: senderLocalpart,
-    rate_limited: false,
-    namespaces: {
-      users: [{ exclusive: true, regex: `@${prefix}.*` }],
-      aliases: [{ exclusive: true, regex: `#${prefix}.*` }],
-      rooms: [],
-    },
-  };
 }
 
 const LOGGING = {

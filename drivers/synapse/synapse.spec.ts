@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { RunningServer } from "#harness/deployment/contract";
+import { NO_CONTAINER_SETTINGS, type RunningServer } from "#harness/deployment/contract";
 import { CertificateAuthority } from "#harness/gateway/ca";
 import { createClient } from "#harness/http/client";
 import { synapse } from "./index.ts";
@@ -30,6 +30,7 @@ beforeAll(async () => {
   server = await synapse.start({
     runId: "spec",
     role: "hs1",
+    name: "spec-hs1",
     spec,
     features: [],
     workFolder: path.join(folder, "hs1"),
@@ -37,6 +38,7 @@ beforeAll(async () => {
     network: {
       ca: { certificate: ca.certificate, privateKey: ca.privateKey, file: caFile },
       proxyPort: 9,
+      peers: [],
       listenOn: async () => undefined,
       appservice: {
         id: "a",
@@ -47,6 +49,7 @@ beforeAll(async () => {
         prefix: "as_",
       },
     },
+    containers: NO_CONTAINER_SETTINGS,
     startTimeoutMs: 60_000,
     signal,
     progress: () => undefined,

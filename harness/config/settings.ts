@@ -254,32 +254,27 @@ const TABLE: { readonly [Name in SettingName]: Row<Settings[Name]> } = {
     ...row("containers", "--share-env-prefix <prefix>", value.text, undefined),
     help: "hand variables with this prefix to containers, without the prefix",
     complement: { env: ["COMPLEMENT_SHARE_ENV_PREFIX"] },
-    pending: "notice",
   },
   hostMounts: {
     ...row("containers", "--host-mounts <mount>[]", value.mounts, []),
     help: "host:container[:ro], mounted into every container",
     complement: { env: ["COMPLEMENT_HOST_MOUNTS"] },
-    pending: "notice",
   },
   containerCpuCores: {
     ...row("containers", "--container-cpu-cores <f>", value.number(0, 1024), 0),
     help: "cores that each container may use, 0.5 being half of one; 0: no limit",
     // The first is our digest's name for it, the second Complement's own documentation's.
     complement: { env: ["COMPLEMENT_CONTAINER_CPU_CORES", "COMPLEMENT_CONTAINER_CPUS"] },
-    pending: "notice",
   },
   containerMemory: {
     ...row("containers", "--container-memory <size>", value.bytes, 0),
     help: "memory that each container may use, such as 512MiB; 0: no limit",
     complement: { env: ["COMPLEMENT_CONTAINER_MEMORY"] },
-    pending: "notice",
   },
   hostnameRunningCrucible: {
     ...row("containers", "--hostname-running-crucible <name>", value.text, "host.docker.internal"),
     help: "this machine's name as containers see it",
     complement: { env: ["COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT"] },
-    pending: "notice",
   },
 };
 

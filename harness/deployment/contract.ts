@@ -5,9 +5,14 @@
  * checks and chaos ask for.
  */
 import type { ServerSpec } from "#harness/config/driver-spec";
+import type { HostMount } from "#harness/config/values";
 
 /** Names of what a deployment may be asked to switch on; a driver ignores none in silence, see `ConfiguresFeatures`. */
 export type Feature = "rate-limits";
+
+export function isFeature(word: string): word is Feature {
+  return word === "rate-limits";
+}
 
 /** Everything a driver needs to start one homeserver. */
 export interface StartContext {
@@ -15,6 +20,8 @@ export interface StartContext {
   readonly runId: string;
   /** `hs1`, `hs2`, …: also the host part of the server name. */
   readonly role: string;
+  /** Unique within the run: the deployment and the role, for names of containers and networks. */
+  readonly name: string;
   readonly spec: ServerSpec;
   readonly features: readonly Feature[];
   /** Private folder for data, removed with the run. Exists. */
@@ -22,6 +29,7 @@ export interface StartContext {
   /** The server's log; the driver appends standard output and error to it. */
   readonly logFile: string;
   readonly network: NetworkPlan;
+  readonly containers: ContainerSettings;
   /** Upper bound for start-up, milliseconds. */
   readonly startTimeoutMs: number;
   readonly signal: AbortSignal;
@@ -33,13 +41,39 @@ export interface StartContext {
   readonly onUnexpectedExit: (how: string) => void;
 }
 
+/** What the user asked for all containers. */
+export interface ContainerSettings {
+  readonly env: Readonly<Record<string, string>>;
+  readonly mounts: readonly HostMount[];
+  /** 0: no limit. */
+  readonly cpuCores: number;
+  /** 0: no limit. */
+  readonly memoryBytes: number;
+  /** This machine's name as containers see it. */
+  readonly hostname: string;
+}
+
+export const NO_CONTAINER_SETTINGS: ContainerSettings = {
+  env: {},
+  mounts: [],
+  cpuCores: 0,
+  memoryBytes: 0,
+  hostname: "host.docker.internal",
+};
+
 /** The gateway as one homeserver sees it. */
 export interface NetworkPlan {
   /** The run's certificate authority, PEM. */
   readonly ca: { readonly certificate: string; readonly privateKey: string; readonly file: string };
   /** Port of this server's own forward proxy on the gateway: everything it sends to other servers goes there. */
   readonly proxyPort: number;
-  /** Makes the gateway listen on this address too, for containers that reach the host by their bridge. */
+  /** Roles of the other servers. */
+  readonly peers: readonly string[];
+  /**
+   * Makes the gateway listen on this address too, for containers that reach the host by their bridge: the proxy, the
+   * application service, and port 8448 for servers that ignore proxies. The address must be of a network that only this
+   * server is on.
+   */
   readonly listenOn: (address: string) => Promise<void>;
   readonly appservice: AppserviceRegistration;
 }
@@ -60,6 +94,8 @@ export interface RunningServer extends AsyncDisposable {
   readonly role: string;
   /** As in user ids, port included. */
   readonly serverName: string;
+  /** When it runs in one. */
+  readonly containerId?: string;
   /** Where the gateway reaches it now. Read anew for each connection: ports of containers move at restarts. */
   readonly client: () => Address;
   readonly federation: () => Address;

@@ -11,6 +11,7 @@ import type { RunRegistry } from "#harness/runs/registry";
 import type {
   Address,
   AppserviceRegistration,
+  ContainerSettings,
   Driver,
   Feature,
   RunningServer,
@@ -31,6 +32,7 @@ export interface DeploymentContext {
   readonly registry: RunRegistry;
   readonly traceFolder: string;
   readonly logFolder: string;
+  readonly containers: ContainerSettings;
   readonly startTimeoutMs: number;
   readonly signal: AbortSignal;
   readonly progress: (line: string) => void;
@@ -203,6 +205,7 @@ async function startServer(
   running = await driver.start({
     runId: context.registry.runId,
     role,
+    name: `${plan.id}-${role}`,
     spec,
     features: plan.features,
     workFolder: context.registry.workFolder(`${plan.id}-${role}`),
@@ -214,9 +217,11 @@ async function startServer(
         file: parts.caFile,
       },
       proxyPort: links.proxyPort,
+      peers: [...plan.servers.keys()].filter((peer) => peer !== role),
       listenOn: (address) => parts.gateway.listenOn(role, address),
       appservice: parts.appservice,
     },
+    containers: context.containers,
     startTimeoutMs: context.startTimeoutMs,
     signal: context.signal,
     progress: context.progress,

@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { ProxyAgent, request } from "undici";
+import { Agent, ProxyAgent, request } from "undici";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { CertificateAuthority } from "./ca.ts";
 import type { Exchange } from "./exchange.ts";
@@ -207,4 +207,29 @@ test("a server that is not there is a broken connection, not an answer", async (
   const links = await gateway.addServer("hs3");
   await expect(request(`${links.clientUrl}/x`)).rejects.toThrow();
   expect((await traced())[0]?.error).toContain("hs3 has not been started yet");
+});
+
+test("a server that ignores proxies is known by the address that it calls", async () => {
+  await gateway.listenOn("hs1", "127.88.1.1");
+  await gateway.listenOn("hs2", "127.88.1.2");
+  const askFrom = async (address: string, host: string) => {
+    const agent = new Agent({
+      connect: {
+        ca: ca.certificate,
+        lookup: (_host, _options, found) => found(null, [{ address, family: 4 }]),
+      },
+    });
+    try {
+      const { body } = await request(`https://${host}:8448/_matrix/federation/v1/version`, {
+        dispatcher: agent,
+      });
+      await body.dump();
+    } finally {
+      await agent.close();
+    }
+  };
+  await askFrom("127.88.1.1", "hs2");
+  await askFrom("127.88.1.2", "hs1");
+  expect(trace.map(({ from, to }) => `${from} to ${to}`)).toEqual(["hs1 to hs2", "hs2 to hs1"]);
+  await expect(askFrom("127.88.1.1", "hs9")).rejects.toThrow();
 });

@@ -7,8 +7,8 @@
  * directed link is known.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
-import { TLSSocket } from "node:tls";
+import type { AddressInfo, Server as NetServer, Socket } from "node:net";
+import { createServer as createTlsServer, TLSSocket } from "node:tls";
 import { type Dispatcher, Pool } from "undici";
 import type { Address } from "#harness/deployment/contract";
 import { HarnessError } from "#harness/errors";
@@ -39,15 +39,18 @@ export interface GatewayOptions {
 }
 
 const LOOPBACK = "127.0.0.1";
+/** Where servers look for each other unless told otherwise (server-server API §Resolving server names). */
+const FEDERATION_PORT = 8448;
 
 export class Gateway implements AsyncDisposable {
   readonly rules = new RuleBook();
   readonly #options: GatewayOptions;
   readonly #endpoints = new Map<string, Endpoint>();
   readonly #pools = new Map<string, Pool>();
-  readonly #servers = new Set<Server>();
+  readonly #servers = new Set<NetServer>();
   readonly #sockets = new Set<Socket>();
-  readonly #proxies = new Map<string, Server[]>();
+  readonly #proxies = new Map<string, Server>();
+  readonly #sinks: Server[] = [];
   readonly #context: ForwardContext;
   readonly #routes = new WeakMap<object, Route>();
   readonly #tunnels: Server;
@@ -69,7 +72,7 @@ export class Gateway implements AsyncDisposable {
     const peer = await this.#listen(this.#route("client", role, (end) => end.federation()));
     const proxy = this.#proxy(role);
     await listen(proxy, 0, LOOPBACK);
-    this.#proxies.set(role, [proxy]);
+    this.#proxies.set(role, proxy);
     return {
       clientUrl: `http://${LOOPBACK}:${portOf(client)}`,
       federationUrl: `http://${LOOPBACK}:${portOf(peer)}`,
@@ -77,13 +80,23 @@ export class Gateway implements AsyncDisposable {
     };
   }
 
-  /** Makes a server's proxy answer on a further address of this machine, same port, for containers behind a bridge. */
+  /**
+   * Makes what this server calls answer on a further address of this machine, which no other server may use: its proxy
+   * and every sink on their own ports, and federation with TLS on 8448 for servers that ignore proxies. There the address
+   * tells the sender, and the name that TLS asks for tells the receiver.
+   */
   async listenOn(role: string, address: string): Promise<void> {
-    const [first] = this.#proxies.get(role) ?? [];
-    if (first === undefined) throw new Error(`the gateway has no server ${role}`);
-    const extra = this.#proxy(role);
-    await listen(extra, portOf(first), address);
-    this.#proxies.get(role)?.push(extra);
+    const proxy = this.#proxies.get(role);
+    if (proxy === undefined) throw new Error(`the gateway has no server ${role}`);
+    await listen(this.#proxy(role), portOf(proxy), address);
+    for (const sink of this.#sinks) {
+      await listen(
+        this.#server((request, response) => sink.emit("request", request, response)),
+        portOf(sink),
+        address,
+      );
+    }
+    await listen(this.#federationByName(role), FEDERATION_PORT, address);
   }
 
   /** Tells where a server answers; may be called again. */
@@ -95,11 +108,7 @@ export class Gateway implements AsyncDisposable {
    * A listener whose receiver the caller changes: for what servers call that is no server, such as an application
    * service. Without an upstream it answers 200 `{}`.
    */
-  async addSink(
-    name: string,
-    upstream: () => Address | undefined,
-    addresses: readonly string[] = [],
-  ): Promise<number> {
+  async addSink(name: string, upstream: () => Address | undefined): Promise<number> {
     const server = this.#server((request, response) => {
       const address = upstream();
       if (address === undefined) {
@@ -115,12 +124,7 @@ export class Gateway implements AsyncDisposable {
       );
     });
     await listen(server, 0, LOOPBACK);
-    for (const address of addresses) {
-      const extra = this.#server((request, response) => {
-        server.emit("request", request, response);
-      });
-      await listen(extra, portOf(server), address);
-    }
+    this.#sinks.push(server);
     return portOf(server);
   }
 
@@ -191,12 +195,14 @@ export class Gateway implements AsyncDisposable {
       },
       handler,
     );
-    server.on("connection", (socket) => {
-      this.#sockets.add(socket);
-      socket.once("close", () => this.#sockets.delete(socket));
-    });
+    server.on("connection", (socket) => this.#track(socket));
     this.#servers.add(server);
     return server;
+  }
+
+  #track(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once("close", () => this.#sockets.delete(socket));
   }
 
   #proxy(role: string): Server {
@@ -207,6 +213,24 @@ export class Gateway implements AsyncDisposable {
     server.on("connect", (request: IncomingMessage, socket: Socket, head: Buffer) => {
       void this.#tunnel(role, request.url ?? "", socket, head);
     });
+    return server;
+  }
+
+  /** TLS by the name that the sender asks for; a name that nobody has ends the handshake. */
+  #federationByName(from: string): NetServer {
+    const server = createTlsServer(
+      {
+        ALPNProtocols: ["http/1.1"],
+        SNICallback: (name, done) => {
+          if (!this.#endpoints.has(name)) return done(new Error(`no such host ${name}`));
+          this.#options.ca.contextFor(name).then((context) => done(null, context), done);
+        },
+      },
+      (tls) => this.#adopt(tls, from, tls.servername === false ? "" : (tls.servername ?? "")),
+    );
+    server.on("connection", (socket) => this.#track(socket));
+    server.on("tlsClientError", (_, tls) => tls.destroy());
+    this.#servers.add(server);
     return server;
   }
 
@@ -239,6 +263,11 @@ export class Gateway implements AsyncDisposable {
       ALPNProtocols: ["http/1.1"],
     });
     tls.on("error", () => tls.destroy());
+    this.#adopt(tls, from, host);
+  }
+
+  /** Serves what comes over a connection whose sender and receiver are known. */
+  #adopt(tls: TLSSocket, from: string, host: string): void {
     this.#routes.set(
       tls,
       this.#route(from, host, (end) => end.federation()),
@@ -256,7 +285,7 @@ export class Gateway implements AsyncDisposable {
   }
 }
 
-function listen(server: Server, port: number, address: string): Promise<void> {
+function listen(server: NetServer, port: number, address: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, address, 1024, () => {
@@ -266,17 +295,14 @@ function listen(server: Server, port: number, address: string): Promise<void> {
   });
 }
 
-function portOf(server: Server): number {
+function portOf(server: NetServer): number {
   return (server.address() as AddressInfo).port;
 }
 
-function closeServer(server: Server): Promise<void> {
+/** Its connections have been destroyed before. */
+function closeServer(server: NetServer): Promise<void> {
   return new Promise((resolve) => {
-    if (!server.listening) {
-      resolve();
-      return;
-    }
-    server.close(() => resolve());
-    server.closeAllConnections();
+    if (server.listening) server.close(() => resolve());
+    else resolve();
   });
 }
