@@ -1,9 +1,10 @@
 /** On a real engine, with the image of drivers/synapse/Dockerfile: `bash .ci/synapse-image.sh` builds it. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import Docker from "dockerode";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { builtName } from "#drivers/substrates/docker/build";
 import { RUN_LABEL, sweepEngine } from "#drivers/substrates/docker/engine";
 import { parseServerSpec, type ServerSpec } from "#harness/config/driver-spec";
 import { NO_CONTAINER_SETTINGS, type RunningServer } from "#harness/deployment/contract";
@@ -164,6 +165,33 @@ test("an image that is not there is a clear error, and so is an unknown option",
   );
   await expect(prepare(`docker:${IMAGE},shared-secrt=x`)).rejects.toThrow(/shared-secret/);
 });
+
+test("a folder with a Dockerfile is built, and a build that fails tells its last lines", async () => {
+  const good = path.join(folder, "good");
+  const bad = path.join(folder, "bad");
+  for (const [name, step] of [
+    [good, "RUN true"],
+    [bad, "RUN echo the reason && exit 3"],
+  ] as const) {
+    mkdirSync(name);
+    writeFileSync(path.join(name, "Dockerfile"), `FROM ${IMAGE}\n${step}\n`);
+  }
+  const seen: string[] = [];
+  const prepare = (text: string, isReuseAllowed: boolean) =>
+    complementImage.prepare(parseServerSpec(text), {
+      signal: signal(),
+      progress: (line) => seen.push(line),
+      isReuseAllowed,
+    });
+  await prepare(`docker:${good}`, false);
+  await prepare(`docker:${good}`, true);
+  expect(seen).toHaveLength(1);
+  await docker.getImage(builtName(good)).remove();
+  await expect(prepare(`docker:${bad}`, false)).rejects.toThrow(
+    /can not be built[\s\S]*the reason/,
+  );
+  await expect(prepare("docker:./docs", false)).rejects.toThrow(/no Dockerfile in .\/docs/);
+}, 60_000);
 
 test("an image that does not come up ends with its last words", async () => {
   const config = path.join(folder, "broken.yaml");

@@ -11,6 +11,7 @@ import { rm } from "node:fs/promises";
 import path from "node:path";
 import type Docker from "dockerode";
 import { stringify } from "yaml";
+import { buildImage, builtName, isFolder } from "#drivers/substrates/docker/build";
 import { Container } from "#drivers/substrates/docker/container";
 import { connectEngine, ensureImage, sweepEngine } from "#drivers/substrates/docker/engine";
 import { createNetworks } from "#drivers/substrates/docker/networks";
@@ -40,11 +41,14 @@ const OPTIONS = ["shared-secret", "config", "env.NAME"];
 
 export const complementImage = defineDriver({
   name: "complement-image",
-  usage: ["docker:<image>[,config=<file>][,env.NAME=value]"],
+  usage: ["docker:<image>", "docker:./<folder with a Dockerfile>"],
   accepts: ({ substrate }) => substrate === "docker",
-  prepare: async (spec, { progress }) => {
+  prepare: async (spec, { progress, isReuseAllowed = false }) => {
     optionsOf(spec);
-    await ensureImage(await connectEngine(), imageOf(spec), progress);
+    const docker = await connectEngine();
+    const { image: subject = "" } = spec;
+    if (isFolder(subject)) await buildImage(docker, { folder: subject, isReuseAllowed, progress });
+    else await ensureImage(docker, subject, progress);
   },
   start,
   sweep: sweepEngine,
@@ -187,7 +191,7 @@ function appserviceFile(appservice: AppserviceRegistration, host: string): Recor
 }
 
 function imageOf({ image = "" }: ServerSpec): string {
-  return image;
+  return isFolder(image) ? builtName(image) : image;
 }
 
 interface ImageOptions {

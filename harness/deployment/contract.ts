@@ -186,6 +186,8 @@ export interface Driver {
 }
 
 export interface PrepareContext {
+  /** Something that an earlier run built from source may serve again, however old: `--fast`. */
+  readonly isReuseAllowed?: boolean;
   readonly progress: (line: string) => void;
   readonly signal: AbortSignal;
 }

@@ -39,10 +39,7 @@ export async function ensureImage(
   if (await hasImage(docker, image)) return;
   progress(`pulling ${image} (once)`);
   try {
-    const stream = await docker.pull(image);
-    await new Promise<void>((resolve, reject) => {
-      docker.modem.followProgress(stream, (error) => (error === null ? resolve() : reject(error)));
-    });
+    await progressOf(docker, await docker.pull(image), () => undefined);
   } catch (cause) {
     throw new HarnessError("NO_IMAGE", {
       what: `the image ${image} is not there and can not be pulled`,
@@ -53,7 +50,31 @@ export async function ensureImage(
   }
 }
 
-async function hasImage(docker: Docker, image: string): Promise<boolean> {
+/**
+ * Follows a pull or a build to its end. What goes wrong half way is an entry of the stream, not a failed request.
+ *
+ * @param onLine called with each line of output
+ */
+export async function progressOf(
+  docker: Docker,
+  stream: NodeJS.ReadableStream,
+  onLine: (line: string) => void,
+): Promise<void> {
+  let failure: string | undefined;
+  await new Promise<void>((resolve, reject) => {
+    docker.modem.followProgress(
+      stream,
+      (error) => (error === null ? resolve() : reject(error)),
+      (entry: { stream?: string; error?: string }) => {
+        failure ??= entry.error;
+        for (const line of (entry.stream ?? "").split("\n")) if (line.trim() !== "") onLine(line);
+      },
+    );
+  });
+  if (failure !== undefined) throw new Error(failure);
+}
+
+export async function hasImage(docker: Docker, image: string): Promise<boolean> {
   try {
     await docker.getImage(image).inspect();
     return true;
