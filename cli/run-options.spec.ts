@@ -33,12 +33,10 @@ test("every setting has a flag that commander files under its name", () => {
   expect(SETTING_ROWS.map(({ name }) => name).filter((name) => !known.has(name))).toEqual([]);
 });
 
-test("help is grouped and says what is not acted on yet", () => {
+test("help is grouped and names variables and defaults", () => {
   const help = parse().helpInformation();
   expect(help).toContain("Options, servers:");
-  expect(help.replace(/\s+/g, " ")).toMatch(
-    /--tag <expression> .*\[CRUCIBLE_TAG\] \(not acted on yet\)/,
-  );
+  expect(help.replace(/\s+/g, " ")).toMatch(/--retry <n> .*\[CRUCIBLE_RETRY\] \(default: 0\)/);
 });
 
 test("an unknown flag is refused", () => {

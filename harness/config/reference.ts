@@ -79,9 +79,17 @@ function complementRows(): string[][] {
   );
 }
 
+/** Padded as the formatter would, so that formatting the repository does not make the page out of date. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.map(escapeCell).join(" | ")} |`;
-  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+  const escaped = [head, ...rows].map((cells) => cells.map(escapeCell));
+  const widths = head.map((_, at) =>
+    Math.max(3, ...escaped.map((cells) => cells[at]?.length ?? 0)),
+  );
+  const line = (cells: readonly string[]) =>
+    `| ${widths.map((width, at) => (cells[at] ?? "").padEnd(width)).join(" | ")} |`;
+  const [first = [], ...others] = escaped;
+  const rule = widths.map((width) => "-".repeat(width));
+  return [first, rule, ...others].map(line).join("\n");
 }
 
 function escapeCell(cell: string): string {

@@ -143,11 +143,6 @@ test("what has no effect is said, once", () => {
   ]);
 });
 
-test("a filter that nothing reads yet is refused rather than ignored", () => {
-  const error = refusal({ env: { CRUCIBLE_TAG: "slow" } });
-  expect(error.what).toMatch(/^env CRUCIBLE_TAG: tag is not acted on yet/);
-});
-
 test.each([
   [{ flags: { repeat: "0" } }, "BAD_USAGE", 'flag --repeat: repeat is "0"'],
   [{ flags: { level: ["MUSTY"] } }, "BAD_USAGE", "flag --level: level is MUSTY"],

@@ -109,12 +109,6 @@ function roleOf(variable: string): string | undefined {
 function parse(row: SettingRow, { raw, origin, translate }: Found): unknown {
   const place = origin.replace(/^file /, "");
   const code = origin.startsWith("flag ") ? "BAD_USAGE" : "BAD_CONFIG";
-  if (row.pending === "refuse") {
-    throw new HarnessError(code, {
-      what: `${place}: ${row.key} is not acted on yet, and a run without it would check something else`,
-      next: "name requirement ids or globs as arguments, for example 'CS.push.*'",
-    });
-  }
   try {
     return row.parse(translate === undefined ? raw : translate(String(raw)));
   } catch (error) {

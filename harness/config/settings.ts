@@ -85,11 +85,8 @@ interface Row<Value> {
     readonly env: readonly string[];
     readonly translate?: (value: string) => unknown;
   };
-  /**
-   * Nothing reads the setting yet. `notice`: giving it is only remarked on. `refuse`: it would narrow what runs, so a
-   * run that ignored it would mislead. Remove the mark in the change that makes the setting work.
-   */
-  readonly pending?: "notice" | "refuse";
+  /** Nothing reads the setting yet: giving it is only remarked on. Remove the mark when it works. */
+  readonly pending?: "notice";
 }
 
 export interface SettingRow extends Row<unknown> {
@@ -144,7 +141,6 @@ const TABLE: { readonly [Name in SettingName]: Row<Settings[Name]> } = {
   id: {
     ...row("selection", "--id <glob>[]", value.names, []),
     help: "only requirements with these ids, the same as naming them as arguments",
-    pending: "refuse",
   },
   level: {
     ...row("selection", "--level <level>[]", value.namesOf(LEVELS), []),
@@ -152,8 +148,7 @@ const TABLE: { readonly [Name in SettingName]: Row<Settings[Name]> } = {
   },
   tag: {
     ...row("selection", "--tag <expression>", value.text, undefined),
-    help: "only checks whose tags match, with and, or, not",
-    pending: "refuse",
+    help: "only requirements whose tags match: login and not (may or sensitive)",
   },
   shard: {
     ...row("selection", "--shard <i/n>", value.shard, undefined),
@@ -234,21 +229,18 @@ const TABLE: { readonly [Name in SettingName]: Row<Settings[Name]> } = {
   },
   debug: {
     ...row("output", "--debug", value.boolean, false),
-    help: "print stack traces",
+    help: "print where checks and errors came from, as stack traces",
     complement: { env: ["COMPLEMENT_DEBUG"], translate: isOne },
-    pending: "notice",
   },
   printServerLogs: {
     ...row("output", "--print-server-logs", value.boolean, false),
     help: "print the servers' last log lines at the end; they are in the run directory in any case",
     complement: { env: ["COMPLEMENT_ALWAYS_PRINT_SERVER_LOGS"], translate: isOne },
-    pending: "notice",
   },
   postTestScript: {
     ...row("output", "--post-test-script <path>", value.text, undefined),
-    help: "run it with server, check and failed for each check that ended",
+    help: "run it for each check and server, with container id or role, check, and whether it failed",
     complement: { env: ["COMPLEMENT_POST_TEST_SCRIPT"] },
-    pending: "notice",
   },
   shareEnvPrefix: {
     ...row("containers", "--share-env-prefix <prefix>", value.text, undefined),

@@ -22,7 +22,7 @@ test("selects all but the retired ones unless narrowed", () => {
   expect(listRequirements(catalogue, { ids: ["CS.login.*"] })).toHaveLength(2);
 });
 
-test("narrows by globs, ids, suites and levels together", () => {
+test("narrows by globs, ids, suites, levels and tags together", () => {
   expect(select({ ids: ["CS.push.*"] })).toEqual(["CS.push.counts", "CS.push.rules"]);
   expect(select({ ids: ["*.push.*"], suites: ["msc1"] })).toEqual(["MSC1.push.x"]);
   expect(select({ ids: ["CS.login.password", "CS.p*s"], levels: ["must"] })).toEqual([
@@ -30,6 +30,7 @@ test("narrows by globs, ids, suites and levels together", () => {
     "CS.login.password",
   ]);
   expect(select({ ids: ["CS.login.*"], suites: ["msc1"] })).toEqual([]);
+  expect(select({ ids: ["*.push.*"], tag: "must and not msc1" })).toEqual(["CS.push.counts"]);
 });
 
 test.each<[Selection, string, string]>([

@@ -1,9 +1,10 @@
-/** Choosing requirements by id, glob, suite and level. */
+/** Choosing requirements by id, glob, suite, level and tags. */
 import { HarnessError } from "#harness/errors";
 import { LEVELS, type Level } from "#harness/results/outcome";
 import { didYouMean } from "#harness/suggest";
 import type { Catalogue } from "./catalogue.ts";
 import type { Requirement } from "./requirement.ts";
+import { tagFilter } from "./tags.ts";
 
 /** What is given narrows; an absent or empty list does not. */
 export interface Selection {
@@ -12,12 +13,14 @@ export interface Selection {
   readonly suites?: readonly string[];
   /** Exactly these levels, in any case of letters. */
   readonly levels?: readonly string[];
+  /** Expression over tags, see `tagFilter`. */
+  readonly tag?: string;
 }
 
 /**
  * The requirements of a selection, in catalogue order, retired ones left out.
- * Throws BAD_USAGE for an unknown suite, level or id, and for a glob that matches no id. A selection of known words
- * that have nothing in common is empty, not an error.
+ * Throws BAD_USAGE for an unknown suite, level, id or tag, and for a glob that matches no id. A selection of known
+ * words that have nothing in common is empty, not an error.
  */
 export function selectRequirements(
   catalogue: Catalogue,
@@ -43,12 +46,17 @@ export function listRequirements(
   for (const suite of suites ?? []) requireKnown("suite", suite, catalogue.suites);
   const levels = given(selection.levels)?.map(levelOf);
   const matchers = given(selection.ids)?.map((pattern) => matcherOf(catalogue, pattern));
-  return catalogue.requirements.filter(
-    ({ id, suite, level }) =>
+  const { tag } = selection;
+  const hasTags = tag === undefined ? undefined : tagFilter(tag, catalogue.requirements);
+  return catalogue.requirements.filter((requirement) => {
+    const { id, suite, level } = requirement;
+    return (
       (suites === undefined || suites.includes(suite)) &&
       (levels === undefined || levels.includes(level)) &&
-      (matchers === undefined || matchers.some((matches) => matches(id))),
-  );
+      (matchers === undefined || matchers.some((matches) => matches(id))) &&
+      (hasTags === undefined || hasTags(requirement))
+    );
+  });
 }
 
 /** The requirement of that id; BAD_USAGE with the nearest one when there is none. */
