@@ -1,17 +1,9 @@
 /** Entry point: commands, help, and the translation of errors into exit codes. */
 import { Command, CommanderError } from "commander";
-import { describe, HarnessError, type HarnessErrorCode } from "#harness/errors";
+import { HarnessError } from "#harness/errors";
 import { didYouMean } from "#harness/suggest";
 import { colour, remark } from "./io.ts";
-
-/** 0 as expected, 1 regressions, 2 usage or configuration, 3 infrastructure, 4 nothing ran, 130 interrupted. */
-const EXIT_CODES: Readonly<Partial<Record<HarnessErrorCode, number>>> = {
-  BAD_USAGE: 2,
-  BAD_CONFIG: 2,
-  BAD_FILE: 2,
-  NOTHING_RAN: 4,
-  INTERRUPTED: 130,
-};
+import { exitCodeOf, troubleText } from "./trouble.ts";
 
 /** Loaded only when they are called: `list` has to answer faster than Vitest or Docker's client load. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -65,24 +57,17 @@ function strict(command: Command): Command {
   return command;
 }
 
-function exitCodeOf(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  if (error instanceof HarnessError) return EXIT_CODES[error.code] ?? 3;
-  return 3;
-}
-
 if (import.meta.main) {
+  // What nobody waits for and nobody catches: results on disk stay, and 1 would mean a regression.
+  process.on("uncaughtException", (error) => {
+    remark(`${colour.red("error")} ${troubleText(error)}`);
+    process.exit(3);
+  });
   try {
     await main(process.argv.slice(2));
   } catch (error) {
     process.exitCode = exitCodeOf(error);
-    if (error instanceof CommanderError) {
-      // Commander has already said it.
-    } else if (error instanceof HarnessError) {
-      remark(`${colour.red("error")} ${error.message}`);
-    } else {
-      remark(`${colour.red("error")} crucible itself failed: ${describe(error)}`);
-      if (error instanceof Error) remark(error.stack ?? "");
-    }
+    // Commander has already said its own.
+    if (!(error instanceof CommanderError)) remark(`${colour.red("error")} ${troubleText(error)}`);
   }
 }

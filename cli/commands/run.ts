@@ -2,19 +2,23 @@ import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { Command } from "commander";
 import { colour, print, printJson, remark } from "#cli/io";
-import { execute, newRun, type Selected, select, troubleText } from "#cli/run/execute";
+import { type Executed, execute, newRun } from "#cli/run/execute";
 import { showMutants } from "#cli/run/mutants";
+import { type Selected, select } from "#cli/run/select";
 import { harnessVersion, ROOT } from "#cli/run/session";
 import { addRunOptions, settingsOf } from "#cli/run-options";
+import { exitCodeOf, showStacks, troubleText } from "#cli/trouble";
 import { kebab, type Resolved, type SettingName, type Settings } from "#harness/config/settings";
 import type { Deployment } from "#harness/deployment/deployment";
 import { HarnessError } from "#harness/errors";
+import { scrub } from "#harness/gateway/scrub";
 import type { CheckResult, RunHeader } from "#harness/results/outcome";
 import { RunDirectory, readRun } from "#harness/results/run-directory";
 import { baselineText } from "#reports/baseline/baseline";
 import { diffRuns } from "#reports/baseline/diff";
 import { applyManifest, disabledBy } from "#reports/expectations/apply";
 import { type Manifest, readManifest } from "#reports/expectations/manifest";
+import { tame } from "#reports/finding";
 import { renderConsole } from "#reports/render/console";
 import { renderDiff } from "#reports/render/diff";
 import { renderJunit } from "#reports/render/junit";
@@ -66,16 +70,18 @@ Examples:
 
 async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags): Promise<number> {
   const settings = resolved.settings.certify
-    ? { ...resolved.settings, strict: true, level: [], expect: "none" }
+    ? { ...resolved.settings, strict: true, level: [], tag: undefined, expect: "none" }
     : resolved.settings;
   for (const notice of resolved.notices) remark(notice);
+  if (settings.debug) showStacks();
   const selected = await select(settings, ids);
-  const manifest = manifestOf(settings, selected);
+  const manifest = manifestOf(settings);
   const baseline =
     settings.baseline === undefined || settings.updateBaseline
       ? undefined
       : readRun(settings.baseline);
   if (settings.dryRun) return dryRun(selected, flags);
+  if (selected.plan.checks.length === 0) return nothingSelected(selected, settings);
   const identity = newRun(settings);
   const { runId, seed } = identity;
   const directory = RunDirectory.create(identity.runDirectory.path);
@@ -116,7 +122,7 @@ async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags):
     requirements: selected.catalogue.byId,
     strict: settings.strict,
   });
-  const exitCode = exitCodeOf(summary, settings, executed);
+  const exitCode = endOf(summary, settings, executed);
   directory.finish(executed.results, {
     id: runId,
     harness: harnessVersion(),
@@ -146,6 +152,10 @@ async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags):
   } else if (settings.reporter.includes("console")) {
     process.stdout.write(renderConsole(summary, { ...options, colour: colour.isColorSupported }));
   }
+  for (const [role, lines] of executed.serverLogs) {
+    remark(`last log lines of ${role}:`);
+    for (const line of lines) remark(`  ${tame(scrub(line))}`);
+  }
   if (executed.trouble !== undefined)
     remark(`${colour.red("error")} ${troubleText(executed.trouble)}`);
   let code = exitCode;
@@ -167,10 +177,7 @@ async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags):
 }
 
 /** The manifest for a deployment: the named one, none, or the one that lies with the driver of this implementation. */
-function manifestOf(
-  settings: Settings,
-  _selected: Selected,
-): (facts: Deployment["facts"]) => Manifest | undefined {
+function manifestOf(settings: Settings): (facts: Deployment["facts"]) => Manifest | undefined {
   if (settings.expect === "none") return () => undefined;
   // Read now, so that a mistake in it stops the run before it starts.
   const named = settings.expect === undefined ? undefined : readManifest(settings.expect);
@@ -192,21 +199,32 @@ function manifestOf(
   };
 }
 
-function exitCodeOf(
+/** The exit code of a run that was started. */
+function endOf(
   summary: Summary,
-  settings: Settings,
-  executed: { wasInterrupted: boolean; trouble: unknown },
+  { failIfNone }: Settings,
+  { wasInterrupted, trouble }: Executed,
 ): number {
-  if (executed.wasInterrupted) return 130;
-  if (executed.trouble !== undefined) {
-    const { trouble } = executed;
-    return trouble instanceof HarnessError &&
-      (trouble.code === "BAD_USAGE" || trouble.code === "BAD_CONFIG")
-      ? 2
-      : 3;
+  if (wasInterrupted) return 130;
+  if (trouble !== undefined) return exitCodeOf(trouble);
+  return summary.exitCode === 4 && !failIfNone ? 0 : summary.exitCode;
+}
+
+/** @throws HarnessError NOTHING_RAN, unless that is allowed. */
+function nothingSelected({ plan }: Selected, { failIfNone }: Settings): number {
+  const count = plan.requirements.length;
+  const what =
+    count === 0
+      ? "no requirement is selected"
+      : `none of the ${count} selected requirements has a check`;
+  if (failIfNone) {
+    throw new HarnessError("NOTHING_RAN", {
+      what,
+      next: "select more, or allow it with --no-fail-if-none; `crucible list` shows what there is",
+    });
   }
-  if (summary.exitCode === 4 && !settings.failIfNone) return 0;
-  return summary.exitCode;
+  remark(what);
+  return 0;
 }
 
 function compareWithBaseline(
@@ -288,8 +306,10 @@ function displayPath(file: string): string {
 
 async function hunt(ids: readonly string[], resolved: Resolved, flags: RunFlags): Promise<number> {
   const { settings } = resolved;
+  if (settings.debug) showStacks();
   const selected = await select(settings, ids);
   if (settings.dryRun) return dryRun(selected, flags);
+  if (selected.plan.checks.length === 0) return nothingSelected(selected, settings);
   const identity = newRun(settings);
   const directory = RunDirectory.create(identity.runDirectory.path);
   const executed = await execute({
@@ -319,9 +339,10 @@ async function hunt(ids: readonly string[], resolved: Resolved, flags: RunFlags)
       mutants: mutants ?? [],
     })),
   });
+  if (executed.wasInterrupted) return 130;
   if (executed.trouble !== undefined) {
     remark(`${colour.red("error")} ${troubleText(executed.trouble)}`);
-    return executed.wasInterrupted ? 130 : 3;
+    return exitCodeOf(executed.trouble);
   }
   return showMutants(executed.reports, flags.json === true);
 }

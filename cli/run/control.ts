@@ -4,18 +4,22 @@ import {
   type DeploymentContext,
   type DeploymentPlan,
 } from "#harness/deployment/deployment";
-import { HarnessError } from "#harness/errors";
+import { describe, HarnessError } from "#harness/errors";
 import type { Control } from "#harness/world/control";
 import type { DeploymentInfo } from "#harness/world/run-info";
 
 /** Isolated deployments at the same time; more would fight for two cores. */
 const MAX_ISOLATED = 2;
+/** Making a user takes a server no longer, unless it hangs. */
+const REGISTER_MS = 30_000;
 
 export class DeploymentPool implements AsyncDisposable {
   readonly #plan: DeploymentPlan;
   readonly #context: DeploymentContext;
   readonly #running = new Map<string, Deployment>();
   readonly #waiting: (() => void)[] = [];
+  /** How servers ended by themselves, by deployment and role: told beside their logs, which often end without a word. */
+  readonly #deaths = new Map<string, string[]>();
   #isolated = 0;
   #count = 0;
 
@@ -44,7 +48,11 @@ export class DeploymentPool implements AsyncDisposable {
             next: "give shared-secret=… or users=… in --hs",
           });
         }
-        return await registersUsers.register(localpart, password, { admin: isAdmin });
+        return await answered(
+          `${role} did not answer when a user was to be made`,
+          registersUsers.register(localpart, password, { admin: isAdmin }),
+          REGISTER_MS,
+        );
       },
       addRule: async (id, rule) => find(id).gateway.rules.add(rule),
       ruleFired: async (id, rule) => find(id).gateway.rules.fired(rule) ?? 0,
@@ -62,8 +70,10 @@ export class DeploymentPool implements AsyncDisposable {
           throw new HarnessError("INTERNAL", { what: `${role} can not be asked to ${action}` });
         await act();
       },
-      serverLog: async (id, role, lines) =>
-        (await find(id).server(role).server.capabilities.hasLogs?.tail(lines)) ?? [],
+      serverLog: async (id, role, lines) => [
+        ...((await find(id).server(role).server.capabilities.hasLogs?.tail(lines)) ?? []),
+        ...(this.#deaths.get(`${id} ${role}`) ?? []),
+      ],
       setAppservice: async (id, port) =>
         find(id).setAppserviceUpstream(port === null ? undefined : { host: "127.0.0.1", port }),
       startIsolated: async (features) => {
@@ -93,14 +103,20 @@ export class DeploymentPool implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.allSettled(
-      [...this.#running.values()].map((deployment) => deployment[Symbol.asyncDispose]()),
-    );
+    const running = [...this.#running.values()];
     this.#running.clear();
+    await Promise.allSettled(running.map((deployment) => deployment[Symbol.asyncDispose]()));
   }
 
   async #start(plan: DeploymentPlan): Promise<Deployment> {
-    const deployment = await Deployment.start(plan, this.#context);
+    const deployment = await Deployment.start(plan, {
+      ...this.#context,
+      onDeath: (role, how, tail) => {
+        const key = `${plan.id} ${role}`;
+        this.#deaths.set(key, [...(this.#deaths.get(key) ?? []), `(it ended by itself: ${how})`]);
+        this.#context.onDeath(role, how, tail);
+      },
+    });
     this.#running.set(plan.id, deployment);
     return deployment;
   }
@@ -108,6 +124,21 @@ export class DeploymentPool implements AsyncDisposable {
   #released(): void {
     this.#isolated--;
     this.#waiting.shift()?.();
+  }
+}
+
+/** The answer of a server that may hang or be gone. @throws HarnessError HS_NO_ANSWER, and whatever a driver refuses with. */
+async function answered<T>(what: string, answer: Promise<T>, timeoutMs: number): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`none within ${timeoutMs} ms`)), timeoutMs);
+  try {
+    return await Promise.race([answer, late]);
+  } catch (cause) {
+    if (cause instanceof HarnessError) throw cause;
+    const next = "see the server's log";
+    throw new HarnessError("HS_NO_ANSWER", { what: `${what}: ${describe(cause)}`, next, cause });
+  } finally {
+    clearTimeout(timer);
   }
 }
 

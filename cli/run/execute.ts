@@ -8,7 +8,6 @@ import { exitCodeOf } from "#cli/trouble";
 import type { ServerSpec } from "#harness/config/driver-spec";
 import type { Resolved, Settings } from "#harness/config/settings";
 import type { Deployment } from "#harness/deployment/deployment";
-import { describe, HarnessError } from "#harness/errors";
 import { newRunId } from "#harness/results/ids";
 import type { CheckResult, Evidence } from "#harness/results/outcome";
 import { RunRegistry } from "#harness/runs/registry";
@@ -76,6 +75,10 @@ export async function execute(execution: Execution): Promise<Executed> {
   await using registry = RunRegistry.open(runId, execution.runDirectory);
   const { signal, release } = abortOnSignals(registry);
   using progress = new Progress(plan.checks.length * settings.repeat);
+  const note = (line: string) => {
+    notes.push(line);
+    progress.note(line);
+  };
   for (const line of swept.removed) progress.stage(`removed ${line}`);
   const traceFolder = path.join(execution.runDirectory.path, "trace");
   const logFolder = path.join(execution.runDirectory.path, "logs");
@@ -92,38 +95,43 @@ export async function execute(execution: Execution): Promise<Executed> {
       signal,
       progress: (line) => progress.stage(line),
       onDeath: (role, how, tail) => {
-        const line = `${role} ended by itself: ${how}`;
-        notes.push(line);
-        progress.note([line, ...tail.map((text) => `    ${text}`)].join("\n"));
+        note(`${role} ended by itself: ${how}`);
+        for (const line of tail) progress.note(`    ${line}`);
       },
     },
   );
-  const verdicts = new Verdicts(plan, settings.repeat);
+  // Checks that wait for an answer end at once when there is nobody left to give it.
+  signal.addEventListener("abort", () => void pool[Symbol.asyncDispose](), { once: true });
+  const verdicts = new Verdicts(selected, settings.repeat);
   const judged: CheckResult[] = [];
   const serverLogs = new Map<string, readonly string[]>();
   const bail = new AbortController();
   const stop = AbortSignal.any([signal, bail.signal]);
+  let deployment: Deployment | undefined;
+  let trouble: unknown;
   let failures = 0;
   const keep = (raw: CheckResult, evidence: Evidence | undefined) => {
     const result = execution.judge(raw, evidence);
     judged.push(result);
-    execution.onResult(result, evidence);
-    progress.finished(result, {
-      pending: () => verdicts.pending(),
-      stack: settings.debug ? evidence?.stack : undefined,
-    });
+    try {
+      execution.onResult(result, evidence);
+    } catch (error) {
+      // The disk is full: what is known can still be shown, more can not be kept.
+      trouble ??= error;
+      bail.abort();
+    }
+    const stack = settings.debug ? evidence?.stack : undefined;
+    progress.finished(result, () => verdicts.pending(), stack);
     if (result.outcome === "fail" && ++failures === settings.bail) bail.abort();
     return result;
   };
-  let deployment: Deployment | undefined;
-  let trouble: unknown;
   try {
     await prepare(servers, signal, (line) => progress.stage(line));
-    deployment = await untilAborted(pool.startMain(), signal);
+    deployment = await pool.startMain();
     verdicts.deployment = deployment.facts.name;
     execution.onDeployed(deployment);
     await using control = await serveControl(pool.control);
-    await using postTest = postTestOf(deployment, settings, signal, note);
+    await using postTest = postTestOf(deployment, settings, signal, progress, note);
     await runVitest({
       root: ROOT,
       files: plan.files,
@@ -162,7 +170,7 @@ export async function execute(execution: Execution): Promise<Executed> {
       },
     });
   } catch (error) {
-    trouble = signal.aborted ? undefined : error;
+    if (!signal.aborted) trouble ??= error;
   }
   // A command line that is wrong makes no results: nothing was to be checked.
   if (trouble === undefined || exitCodeOf(trouble) !== 2) {
@@ -208,6 +216,23 @@ function usesDriver(
   driver: (typeof DRIVERS)[number],
 ): boolean {
   return [...servers.values()].some((spec) => driver.accepts(spec));
+}
+
+function postTestOf(
+  deployment: Deployment,
+  { postTestScript }: Settings,
+  signal: AbortSignal,
+  progress: Progress,
+  note: (line: string) => void,
+): PostTest | undefined {
+  if (postTestScript === undefined) return undefined;
+  return new PostTest({
+    script: postTestScript,
+    servers: [...deployment.servers.values()].map(({ role, server }) => server.containerId ?? role),
+    signal,
+    onOutput: (line) => progress.note(`    ${line}`),
+    onProblem: note,
+  });
 }
 
 async function keepRunning(

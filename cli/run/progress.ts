@@ -1,6 +1,7 @@
 /** Progress on standard error: a line for each finished check, a heartbeat when nothing finishes, a status line on a terminal. */
 import { colour } from "#cli/io";
 import type { CheckResult, Outcome } from "#harness/results/outcome";
+import { tame } from "#reports/finding";
 
 /** Silence after which the heartbeat says what is being waited for. */
 const HEARTBEAT_MS = 10_000;
@@ -39,8 +40,13 @@ export class Progress implements Disposable {
     this.#write(colour.dim(line));
   }
 
-  /** A check has ended. @param pending titles of checks that have not, for the heartbeat. */
-  finished(result: CheckResult, pending: () => readonly string[]): void {
+  /**
+   * A check has ended.
+   *
+   * @param pending titles of checks that have not, for the heartbeat.
+   * @param stack where it failed, when that is to be shown.
+   */
+  finished(result: CheckResult, pending: () => readonly string[], stack?: string): void {
     this.#done++;
     if (result.outcome === "fail" || result.outcome === "error") this.#failed++;
     const word = PAINT[result.outcome](result.outcome.padEnd(7));
@@ -52,12 +58,13 @@ export class Progress implements Disposable {
         ? ""
         : `\n      ${clip(result.reason)}`;
     this.#write(`${count} ${word} ${result.requirement} ${colour.dim(result.check)}${reason}`);
+    if (stack !== undefined) this.#write(colour.dim(stack));
     const [next] = pending();
     this.#waitingFor = next ?? "the end";
   }
 
   note(line: string): void {
-    this.#write(line);
+    this.#write(tame(line));
   }
 
   [Symbol.dispose](): void {

@@ -1,12 +1,12 @@
-/** One run from selection to exit code: deploy, check, judge, write, print. */
+/** What a run collects, and what ends it early. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { HarnessError } from "#harness/errors";
+import { describe, HarnessError } from "#harness/errors";
 import type { Requirement } from "#harness/requirements/requirement";
 import type { CheckResult, Evidence } from "#harness/results/outcome";
 import type { RunRegistry } from "#harness/runs/registry";
 import type { CheckReport } from "#harness/world/run-info";
-import type { CheckPlan } from "./plan.ts";
+import type { Selected } from "./select.ts";
 
 export const ROOT = path.resolve(import.meta.dirname, "../..");
 
@@ -22,13 +22,15 @@ export class Verdicts {
   readonly results: CheckResult[] = [];
   readonly evidence: Evidence[] = [];
   readonly reports: CheckReport[] = [];
-  readonly #deployment: string;
+  /** Known once it runs; until then its place is taken by what was asked for. */
+  deployment: string;
   readonly #requirements: ReadonlyMap<string, Requirement>;
   readonly #pending = new Map<string, { id: string; title: string }>();
   readonly #broken: string[] = [];
 
-  constructor(deployment: string, plan: CheckPlan, repeat: number) {
-    this.#deployment = deployment;
+  constructor({ plan, servers }: Selected, repeat: number) {
+    const specs = new Set([...servers.values()].map(({ text }) => text));
+    this.deployment = `${[...specs].join("+")}/${plan.topology.name}`;
     this.#requirements = new Map(
       plan.requirements.map((requirement) => [requirement.id, requirement]),
     );
@@ -71,14 +73,16 @@ export class Verdicts {
           ? {}
           : { reason: report.reason }),
     });
-    const evidence = evidenceOf(this.#deployment, title, report);
+    const evidence = evidenceOf(this.deployment, title, report);
     this.results.push(result);
     if (evidence !== undefined) this.evidence.push(evidence);
     return { result, evidence };
   }
 
-  /** What never reported: `not-run` when the run was stopped, `error` when it should have. */
-  close(wasStopped: boolean): CheckResult[] {
+  /** What never reported: `not-run` when the run was stopped, `error` when it should have. @param trouble what broke. */
+  close(wasStopped: boolean, trouble: unknown): CheckResult[] {
+    if (trouble !== undefined)
+      this.#broken.unshift(trouble instanceof HarnessError ? trouble.what : describe(trouble));
     const why = wasStopped
       ? { outcome: "not-run" as const, reason: "the run was stopped" }
       : { outcome: "error" as const, reason: this.#broken[0] ?? "the check did not report" };
@@ -98,7 +102,7 @@ export class Verdicts {
     const requirement = this.#requirements.get(id);
     return {
       kind: "check",
-      deployment: this.#deployment,
+      deployment: this.deployment,
       suite: requirement?.suite ?? "unknown",
       requirement: id,
       level: requirement?.level ?? "MUST",

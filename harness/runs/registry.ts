@@ -33,6 +33,15 @@ interface Owner extends Process {
 export class RunRegistry implements AsyncDisposable {
   readonly runId: string;
   readonly folder: string;
+  /** Leaves nothing behind when the harness ends without an orderly end: an error that nobody caught, a second Ctrl-C. */
+  readonly #onExit = () => {
+    for (const { pid } of childrenOf(this.folder).filter(isAlive)) killGroup(pid);
+    try {
+      rmSync(this.folder, { recursive: true, force: true });
+    } catch {
+      // A dying child still writes there: the next sweep takes the rest.
+    }
+  };
 
   private constructor(runId: string) {
     this.runId = runId;
@@ -59,6 +68,7 @@ export class RunRegistry implements AsyncDisposable {
         cause,
       });
     }
+    process.once("exit", registry.#onExit);
     return registry;
   }
 
@@ -75,6 +85,7 @@ export class RunRegistry implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    process.off("exit", this.#onExit);
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
@@ -106,7 +117,7 @@ export function registeredRuns(): RegisteredRun[] {
 export async function sweepRun(runId: string): Promise<string[]> {
   const folder = path.join(registryRoot(), runId);
   const removed: string[] = [];
-  const children = readLines<Process>(path.join(folder, "children.ndjson")).filter(isAlive);
+  const children = childrenOf(folder).filter(isAlive);
   for (const child of children) {
     killGroup(child.pid);
     removed.push(`process ${child.pid} of run ${runId}`);
@@ -129,6 +140,11 @@ export function killGroup(pid: number): void {
       // Already gone, which is what was wanted.
     }
   }
+}
+
+/** What the run in this work folder has started, dead or alive. */
+function childrenOf(folder: string): Process[] {
+  return readLines<Process>(path.join(folder, "children.ndjson"));
 }
 
 function registryRoot(): string {

@@ -1,0 +1,90 @@
+/** What a command line asks for: requirements, checks, topology, servers. */
+import { DRIVERS } from "#cli/drivers";
+import { assignServers, parseServerSpec, type ServerSpec } from "#harness/config/driver-spec";
+import type { Settings } from "#harness/config/settings";
+import { HarnessError } from "#harness/errors";
+import { type Catalogue, loadCatalogue } from "#harness/requirements/catalogue";
+import { type CheckIndex, indexChecks } from "#harness/requirements/check-index";
+import type { Requirement } from "#harness/requirements/requirement";
+import { selectRequirements } from "#harness/requirements/select";
+import { didYouMean } from "#harness/suggest";
+import { TOPOLOGIES, type Topology } from "#scenarios/topologies/topologies";
+import { type CheckPlan, planChecks } from "./plan.ts";
+import { requireScript } from "./post-test.ts";
+
+export interface Selected {
+  readonly catalogue: Catalogue;
+  readonly plan: CheckPlan;
+  readonly servers: ReadonlyMap<string, ServerSpec>;
+}
+
+/** Everything that can be wrong with a command line is found here, before anything starts. */
+export async function select(settings: Settings, ids: readonly string[]): Promise<Selected> {
+  const [catalogue, index] = await Promise.all([loadCatalogue(), indexChecks()]);
+  const chosen = selectRequirements(catalogue, {
+    ids: [...ids, ...settings.id],
+    suites: settings.suite,
+    levels: settings.level,
+    ...(settings.tag === undefined ? {} : { tag: settings.tag }),
+  });
+  const topology = topologyOf(settings.topology);
+  const specs = settings.hs.map((text) => parseServerSpec(text));
+  const known = new Set(TOPOLOGIES.flatMap((candidate) => candidate.servers));
+  for (const { role } of specs) {
+    if (role !== undefined && !known.has(role)) {
+      throw new HarnessError("BAD_USAGE", {
+        what: `no topology has a server ${role}`,
+        next: didYouMean(role, known),
+      });
+    }
+  }
+  const requirements = sharded(chosen, index, settings.shard);
+  const plan = planChecks(
+    requirements,
+    index.checks,
+    TOPOLOGIES,
+    topology ?? topologyForUrl(specs),
+  );
+  const servers = assignServers(specs, plan.topology.servers);
+  for (const spec of servers.values()) {
+    if (!DRIVERS.some((driver) => driver.accepts(spec))) {
+      throw new HarnessError("BAD_USAGE", {
+        what: `no driver starts ${spec.text}`,
+        next: `known forms: ${DRIVERS.flatMap(({ usage }) => usage).join(", ")}`,
+      });
+    }
+  }
+  if (settings.postTestScript !== undefined) requireScript(settings.postTestScript);
+  return { catalogue, plan, servers };
+}
+
+function topologyOf(asked: string | undefined): Topology | undefined {
+  if (asked === undefined) return undefined;
+  const topology = TOPOLOGIES.find(({ name }) => name === asked);
+  if (topology !== undefined) return topology;
+  const known = TOPOLOGIES.map(({ name }) => name);
+  throw new HarnessError("BAD_USAGE", {
+    what: `there is no topology ${asked}`,
+    next: didYouMean(asked, known),
+  });
+}
+
+/** The i-th of n parts of the requirements that have checks; together the parts are all of them. */
+function sharded(
+  requirements: readonly Requirement[],
+  { checks }: CheckIndex,
+  shard: Settings["shard"],
+): readonly Requirement[] {
+  if (shard === undefined) return requirements;
+  const checked = new Set(checks.map(({ id }) => id));
+  return requirements
+    .filter(({ id }) => checked.has(id))
+    .filter((_, at) => at % shard.count === shard.index - 1);
+}
+
+/** One running server can not be two: without a second spec, only what one server shows is checked. */
+function topologyForUrl(specs: readonly ServerSpec[]): Topology | undefined {
+  const isSingle =
+    specs.length === 1 && specs[0]?.substrate === "url" && specs[0].role === undefined;
+  return isSingle ? TOPOLOGIES.find(({ name }) => name === "one") : undefined;
+}
