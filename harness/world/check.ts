@@ -1,5 +1,6 @@
 /** `check`: a test that decides one requirement. The only file, with its neighbours, that knows Vitest. */
 import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { inject, test } from "vitest";
 import type { Feature } from "#harness/deployment/contract";
 import { CheckFailure, describe, HarnessError, Unsupported } from "#harness/errors";
@@ -37,8 +38,15 @@ const DEADLINE_MS = 60_000;
 const VITEST_GRACE_MS = 200_000;
 const LOG_LINES = 15;
 
+/** A server that was restarted after its death answers again within this time. */
+const RECOVERY_MS = 30_000;
+const RECOVERY_POLL_MS = 100;
+
 /** Once a request got no answer, later checks first make sure that there is a server at all. */
 let isServerInDoubt = false;
+/** They wait for it together and only once: a server that stays away must not cost each of them this time. */
+let recovery: Promise<void> | undefined;
+let isServerLost = false;
 
 export function check(id: RequirementId, title: string, body: CheckBody): void;
 export function check(
@@ -158,6 +166,11 @@ class Checker {
 
   async #try(mutation: readonly Rule[]): Promise<Verdict & { fired?: number }> {
     this.#tries++;
+    try {
+      if (isServerInDoubt) await this.#confirmServers();
+    } catch (error) {
+      return await this.#verdictOf(error, undefined);
+    }
     const deadline = new AbortController();
     const deadlineMs = (this.#options.deadlineMs ?? DEADLINE_MS) * this.#run.timeoutScale;
     const timer = setTimeout(() => {
@@ -170,7 +183,6 @@ class Checker {
     let isolated: DeploymentInfo | undefined;
     let world: World | undefined;
     try {
-      if (isServerInDoubt) await this.#confirmServers();
       if (this.#options.isolated !== undefined || this.#run.isolate) {
         isolated = await this.#control.startIsolated(this.#options.isolated?.features ?? []);
       }
@@ -238,7 +250,8 @@ class Checker {
         ...seen,
       };
     }
-    if (error instanceof HarnessError && error.code === "HS_NO_ANSWER") isServerInDoubt = true;
+    if (error instanceof HarnessError && ["HS_NO_ANSWER", "DEADLINE"].includes(error.code))
+      isServerInDoubt = true;
     const exchange = world?.lastExchange?.describe();
     return {
       outcome: "error",
@@ -253,13 +266,34 @@ class Checker {
   }
 
   async #confirmServers(): Promise<void> {
-    for (const { clientUrl } of this.#run.deployment.servers) {
-      await createClient({ baseUrl: clientUrl, timeoutMs: 5_000 * this.#run.timeoutScale }).request(
-        "GET",
-        "/_matrix/client/versions",
-      );
+    const patienceMs = isServerLost ? 0 : RECOVERY_MS * this.#run.timeoutScale;
+    recovery ??= this.#untilServersAnswer(Date.now() + patienceMs);
+    try {
+      await recovery;
+      isServerInDoubt = false;
+      isServerLost = false;
+    } catch (error) {
+      isServerLost = true;
+      throw error;
+    } finally {
+      recovery = undefined;
     }
-    isServerInDoubt = false;
+  }
+
+  async #untilServersAnswer(deadline: number): Promise<void> {
+    for (const { clientUrl } of this.#run.deployment.servers) {
+      const timeoutMs = 5_000 * this.#run.timeoutScale;
+      const client = createClient({ baseUrl: clientUrl, timeoutMs });
+      for (;;) {
+        try {
+          await client.request("GET", "/_matrix/client/versions");
+          break;
+        } catch (error) {
+          if (Date.now() >= deadline) throw error;
+        }
+        await sleep(RECOVERY_POLL_MS);
+      }
+    }
   }
 
   async #logs(deployment: DeploymentInfo = this.#run.deployment): Promise<string[]> {
