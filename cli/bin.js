@@ -7,4 +7,5 @@ if (major < 22 || (major === 22 && minor < 22)) {
   );
   process.exit(2);
 }
-await import("./main.ts");
+// Compiled in the published package; Node runs the source as it is everywhere else.
+await (import.meta.url.includes("/node_modules/") ? import("./main.js") : import("./main.ts"));

@@ -36,7 +36,8 @@ export interface CheckIndex {
 export async function indexChecks(root: string = PROJECT_ROOT): Promise<CheckIndex> {
   const folder = path.join(root, "suites");
   const entries = await readdir(folder, { recursive: true });
-  const files = entries.filter((name) => name.endsWith(".test.ts")).sort();
+  // Compiled in the published package.
+  const files = entries.filter((name) => /\.test\.[jt]s$/.test(name)).sort();
   const scans = await Promise.all(
     files.map(async (name) => {
       const file = path.join(folder, name);

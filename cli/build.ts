@@ -1,0 +1,36 @@
+/**
+ * Makes the package that is published: `npm run build` compiles into `dist`, and this adds what is no code and a
+ * package.json whose paths name the compiled files. Node does not strip types inside installed packages.
+ */
+import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { ROOT } from "#cli/run/session";
+
+const DIST = path.join(ROOT, "dist");
+const FOLDERS = ["cli", "drivers", "harness", "protocol", "reports", "scenarios", "suites", "docs"];
+const FILES = ["LICENSE", "README.md"];
+
+interface PackageJson {
+  readonly imports: Readonly<Record<string, string>>;
+  readonly [key: string]: unknown;
+}
+
+for (const folder of FOLDERS) {
+  const entries = readdirSync(path.join(ROOT, folder), { recursive: true, withFileTypes: true });
+  for (const entry of entries) {
+    if (!entry.isFile() || entry.name.endsWith(".ts")) continue;
+    const file = path.join(entry.parentPath, entry.name);
+    cpSync(file, path.join(DIST, path.relative(ROOT, file)));
+  }
+}
+for (const name of FILES) cpSync(path.join(ROOT, name), path.join(DIST, name));
+
+const { imports, scripts, devDependencies, allowScripts, ...rest } = JSON.parse(
+  readFileSync(path.join(ROOT, "package.json"), "utf8"),
+) as PackageJson;
+const compiled = Object.entries(imports).map(([name, target]) => [
+  name,
+  target.replace(/\.ts$/, ".js"),
+]);
+const manifest = { ...rest, imports: Object.fromEntries(compiled) };
+writeFileSync(path.join(DIST, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
