@@ -1,4 +1,5 @@
 /** What a report may say of a finding, and how: hostile text made harmless, sensitive evidence withheld. */
+import type { Outcome } from "#harness/results/outcome";
 import type { Finding } from "./summarise.ts";
 
 export const WITHHELD = "withheld: report it privately to the server's maintainers";
@@ -23,6 +24,8 @@ export interface FindingText {
   readonly more: string;
 }
 
+/** Outcomes whose details tell how a server fails; the others show nothing of it. */
+const REVEALING: readonly Outcome[] = ["fail", "error", "xfail", "flaky"];
 /** Longest text of a server that a report repeats. */
 const LIMIT = 2_000;
 const BASIS: Readonly<Record<string, string>> = {
@@ -30,22 +33,26 @@ const BASIS: Readonly<Record<string, string>> = {
   practice: "practice of clients, no sentence of the specification",
 };
 
-export function describeFinding(
-  { result, requirement, evidence }: Finding,
-  { disclose }: RenderOptions,
-): FindingText {
-  const basis = BASIS[requirement?.basis ?? "text"];
-  const common = {
-    id: tame(result.requirement),
-    level: basis === undefined ? result.level : `${result.level} (${basis})`,
-    source: tame(requirement?.source ?? "unknown to this version of the requirements"),
-    rule: tame(requirement?.statement ?? ""),
-    check: tame(result.check),
-    more: `npm run -s crucible -- explain ${tame(result.requirement)}`,
-  };
+/** Whether reports keep the details of a finding to themselves. */
+export function isWithheld({ result, requirement }: Finding, { disclose }: RenderOptions): boolean {
   // A requirement that this version does not know may have been sensitive: better to say too little.
-  const isWithheld = (requirement?.sensitive ?? true) && !disclose && result.outcome !== "skip";
-  if (isWithheld) {
+  const isSensitive = requirement?.sensitive ?? true;
+  return isSensitive && !disclose && REVEALING.includes(result.outcome);
+}
+
+export function describeFinding(finding: Finding, options: RenderOptions): FindingText {
+  const { result, requirement, evidence } = finding;
+  const basis = BASIS[requirement?.basis ?? "text"];
+  const id = tameLine(result.requirement);
+  const common = {
+    id,
+    level: basis === undefined ? result.level : `${result.level} (${basis})`,
+    source: tameLine(requirement?.source ?? "unknown to this version of the requirements"),
+    rule: tameLine(requirement?.statement ?? ""),
+    check: tameLine(result.check),
+    more: `npm run -s crucible -- explain ${id}`,
+  };
+  if (isWithheld(finding, options)) {
     return {
       ...common,
       expected: WITHHELD,
@@ -55,32 +62,38 @@ export function describeFinding(
       logs: [],
     };
   }
+  const reason = options.disclose ? (evidence?.message ?? result.reason) : result.reason;
   return {
     ...common,
     expected: tamed(evidence?.expected),
     actual: tamed(evidence?.actual),
-    reason: tamed(disclose ? (evidence?.message ?? result.reason) : result.reason),
+    reason: tamed(reason),
     exchange: tamed(evidence?.exchange),
-    logs: (evidence?.logs ?? []).map(tame),
+    logs: (evidence?.logs ?? []).map(tameLine),
   };
 }
 
 /**
  * Text without control characters, terminal escapes and marks that turn the direction of writing, not longer than a
- * report can bear.
+ * report can bear. Line ends stay: whoever prints it beside other things indents them, or uses `tameLine`.
  */
 export function tame(text: string): string {
   const clean = text
     .slice(0, LIMIT * 2)
     .replace(/\u001b\[[0-?]*[ -/]*[@-~]/g, "")
+    .replace(/\r\n/g, "\n")
     .replace(
-      /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+      /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff]/g,
       "\ufffd",
     )
+    .slice(0, LIMIT)
     .replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
-  return text.length <= LIMIT && clean.length <= LIMIT
-    ? clean
-    : `${clean.slice(0, LIMIT)}… (${text.length} characters)`;
+  return text.length <= LIMIT ? clean : `${clean}… (${text.length} characters)`;
+}
+
+/** The same on one line: it can not pretend to be a line of the report. */
+export function tameLine(text: string): string {
+  return tame(text).replace(/\s+/g, " ").trim();
 }
 
 function tamed(text: string | undefined): string | undefined {

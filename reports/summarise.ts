@@ -1,10 +1,11 @@
 /** The one fold from results to numbers and verdict; renderers only print what it says. */
-
 import type { Requirement } from "#harness/requirements/requirement";
 import type { CheckResult, Evidence, Level, Outcome, RunHeader } from "#harness/results/outcome";
 import { LEVELS, OUTCOMES } from "#harness/results/outcome";
 
-export interface LevelSummary {
+type Counts = Readonly<Record<Outcome, number>>;
+
+interface LevelSummary {
   readonly level: Level;
   /** Requirements whose checks all passed. */
   readonly met: number;
@@ -14,6 +15,21 @@ export interface LevelSummary {
   readonly total: number;
 }
 
+interface DeploymentSummary {
+  readonly name: string;
+  readonly counts: Counts;
+  readonly levels: readonly LevelSummary[];
+}
+
+/** What one suite found on one deployment. */
+export interface Group {
+  readonly deployment: string;
+  readonly suite: string;
+  readonly counts: Counts;
+  readonly durationMs: number;
+  readonly findings: readonly Finding[];
+}
+
 /** A result with everything a reader needs to understand it. */
 export interface Finding {
   readonly result: CheckResult;
@@ -21,18 +37,20 @@ export interface Finding {
   readonly evidence: Evidence | undefined;
 }
 
-export type Verdict = "ok" | "failed" | "error" | "nothing-ran";
+type Verdict = "ok" | "failed" | "error" | "nothing-ran";
 
 export interface Summary {
   readonly header: RunHeader | undefined;
   readonly path: string;
-  readonly deployments: readonly string[];
-  readonly findings: readonly Finding[];
-  readonly counts: Readonly<Record<Outcome, number>>;
+  /** What went wrong with the run itself, one line each: it did not start, or was ended. */
+  readonly troubles: readonly string[];
+  readonly deployments: readonly DeploymentSummary[];
+  readonly groups: readonly Group[];
+  readonly counts: Counts;
   readonly levels: readonly LevelSummary[];
   /** Missed and not expected: a MUST, or with strict a SHOULD or an unexpected pass. These decide. */
   readonly regressions: readonly Finding[];
-  /** Missed SHOULDs and MAYs, unexpected passes: told, but not deciding. */
+  /** Missed SHOULDs and MAYs: told, but not deciding. */
   readonly nonStrict: readonly Finding[];
   readonly unexpectedPasses: readonly Finding[];
   readonly errors: readonly Finding[];
@@ -40,7 +58,8 @@ export interface Summary {
   readonly flaky: readonly Finding[];
   /** Skips by reason, most frequent first. */
   readonly skips: readonly { readonly reason: string; readonly count: number }[];
-  readonly notes: readonly { readonly requirement: string; readonly note: string }[];
+  /** Findings whose check noted something that is no verdict. */
+  readonly noted: readonly Finding[];
   readonly verdict: Verdict;
   readonly exitCode: 0 | 1 | 3 | 4;
 }
@@ -52,13 +71,14 @@ export interface SummaryInput {
   readonly evidence: readonly Evidence[];
   readonly requirements: ReadonlyMap<string, Requirement>;
   readonly strict?: boolean;
+  readonly troubles?: readonly string[];
 }
 
 const EXIT_CODES = { ok: 0, failed: 1, error: 3, "nothing-ran": 4 } as const;
 const VERDICT_GIVEN: readonly Outcome[] = ["pass", "fail", "xfail", "xpass", "flaky"];
 
 export function summarise(input: SummaryInput): Summary {
-  const { results, evidence, requirements, strict = false } = input;
+  const { results, evidence, requirements, strict = false, troubles = [] } = input;
   const evidenceByKey = new Map(evidence.map((item) => [keyOf(item), item]));
   const findings = results.map((result) => ({
     result,
@@ -74,22 +94,23 @@ export function summarise(input: SummaryInput): Summary {
   const regressions = [...failures.filter(isGating), ...(strict ? unexpectedPasses : [])];
   const errors = having("error");
   const hasRun = having(...VERDICT_GIVEN, "error").length > 0;
-  const verdict = !hasRun
-    ? "nothing-ran"
-    : regressions.length > 0
-      ? "failed"
-      : errors.length > 0
-        ? "error"
-        : "ok";
+  const verdict = verdictOf({
+    hasFailed: regressions.length > 0,
+    hasTrouble: errors.length > 0 || troubles.length > 0,
+    hasRun,
+  });
   return {
     header: input.header,
     path: input.path,
-    deployments: [...new Set(results.map(({ deployment }) => deployment))],
-    findings,
-    counts: Object.fromEntries(
-      OUTCOMES.map((outcome) => [outcome, having(outcome).length]),
-    ) as Record<Outcome, number>,
-    levels: LEVELS.map((level) => levelSummary(level, results)).filter(({ total }) => total > 0),
+    troubles,
+    deployments: [...Map.groupBy(results, ({ deployment }) => deployment)].map(([name, own]) => ({
+      name,
+      counts: count(own),
+      levels: levelsOf(own),
+    })),
+    groups: groupsOf(findings),
+    counts: count(results),
+    levels: levelsOf(results),
     regressions,
     nonStrict: failures.filter((finding) => !isGating(finding)),
     unexpectedPasses,
@@ -97,12 +118,40 @@ export function summarise(input: SummaryInput): Summary {
     expectedFailures: having("xfail"),
     flaky: having("flaky"),
     skips: countReasons(having("skip", "not-run")),
-    notes: findings.flatMap(({ result, evidence: own }) =>
-      (own?.notes ?? []).map((note) => ({ requirement: result.requirement, note })),
-    ),
+    noted: findings.filter((finding) => (finding.evidence?.notes ?? []).length > 0),
     verdict,
     exitCode: EXIT_CODES[verdict],
   };
+}
+
+function verdictOf(facts: { hasFailed: boolean; hasTrouble: boolean; hasRun: boolean }): Verdict {
+  if (facts.hasFailed) return "failed";
+  if (facts.hasTrouble) return "error";
+  return facts.hasRun ? "ok" : "nothing-ran";
+}
+
+function count(results: readonly CheckResult[]): Counts {
+  const numbers = OUTCOMES.map((outcome) => [
+    outcome,
+    results.filter((result) => result.outcome === outcome).length,
+  ]);
+  return Object.fromEntries(numbers) as Record<Outcome, number>;
+}
+
+function groupsOf(findings: readonly Finding[]): Group[] {
+  const groups = Map.groupBy(findings, ({ result }) => `${result.deployment}\0${result.suite}`);
+  return [...groups.values()].flatMap((own) => {
+    const [first] = own;
+    if (first === undefined) return [];
+    const { deployment, suite } = first.result;
+    const durationMs = own.reduce((sum, { result }) => sum + result.durationMs, 0);
+    const counts = count(own.map(({ result }) => result));
+    return [{ deployment, suite, counts, durationMs, findings: own }];
+  });
+}
+
+function levelsOf(results: readonly CheckResult[]): LevelSummary[] {
+  return LEVELS.map((level) => levelSummary(level, results)).filter(({ total }) => total > 0);
 }
 
 function levelSummary(level: Level, results: readonly CheckResult[]): LevelSummary {

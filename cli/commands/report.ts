@@ -1,66 +1,105 @@
+/** `crucible report`: stored runs in any format, with the numbers that they had. */
 import { writeFileSync } from "node:fs";
 import { Command, Option } from "commander";
-import { colour, print, printJson } from "#cli/io";
+import { colour, remark } from "#cli/io";
+import { HarnessError } from "#harness/errors";
 import { loadCatalogue } from "#harness/requirements/catalogue";
 import { readRun } from "#harness/results/run-directory";
+import { didYouMean } from "#harness/suggest";
+import { mergeRuns } from "#reports/merge";
 import { renderConsole } from "#reports/render/console";
+import { summaryData } from "#reports/render/json";
 import { renderJunit } from "#reports/render/junit";
 import { renderMarkdown } from "#reports/render/markdown";
 import { type Summary, summarise } from "#reports/summarise";
+import { withHelp } from "./options.ts";
 
-interface ReportOptions {
-  readonly format: "console" | "markdown" | "junit";
+const FORMATS = ["console", "markdown", "junit"] as const;
+type Format = (typeof FORMATS)[number];
+
+interface Options {
+  readonly format: Format;
   readonly out?: string;
   readonly disclose: boolean;
-  readonly strict: boolean;
-  readonly json?: boolean;
+  readonly strict?: true;
+  readonly json?: true;
 }
 
 export function reportCommand(): Command {
-  return new Command("report")
+  const command = new Command("report")
     .description("render stored runs again, in any format")
     .argument("<runs...>", "run directories or results.jsonl files")
     .addOption(
-      new Option("--format <name>", "what to write")
-        .choices(["console", "markdown", "junit"])
-        .default("console"),
+      new Option("--reporter, --format <name>", `what to write: ${FORMATS.join(", ")}`)
+        .default("console")
+        .argParser(formatOf),
     )
     .option("--out <file>", "write there instead of to standard output")
     .option("--disclose", "show evidence of sensitive findings", false)
-    .option("--strict", "a missed SHOULD counts as a regression", false)
-    .option("--json", "print the summary as JSON")
-    .addHelpText(
-      "after",
-      "\nExamples:\n  crucible report .runs/<id>\n  crucible report .runs/<id> --format junit --out junit.xml",
-    )
-    .action(async (runs: string[], options: ReportOptions) => {
-      const { byId } = await loadCatalogue();
-      const stored = runs.map((run) => readRun(run));
-      const [first] = stored;
-      const summary = summarise({
-        path: runs.join(", "),
-        header: first?.header,
-        results: stored.flatMap(({ results }) => results),
-        evidence: stored.flatMap(({ evidence }) => evidence),
-        requirements: byId,
-        strict: options.strict,
-      });
-      if (options.json === true) {
-        const { deployments, counts, levels, verdict, exitCode } = summary;
-        printJson({ deployments, counts, levels, verdict, exitCode });
-        return;
-      }
-      const text = render(summary, options);
-      if (options.out === undefined) process.stdout.write(text);
-      else {
-        writeFileSync(options.out, text);
-        print(`written: ${options.out}`);
-      }
-    });
+    .option("--strict", "a missed SHOULD counts as a regression; as in the runs unless given")
+    .option("--json", "the summary as an object: verdict, exitCode, counts, levels, findings")
+    .action(report);
+  return withHelp(command, "report", {
+    notes: "Several runs are counted together: shards of one run, or runs of different servers.",
+    examples: [
+      ".runs/20261124-103000-4f2a",
+      ".runs/20261124-103000-4f2a --format junit --out junit.xml",
+      "shard-1 shard-2 --format markdown",
+    ],
+  });
 }
 
-function render(summary: Summary, { format, disclose, out }: ReportOptions): string {
-  if (format === "markdown") return renderMarkdown(summary, { disclose });
-  if (format === "junit") return renderJunit(summary, { disclose });
-  return renderConsole(summary, { disclose, colour: out === undefined && colour.isColorSupported });
+async function report(runs: readonly string[], options: Options): Promise<void> {
+  const stored = runs.map((run) => readRun(run));
+  const { byId } = await loadCatalogue();
+  const merged = mergeRuns(stored);
+  const summary = summarise({
+    ...merged,
+    requirements: byId,
+    strict: options.strict ?? merged.strict,
+  });
+  const text = options.json
+    ? `${JSON.stringify(summaryData(summary, options), null, 2)}\n`
+    : render(summary, options);
+  if (options.out === undefined) {
+    process.stdout.write(text);
+    return;
+  }
+  write(options.out, text);
+  remark(`written: ${options.out}`);
+}
+
+function render(summary: Summary, { format, disclose, out }: Options): string {
+  switch (format) {
+    case "markdown":
+      return renderMarkdown(summary, { disclose });
+    case "junit":
+      return renderJunit(summary, { disclose });
+    case "console": {
+      const isForTerminal = out === undefined && colour.isColorSupported;
+      return renderConsole(summary, { disclose, colour: isForTerminal });
+    }
+  }
+}
+
+function formatOf(word: string): Format {
+  const format = FORMATS.find((known) => known === word);
+  if (format !== undefined) return format;
+  throw new HarnessError("BAD_USAGE", {
+    what: `there is no format ${word}`,
+    next: didYouMean(word, FORMATS),
+  });
+}
+
+function write(file: string, text: string): void {
+  try {
+    writeFileSync(file, text);
+  } catch (cause) {
+    throw new HarnessError("BAD_FILE", {
+      what: `the report ${file} can not be written`,
+      facts: [String(cause)],
+      next: "name a file in a folder that exists and can be written",
+      cause,
+    });
+  }
 }

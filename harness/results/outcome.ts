@@ -94,9 +94,9 @@ export function compareResults(left: CheckResult, right: CheckResult): number {
   );
 }
 
-/** Key by which two runs' checks are paired. */
-export function resultKey(result: Pick<CheckResult, "requirement" | "check">): string {
-  return `${result.requirement}\u0000${result.check}`;
+/** Title of a check without the number that `--repeat` puts behind it. */
+export function titleOf({ check }: Pick<CheckResult, "check">): string {
+  return check.replace(/ \(\d+\)$/, "");
 }
 
 function compare(left: string, right: string): number {

@@ -85,3 +85,28 @@ test("no run and no place to write are clear errors", () => {
     /can not be written[\s\S]*--out/,
   );
 });
+
+test("what a report needs of run.json is read with the results", () => {
+  const directory = RunDirectory.create(path.join(folder, "with-trouble"));
+  directory.writeHeader(HEADER);
+  directory.finish([], {
+    trouble: "hs1 did not start",
+    settings: { strict: { value: true, origin: "flag --strict" } },
+  });
+  expect(readRun(directory.path)).toMatchObject({
+    isStrict: true,
+    troubles: ["hs1 did not start"],
+  });
+  rmSync(path.join(directory.path, "run.json"));
+  expect(readRun(directory.path)).toMatchObject({ isStrict: false, troubles: [] });
+  writeFileSync(path.join(directory.path, "run.json"), '{"exitCode":"zero"}');
+  expect(() => readRun(directory.path)).toThrow(/run\.json is not as[\s\S]*exitCode/);
+});
+
+test("a run that was ended says so", () => {
+  const interrupted = RunDirectory.create(path.join(folder, "interrupted"));
+  interrupted.finish([], { exitCode: 130 });
+  expect(readRun(interrupted.path).troubles).toEqual(["the run was interrupted"]);
+  const killed = RunDirectory.create(path.join(folder, "killed-early"));
+  expect(readRun(killed.path).troubles).toEqual([expect.stringContaining("killed")]);
+});

@@ -30,9 +30,10 @@ const MIN_FREE_BYTES = 50 * 1024 * 1024;
 const RESULTS = "results.jsonl";
 const PARTIAL = "results.partial.jsonl";
 const EVIDENCE = "evidence.jsonl";
+const INFO = "run.json";
 
 /** Facts of a run that are no verdicts: settings with origins, times, notes. */
-export type RunInfoFile = Readonly<Record<string, unknown>>;
+type RunInfoFile = Readonly<Record<string, unknown>>;
 
 export class RunDirectory {
   readonly path: string;
@@ -88,7 +89,7 @@ export class RunDirectory {
     const header = this.#header === undefined ? [] : [line(this.#header)];
     const lines = [...header, ...[...results].sort(compareResults).map(line)];
     this.write(RESULTS, lines.map((text) => `${text}\n`).join(""));
-    this.write("run.json", `${JSON.stringify(info, null, 2)}\n`);
+    this.write(INFO, `${JSON.stringify(info, null, 2)}\n`);
     rmSync(path.join(this.path, PARTIAL), { force: true });
   }
 
@@ -108,7 +109,23 @@ export interface StoredRun {
   readonly evidence: readonly Evidence[];
   /** False for a run that was killed: what it had is there. */
   readonly isComplete: boolean;
+  /** Whether a missed SHOULD and an unexpected pass counted as regressions. */
+  readonly isStrict: boolean;
+  /** What went wrong with the run itself, one line each. */
+  readonly troubles: readonly string[];
 }
+
+/** What `run.json` has that a report needs; the rest is for people. */
+const infoSchema = z.looseObject({
+  exitCode: z.number().optional(),
+  settings: z
+    .looseObject({
+      strict: z.looseObject({ value: z.boolean() }).optional(),
+      certify: z.looseObject({ value: z.boolean() }).optional(),
+    })
+    .optional(),
+  trouble: z.string().optional(),
+});
 
 const headerSchema = z.looseObject({
   kind: z.literal("run"),
@@ -172,7 +189,46 @@ export function readRun(given: string): StoredRun {
     if (isHeader) header = parsed.data as unknown as RunHeader;
     else results.push(parsed.data as unknown as CheckResult);
   }
-  return { path: given, header, results, evidence: readEvidence(path.dirname(file)), isComplete };
+  const folder = path.dirname(file);
+  return {
+    path: given,
+    header,
+    results,
+    evidence: readEvidence(folder),
+    isComplete,
+    ...readInfo(folder, isComplete),
+  };
+}
+
+function readInfo(folder: string, isComplete: boolean): Pick<StoredRun, "isStrict" | "troubles"> {
+  if (!isComplete) {
+    return { isStrict: false, troubles: ["the run was killed: these are the results until then"] };
+  }
+  const file = path.join(folder, INFO);
+  // A baseline, or a results file that was sent alone.
+  if (!existsSync(file)) return { isStrict: false, troubles: [] };
+  const { settings, trouble, exitCode } = parseInfo(file);
+  const troubles = [
+    ...(trouble === undefined ? [] : [trouble]),
+    ...(exitCode === 130 && trouble === undefined ? ["the run was interrupted"] : []),
+  ];
+  return {
+    isStrict: settings?.strict?.value === true || settings?.certify?.value === true,
+    troubles,
+  };
+}
+
+function parseInfo(file: string): z.infer<typeof infoSchema> {
+  try {
+    return infoSchema.parse(JSON.parse(readFileSync(file, "utf8")));
+  } catch (cause) {
+    throw new HarnessError("BAD_FILE", {
+      what: `${file} is not as \`crucible run\` writes it`,
+      facts: [cause instanceof z.ZodError ? z.prettifyError(cause) : String(cause)],
+      next: "restore it, or move it away to render the results alone",
+      cause,
+    });
+  }
 }
 
 function fileOf(given: string): [string, boolean] {

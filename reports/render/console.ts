@@ -1,10 +1,14 @@
 import { createColors } from "picocolors";
-import { describeFinding, type RenderOptions, tame } from "#reports/finding";
+import { describeFinding, type RenderOptions, tame, tameLine } from "#reports/finding";
 import type { Finding, Summary } from "#reports/summarise";
+import { countsText, notesOf, VERDICTS } from "./words.ts";
 
 export interface ConsoleOptions extends RenderOptions {
   readonly colour: boolean;
 }
+
+/** Width of the names of a finding's fields. */
+const FIELD = 10;
 
 /** What a person reads at the end of a run: failures first in full, then numbers, the verdict last. */
 export function renderConsole(summary: Summary, options: ConsoleOptions): string {
@@ -19,29 +23,39 @@ export function renderConsole(summary: Summary, options: ConsoleOptions): string
     lines.push("", paint.bold(title), ...findings.flatMap(render));
   };
   const block = (finding: Finding) => failureBlock(finding, summary, options, paint.dim);
+  const line = (finding: Finding) => [oneLine(finding, options)];
   section("regressions", summary.regressions, block);
   section("missed, but not a MUST", summary.nonStrict, block);
   section("errors: trouble of ours or of the machine, no verdict", summary.errors, block);
-  section("flaky", summary.flaky, (finding) => [oneLine(finding, options)]);
+  section("flaky", summary.flaky, line);
   section(
     "passed although the manifest expects a failure: delete these entries",
     summary.unexpectedPasses,
-    (finding) => [oneLine(finding, options)],
+    line,
   );
-  section("expected failures", summary.expectedFailures, (finding) => [oneLine(finding, options)]);
+  section("expected failures", summary.expectedFailures, line);
+  section("noted, no verdict", summary.noted, (finding) =>
+    notesOf(finding, options).map((note) =>
+      paint.dim(`  ${tameLine(finding.result.requirement)}  ${note}`),
+    ),
+  );
   if (summary.skips.length > 0) {
     lines.push("", paint.bold("not exercised"));
     for (const { reason, count } of summary.skips)
-      lines.push(`  ${String(count).padStart(4)}  ${tame(reason)}`);
+      lines.push(`  ${String(count).padStart(4)}  ${tameLine(reason)}`);
+  }
+  if (summary.troubles.length > 0) {
+    lines.push("", paint.bold("trouble of the run itself"));
+    for (const trouble of summary.troubles) lines.push(`  ${indented(tame(trouble), 4)}`);
   }
   lines.push("", ...numbers(summary));
-  const word = {
-    ok: paint.green("as expected"),
-    failed: paint.red("failed"),
-    error: paint.magenta("error"),
-    "nothing-ran": paint.red("nothing ran"),
+  const colours = {
+    ok: paint.green,
+    failed: paint.red,
+    error: paint.magenta,
+    "nothing-ran": paint.red,
   };
-  lines.push(`verdict: ${word[summary.verdict]}`);
+  lines.push(`verdict: ${colours[summary.verdict](VERDICTS[summary.verdict])}`);
   return `${lines.join("\n")}\n`;
 }
 
@@ -52,36 +66,47 @@ function failureBlock(
   dim: (text: string) => string,
 ): string[] {
   const text = describeFinding(finding, options);
+  const field = (name: string, value: string) =>
+    `    ${name.padEnd(FIELD)}${indented(value, 4 + FIELD)}`;
   const lines = [
     "",
     `  ${text.id}  ${text.level}  ${text.source}`,
-    `    rule      ${text.rule}`,
-    `    check     ${text.check}`,
+    field("rule", text.rule),
+    field("check", text.check),
   ];
   if (text.expected !== undefined)
-    lines.push(`    expected  ${text.expected}`, `    actual    ${text.actual ?? ""}`);
-  else if (text.reason !== undefined) lines.push(`    reason    ${text.reason}`);
+    lines.push(field("expected", text.expected), field("actual", text.actual ?? ""));
+  else if (text.reason !== undefined) lines.push(field("reason", text.reason));
   for (const line of text.exchange?.split("\n") ?? []) lines.push(dim(`    | ${line}`));
   for (const line of text.logs) lines.push(dim(`    log | ${line}`));
-  lines.push(dim(`    more      ${text.more}; the exchanges are in ${tame(summary.path)}/trace`));
+  const trace = `the exchanges are in ${tameLine(summary.path)}/trace`;
+  lines.push(dim(field("more", `${text.more}; ${trace}`)));
   return lines;
 }
 
 function oneLine(finding: Finding, options: RenderOptions): string {
   const { id, level, reason } = describeFinding(finding, options);
-  return `  ${id}  ${level}  ${(reason ?? "").split("\n")[0]}`;
+  return `  ${id}  ${level}  ${tameLine(reason ?? "")}`;
 }
 
-function numbers(summary: Summary): string[] {
-  const counts = Object.entries(summary.counts)
-    .filter(([, count]) => count > 0)
-    .map(([outcome, count]) => `${count} ${outcome}`);
+function numbers({ deployments, levels, counts }: Summary): string[] {
+  const level = ({ level, met, exercised, total }: (typeof levels)[number]) =>
+    `${level.padEnd(6)} ${met} met of ${exercised} exercised (${total} selected)`;
+  const [only] = deployments;
+  const single = [`deployment: ${only === undefined ? "none" : tameLine(only.name)}`];
+  const several = deployments.flatMap(({ name, levels: own, counts: ownCounts }) => [
+    `deployment: ${tameLine(name)}`,
+    ...own.map((row) => `  ${level(row)}`),
+    `  checks: ${countsText(ownCounts)}`,
+  ]);
   return [
-    `deployment: ${summary.deployments.map(tame).join(", ") || "none"}`,
-    ...summary.levels.map(
-      ({ level, met, exercised, total }) =>
-        `${level.padEnd(6)} ${met} met of ${exercised} exercised (${total} selected)`,
-    ),
-    `checks: ${counts.join(", ") || "none"}`,
+    ...(deployments.length > 1 ? [...several, "all together"] : single),
+    ...levels.map(level),
+    `checks: ${countsText(counts)}`,
   ];
+}
+
+/** Later lines of others' text start where the first one does, so that none looks like a line of ours. */
+function indented(text: string, columns: number): string {
+  return text.replaceAll("\n", `\n${" ".repeat(columns)}`);
 }

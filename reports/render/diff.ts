@@ -1,17 +1,37 @@
-import type { Diff } from "#reports/baseline/diff";
+import type { Change, Diff } from "#reports/baseline/diff";
 import { TRANSITIONS } from "#reports/baseline/diff";
-import { tame } from "#reports/finding";
+import { tameLine } from "#reports/finding";
 
-/** A diff as text: what changed, one line a check, then the counts. */
-export function renderDiff({ changes, counts }: Diff): string {
-  const lines = changes
-    .filter(({ transition }) => transition !== "unchanged")
-    .map(({ transition, requirement, check, level, before, after }) => {
-      const outcomes = [before ?? "absent", after ?? "absent"].join(" -> ");
-      return `${transition.padEnd(9)} ${level.padEnd(6)} ${tame(requirement)}  ${outcomes}  ${tame(check)}`;
-    });
+/** A diff as text: what was compared, what changed, one check a paragraph, then the counts. */
+export function renderDiff({ before, after, changes, counts }: Diff): string {
+  const [old, current] = [before, after].map(({ deployments }) => deployments.join(", ") || "none");
   return [
-    ...lines,
+    `${tameLine(old ?? "")} -> ${tameLine(current ?? "")}`,
+    ...changes.filter(({ transition }) => transition !== "unchanged").flatMap(paragraph),
     TRANSITIONS.map((transition) => `${counts[transition]} ${transition}`).join(", "),
   ].join("\n");
+}
+
+function paragraph(change: Change): string[] {
+  const { transition, requirement, check, level, before, after } = change;
+  const outcomes = `${before ?? "absent"} -> ${after ?? "absent"}`;
+  const head = `${transition.padEnd(14)} ${level.padEnd(6)} ${tameLine(requirement)}  ${outcomes}  ${tameLine(check)}`;
+  return [head, ...reasons(change).map((text) => `    ${tameLine(text)}`)];
+}
+
+function reasons({ transition, reasonBefore, reasonAfter }: Change): readonly string[] {
+  switch (transition) {
+    case "changed-reason":
+      // Expected failures carry the manifest's reason on both sides: how they fail is in the evidence.
+      if (reasonBefore === reasonAfter) return [];
+      return [`before: ${reasonBefore ?? ""}`, `after: ${reasonAfter ?? ""}`];
+    case "regressed":
+    case "new":
+    case "changed":
+      return reasonAfter === undefined ? [] : [reasonAfter];
+    case "fixed":
+    case "gone":
+    case "unchanged":
+      return [];
+  }
 }

@@ -1,42 +1,37 @@
-import { describeFinding, type RenderOptions, tame } from "#reports/finding";
+import { describeFinding, type RenderOptions, tame, tameLine } from "#reports/finding";
 import type { Finding, Summary } from "#reports/summarise";
-
-const VERDICTS = {
-  ok: "as expected",
-  failed: "failed",
-  error: "error",
-  "nothing-ran": "nothing ran",
-} as const;
+import { countsText, notesOf, VERDICTS } from "./words.ts";
 
 /** A summary for a pull request or a file: verdict, counts, then findings, details folded. */
 export function renderMarkdown(summary: Summary, options: RenderOptions): string {
   const lines = [
     `# Crucible: ${VERDICTS[summary.verdict]}`,
     "",
-    `Deployment: ${summary.deployments.map(inline).join(", ") || "none"}`,
+    `Deployment: ${summary.deployments.map(({ name }) => inline(name)).join(", ") || "none"}`,
     "",
-    "| level | met | exercised | selected |",
-    "| --- | ---: | ---: | ---: |",
-    ...summary.levels.map(
-      ({ level, met, exercised, total }) => `| ${level} | ${met} | ${exercised} | ${total} |`,
-    ),
+    ...numbers(summary),
     "",
-    `Checks: ${Object.entries(summary.counts)
-      .filter(([, count]) => count > 0)
-      .map(([outcome, count]) => `${count} ${outcome}`)
-      .join(", ")}`,
+    `Checks: ${countsText(summary.counts)}`,
   ];
+  if (summary.troubles.length > 0) {
+    lines.push("", "## Trouble of the run itself", "");
+    for (const trouble of summary.troubles) lines.push(...fenced(tame(trouble)), "");
+  }
   const full = (title: string, findings: readonly Finding[]) => {
     if (findings.length === 0) return;
     lines.push("", `## ${title}`, "");
     for (const finding of findings) lines.push(...details(finding, options));
   };
-  const table = (title: string, findings: readonly Finding[]) => {
+  const table = (
+    title: string,
+    findings: readonly Finding[],
+    why = (finding: Finding) => [describeFinding(finding, options).reason ?? ""],
+  ) => {
     if (findings.length === 0) return;
     lines.push("", `## ${title}`, "", "| requirement | level | why |", "| --- | --- | --- |");
     for (const finding of findings) {
-      const { id, level, reason } = describeFinding(finding, options);
-      lines.push(`| ${inline(id)} | ${level} | ${inline((reason ?? "").split("\n")[0] ?? "")} |`);
+      const { id, level } = describeFinding(finding, options);
+      for (const text of why(finding)) lines.push(`| ${inline(id)} | ${level} | ${inline(text)} |`);
     }
   };
   full("Regressions", summary.regressions);
@@ -45,6 +40,7 @@ export function renderMarkdown(summary: Summary, options: RenderOptions): string
   table("Flaky", summary.flaky);
   table("Unexpected passes: delete these entries of the manifest", summary.unexpectedPasses);
   table("Expected failures", summary.expectedFailures);
+  table("Noted, no verdict", summary.noted, (finding) => [...notesOf(finding, options)]);
   if (summary.skips.length > 0) {
     lines.push("", "## Not exercised", "", "| checks | reason |", "| ---: | --- |");
     for (const { reason, count } of summary.skips) lines.push(`| ${count} | ${inline(reason)} |`);
@@ -52,10 +48,35 @@ export function renderMarkdown(summary: Summary, options: RenderOptions): string
   return `${lines.join("\n")}\n`;
 }
 
+function numbers({ deployments, levels }: Summary): string[] {
+  const row = (cells: readonly (string | number)[]) => `| ${cells.join(" | ")} |`;
+  const cells = ({ level, met, exercised, total }: (typeof levels)[number]) => [
+    level,
+    met,
+    exercised,
+    total,
+  ];
+  if (deployments.length < 2) {
+    return [
+      "| level | met | exercised | selected |",
+      "| --- | ---: | ---: | ---: |",
+      ...levels.map((level) => row(cells(level))),
+    ];
+  }
+  return [
+    "| deployment | level | met | exercised | selected |",
+    "| --- | --- | ---: | ---: | ---: |",
+    ...deployments.flatMap(({ name, levels: own }) =>
+      own.map((level) => row([inline(name), ...cells(level)])),
+    ),
+    ...levels.map((level) => row(["all together", ...cells(level)])),
+  ];
+}
+
 function details(finding: Finding, options: RenderOptions): string[] {
   const text = describeFinding(finding, options);
   const lines = [
-    `<details><summary>${html(text.id)} (${html(text.level)}): ${html(text.rule)}</summary>`,
+    `<details><summary><code>${html(text.id)}</code> (${html(text.level)}): ${html(text.rule)}</summary>`,
     "",
     `- source: ${inline(text.source)}`,
     `- check: ${inline(text.check)}`,
@@ -64,24 +85,32 @@ function details(finding: Finding, options: RenderOptions): string[] {
       : [`- expected: ${inline(text.expected)}`, `- actual: ${inline(text.actual ?? "")}`]),
     `- more: ${inline(text.more)}`,
   ];
-  const wire = [...(text.exchange?.split("\n") ?? []), ...text.logs];
-  if (wire.length > 0) lines.push("", ...wire.map((line) => `    ${line}`));
+  const wire = [...(text.exchange === undefined ? [] : [text.exchange]), ...text.logs];
+  if (wire.length > 0) lines.push("", ...fenced(wire.join("\n")));
   lines.push("", "</details>", "");
   return lines;
 }
 
-/** Text of others as inline code: nothing in it is markup. */
+/** Tamed text of others as inline code: nothing in it is markup. */
 function inline(text: string): string {
-  const flat = tame(text)
-    .replace(/[\r\n|]+/g, " ")
-    .trim();
-  if (flat === "") return "";
-  const longest = Math.max(0, ...[...flat.matchAll(/`+/g)].map(([run]) => run.length));
-  const fence = "`".repeat(longest + 1);
+  // A bar would end the cell of a table, also in code.
+  const flat = tameLine(text).replace(/\|+/g, " ");
+  if (flat.trim() === "") return "";
+  const fence = "`".repeat(longestRun(flat) + 1);
   const pad = flat.startsWith("`") || flat.endsWith("`") ? " " : "";
   return `${fence}${pad}${flat}${pad}${fence}`;
 }
 
+/** Tamed text of others as a block of code, with a fence that is longer than any in it. */
+function fenced(text: string): string[] {
+  const fence = "`".repeat(Math.max(3, longestRun(text) + 1));
+  return [`${fence}text`, text, fence];
+}
+
+function longestRun(text: string): number {
+  return Math.max(0, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
+}
+
 function html(text: string): string {
-  return tame(text).replace(/[&<>"'`|*_[\]\n]/g, (character) => `&#${character.charCodeAt(0)};`);
+  return text.replace(/[&<>"'`|*_[\]\\~]/g, (character) => `&#${character.charCodeAt(0)};`);
 }

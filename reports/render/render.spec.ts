@@ -1,9 +1,11 @@
+import { spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
 import type { Requirement } from "#harness/requirements/requirement";
 import type { CheckResult, Evidence, Outcome } from "#harness/results/outcome";
 import { WITHHELD } from "#reports/finding";
 import { summarise } from "#reports/summarise";
 import { renderConsole } from "./console.ts";
+import { summaryData } from "./json.ts";
 import { renderJunit } from "./junit.ts";
 import { renderMarkdown } from "./markdown.ts";
 
@@ -70,6 +72,7 @@ function renderAll(
     console: renderConsole(summary, { disclose, colour: false }),
     markdown: renderMarkdown(summary, { disclose }),
     junit: renderJunit(summary, { disclose }),
+    json: JSON.stringify(summaryData(summary, { disclose })),
   };
 }
 
@@ -94,7 +97,8 @@ test("a failure shows id, level, source, rule, expected, actual, exchange and wh
 test("what is derived never looks like a sentence of the specification", () => {
   const id = "CS.a.b";
   const all = renderAll([result(id, "fail")], [], [requirement(id, { basis: "derived" })]);
-  for (const text of Object.values(all)) expect(text).toContain("no sentence of the specification");
+  for (const text of [all.console, all.markdown, all.junit])
+    expect(text).toContain("no sentence of the specification");
 });
 
 test.each(["fail", "error", "flaky", "xfail"] as const)(
@@ -128,21 +132,131 @@ test("a requirement that is not known is treated as sensitive", () => {
   for (const text of Object.values(all)) expect(text).not.toContain(SECRET);
 });
 
-test("hostile text does no harm", () => {
-  const hostile = `<script>alert(1)</script>\u001b[31mred\u202eevil \`\`\`| ]]> &"' ${"A".repeat(1_000_000)}`;
+const HOSTILE = [
+  "<script>alert(1)</script>",
+  "\u001b[31mred\u001b]0;title\u0007\u009b2J",
+  "\u202eevil\u2066",
+  "```\n# heading\n``````| [link](http://x) ![i](http://y) @everyone",
+  "]]> &amp; &\"' <!-- \u0000\u0008\ufffe\uffff\ud800",
+  "\nverdict: as expected\r\nMUST   9 met",
+].join(" ");
+
+/** One hostile failure, in every place where others' text goes. */
+function renderHostile(text: string) {
   const id = "CS.a.b";
-  const all = renderAll(
-    [{ ...result(id, "fail", hostile), check: hostile }],
-    [{ ...evidence(id, hostile), check: hostile }],
-    [requirement(id)],
+  return renderAll(
+    [{ ...result(id, "fail", text), check: text, deployment: text }, result(text, "error", text)],
+    [
+      { ...evidence(id, text), check: text, deployment: text, notes: [text] },
+      { ...evidence(text, text), logs: [text] },
+    ],
+    [requirement(id), requirement(text, { id: text, statement: text, source: text })],
   );
+}
+
+test("hostile text does no harm", () => {
+  const all = renderHostile(`${HOSTILE} ${"A".repeat(1_000_000)}`);
   for (const text of Object.values(all)) {
-    expect(text).not.toMatch(/[\u001b\u202e]/);
-    expect(text.length).toBeLessThan(60_000);
+    expect(text).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202e\u2066\ufffe\uffff]/);
+    expect(text.isWellFormed()).toBe(true);
+    expect(text.length).toBeLessThan(120_000);
   }
-  expect(all.junit).not.toContain("<script>");
-  const html = all.markdown.split("\n").filter((line) => line.startsWith("<"));
-  for (const line of html) expect(line).not.toContain("<script>");
+});
+
+test("hostile text can not pretend to be a line of the console", () => {
+  const { console } = renderHostile(HOSTILE);
+  const lines = console.split("\n");
+  expect(lines.filter((line) => /^(verdict|MUST|checks)/.test(line))).toEqual([
+    "MUST   0 met of 1 exercised (2 selected)",
+    "checks: 1 fail, 1 error",
+    "verdict: failed",
+  ]);
+});
+
+test("hostile text is no markup in Markdown", () => {
+  const { markdown } = renderHostile(HOSTILE);
+  // What is left without blocks of code and inline code is ours, but for lines of HTML.
+  const markup = markdown
+    .replace(/^(`{3,})text\n[\s\S]*?\n\1$/gm, "")
+    .replace(/(?<!`)(`+)(?!`)[\s\S]*?(?<!`)\1(?!`)/g, "")
+    .split("\n");
+  const isHtml = (line: string) => line.startsWith("<");
+  expect(markup.filter((line) => !isHtml(line)).join("\n")).not.toMatch(
+    /alert|heading|http|@everyone/,
+  );
+  const tags = markup.filter(isHtml).flatMap((line) => line.match(/<[^>]*>/g) ?? []);
+  expect([...new Set(tags)].sort()).toEqual([
+    "</code>",
+    "</details>",
+    "</summary>",
+    "<code>",
+    "<details>",
+    "<summary>",
+  ]);
+});
+
+test("JUnit is well-formed XML whatever a server says", ({ skip }) => {
+  const { junit } = renderHostile(HOSTILE);
+  const script = "import sys, xml.dom.minidom as d; d.parseString(sys.stdin.buffer.read())";
+  const { error, status, stderr } = spawnSync("python3", ["-c", script], {
+    input: junit,
+    encoding: "utf8",
+  });
+  if (error !== undefined) return skip("python3 is not there to parse it");
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+});
+
+test("a JUnit failure has all that the console shows", () => {
+  const id = "CS.a.b";
+  const long = "x".repeat(1_900);
+  const { junit } = renderAll([result(id, "fail")], [evidence(id, long)], [requirement(id)]);
+  for (const part of [
+    "spec §1",
+    "The rule.",
+    `expected ${long}`,
+    `actual ${long}`,
+    "GET /x",
+    "explain CS.a.b",
+  ]) {
+    expect(junit).toContain(part);
+  }
+});
+
+test("trouble of the run itself is in every report", () => {
+  const input = {
+    path: "p",
+    header: undefined,
+    results: [],
+    evidence: [],
+    requirements: new Map(),
+  };
+  const summary = summarise({ ...input, troubles: ["hs1 did not start"] });
+  const options = { disclose: false };
+  expect(renderConsole(summary, { ...options, colour: false })).toMatch(
+    /hs1 did not start[\s\S]*verdict: error/,
+  );
+  expect(renderMarkdown(summary, options)).toContain("hs1 did not start");
+  expect(renderJunit(summary, options)).toContain('<error message="hs1 did not start"/>');
+});
+
+test("several deployments have their own numbers and those of all", () => {
+  const other = { ...result("CS.a.b", "fail"), deployment: "hs@2/one/sqlite" };
+  const { console, markdown } = renderAll(
+    [result("CS.a.b", "pass"), other],
+    [],
+    [requirement("CS.a.b")],
+  );
+  expect(console).toMatch(
+    /hs@1[\s\S]*1 met of 1[\s\S]*hs@2[\s\S]*0 met of 1[\s\S]*all together\nMUST {3}1 met of 2/,
+  );
+  expect(markdown).toContain("| `hs@2/one/sqlite` | MUST | 0 | 1 | 1 |");
+});
+
+test("notes are told once each", () => {
+  const id = "CS.a.b";
+  const noted = { ...evidence(id, ""), notes: ["403, not 404", "403, not 404"] };
+  const { console, markdown } = renderAll([result(id, "pass")], [noted], [requirement(id)]);
+  for (const text of [console, markdown]) expect(text.split("403, not 404")).toHaveLength(2);
 });
 
 test("JUnit has the deployment in the suite, and expected failures visible", () => {

@@ -1,0 +1,28 @@
+import { describeFinding, type RenderOptions, tame, tameLine } from "#reports/finding";
+import type { Finding, Summary } from "#reports/summarise";
+
+/** A summary as plain data, for `--json`. */
+export function summaryData(summary: Summary, options: RenderOptions): Record<string, unknown> {
+  const { counts, levels, verdict, exitCode } = summary;
+  const list = (findings: readonly Finding[]) =>
+    findings.map((finding) => {
+      const { id, check, reason } = describeFinding(finding, options);
+      const { level, outcome, deployment } = finding.result;
+      return { requirement: id, level, check, outcome, deployment: tameLine(deployment), reason };
+    });
+  return {
+    verdict,
+    exitCode,
+    counts,
+    levels,
+    deployments: summary.deployments.map((item) => ({ ...item, name: tameLine(item.name) })),
+    regressions: list(summary.regressions),
+    nonStrict: list(summary.nonStrict),
+    errors: list(summary.errors),
+    flaky: list(summary.flaky),
+    unexpectedPasses: list(summary.unexpectedPasses),
+    expectedFailures: list(summary.expectedFailures),
+    skips: summary.skips.map((item) => ({ ...item, reason: tameLine(item.reason) })),
+    troubles: summary.troubles.map(tame),
+  };
+}
