@@ -1,29 +1,41 @@
+/** `crucible diff`: what changed between two runs. Exit code 1 when something regressed. */
 import { Command } from "commander";
 import { print, printJson } from "#cli/io";
 import { readRun } from "#harness/results/run-directory";
 import { diffRuns } from "#reports/baseline/diff";
 import { renderDiff } from "#reports/render/diff";
+import { withHelp } from "./options.ts";
+
+interface Options {
+  readonly allowMismatch?: true;
+  readonly json?: true;
+}
 
 export function diffCommand(): Command {
-  return new Command("diff")
+  const command = new Command("diff")
     .description("compare two runs, check by check; exit code 1 when something regressed")
     .argument("<before>", "run directory, results.jsonl or baseline")
     .argument("<after>", "run directory or results.jsonl")
-    .option("--allow-mismatch", "also when topology or requirement set differ")
-    .option("--json", "print the changes as JSON")
-    .addHelpText("after", "\nExample:\n  crucible diff .runs/<main> .runs/<branch>")
-    .action(
-      (before: string, after: string, options: { allowMismatch?: boolean; json?: boolean }) => {
-        const diff = diffRuns(readRun(before), readRun(after), {
-          allowMismatch: options.allowMismatch === true,
-        });
-        if (options.json === true)
-          printJson({
-            counts: diff.counts,
-            changes: diff.changes.filter(({ transition }) => transition !== "unchanged"),
-          });
-        else print(renderDiff(diff));
-        if (diff.counts.regressed > 0) process.exitCode = 1;
-      },
-    );
+    .option("--allow-mismatch", "compare also when topology or requirement set differ")
+    .option("--json", "an object {before, after, counts, changes: [{transition, requirement, …}]}")
+    .action(diff);
+  return withHelp(command, "diff", {
+    notes:
+      "A check that is gone is never fixed, a new one never a regression. `changed` means that one side gave no verdict.",
+    examples: [
+      ".runs/20261124-103000-4f2a .runs/20261124-110000-9c01",
+      "baseline.jsonl .runs/20261124-110000-9c01 --json",
+    ],
+  });
+}
+
+function diff(before: string, after: string, { allowMismatch, json }: Options): void {
+  const found = diffRuns(readRun(before), readRun(after), {
+    allowMismatch: allowMismatch === true,
+  });
+  if (found.counts.regressed > 0) process.exitCode = 1;
+  if (json) {
+    const changes = found.changes.filter(({ transition }) => transition !== "unchanged");
+    printJson({ ...found, changes });
+  } else print(renderDiff(found));
 }

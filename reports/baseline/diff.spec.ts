@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import type { CheckResult, Outcome } from "#harness/results/outcome";
 import type { StoredRun } from "#harness/results/run-directory";
+import { renderDiff } from "#reports/render/diff";
+import { baselineText } from "./baseline.ts";
 import { diffRuns, type Transition } from "./diff.ts";
 
 function run(
@@ -28,6 +30,8 @@ function run(
     results,
     evidence: [],
     isComplete: true,
+    isStrict: false,
+    troubles: [],
   };
 }
 
@@ -59,10 +63,76 @@ test("runs of one deployment each are compared whatever they are called", () => 
   expect(counts).toMatchObject({ unchanged: 1, new: 0, gone: 0 });
 });
 
+/** Two runs with one failing check each. */
+function failing(before: string, after: string, outcome: Outcome = "fail") {
+  const [left, right] = [before, after].map((reason) => {
+    const { results, ...rest } = run({ "CS.a.b": outcome });
+    return { ...rest, results: results.map((result) => ({ ...result, reason })) };
+  });
+  if (left === undefined || right === undefined) throw new TypeError("two sides");
+  return [left, right] as const;
+}
+
+test("a failure of another kind is a changed reason, one with other drawn names is not", () => {
+  const [before, after] = failing("expected 404, got 500", "expected 404, got 403 M_FORBIDDEN");
+  const diff = diffRuns(before, after);
+  expect(diff.counts).toMatchObject({ "changed-reason": 1, regressed: 0 });
+  expect(renderDiff(diff)).toContain("before: expected 404, got 500");
+  const drawn = failing(
+    "expected @alice-6fxyqs2a:hs1:8448 in !d7iCOqC_V952C3RU8N8MdIOjePwtrIKdI2qnELJMJaQ after 1203 ms",
+    "expected @alice-wruxxxea:hs1:8448 in !FEZWBoHtHcbhrfFmRE:hs1:8448 after 17 ms",
+  );
+  expect(diffRuns(...drawn).counts).toMatchObject({ unchanged: 1 });
+});
+
+test("an expected failure is compared by how it failed, which the evidence has", () => {
+  const [before, after] = failing("known", "known", "xfail");
+  const seen = (message: string) => [
+    { deployment: "a", requirement: "CS.a.b", check: "c", message, exchanges: [] },
+  ];
+  expect(diffRuns(before, after).counts.unchanged).toBe(1);
+  const differing = diffRuns(
+    { ...before, evidence: seen("got 500") },
+    { ...after, evidence: seen("got 403") },
+  );
+  expect(differing.counts["changed-reason"]).toBe(1);
+  expect(renderDiff(differing)).not.toContain("got 403");
+});
+
+test("a check that was only retitled keeps its history", () => {
+  const after = run({ "CS.a.b": "fail" });
+  const retitled = { ...after, results: after.results.map((item) => ({ ...item, check: "new" })) };
+  expect(diffRuns(run({ "CS.a.b": "pass" }), retitled).counts).toMatchObject({
+    regressed: 1,
+    new: 0,
+    gone: 0,
+  });
+});
+
+test("the worst comes first, and both sides are named", () => {
+  const before = run({ "CS.a.a": "fail", "CS.z.z": "pass" }, "synapse@1.114.0/one/sqlite");
+  const after = run({ "CS.a.a": "pass", "CS.z.z": "fail" }, "synapse@1.163.2/one/sqlite");
+  const [head, first] = renderDiff(diffRuns(before, after)).split("\n");
+  expect(head).toBe("synapse@1.114.0/one/sqlite -> synapse@1.163.2/one/sqlite");
+  expect(first).toMatch(/^regressed +MUST +CS\.z\.z +pass -> fail/);
+});
+
+test("a baseline has reasons of failures without what is drawn, and no others", () => {
+  const [{ header, results }] = failing("got 500 for @alice-6fxyqs2a:hs1:8448", "");
+  if (header === undefined) throw new TypeError("the run has a header");
+  const text = baselineText(header, [
+    ...results,
+    ...run({ "CS.a.c": "error" }).results.map((item) => ({ ...item, reason: "secret" })),
+  ]);
+  expect(text).toContain('"reason":"got 500 for <id>"');
+  expect(text).not.toContain("secret");
+});
+
 test("what can not be compared is refused, unless it is asked for", () => {
   const one = run({ "CS.a.b": "pass" }, "a", "one");
   const two = run({ "CS.a.b": "pass" });
   expect(() => diffRuns(one, two)).toThrow(/topologies differ/);
   expect(() => diffRuns(run({}, "a", "two", "other"), two)).toThrow(/requirement sets differ/);
+  expect(() => diffRuns({ ...one, header: undefined }, two)).toThrow(/does not say what was run/);
   expect(diffRuns(one, two, { allowMismatch: true }).counts.unchanged).toBe(1);
 });
