@@ -1,6 +1,12 @@
-import type { CheckResult, DeploymentFacts, Evidence } from "#harness/results/outcome";
+import { globMatcher } from "#harness/requirements/select";
+import {
+  type CheckResult,
+  type DeploymentFacts,
+  type Evidence,
+  titleOf,
+} from "#harness/results/outcome";
+import { isInRange } from "#harness/versions";
 import type { Manifest, ManifestEntry } from "./manifest.ts";
-import { inRange } from "./version-range.ts";
 
 /**
  * The result as the manifest has it: a failure that it expects is `xfail`, a pass that it does not is `xpass`, a known
@@ -17,15 +23,14 @@ export function applyManifest(
   const place = `${manifest.file.split("/").at(-1)}:${entry.line}`;
   const { expect } = entry;
   if (expect === "disabled") return result;
-  if (expect === "unsupported") {
-    return result.outcome === "fail"
-      ? { ...result, outcome: "skip", reason: `unsupported: ${entry.reason}` }
-      : result;
+  if (expect === "unsupported" && result.outcome === "fail") {
+    return { ...result, outcome: "skip", reason: `unsupported: ${entry.reason}` };
   }
   if (result.outcome === "pass") {
-    return Array.isArray(expect)
+    // Of a whole area some checks pass also on a server that lacks it: that something is refused, for example.
+    return Array.isArray(expect) || entry.id.includes("*")
       ? result
-      : { ...result, outcome: "xpass", reason: `delete the entry at ${place}` };
+      : { ...result, outcome: "xpass", reason: adviceFor(entry, place) };
   }
   if (result.outcome !== "fail") return result;
   const message = evidence?.message ?? result.reason ?? "";
@@ -49,15 +54,22 @@ export function disabledBy(
   return Object.fromEntries(entries.map(({ id, reason }) => [id, reason]));
 }
 
+function adviceFor({ check }: ManifestEntry, place: string): string {
+  return check === undefined
+    ? `delete the entry at ${place}, or name the check that fails in it`
+    : `delete the entry at ${place}`;
+}
+
+/** Whether an entry speaks of a check. */
+export function isAbout(
+  { id, check }: ManifestEntry,
+  result: Pick<CheckResult, "requirement" | "check">,
+): boolean {
+  return globMatcher(id)(result.requirement) && (check === undefined || check === titleOf(result));
+}
+
 function concerns(entry: ManifestEntry, result: CheckResult, facts: DeploymentFacts): boolean {
-  const isId = entry.id.includes("*")
-    ? new RegExp(`^${entry.id.split("*").map(escapeRegExp).join(".*")}$`).test(result.requirement)
-    : entry.id === result.requirement;
-  return (
-    isId &&
-    (entry.check === undefined || entry.check === result.check) &&
-    applies(entry.when, facts)
-  );
+  return isAbout(entry, result) && applies(entry.when, facts);
 }
 
 /** A version range has to hold for every server of the deployment, the weakest deciding what can be expected. */
@@ -69,9 +81,5 @@ function applies(
   if (when.topology !== undefined && when.topology !== topology) return false;
   if (when.database !== undefined && !name.split("/").includes(when.database)) return false;
   const { version: range } = when;
-  return range === undefined || servers.every(({ version }) => inRange(version, range));
-}
-
-function escapeRegExp(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  return range === undefined || servers.every(({ version }) => isInRange(version, range));
 }

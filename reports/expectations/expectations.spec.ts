@@ -5,7 +5,8 @@ import { afterAll, expect, test } from "vitest";
 import type { Requirement } from "#harness/requirements/requirement";
 import type { CheckResult, Outcome } from "#harness/results/outcome";
 import { applyManifest, disabledBy } from "./apply.ts";
-import { checkManifest, readManifest } from "./manifest.ts";
+import { checkManifest } from "./check.ts";
+import { readManifest } from "./manifest.ts";
 import { proposeUpdate } from "./update.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "crucible-spec-"));
@@ -19,11 +20,25 @@ const FACTS = {
   ],
 };
 const KNOWN = new Map(
-  ["CS.a.b", "CS.a.c", "CS.a.secret"].map((id) => [
+  ["CS.a.b", "CS.a.c", "CS.a.secret", "CS.a.old"].map((id) => [
     id,
-    { id, sensitive: id.endsWith("secret") } as Requirement,
+    {
+      id,
+      sensitive: id.endsWith("secret"),
+      ...(id.endsWith("old") ? { retired: "no longer a rule" } : {}),
+    } as Requirement,
   ]),
 );
+
+/** What is wrong with these entries, without the file's name. */
+function problemsOf(entries: string): readonly string[] {
+  const known = {
+    requirements: KNOWN,
+    titlesOf: () => ["the server does"],
+    today: "2026-11-24",
+  };
+  return checkManifest(manifest(entries), known).map((text) => text.replace(/^.*\.yaml/, ""));
+}
 
 function manifest(entries: string) {
   const file = path.join(folder, "expectations.yaml");
@@ -84,6 +99,12 @@ test("unsupported takes globs, disabled is given to the run", () => {
   expect(applied("  - { id: 'CS.a.*', expect: unsupported, reason: no such API }\n", "fail")).toBe(
     "skip",
   );
+  expect(applied("  - { id: 'CS.a.*', expect: unsupported, reason: no such API }\n", "pass")).toBe(
+    "pass",
+  );
+  expect(applied("  - { id: CS.a.b, expect: unsupported, reason: no such API }\n", "pass")).toBe(
+    "xpass",
+  );
   const disabled = manifest(
     "  - { id: CS.a.b, expect: disabled, reason: hangs, issue: https://x }\n",
   );
@@ -91,24 +112,49 @@ test("unsupported takes globs, disabled is given to the run", () => {
 });
 
 test("a sound manifest has no problems, the others are named by line", () => {
-  expect(checkManifest(manifest(FAIL), KNOWN, "2026-11-24")).toEqual([]);
-  const problems = checkManifest(
-    manifest(
+  expect(problemsOf(FAIL)).toEqual([]);
+  expect(
+    problemsOf(
       `${FAIL}${FAIL}  - { id: CS.a.bb, expect: fail, reason: x, evidence: y }\n` +
         "  - { id: CS.a.c, expect: disabled, reason: TODO, review_by: 2026-01-01 }\n" +
-        "  - { id: CS.a.secret, expect: fail, reason: r, evidence: how }\n",
+        "  - { id: CS.a.secret, expect: fail, reason: r, evidence: how }\n" +
+        "  - { id: CS.a.old, expect: fail, reason: r, evidence: how }\n" +
+        "  - { id: CS.a.c, check: the server doe, expect: fail, reason: r, evidence: how }\n",
     ),
-    KNOWN,
-    "2026-11-24",
-  ).map((problem) => problem.replace(/^.*\.yaml/, ""));
-  expect(problems).toEqual([
+  ).toEqual([
     ":5: CS.a.b is already at line 4",
     ":6: there is no requirement CS.a.bb: did you mean CS.a.b?",
     ":7: CS.a.c has no reason yet",
     ":7: CS.a.c was to be reviewed by 2026-01-01",
-    ":7: CS.a.c needs an issue",
+    ":7: CS.a.c needs an issue or evidence",
     ":8: CS.a.secret is sensitive: no match and no evidence in a shared file",
+    ":9: CS.a.old is retired: delete the entry",
+    ':10: CS.a.c has no check "the server doe": did you mean the server does?',
   ]);
+});
+
+test.each(["fail", "[pass, fail]", "disabled"])(
+  "%s needs an issue or evidence, one is enough",
+  (word) => {
+    const entry = (proof: string) => `  - { id: CS.a.b, expect: ${word}, reason: known${proof} }\n`;
+    expect(problemsOf(entry(""))).toEqual([":4: CS.a.b needs an issue or evidence"]);
+    expect(problemsOf(entry(", issue: https://x"))).toEqual([]);
+    expect(problemsOf(entry(", evidence: got 500"))).toEqual([]);
+  },
+);
+
+test("a sensitive entry needs its reason only", () => {
+  expect(problemsOf("  - { id: CS.a.secret, expect: fail, reason: told privately }\n")).toEqual([]);
+});
+
+test("globs are for what is unsupported, and have to match", () => {
+  const entry = (id: string, expect: string) =>
+    `  - { id: '${id}', expect: ${expect}, reason: no such API, evidence: seen }\n`;
+  expect(problemsOf(entry("CS.a.*", "unsupported"))).toEqual([]);
+  expect(problemsOf(entry("CS.a.*", "fail"))).toEqual([
+    ":4: CS.a.*: a glob may only be unsupported",
+  ]);
+  expect(problemsOf(entry("CS.b.*", "unsupported"))).toEqual([":4: no requirement matches CS.b.*"]);
 });
 
 test("what is no manifest is an error with its place", () => {
@@ -116,15 +162,46 @@ test("what is no manifest is an error with its place", () => {
     /expectations\.yaml:4: entries\.0\.expect/,
   );
   expect(() => manifest("  - { id: CS.a.b\n expect")).toThrow(/expectations\.yaml:\d/);
+  expect(() => manifest("  - { id: CS.a.b, expect: fail, reason: x, isue: y }\n")).toThrow(
+    /yaml:4: unknown field isue, did you mean issue\?/,
+  );
+  expect(() =>
+    manifest("  - { id: CS.a.b, expect: fail, reason: x, review_by: 2026-02-30 }\n"),
+  ).toThrow(/entries\.0\.review_by: a date looks like/);
   expect(() => readManifest(path.join(folder, "none"))).toThrow(/can not be read/);
 });
 
 test("an update proposes, and never invents a reason", () => {
   const results = [result("fail", "got 500"), { ...result("xpass"), requirement: "CS.a.c" }];
   const current = manifest("  - { id: CS.a.c, expect: fail, reason: known, evidence: seen }\n");
-  const { add, remove } = proposeUpdate(results, current, KNOWN);
+  const { add, change, remove } = proposeUpdate(results, current, KNOWN);
   expect(add).toEqual([
     '  - id: CS.a.b\n    expect: fail\n    reason: "TODO"\n    evidence: "got 500"',
   ]);
+  expect(change).toEqual([]);
   expect(remove).toEqual([expect.stringMatching(/:4: CS\.a\.c$/)]);
+  expect(problemsOf(`${add.join("\n")}\n`)).toEqual([":4: CS.a.b has no reason yet"]);
+});
+
+test("a proposal says nothing of how a sensitive requirement fails", () => {
+  const results = [{ ...result("fail", "token abc works"), requirement: "CS.a.secret" }];
+  const { add } = proposeUpdate(results, undefined, KNOWN);
+  expect(add).toEqual(['  - id: CS.a.secret\n    expect: fail\n    reason: "TODO"']);
+});
+
+test("a proposal names the check where others of its requirement pass", () => {
+  const passing = { ...result("pass"), check: "the server answers" };
+  const { add } = proposeUpdate([result("fail", "got 500"), passing], undefined, KNOWN);
+  expect(add).toEqual([expect.stringContaining('\n    check: "the server does"\n')]);
+});
+
+test("an entry whose failure has changed, or holds for some checks only, is to be changed", () => {
+  const entry = "  - { id: CS.a.b, expect: fail, match: M_X, reason: known, evidence: seen }\n";
+  const changed = proposeUpdate([result("fail", "got 500")], manifest(entry), KNOWN);
+  expect(changed).toMatchObject({ add: [], remove: [] });
+  expect(changed.change).toEqual([expect.stringMatching(/:4: CS\.a\.b fails in another way/)]);
+  const half = [result("xfail"), { ...result("xpass"), check: "the server answers" }];
+  const narrowed = proposeUpdate(half, manifest(FAIL), KNOWN);
+  expect(narrowed.change).toEqual([expect.stringMatching(/:4: CS\.a\.b passes in part/)]);
+  expect(narrowed.remove).toEqual([]);
 });

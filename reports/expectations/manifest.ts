@@ -1,24 +1,25 @@
 /**
  * The manifest of expected failures: hand-written, kept by the homeserver's project, keyed by requirement. It changes
  * how a verdict is shown, never whether a check runs (but for `disabled`, which is for hangs and crashes).
+ * `docs/expectations.md` tells the format.
  */
 import { readFileSync } from "node:fs";
 import { LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { HarnessError } from "#harness/errors";
-import type { Requirement } from "#harness/requirements/requirement";
 import { didYouMean } from "#harness/suggest";
-import { isRange } from "./version-range.ts";
+import { isDate, isRange } from "./conditions.ts";
 
 const entrySchema = z.strictObject({
   /** Requirement id; a glob only with `expect: unsupported`. */
   id: z.string().min(1),
   /** Title of one check, where the requirement has several. */
   check: z.string().optional(),
-  expect: z.union([
-    z.enum(["fail", "unsupported", "disabled"]),
-    z.tuple([z.literal("pass"), z.literal("fail")]),
-  ]),
+  /** A failure, one that comes and goes, a feature that the server lacks, or a check that must not run. */
+  expect: z.union(
+    [z.enum(["fail", "unsupported", "disabled"]), z.tuple([z.literal("pass"), z.literal("fail")])],
+    { error: "one of fail, [pass, fail], unsupported, disabled" },
+  ),
   when: z
     .strictObject({
       version: z.string().refine(isRange, "a version range looks like >=1.150 <1.160").optional(),
@@ -27,15 +28,12 @@ const entrySchema = z.strictObject({
     })
     .optional(),
   /** Text that the failure has to contain: another failure is unexpected. */
-  match: z.string().optional(),
+  match: z.string().min(1).optional(),
   reason: z.string().min(1),
-  /** What was seen, in short; not for sensitive findings. */
-  evidence: z.string().optional(),
-  issue: z.string().optional(),
-  review_by: z
-    .string()
-    .regex(/^\d{4}-\d{2}-\d{2}$/, "a date looks like 2027-03-01")
-    .optional(),
+  issue: z.string().min(1).optional(),
+  /** What was seen, in short, where there is no public issue; not for sensitive findings. */
+  evidence: z.string().min(1).optional(),
+  review_by: z.string().refine(isDate, "a date looks like 2027-03-01").optional(),
 });
 
 const manifestSchema = z.strictObject({
@@ -44,29 +42,19 @@ const manifestSchema = z.strictObject({
   entries: z.array(entrySchema),
 });
 
-export type ManifestEntry = z.infer<typeof entrySchema>;
+export type ManifestEntry = z.infer<typeof entrySchema> & { readonly line: number };
 
 export interface Manifest {
   readonly file: string;
   readonly implementation: string;
-  readonly entries: readonly (ManifestEntry & { readonly line: number })[];
+  readonly entries: readonly ManifestEntry[];
 }
 
-/** @throws HarnessError BAD_FILE with file and line. */
+/** @throws HarnessError BAD_FILE that names every problem as `file:line: what`. */
 export function readManifest(file: string): Manifest {
-  let source: string;
-  try {
-    source = readFileSync(file, "utf8");
-  } catch (cause) {
-    throw new HarnessError("BAD_FILE", {
-      what: `the manifest ${file} can not be read`,
-      facts: [String(cause)],
-      next: "check the path given with --expect",
-      cause,
-    });
-  }
+  const source = readSource(file);
   const lines = new LineCounter();
-  const document = parseDocument(source, { lineCounter: lines });
+  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
   const lineOf = (path: readonly PropertyKey[]) => {
     for (let length = path.length; length > 0; length--) {
       const node = document.getIn(path.slice(0, length), true) as { range?: [number] } | undefined;
@@ -74,20 +62,22 @@ export function readManifest(file: string): Manifest {
     }
     return 1;
   };
-  const [problem] = document.errors;
-  if (problem !== undefined) {
-    throw new HarnessError("BAD_FILE", {
-      what: `${file}:${lines.linePos(problem.pos[0]).line}: ${problem.message.split("\n")[0]}`,
-      next: "the manifest is YAML, see docs/expectations.md",
-    });
+  if (document.errors.length > 0) {
+    throw bad(
+      file,
+      document.errors.map(
+        ({ pos, message }) => `${lines.linePos(pos[0]).line}: not valid YAML: ${message}`,
+      ),
+    );
   }
   const parsed = manifestSchema.safeParse(document.toJS());
   if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new HarnessError("BAD_FILE", {
-      what: `${file}:${lineOf(issue?.path ?? [])}: ${issue?.path.join(".") || "the file"}: ${issue?.message}`,
-      next: "see docs/expectations.md for the format",
-    });
+    throw bad(
+      file,
+      parsed.error.issues.flatMap((issue) =>
+        problemsOf(issue).map((problem) => `${lineOf(issue.path)}: ${problem}`),
+      ),
+    );
   }
   const { implementation, entries } = parsed.data;
   return {
@@ -97,45 +87,40 @@ export function readManifest(file: string): Manifest {
   };
 }
 
-/** What is wrong with a readable manifest, one line each, with file and line. @param today ISO date. */
-export function checkManifest(
-  manifest: Manifest,
-  requirements: ReadonlyMap<string, Requirement>,
-  today: string,
-): readonly string[] {
-  const seen = new Map<string, number>();
-  return manifest.entries.flatMap((entry) => {
-    const { id, line } = entry;
-    const requirement = requirements.get(id);
-    const problems: string[] = [];
-    if (id.includes("*")) {
-      if (entry.expect !== "unsupported") problems.push("a glob may only be unsupported");
-    } else if (requirement === undefined) {
-      problems.push(`there is no requirement ${id}: ${didYouMean(id, requirements.keys())}`);
-    }
-    const key = JSON.stringify([id, entry.check, entry.when]);
-    const first = seen.get(key);
-    if (first !== undefined) problems.push(`${id} is already at line ${first}`);
-    seen.set(key, line);
-    if (/^todo\b/i.test(entry.reason)) problems.push(`${id} has no reason yet`);
-    if (entry.review_by !== undefined && entry.review_by < today)
-      problems.push(`${id} was to be reviewed by ${entry.review_by}`);
-    const needsIssue = entry.expect === "disabled" || Array.isArray(entry.expect);
-    if (needsIssue && entry.issue === undefined) problems.push(`${id} needs an issue`);
-    if (
-      entry.expect === "fail" &&
-      entry.issue === undefined &&
-      entry.evidence === undefined &&
-      requirement?.sensitive !== true
-    ) {
-      problems.push(`${id} needs an issue or evidence`);
-    }
-    if (
-      requirement?.sensitive === true &&
-      (entry.match !== undefined || entry.evidence !== undefined)
-    ) {
-      problems.push(`${id} is sensitive: no match and no evidence in a shared file`);
-    }
-    return problems.map((text) => `${manifest.file}:${line}: ${text}`);
+function readSource(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new HarnessError("BAD_FILE", {
+      what: `the manifest ${file} can not be read`,
+      facts: [String(cause)],
+      next: "check the path",
+      cause,
+    });
+  }
+}
+
+function problemsOf(issue: z.core.$ZodIssue): string[] {
+  const place = issue.path.map(String).join(".");
+  if (issue.code === "unrecognized_keys") {
+    const known = Object.keys(
+      place === ""
+        ? manifestSchema.shape
+        : (KNOWN_KEYS[String(issue.path.at(-1))] ?? entrySchema.shape),
+    );
+    return issue.keys.map((key) => `unknown field ${key}, ${didYouMean(key, known)}`);
+  }
+  return [`${place || "the file"}: ${issue.message}`];
+}
+
+const KNOWN_KEYS: Readonly<Record<string, object>> = {
+  when: entrySchema.shape.when.unwrap().shape,
+};
+
+function bad(file: string, problems: readonly string[]): HarnessError {
+  return new HarnessError("BAD_FILE", {
+    what: `${problems.length === 1 ? "a problem" : `${problems.length} problems`} in the manifest`,
+    facts: problems.map((problem) => `${file}:${problem}`),
+    next: "correct the lines above; docs/expectations.md has the format",
   });
 }
