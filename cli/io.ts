@@ -1,6 +1,13 @@
 /** Everything the command prints goes through here: facts to standard output, remarks to standard error. */
 import pico from "picocolors";
 
+/** A reader that has seen enough (`crucible list | head`) is no trouble: what it does not take is dropped. */
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+}
+
 /** Colours only for a terminal, off with NO_COLOR (https://no-color.org). */
 export const colour = pico.createColors(
   process.stdout.isTTY === true &&

@@ -11,6 +11,7 @@ import { complementTests } from "#harness/requirements/generate";
 import type { Requirement } from "#harness/requirements/requirement";
 import { globMatcher, requirementById } from "#harness/requirements/select";
 import type { Basis } from "#harness/results/outcome";
+import { withHelp } from "./options.ts";
 
 /** What the manifests under `drivers/` say of a requirement. */
 export interface KnownDeviation {
@@ -27,15 +28,14 @@ const BASIS: Readonly<Record<Basis, string>> = {
 };
 
 export function explainCommand(): Command {
-  return new Command("explain")
+  const command = new Command("explain")
     .description("explain one requirement: the rule, its source, how it is checked, who deviates")
     .argument("<id>", "id of the requirement")
     .option("--json", "the same facts as an object")
-    .addHelpText(
-      "after",
-      "\nexamples:\n  crucible explain CS.login.password\n  crucible explain CS.sync.gap --json",
-    )
     .action(explain);
+  return withHelp(command, "explain", {
+    examples: ["CS.login.password", "CS.login.password --json"],
+  });
 }
 
 async function explain(id: string, { json }: { json?: true }): Promise<void> {

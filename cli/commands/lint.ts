@@ -11,6 +11,7 @@ import {
   lintCatalogue,
   type Problem,
 } from "#harness/requirements/lint";
+import { withHelp } from "./options.ts";
 
 interface Options {
   readonly write?: true;
@@ -18,14 +19,14 @@ interface Options {
 }
 
 export function lintCommand(): Command {
-  return new Command("lint")
+  const command = new Command("lint")
     .description(
       "check that requirements, checks and generated files agree; exit code 1 when they do not",
     )
     .option("--write", "write the generated files: the id type and the tables in docs")
     .option("--json", "an object {problems: [{kind, place, what}], counts, written}")
-    .addHelpText("after", "\nexamples:\n  crucible lint\n  crucible lint --write")
     .action(lint);
+  return withHelp(command, "lint", { examples: ["", "--write", "--json"] });
 }
 
 async function lint({ write, json }: Options): Promise<void> {

@@ -5,7 +5,7 @@ import { loadCatalogue } from "#harness/requirements/catalogue";
 import { type CheckIndex, indexChecks } from "#harness/requirements/check-index";
 import type { Requirement } from "#harness/requirements/requirement";
 import { listRequirements } from "#harness/requirements/select";
-import { collect } from "./options.ts";
+import { collect, withHelp } from "./options.ts";
 
 interface Options {
   readonly suite?: readonly string[];
@@ -23,7 +23,7 @@ export interface ListedRequirement
 }
 
 export function listCommand(): Command {
-  return new Command("list")
+  const command = new Command("list")
     .description("list the requirements and their checks")
     .argument(
       "[ids...]",
@@ -32,11 +32,10 @@ export function listCommand(): Command {
     .option("--suite <suite>", "only this suite (repeatable)", collect)
     .option("--level <level>", "only MUST, SHOULD or MAY (repeatable)", collect)
     .option("--json", "an array of {id, level, suite, source, needs, checks, todo?, retired?}")
-    .addHelpText(
-      "after",
-      "\nexamples:\n  crucible list 'CS.push.*'\n  crucible list --suite core --level SHOULD --json",
-    )
     .action(list);
+  return withHelp(command, "list", {
+    examples: ["'CS.push.*'", "--suite core --level SHOULD --json"],
+  });
 }
 
 async function list(
