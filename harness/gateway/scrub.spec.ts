@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { scrub } from "./scrub.ts";
+import { scrub, scrubValues, secretsIn } from "./scrub.ts";
 
 test.each([
   [
@@ -26,4 +26,15 @@ test("keeps what is no secret", () => {
   const text =
     '{"errcode":"M_UNKNOWN_TOKEN","error":"Unrecognised access token","next_batch":"s1"}';
   expect(scrub(text)).toBe(text);
+});
+
+test("finds secrets again where they stand without their names", () => {
+  const secrets = secretsIn(
+    '{"access_token": "syt_abcdef", "token":"short", "room_id":"!room:hs1"}',
+  );
+
+  expect(secrets).toEqual(["syt_abcdef"]);
+  expect(scrubValues("expected syt_abcdef to end, short of !room:hs1", secrets)).toBe(
+    "expected <scrubbed> to end, short of !room:hs1",
+  );
 });

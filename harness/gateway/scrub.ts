@@ -13,6 +13,9 @@ const SIGNATURE = /(\bsig=)"?[^",\s]+"?/g;
 
 export const SCRUBBED = "<scrubbed>";
 
+/** A shorter value is likely to stand for something else where it is found. */
+const MIN_SECRET_LENGTH = 8;
+
 /** The text without tokens, passwords and signatures. */
 export function scrub(text: string): string {
   return text
@@ -20,4 +23,18 @@ export function scrub(text: string): string {
     .replace(FORM_VALUE, `$1${SCRUBBED}`)
     .replace(AUTHORIZATION, `$1 ${SCRUBBED}`)
     .replace(SIGNATURE, `$1${SCRUBBED}`);
+}
+
+/** Values of the secrets in a JSON text, to be found again where they stand without their names. */
+export function secretsIn(text: string): string[] {
+  return [...text.matchAll(JSON_VALUE)]
+    .map(([whole, key = ""]) => whole.slice(key.length + 1).replace(/"$/, ""))
+    .filter((secret) => secret.length >= MIN_SECRET_LENGTH);
+}
+
+/** As `scrub`, and without these values wherever they stand. */
+export function scrubValues(text: string, secrets: Iterable<string>): string {
+  let scrubbed = scrub(text);
+  for (const secret of secrets) scrubbed = scrubbed.replaceAll(secret, SCRUBBED);
+  return scrubbed;
 }

@@ -5,6 +5,7 @@ import { inject, test } from "vitest";
 import type { Feature } from "#harness/deployment/contract";
 import { CheckFailure, describe, HarnessError, Unsupported } from "#harness/errors";
 import type { Rule } from "#harness/gateway/rule";
+import { scrub } from "#harness/gateway/scrub";
 import { createClient } from "#harness/http/client";
 import { createRandom } from "#harness/random";
 import type { RequirementId } from "#harness/requirements/ids.generated";
@@ -234,18 +235,19 @@ class Checker {
 
   async #verdictOf(error: unknown, world: World | undefined): Promise<Verdict> {
     const seen = { notes: world?.notes ?? [], exchanges: world?.exchanges ?? [] };
+    const clean = (text: string) => (world === undefined ? scrub(text) : world.scrub(text));
     if (error instanceof Unsupported)
-      return { outcome: "skip", reason: `unsupported: ${error.message}`, ...seen };
+      return { outcome: "skip", reason: clean(`unsupported: ${error.message}`), ...seen };
     const stack = stackOf(error);
     if (error instanceof CheckFailure) {
       const exchange = error.exchange ?? world?.lastExchange?.describe();
       return {
         outcome: "fail",
-        reason: error.message,
-        expected: error.expected,
-        actual: error.actual,
-        message: error.message,
-        ...(exchange === undefined ? {} : { exchange }),
+        reason: clean(error.message),
+        expected: clean(error.expected),
+        actual: clean(error.actual),
+        message: clean(error.message),
+        ...(exchange === undefined ? {} : { exchange: clean(exchange) }),
         ...(stack === undefined ? {} : { stack }),
         ...seen,
       };
@@ -253,13 +255,15 @@ class Checker {
     if (error instanceof HarnessError && ["HS_NO_ANSWER", "DEADLINE"].includes(error.code))
       isServerInDoubt = true;
     const exchange = world?.lastExchange?.describe();
+    const logs = await this.#logs(world?.deployment);
+    const reason =
+      error instanceof HarnessError ? error.what : `the check itself broke: ${describe(error)}`;
     return {
       outcome: "error",
-      reason:
-        error instanceof HarnessError ? error.what : `the check itself broke: ${describe(error)}`,
-      message: describe(error),
-      logs: await this.#logs(world?.deployment),
-      ...(exchange === undefined ? {} : { exchange }),
+      reason: clean(reason),
+      message: clean(describe(error)),
+      logs: logs.map(clean),
+      ...(exchange === undefined ? {} : { exchange: clean(exchange) }),
       ...(stack === undefined ? {} : { stack }),
       ...seen,
     };

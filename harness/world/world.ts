@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CheckFailure, HarnessError, Unsupported } from "#harness/errors";
 import type { Rule, RuleAction, RuleMatch } from "#harness/gateway/rule";
+import { scrubValues, secretsIn } from "#harness/gateway/scrub";
 import type { HttpResponse } from "#harness/http/client";
 import { textAt } from "#harness/match/json";
 import type { Random } from "#harness/random";
@@ -38,6 +39,8 @@ export class World implements AsyncDisposable {
   readonly #cleanups: (() => Promise<unknown>)[] = [];
   readonly #context: SessionContext;
   readonly #anonymous = new Map<string, ServerClient>();
+  /** Tokens and passwords that were handed out: failures quote values without saying what they are. */
+  readonly #secrets = new Set<string>();
   /** Of every exchange so far, in order. */
   readonly exchanges: string[] = [];
   readonly notes: string[] = [];
@@ -52,6 +55,7 @@ export class World implements AsyncDisposable {
       nextName: (prefix) => options.random.name(prefix),
       onExchange: (response) => {
         this.lastExchange = response;
+        for (const secret of secretsIn(response.text)) this.#secrets.add(secret);
         if (response.exchange !== undefined) this.exchanges.push(response.exchange);
       },
     };
@@ -110,6 +114,7 @@ export class World implements AsyncDisposable {
     const password = this.name("password");
     const { control, deployment } = this.#options;
     const registered = await control.register(deployment.id, role, localpart, password, false);
+    for (const secret of [password, registered.accessToken]) this.#secrets.add(secret);
     return new Session(server, this.#context, { ...registered, localpart, password });
   }
 
@@ -156,9 +161,14 @@ export class World implements AsyncDisposable {
     });
   }
 
+  /** A text about this check without tokens and passwords. */
+  scrub(text: string): string {
+    return scrubValues(text, this.#secrets);
+  }
+
   /** Worth knowing, but no verdict: an accepted deviation, an optional part that is missing. */
   note(text: string): void {
-    this.notes.push(text);
+    this.notes.push(this.scrub(text));
   }
 
   /**
