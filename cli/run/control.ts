@@ -4,14 +4,13 @@ import {
   type DeploymentContext,
   type DeploymentPlan,
 } from "#harness/deployment/deployment";
-import { describe, HarnessError } from "#harness/errors";
+import { registerUser } from "#harness/deployment/register";
+import { HarnessError } from "#harness/errors";
 import type { Control } from "#harness/world/control";
 import type { DeploymentInfo } from "#harness/world/run-info";
 
 /** Isolated deployments at the same time; more would fight for two cores. */
 const MAX_ISOLATED = 2;
-/** Making a user takes a server no longer, unless it hangs. */
-const REGISTER_MS = 30_000;
 
 export class DeploymentPool implements AsyncDisposable {
   readonly #plan: DeploymentPlan;
@@ -40,20 +39,8 @@ export class DeploymentPool implements AsyncDisposable {
       return deployment;
     };
     return {
-      register: async (id, role, localpart, password, isAdmin) => {
-        const { registersUsers } = find(id).server(role).server.capabilities;
-        if (registersUsers === undefined) {
-          throw new HarnessError("BAD_CONFIG", {
-            what: `${role} has no way to make users`,
-            next: "give shared-secret=… or users=… in --hs",
-          });
-        }
-        return await answered(
-          `${role} did not answer when a user was to be made`,
-          registersUsers.register(localpart, password, { admin: isAdmin }),
-          REGISTER_MS,
-        );
-      },
+      register: (id, role, localpart, password, isAdmin) =>
+        registerUser(find(id).server(role).server, localpart, password, { admin: isAdmin }),
       addRule: async (id, rule) => find(id).gateway.rules.add(rule),
       ruleFired: async (id, rule) => find(id).gateway.rules.fired(rule) ?? 0,
       releaseRule: async (id, rule) => find(id).gateway.rules.release(rule),
@@ -124,21 +111,6 @@ export class DeploymentPool implements AsyncDisposable {
   #released(): void {
     this.#isolated--;
     this.#waiting.shift()?.();
-  }
-}
-
-/** The answer of a server that may hang or be gone. @throws HarnessError HS_NO_ANSWER, and whatever a driver refuses with. */
-async function answered<T>(what: string, answer: Promise<T>, timeoutMs: number): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`none within ${timeoutMs} ms`)), timeoutMs);
-  try {
-    return await Promise.race([answer, late]);
-  } catch (cause) {
-    if (cause instanceof HarnessError) throw cause;
-    const next = "see the server's log";
-    throw new HarnessError("HS_NO_ANSWER", { what: `${what}: ${describe(cause)}`, next, cause });
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -15,6 +15,9 @@ import {
   type StartContext,
 } from "#harness/deployment/contract";
 import { HarnessError } from "#harness/errors";
+import { scrub } from "#harness/gateway/scrub";
+import { createClient } from "#harness/http/client";
+import { at, show } from "#harness/match/json";
 
 export const url = defineDriver({
   name: "url",
@@ -68,7 +71,8 @@ async function registerOpenly(
   password: string,
 ): Promise<Registered> {
   const body = { username: localpart, password, auth: { type: "m.login.dummy" } };
-  const { status, json } = await post(`${baseUrl}/_matrix/client/v3/register`, body);
+  const client = createClient({ baseUrl });
+  const { status, json } = await client.request("POST", "/_matrix/client/v3/register", { body });
   if (status === 200) return registered(json);
   throw new HarnessError("BAD_CONFIG", {
     what: `the server at ${baseUrl} does not let anybody register`,
@@ -100,11 +104,13 @@ function givenUsers(baseUrl: string, file: string): RegistersUsers {
           next: "add users, or select fewer checks",
         });
       }
-      const { status, json } = await post(`${baseUrl}/_matrix/client/v3/login`, {
+      const body = {
         type: "m.login.password",
         identifier: { type: "m.id.user", user: localpart },
         password,
-      });
+      };
+      const client = createClient({ baseUrl });
+      const { status, json } = await client.request("POST", "/_matrix/client/v3/login", { body });
       if (status === 200) return registered(json);
       throw new HarnessError("BAD_CONFIG", {
         what: `user ${localpart} of ${file} can not log in`,
@@ -114,26 +120,22 @@ function givenUsers(baseUrl: string, file: string): RegistersUsers {
   };
 }
 
-async function post(
-  target: string,
-  body: unknown,
-): Promise<{ status: number; json: Record<string, unknown> }> {
-  const answer = await request(target, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  const json = await answer.body.json().catch(() => ({}));
-  return { status: answer.statusCode, json: json as Record<string, unknown> };
-}
-
-function registered(json: Record<string, unknown>): Registered {
-  const { user_id, access_token, device_id } = json;
-  return {
-    userId: String(user_id),
-    accessToken: String(access_token),
-    deviceId: String(device_id),
-  };
+function registered(json: unknown): Registered {
+  const [userId, accessToken, deviceId] = ["user_id", "access_token", "device_id"].map((key) =>
+    at(json, key),
+  );
+  if (
+    typeof userId !== "string" ||
+    typeof accessToken !== "string" ||
+    typeof deviceId !== "string"
+  ) {
+    throw new HarnessError("HS_NO_ANSWER", {
+      what: "a user was made or logged in, but not all of user_id, access_token and device_id came back",
+      facts: [scrub(show(json))],
+      next: "check that the URL is that of a Matrix homeserver",
+    });
+  }
+  return { userId, accessToken, deviceId };
 }
 
 function parseBase(text: string): URL {

@@ -7,6 +7,7 @@ import type { ServerLinks } from "#harness/gateway/gateway";
 import { createClient, type HttpClient } from "#harness/http/client";
 import { compareVersions } from "#harness/versions";
 import type { AppserviceRegistration, RunningServer } from "./contract.ts";
+import { registerUser } from "./register.ts";
 
 export interface Identity {
   /** Lower case; `unknown` when the server does not say. */
@@ -57,14 +58,20 @@ export async function probeFeatures(
     if (value !== undefined) features.add(`server:${capability}`);
   }
   const anonymous = createClient({ baseUrl: links.clientUrl });
+  // Without versions or users there is nothing to check; without a useful answer to another one, one feature less.
   await Promise.all([
     probeVersions(anonymous, features),
-    probeRegistration(anonymous, features),
-    probeLogin(anonymous, features),
-    probeAppservice(links, appservice, features),
+    attempt(probeRegistration(anonymous, features)),
+    attempt(probeLogin(anonymous, features)),
+    attempt(probeAppservice(links, appservice, features)),
     probeAsUser(server, links, features),
   ]);
   return features;
+}
+
+/** An answer that does not come, or is nothing that one can read, is that of a server without the feature. */
+async function attempt(probe: Promise<void>): Promise<void> {
+  await probe.catch(() => undefined);
 }
 
 async function probeVersions(client: HttpClient, features: Set<string>): Promise<void> {
@@ -121,14 +128,14 @@ async function probeAsUser(
   links: ServerLinks,
   features: Set<string>,
 ): Promise<void> {
-  const { registersUsers } = server.capabilities;
-  if (registersUsers === undefined) return;
+  if (server.capabilities.registersUsers === undefined) return;
   const password = crypto.randomUUID();
-  const user = await registersUsers.register(`probe-${crypto.randomUUID().slice(0, 8)}`, password);
+  const localpart = `probe-${crypto.randomUUID().slice(0, 8)}`;
+  const user = await registerUser(server, localpart, password);
   const client = createClient({ baseUrl: links.clientUrl, accessToken: user.accessToken });
   const status = `/_matrix/client/v3/presence/${encodeURIComponent(user.userId)}/status`;
-  await Promise.all([
-    (async () => {
+  const probes = [
+    async () => {
       const { json } = await client.request("GET", "/_matrix/client/v3/capabilities");
       const { capabilities } = (json ?? {}) as {
         capabilities?: { "m.room_versions"?: { available?: Record<string, string> } };
@@ -136,27 +143,27 @@ async function probeAsUser(
       for (const version of Object.keys(capabilities?.["m.room_versions"]?.available ?? {})) {
         features.add(`room-version:${version}`);
       }
-    })(),
-    (async () => {
+    },
+    async () => {
       const put = await client.request("PUT", status, { body: { presence: "unavailable" } });
       const get = await client.request("GET", status);
       const { presence } = (get.json ?? {}) as { presence?: string };
       if (put.status === 200 && presence === "unavailable") features.add("presence");
-    })(),
-    (async () => {
+    },
+    async () => {
       const { status: code } = await client.request(
         "GET",
         "/_matrix/client/v1/media/preview_url?url=x",
       );
       if (code !== 404) features.add("url-preview");
-    })(),
-    (async () => {
+    },
+    async () => {
       const query = await client.request("POST", "/_matrix/client/v3/keys/query", {
         body: { device_keys: {} },
       });
       if (query.status === 200) features.add("crypto");
-    })(),
-    (async () => {
+    },
+    async () => {
       const room = await client.request("POST", "/_matrix/client/v3/createRoom", {
         body: { visibility: "public" },
       });
@@ -164,11 +171,12 @@ async function probeAsUser(
       if (room_id === undefined) return;
       const path = `/_matrix/client/v3/directory/list/room/${encodeURIComponent(room_id)}`;
       const { json } = await client.request("GET", path);
-      if ((json as { visibility?: string }).visibility !== "public") return;
+      const { visibility } = (json ?? {}) as { visibility?: string };
+      if (visibility !== "public") return;
       features.add("directory-open");
       await client.request("PUT", path, { body: { visibility: "private" } });
-    })(),
-    (async () => {
+    },
+    async () => {
       const login = await client.request("POST", "/_matrix/client/v3/login", {
         body: {
           type: "m.login.password",
@@ -179,8 +187,9 @@ async function probeAsUser(
       });
       const { refresh_token } = (login.json ?? {}) as { refresh_token?: string };
       if (refresh_token !== undefined) features.add("refresh-tokens");
-    })(),
-  ]);
+    },
+  ];
+  await Promise.all(probes.map((probe) => attempt(probe())));
 }
 
 /** Facts go into file names, folders and reports: short, printable, no separators of ours. */
