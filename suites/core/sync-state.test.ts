@@ -23,7 +23,7 @@ check(
     mutant: [
       altersAnswer(
         "returns changed rooms only",
-        { path: SYNC, contains: "full_state" },
+        { path: SYNC, contains: "mark=idle" },
         { set: { "/rooms/join": {} } },
       ),
       altersAnswer(
@@ -43,11 +43,17 @@ check(
     const last = await alice.send(changed, "last");
 
     const body = await syncWith(world, bob, { since, query: FULL }, changed, last);
+    const query = { ...FULL, "org.example.mark": "idle" };
+    const idle = await bob.sync({ since: body.next_batch, query });
 
-    expectEqual([...roomsIn(body, "join")].sort(), [changed, unchanged].sort(), "the rooms");
-    for (const roomId of [changed, unchanged]) {
-      const state = await presentState(bob, roomId);
-      expectEqual(folded(body, roomId), state, "state and timeline together");
+    const [ofChanged, ofUnchanged] = [
+      await presentState(bob, changed),
+      await presentState(bob, unchanged),
+    ];
+    for (const answer of [body, idle]) {
+      expectEqual([...roomsIn(answer, "join")].sort(), [changed, unchanged].sort(), "the rooms");
+      expectEqual(folded(answer, changed), ofChanged, "the state of the room with news");
+      expectEqual(folded(answer, unchanged), ofUnchanged, "the state of the room without news");
     }
     expectEqual(ids(timeline(body, unchanged)), [], "the timeline of the room without news");
   },
