@@ -3,18 +3,24 @@ import { type Command, Option } from "commander";
 import { readConfigFile } from "#harness/config/file";
 import { defaultText } from "#harness/config/reference";
 import { resolveSettings } from "#harness/config/resolve";
-import { type Resolved, SETTING_ROWS, type SettingRow } from "#harness/config/settings";
+import {
+  type Resolved,
+  SETTING_ROWS,
+  type SettingName,
+  type SettingRow,
+} from "#harness/config/settings";
 import { collect } from "./commands/options.ts";
 
-/** Adds a flag for each setting of the table, grouped, and `--config`. */
-export function addRunOptions(command: Command): Command {
+/** Adds a flag for each setting of the table, or for some, grouped, and `--config`. */
+export function addRunOptions(command: Command, only?: readonly SettingName[]): Command {
   command.addOption(
     new Option(
       "--config <file>",
       "configuration file; the one in the current folder unless given [CRUCIBLE_CONFIG]",
     ),
   );
-  for (const row of SETTING_ROWS) for (const option of optionsOf(row)) command.addOption(option);
+  const rows = SETTING_ROWS.filter(({ name }) => only === undefined || only.includes(name));
+  for (const row of rows) for (const option of optionsOf(row)) command.addOption(option);
   return command;
 }
 

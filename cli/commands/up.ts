@@ -1,80 +1,70 @@
+/** `crucible up`: servers to try things on, until Ctrl-C. */
 import { Command } from "commander";
 import { DRIVERS } from "#cli/drivers";
 import { print, printJson, remark } from "#cli/io";
+import { containerSettings } from "#cli/run/containers";
 import { DeploymentPool, describeDeployment } from "#cli/run/control";
 import { prepare } from "#cli/run/execute";
+import { select } from "#cli/run/select";
 import { abortOnSignals } from "#cli/run/session";
+import { addRunOptions, settingsOf } from "#cli/run-options";
 import { sweep } from "#cli/sweep";
-import { assignServers, parseServerSpec } from "#harness/config/driver-spec";
-import { NO_CONTAINER_SETTINGS } from "#harness/deployment/contract";
+import type { Resolved } from "#harness/config/settings";
 import type { Deployment } from "#harness/deployment/deployment";
 import { HarnessError } from "#harness/errors";
 import { newRunId } from "#harness/results/ids";
 import { RunRegistry } from "#harness/runs/registry";
-import { didYouMean } from "#harness/suggest";
-import { TOPOLOGIES } from "#scenarios/topologies/topologies";
+import { withHelp } from "./options.ts";
 
-interface UpOptions {
-  readonly hs: readonly string[];
-  readonly topology: string;
+interface Options {
   readonly users: string;
-  readonly json?: boolean;
+  readonly json?: true;
 }
+
+const NAMES = ["alice", "bob", "carol"];
+const MAX_USERS = 100;
 
 export function upCommand(): Command {
-  return new Command("up")
+  const command = new Command("up")
     .description("start a topology behind the gateway, print URLs and tokens, wait for Ctrl-C")
-    .option("--hs <spec...>", "homeserver, as in run", [])
-    .option("--topology <name>", "one, two or three servers", "one")
     .option("--users <n>", "users to make on each server", "2")
-    .option("--json", "print what was started as JSON, then wait")
-    .addHelpText(
-      "after",
-      `
-The tokens are printed for you to use; they end with the servers.
-
-Examples:
-  crucible up --topology two
-  crucible up --hs process:synapse@1.150.0,database=postgres --json`,
-    )
-    .action(up);
+    .option("--json", "an object {run, name, servers, users, trace, …}, then wait");
+  addRunOptions(command, [
+    "hs",
+    "topology",
+    "spawnTimeoutMs",
+    "shareEnvPrefix",
+    "hostMounts",
+    "containerCpuCores",
+    "containerMemory",
+    "hostnameRunningCrucible",
+  ]).action(async (options: Options, self: Command) => {
+    await up(settingsOf(self), options);
+  });
+  return withHelp(command, "up", {
+    notes: "The tokens are printed for you to use; they end with the servers.",
+    examples: ["--topology two", "--hs process:synapse@1.150.0,database=postgres --json"],
+  });
 }
 
-async function up(options: UpOptions): Promise<void> {
-  const topology = TOPOLOGIES.find(({ name }) => name === options.topology);
-  if (topology === undefined) {
-    const known = TOPOLOGIES.map(({ name }) => name);
-    throw new HarnessError("BAD_USAGE", {
-      what: `there is no topology ${options.topology}`,
-      next: didYouMean(options.topology, known),
-    });
-  }
-  const count = Number(options.users);
-  if (!Number.isInteger(count) || count < 0 || count > 100) {
-    throw new HarnessError("BAD_USAGE", {
-      what: `--users is ${options.users}`,
-      next: "a whole number from 0 to 100",
-    });
-  }
-  const servers = assignServers(
-    options.hs.map((text) => parseServerSpec(text)),
-    topology.servers,
-  );
+async function up({ settings, notices }: Resolved, options: Options): Promise<void> {
+  const count = userCount(options.users);
+  const { servers, plan } = await select({ ...settings, topology: settings.topology ?? "one" }, []);
+  for (const notice of notices) remark(notice);
   await sweep({ drivers: DRIVERS, withUnfinishedResults: false });
-  const runId = newRunId();
-  await using registry = RunRegistry.open(runId);
+  await using registry = RunRegistry.open(newRunId());
   const { signal, release } = abortOnSignals(registry);
   const folder = registry.workFolder("up");
   await prepare(servers, signal, remark);
   await using pool = new DeploymentPool(
-    { id: "up", topology: topology.name, servers, features: [] },
+    { id: "up", topology: plan.topology.name, servers, features: [] },
     {
       drivers: DRIVERS,
       registry,
       traceFolder: folder,
       logFolder: folder,
-      containers: NO_CONTAINER_SETTINGS,
-      startTimeoutMs: 120_000,
+      containers: containerSettings(settings),
+      startTimeoutMs: settings.spawnTimeoutMs,
       signal,
       progress: remark,
       onDeath: (role, how) => remark(`${role} ended by itself: ${how}`),
@@ -82,28 +72,45 @@ async function up(options: UpOptions): Promise<void> {
   );
   const deployment = await pool.startMain();
   const started = {
-    run: runId,
+    run: registry.runId,
     ...describeDeployment(deployment),
-    trace: deployment.traceFile,
     users: await makeUsers(deployment, count),
+    trace: deployment.traceFile,
+    logs: [...deployment.servers.values()].map(({ logFile }) => logFile),
   };
-  if (options.json === true) printJson(started);
+  if (options.json) printJson(started);
   else show(started);
   remark("running until Ctrl-C");
-  await new Promise<void>((resolve) =>
-    signal.addEventListener("abort", () => resolve(), { once: true }),
-  );
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
   release();
 }
 
-async function makeUsers(deployment: Deployment, count: number) {
-  const users = [];
+function userCount(given: string): number {
+  const count = Number(given);
+  if (Number.isInteger(count) && count >= 0 && count <= MAX_USERS) return count;
+  throw new HarnessError("BAD_USAGE", {
+    what: `--users is ${given}`,
+    next: `a whole number from 0 to ${MAX_USERS}`,
+  });
+}
+
+interface User {
+  readonly server: string;
+  readonly userId: string;
+  readonly accessToken: string;
+  readonly deviceId: string;
+  readonly password: string;
+}
+
+async function makeUsers(deployment: Deployment, count: number): Promise<readonly User[]> {
+  const users: User[] = [];
   for (const { role, server } of deployment.servers.values()) {
-    for (const name of Array.from(
-      { length: count },
-      (_, index) => ["alice", "bob", "carol"][index] ?? `user${index}`,
-    )) {
+    for (let index = 0; index < count; index++) {
       const password = crypto.randomUUID();
+      const name = NAMES[index] ?? `user${index + 1}`;
       const registered = await server.capabilities.registersUsers?.register(name, password);
       if (registered !== undefined) users.push({ server: role, ...registered, password });
     }
@@ -113,8 +120,9 @@ async function makeUsers(deployment: Deployment, count: number) {
 
 function show(
   started: ReturnType<typeof describeDeployment> & {
-    users: readonly { userId: string; accessToken: string; password: string }[];
-    trace: string;
+    readonly users: readonly User[];
+    readonly trace: string;
+    readonly logs: readonly string[];
   },
 ): void {
   print(started.name);
@@ -125,4 +133,5 @@ function show(
     print(`  ${userId}  token ${accessToken}  password ${password}`);
   }
   print(`  trace  ${started.trace}`);
+  for (const file of started.logs) print(`  log    ${file}`);
 }

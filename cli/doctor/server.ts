@@ -1,94 +1,169 @@
-/** Probes of a deployment: the driver contract and five things that every check stands on. */
-import type { Deployment } from "#harness/deployment/deployment";
-import { describe } from "#harness/errors";
-import { createClient, type HttpClient, path } from "#harness/http/client";
+/**
+ * Probes of a deployment: five things that every check stands on, and the driver contract, which is that a restart keeps
+ * data, that ports are read anew after one, that there are logs, and that clean-up leaves nothing.
+ */
+import { connect } from "node:net";
+import { DRIVERS } from "#cli/drivers";
+import type { Address, RunningServer } from "#harness/deployment/contract";
+import type { DeployedServer, Deployment } from "#harness/deployment/deployment";
+import { createClient, type HttpClient, type HttpResponse } from "#harness/http/client";
 import { at } from "#harness/match/json";
-import type { Probe } from "./machine.ts";
+import { sweepRun } from "#harness/runs/registry";
+import { type Probe, probeInOrder, type Step } from "./probe.ts";
 
-/** Runs in order; each builds on the one before, and the first failure ends them. */
+const CONNECT_MS = 2_000;
+
+/** Looks at each server; restarts those that can be restarted. */
 export async function probeDeployment(deployment: Deployment): Promise<readonly Probe[]> {
   const probes: Probe[] = [];
-  for (const { role, server, links } of deployment.servers.values()) {
-    const anonymous = createClient({ baseUrl: links.clientUrl });
-    let client: HttpClient = anonymous;
-    let userId = "";
-    const steps: [string, () => Promise<string>][] = [
-      [
-        "versions",
-        async () => {
-          const { json } = await anonymous.request("GET", "/_matrix/client/versions");
-          return `up to ${String((at(json, "versions") as string[] | undefined)?.at(-1))}`;
-        },
-      ],
-      [
-        "register",
-        async () => {
-          const registered = await server.capabilities.registersUsers?.register(
-            `doctor-${crypto.randomUUID().slice(0, 8)}`,
-            crypto.randomUUID(),
-          );
-          if (registered === undefined) throw new Error("the driver can not make users");
-          client = createClient({ baseUrl: links.clientUrl, accessToken: registered.accessToken });
-          userId = registered.userId;
-          return userId;
-        },
-      ],
-      [
-        "whoami",
-        async () =>
-          expectText(await client.request("GET", "/_matrix/client/v3/account/whoami"), "user_id"),
-      ],
-      [
-        "room",
-        async () =>
-          expectText(
-            await client.request("POST", "/_matrix/client/v3/createRoom", { body: {} }),
-            "room_id",
-          ),
-      ],
-      [
-        "sync",
-        async () =>
-          expectText(await client.request("GET", "/_matrix/client/v3/sync"), "next_batch"),
-      ],
-    ];
-    const { restartable, hasLogs } = server.capabilities;
-    if (restartable !== undefined) {
-      steps.push([
-        "restart keeps data",
-        async () => {
-          await restartable.restart();
-          const profile = await client.request("GET", path`/_matrix/client/v3/profile/${userId}`);
-          if (profile.status !== 200) throw new Error(`the user is gone: ${profile.status}`);
-          return "the user is still there";
-        },
-      ]);
-    }
-    if (hasLogs !== undefined) {
-      steps.push(["logs", async () => `${(await hasLogs.tail(1000)).length} lines`]);
-    }
-    for (const [name, step] of steps) {
-      try {
-        probes.push({ name: `${role}: ${name}`, state: "ok", detail: await step() });
-      } catch (error) {
-        probes.push({
-          name: `${role}: ${name}`,
-          state: "fail",
-          detail: describe(error),
-          next: "see the server's log",
-        });
-        break;
-      }
-    }
+  for (const deployed of deployment.servers.values()) {
+    const steps = stepsOf(deployed).map(
+      ([name, look]): Step => [`${deployed.role}: ${name}`, look],
+    );
+    probes.push(...(await probeInOrder(steps, "the last lines of the server's log say more")));
   }
   return probes;
 }
 
-function expectText(
-  response: { status: number; json: unknown; text: string },
-  key: string,
-): string {
+function stepsOf({ server, links }: DeployedServer): Step[] {
+  const { restartable, hasLogs } = server.capabilities;
+  const anonymous = createClient({ baseUrl: links.clientUrl });
+  let client: HttpClient = anonymous;
+  let roomId = "";
+  return [
+    ["versions", () => newestVersion(anonymous)],
+    [
+      "register",
+      async () => {
+        const { userId, accessToken } = await register(server);
+        client = createClient({ baseUrl: links.clientUrl, accessToken });
+        return userId;
+      },
+    ],
+    [
+      "whoami",
+      async () =>
+        textOf(await client.request("GET", "/_matrix/client/v3/account/whoami"), "user_id"),
+    ],
+    [
+      "room",
+      async () => {
+        const created = await client.request("POST", "/_matrix/client/v3/createRoom", { body: {} });
+        roomId = textOf(created, "room_id");
+        return roomId;
+      },
+    ],
+    [
+      "sync",
+      async () => textOf(await client.request("GET", "/_matrix/client/v3/sync"), "next_batch"),
+    ],
+    [
+      "restart keeps data",
+      restartable &&
+        (async () => {
+          const before = addressText(server.client());
+          await restartable.restart();
+          await requireRoom(client, roomId);
+          return `the user and the room are there; was at ${before}`;
+        }),
+    ],
+    [
+      "port read anew",
+      restartable &&
+        (async () => {
+          const { host, port } = server.client();
+          await newestVersion(createClient({ baseUrl: `http://${host}:${port}` }));
+          await newestVersion(anonymous);
+          return `answers at ${addressText(server.client())}, and through the gateway`;
+        }),
+    ],
+    [
+      "logs",
+      hasLogs &&
+        (async () => {
+          const lines = await hasLogs.tail(1_000);
+          if (lines.length === 0) throw new Error("the log is empty");
+          return `${lines.length} lines`;
+        }),
+    ],
+  ];
+}
+
+/** What is still there after a deployment was disposed: processes, containers, networks, open ports. */
+export async function probeCleanUp(
+  servers: readonly DeployedServer[],
+  addresses: ReadonlyMap<string, Address>,
+  runId: string,
+): Promise<readonly Probe[]> {
+  const drivers = DRIVERS.filter((driver) => servers.some(({ spec }) => driver.accepts(spec)));
+  const look = async () => {
+    const swept = await Promise.all(drivers.map((driver) => driver.sweep?.((id) => id === runId)));
+    const processes = (await sweepRun(runId)).filter((line) => line.startsWith("process"));
+    const open = await Promise.all(
+      [...addresses].map(async ([role, address]) =>
+        (await isListening(address)) ? [`${role} at ${addressText(address)}`] : [],
+      ),
+    );
+    const left = [...swept.flatMap((lines) => lines ?? []), ...processes, ...open.flat()];
+    if (left.length > 0) throw new Error(`left behind: ${left.join(", ")}`);
+    return "no process, container, network or open port is left";
+  };
+  return await probeInOrder(
+    [["clean-up", look]],
+    "`stop` of the driver has to end all that it started",
+  );
+}
+
+/** Addresses of the servers that are ours to end. */
+export function ownAddresses(servers: readonly DeployedServer[]): ReadonlyMap<string, Address> {
+  const own = servers.filter(({ server: { capabilities } }) => capabilities.killable !== undefined);
+  return new Map(own.map(({ role, server }) => [role, server.client()]));
+}
+
+async function newestVersion(client: HttpClient): Promise<string> {
+  const response = await client.request("GET", "/_matrix/client/versions");
+  const versions = at(response.json, "versions");
+  if (response.status !== 200 || !Array.isArray(versions)) throw unexpected(response);
+  return `up to ${String(versions.at(-1))}`;
+}
+
+async function register(server: RunningServer): Promise<{ userId: string; accessToken: string }> {
+  const { registersUsers } = server.capabilities;
+  if (registersUsers === undefined) throw new Error("the driver can not make users");
+  const localpart = `doctor-${crypto.randomUUID().slice(0, 8)}`;
+  return await registersUsers.register(localpart, crypto.randomUUID());
+}
+
+async function requireRoom(client: HttpClient, roomId: string): Promise<void> {
+  const response = await client.request("GET", "/_matrix/client/v3/joined_rooms");
+  const rooms = at(response.json, "joined_rooms");
+  if (response.status !== 200 || !Array.isArray(rooms)) throw unexpected(response);
+  if (!rooms.includes(roomId)) throw new Error(`the room ${roomId} is gone`);
+}
+
+function textOf(response: HttpResponse, key: string): string {
   const value = at(response.json, key);
   if (response.status === 200 && typeof value === "string") return value;
-  throw new Error(`status ${response.status}: ${response.text.slice(0, 200)}`);
+  throw unexpected(response);
+}
+
+function unexpected({ status, text }: HttpResponse): Error {
+  return new Error(`status ${status}: ${text.slice(0, 200)}`);
+}
+
+function addressText({ host, port }: Address): string {
+  return `${host}:${port}`;
+}
+
+function isListening({ host, port }: Address): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: CONNECT_MS });
+    const end = (isOpen: boolean) => {
+      socket.destroy();
+      resolve(isOpen);
+    };
+    socket.once("connect", () => end(true));
+    socket.once("error", () => end(false));
+    socket.once("timeout", () => end(false));
+  });
 }
