@@ -27,7 +27,11 @@ check(
         { path: SYNC },
         { set: { [`${COUNTS}/highlight_count`]: 0 } },
       ),
-      altersAnswer("never clears", { path: SYNC }, { set: { [`${COUNTS}/highlight_count`]: 1 } }),
+      altersAnswer(
+        "sees highlights only",
+        { path: SYNC },
+        { set: { [`${COUNTS}/highlight_count`]: 1 } },
+      ),
       claims("ignores the receipt", { path: `${ROOM}/receipt/**` }, {}),
     ],
   },
