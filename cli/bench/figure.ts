@@ -2,6 +2,38 @@
 export interface Figure {
   readonly name: string;
   readonly value: number;
-  readonly unit: string;
+  readonly unit: "ms" | "s" | "1/s";
   readonly peer?: { readonly name: string; readonly value: number };
+}
+
+/** As `--json` prints it. */
+export function figureData(figure: Figure): Record<string, unknown> {
+  return { ...figure, ...(figure.peer === undefined ? {} : { ratio: ratioOf(figure) }) };
+}
+
+export function figureLine(figure: Figure): string {
+  const { name, value, unit, peer } = figure;
+  const own = `${name.padEnd(48)} ${number(value).padStart(8)} ${unit.padEnd(3)}`;
+  if (peer === undefined) return own.trimEnd();
+  return `${own}  ${peer.name}: ${number(peer.value)} ${unit}  ratio ${ratioOf(figure)?.toFixed(2) ?? "none"}`;
+}
+
+function ratioOf({ value, peer }: Figure): number | undefined {
+  if (peer === undefined || peer.value === 0) return undefined;
+  return Math.round((value / peer.value) * 1_000) / 1_000;
+}
+
+function number(value: number): string {
+  if (value >= 100) return value.toFixed(0);
+  return value.toFixed(value >= 10 ? 1 : 3);
+}
+
+export function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
+/** The value below which that share of the values lies. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }

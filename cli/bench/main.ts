@@ -1,46 +1,70 @@
-/** `npm run bench -- [startup] [throughput] [gateway] [--json]`: measured figures, each beside its peer of the same run. */
-
-import { print, printJson } from "#cli/io";
+/** `npm run bench`: measured figures, each beside its peer of the same run. */
+import { availableParallelism, loadavg } from "node:os";
+import { Command, CommanderError } from "commander";
+import { colour, print, printJson, remark } from "#cli/io";
+import { exitCodeOf, troubleText } from "#cli/trouble";
 import { HarnessError } from "#harness/errors";
 import { didYouMean } from "#harness/suggest";
-import type { Figure } from "./figure.ts";
+import { type Figure, figureData, figureLine } from "./figure.ts";
 import { benchGateway } from "./gateway.ts";
-import { benchStartup, benchThroughput } from "./run.ts";
+import { benchStartup } from "./startup.ts";
+import { benchThroughput } from "./throughput.ts";
 
-const BENCHES: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
-  startup: benchStartup,
-  throughput: benchThroughput,
-  gateway: benchGateway,
+type Bench = () => Promise<readonly Figure[]>;
+
+/** Throughput ends with what lies between a check and its server. */
+const BENCHES: Readonly<Record<string, readonly Bench[]>> = {
+  startup: [benchStartup],
+  throughput: [benchThroughput, benchGateway],
+  gateway: [benchGateway],
 };
 
-const given = process.argv.slice(2);
-if (given.includes("--help")) {
-  print("usage: npm run bench -- [startup] [throughput] [gateway] [--json]");
-  process.exit(0);
-}
-const names = given.filter((argument) => !argument.startsWith("-"));
-const figures: Figure[] = [];
-for (const name of names.length > 0 ? names : Object.keys(BENCHES)) {
-  const bench = BENCHES[name];
-  if (bench === undefined) {
-    const error = new HarnessError("BAD_USAGE", {
-      what: `there is no benchmark ${name}`,
-      next: didYouMean(name, Object.keys(BENCHES)),
-    });
-    process.stderr.write(`error ${error.message}\n`);
-    process.exit(2);
+const HELP = `
+startup     from the command to the first verdict, beside the bare start of the same Synapse
+throughput  checks a second of core, and then gateway
+gateway     what the gateway adds to a request, beside the direct connection to the same server
+
+All of it takes about two minutes, and never more than four.
+
+Examples:
+  npm run bench
+  npm run bench -- startup throughput
+  npm run -s bench -- gateway --json`;
+
+async function bench(names: readonly string[], { json }: { readonly json?: true }): Promise<void> {
+  const chosen = new Set((names.length > 0 ? names : Object.keys(BENCHES)).flatMap(benchesOf));
+  const machine = { cores: availableParallelism(), loadBefore: loadavg()[0] ?? 0 };
+  const figures: Figure[] = [];
+  for (const run of chosen) {
+    const found = await run();
+    figures.push(...found);
+    if (!json) for (const figure of found) print(figureLine(figure));
   }
-  figures.push(...(await bench()));
-}
-if (given.includes("--json")) printJson(figures);
-else for (const figure of figures) print(line(figure));
-
-function line({ name, value, unit, peer }: Figure): string {
-  const own = `${name.padEnd(44)} ${format(value).padStart(9)} ${unit.padEnd(9)}`;
-  if (peer === undefined) return own;
-  return `${own} ${peer.name}: ${format(peer.value)} ${unit} (ratio ${(value / peer.value).toFixed(2)})`;
+  if (json) printJson({ machine, figures: figures.map(figureData) });
+  else remark(`${machine.cores} cores, load before ${machine.loadBefore.toFixed(1)}`);
 }
 
-function format(value: number): string {
-  return value >= 100 ? value.toFixed(0) : value.toFixed(value >= 10 ? 1 : 3);
+function benchesOf(name: string): readonly Bench[] {
+  const benches = BENCHES[name];
+  if (benches !== undefined) return benches;
+  throw new HarnessError("BAD_USAGE", {
+    what: `there is no benchmark ${name}`,
+    next: didYouMean(name, Object.keys(BENCHES)),
+  });
+}
+
+try {
+  await new Command("npm run bench --")
+    .description("measure what waiting for the harness costs")
+    .argument("[names...]", `${Object.keys(BENCHES).join(", ")}; all unless given`)
+    .option("--json", "an object {machine, figures: [{name, value, unit, peer?, ratio?}]}")
+    .addHelpText("after", HELP)
+    .showHelpAfterError("next: npm run bench -- --help")
+    .exitOverride()
+    .action(bench)
+    .parseAsync();
+} catch (error) {
+  process.exitCode = exitCodeOf(error);
+  // Commander has already said its own.
+  if (!(error instanceof CommanderError)) remark(`${colour.red("error")} ${troubleText(error)}`);
 }

@@ -1,0 +1,96 @@
+/** A Synapse as one would start it by hand: the same release, Python, settings and database, no driver and no gateway. */
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { remark } from "#cli/io";
+import { cacheFolder } from "#drivers/substrates/cache";
+import { freeAddress } from "#drivers/substrates/process/address";
+import { Child, tailFile } from "#drivers/substrates/process/child";
+import { waitUntilReady } from "#drivers/substrates/ready";
+import { writeConfiguration } from "#drivers/synapse/configuration";
+import { synapse } from "#drivers/synapse/index";
+import { templatePath } from "#drivers/synapse/template";
+import { DEFAULT_VERSION } from "#drivers/synapse/versions";
+import { parseServerSpec } from "#harness/config/driver-spec";
+import type { Address } from "#harness/deployment/contract";
+import { HarnessError } from "#harness/errors";
+
+const START_TIMEOUT_MS = 60_000;
+
+export class BareSynapse implements AsyncDisposable {
+  readonly address: Address;
+  /** From the spawn to the first answer. */
+  readonly startMs: number;
+  readonly #child: Child;
+  readonly #folder: string;
+
+  private constructor(address: Address, startMs: number, child: Child, folder: string) {
+    this.address = address;
+    this.startMs = startMs;
+    this.#child = child;
+    this.#folder = folder;
+  }
+
+  /** @throws HarnessError HS_DID_NOT_START */
+  static async start(): Promise<BareSynapse> {
+    const signal = new AbortController().signal;
+    await synapse.prepare(parseServerSpec("process:synapse"), { progress: remark, signal });
+    const folder = mkdtempSync(path.join(tmpdir(), "crucible-bench-"));
+    mkdirSync(path.join(folder, "media"));
+    const database = path.join(folder, "homeserver.db");
+    copyFileSync(templatePath(DEFAULT_VERSION), database);
+    const address = await freeAddress();
+    const configuration = writeConfiguration({
+      folder,
+      ...address,
+      serverName: "bench:8448",
+      sharedSecret: "bench",
+      features: [],
+      network: undefined,
+      database: { name: "sqlite3", args: { database } },
+    });
+    const logFile = path.join(folder, "homeserver.log");
+    const child = new Child({
+      command: preparedPython(),
+      args: ["-m", "synapse.app.homeserver", "-c", configuration],
+      cwd: folder,
+      env: {},
+      logFile,
+      onSpawn: () => undefined,
+      onUnexpectedExit: () => undefined,
+    });
+    const started = performance.now();
+    try {
+      await child.start();
+      await waitUntilReady({
+        role: "bench",
+        address: () => address,
+        timeoutMs: START_TIMEOUT_MS,
+        signal,
+        exit: child.exit,
+        tail: () => tailFile(logFile, 20),
+      });
+    } catch (error) {
+      await child.kill();
+      rmSync(folder, { recursive: true, force: true });
+      throw error;
+    }
+    return new BareSynapse(address, performance.now() - started, child, folder);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#child.kill();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** Python of the environment that the driver has made for the default release. */
+function preparedPython(): string {
+  const root = cacheFolder("synapse");
+  const names = readdirSync(root).filter((name) => name.startsWith(`${DEFAULT_VERSION}-`));
+  const found = names.find((name) => existsSync(path.join(root, name, "complete")));
+  if (found !== undefined) return path.join(root, found, "bin", "python");
+  throw new HarnessError("INTERNAL", {
+    what: `no environment of Synapse ${DEFAULT_VERSION} in ${root}`,
+  });
+}
