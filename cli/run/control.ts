@@ -16,6 +16,8 @@ export class DeploymentPool implements AsyncDisposable {
   readonly #plan: DeploymentPlan;
   readonly #context: DeploymentContext;
   readonly #running = new Map<string, Deployment>();
+  readonly #starting = new Set<Promise<Deployment>>();
+  #end: Promise<void> | undefined;
   readonly #waiting: (() => void)[] = [];
   /** How servers ended by themselves, by deployment and role: told beside their logs, which often end without a word. */
   readonly #deaths = new Map<string, string[]>();
@@ -89,14 +91,19 @@ export class DeploymentPool implements AsyncDisposable {
     };
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#end ??= this.#stopAll();
+    return this.#end;
+  }
+
+  async #stopAll(): Promise<void> {
+    await Promise.allSettled(this.#starting);
     const running = [...this.#running.values()];
-    this.#running.clear();
     await Promise.allSettled(running.map((deployment) => deployment[Symbol.asyncDispose]()));
   }
 
   async #start(plan: DeploymentPlan): Promise<Deployment> {
-    const deployment = await Deployment.start(plan, {
+    const starting = Deployment.start(plan, {
       ...this.#context,
       onDeath: (role, how, tail) => {
         const key = `${plan.id} ${role}`;
@@ -104,8 +111,14 @@ export class DeploymentPool implements AsyncDisposable {
         this.#context.onDeath(role, how, tail);
       },
     });
-    this.#running.set(plan.id, deployment);
-    return deployment;
+    this.#starting.add(starting);
+    try {
+      const deployment = await starting;
+      this.#running.set(plan.id, deployment);
+      return deployment;
+    } finally {
+      this.#starting.delete(starting);
+    }
   }
 
   #released(): void {

@@ -120,9 +120,6 @@ export async function execute(execution: Execution): Promise<Executed> {
       trouble ??= error;
       bail.abort();
     }
-    const stack = settings.debug ? evidence?.stack : undefined;
-    progress.finished(result, () => verdicts.pending(), stack);
-    if (result.outcome === "fail" && ++failures === settings.bail) bail.abort();
     return result;
   };
   try {
@@ -146,7 +143,11 @@ export async function execute(execution: Execution): Promise<Executed> {
         // Its servers are being taken down: what it says now is no verdict.
         if (signal.aborted) return;
         const { result, evidence } = verdicts.add(report, settings.repeat);
-        const { outcome, requirement, check } = keep(result, evidence);
+        const judgement = keep(result, evidence);
+        const { outcome, requirement, check } = judgement;
+        const stack = settings.debug ? evidence?.stack : undefined;
+        progress.finished(judgement, () => verdicts.pending(), stack);
+        if (outcome === "fail" && ++failures === settings.bail) bail.abort();
         if (outcome === "skip") return;
         const hasFailed = ["fail", "error", "xfail"].includes(outcome);
         postTest?.checkEnded(`${requirement} ${check}`, hasFailed);

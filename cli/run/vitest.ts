@@ -17,8 +17,13 @@ export interface VitestPlan {
   readonly onBroken: (what: string) => void;
 }
 
+/** At these Vitest would end the process at once, before results are written and servers are stopped. */
+const OURS_TO_HANDLE = ["SIGINT", "SIGTERM", "unhandledRejection"];
+
 /** Resolves when all checks are done or the signal stopped them. */
 export async function runVitest(plan: VitestPlan): Promise<void> {
+  const emitter: NodeJS.EventEmitter = process;
+  const listeners = OURS_TO_HANDLE.map((event) => [event, emitter.rawListeners(event)] as const);
   const vitest = await createVitest(
     {
       root: plan.root,
@@ -50,6 +55,10 @@ export async function runVitest(plan: VitestPlan): Promise<void> {
     },
     { logLevel: "silent", cacheDir: path.join(plan.root, "node_modules/.vite") },
   );
+  for (const [event, before] of listeners) {
+    for (const listener of emitter.rawListeners(event))
+      if (!before.includes(listener)) emitter.off(event, listener as () => void);
+  }
   const onAbort = () => void vitest.cancelCurrentRun("keyboard-input");
   plan.signal.addEventListener("abort", onAbort, { once: true });
   try {

@@ -85,8 +85,11 @@ export class Deployment implements AsyncDisposable {
 
   static async start(plan: DeploymentPlan, context: DeploymentContext): Promise<Deployment> {
     const parts = await Parts.create(plan, context);
+    // What is being asked of a server that hangs ends with the gateway.
+    const onAbort = () => void parts[Symbol.asyncDispose]();
+    context.signal.addEventListener("abort", onAbort, { once: true });
     try {
-      const servers = await Promise.all(
+      const servers = await allOrFirstError(
         [...plan.servers].map(([role, spec]) => startServer(role, spec, plan, parts, context)),
       );
       context.progress(`asking ${servers.map(({ role }) => role).join(", ")} what they can do`);
@@ -95,6 +98,8 @@ export class Deployment implements AsyncDisposable {
     } catch (error) {
       await parts[Symbol.asyncDispose]();
       throw error;
+    } finally {
+      context.signal.removeEventListener("abort", onAbort);
     }
   }
 
@@ -124,8 +129,9 @@ class Parts implements AsyncDisposable {
   readonly caFile: string;
   readonly recorder: Recorder;
   readonly appservice: AppserviceRegistration;
-  readonly running: RunningServer[] = [];
+  readonly #running: RunningServer[] = [];
   appserviceUpstream: Address | undefined;
+  #end: Promise<void> | undefined;
 
   private constructor(
     fields: Pick<Parts, "gateway" | "ca" | "caFile" | "recorder" | "appservice">,
@@ -167,11 +173,32 @@ class Parts implements AsyncDisposable {
     return parts;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.allSettled(this.running.map((server) => server[Symbol.asyncDispose]()));
+  /** @throws HarnessError INTERRUPTED when the deployment has been taken down in between; the server then is too. */
+  async add(server: RunningServer): Promise<void> {
+    if (this.#end === undefined) {
+      this.#running.push(server);
+      return;
+    }
+    await server[Symbol.asyncDispose]();
+    throw new HarnessError("INTERRUPTED", { what: `${server.role} was stopped while it started` });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#end ??= this.#takeDown();
+    return this.#end;
+  }
+
+  async #takeDown(): Promise<void> {
+    await Promise.allSettled(this.#running.map((server) => server[Symbol.asyncDispose]()));
     await this.gateway[Symbol.asyncDispose]();
     await this.recorder.close();
   }
+}
+
+/** As `Promise.all`, but waits for those that still go on when one fails: nothing starts behind the back of the caller. */
+async function allOrFirstError<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises);
+  return await Promise.all(promises);
 }
 
 async function startServer(
@@ -228,7 +255,7 @@ async function startServer(
     registerProcess: (pid) => context.registry.addChild(pid),
     onUnexpectedExit: (how) => void onUnexpectedExit(how),
   });
-  parts.running.push(running);
+  await parts.add(running);
   const { killable } = running.capabilities;
   parts.gateway.connect(role, {
     client: running.client,
