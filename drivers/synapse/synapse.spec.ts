@@ -121,6 +121,7 @@ test("pins what old releases need, and refuses what is too old", () => {
     "Twisted==24.7.0",
     "pyOpenSSL<25",
     "service-identity<25",
+    "setuptools<81",
   ]);
   expect(packagesOf("1.163.2")).toEqual(["matrix-synapse==1.163.2", "psycopg2-binary"]);
   expect(() => checkedVersion("1.9.0")).toThrow(/older than the oldest/);
