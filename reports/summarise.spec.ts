@@ -71,3 +71,21 @@ test("a requirement with several checks takes the worst", () => {
   ]);
   expect(counts).toMatchObject({ pass: 2, fail: 1, skip: 1, flaky: 1, error: 0 });
 });
+
+test("the order in which checks ended makes no difference", () => {
+  const results = [
+    result("fail", "MUST", "CS.b.b"),
+    result("pass", "MUST", "CS.a.b"),
+    result("fail", "MUST", "CS.a.b"),
+    result("skip", "SHOULD", "CS.c.c"),
+  ];
+  const of = (ordered: readonly CheckResult[]) =>
+    summarise({
+      path: "p",
+      header: undefined,
+      results: ordered,
+      evidence: [],
+      requirements: new Map(),
+    });
+  expect(of(results)).toEqual(of(results.toReversed()));
+});

@@ -1,7 +1,7 @@
 /** The one fold from results to numbers and verdict; renderers only print what it says. */
 import type { Requirement } from "#harness/requirements/requirement";
 import type { CheckResult, Evidence, Level, Outcome, RunHeader } from "#harness/results/outcome";
-import { LEVELS, OUTCOMES } from "#harness/results/outcome";
+import { compareResults, LEVELS, OUTCOMES } from "#harness/results/outcome";
 
 type Counts = Readonly<Record<Outcome, number>>;
 
@@ -78,7 +78,9 @@ const EXIT_CODES = { ok: 0, failed: 1, error: 3, "nothing-ran": 4 } as const;
 const VERDICT_GIVEN: readonly Outcome[] = ["pass", "fail", "xfail", "xpass", "flaky"];
 
 export function summarise(input: SummaryInput): Summary {
-  const { results, evidence, requirements, strict = false, troubles = [] } = input;
+  const { evidence, requirements, strict = false, troubles = [] } = input;
+  // Results come in the order in which checks end, and are stored sorted: reports of both have to be the same.
+  const results = [...input.results].sort(compareResults);
   const evidenceByKey = new Map(evidence.map((item) => [keyOf(item), item]));
   const findings = results.map((result) => ({
     result,

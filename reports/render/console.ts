@@ -23,7 +23,7 @@ export function renderConsole(summary: Summary, options: ConsoleOptions): string
     lines.push("", paint.bold(title), ...findings.flatMap(render));
   };
   const block = (finding: Finding) => failureBlock(finding, summary, options, paint.dim);
-  const line = (finding: Finding) => [oneLine(finding, options)];
+  const line = (finding: Finding) => [oneLine(finding, summary, options)];
   section("regressions", summary.regressions, block);
   section("missed, but not a MUST", summary.nonStrict, block);
   section("errors: trouble of ours or of the machine, no verdict", summary.errors, block);
@@ -73,20 +73,28 @@ function failureBlock(
     `  ${text.id}  ${text.level}  ${text.source}`,
     field("rule", text.rule),
     field("check", text.check),
+    ...(isOneOfSeveral(summary) ? [field("on", tameLine(finding.result.deployment))] : []),
   ];
   if (text.expected !== undefined)
     lines.push(field("expected", text.expected), field("actual", text.actual ?? ""));
   else if (text.reason !== undefined) lines.push(field("reason", text.reason));
   for (const line of text.exchange?.split("\n") ?? []) lines.push(dim(`    | ${line}`));
   for (const line of text.logs) lines.push(dim(`    log | ${line}`));
-  const trace = `the exchanges are in ${tameLine(summary.path)}/trace`;
+  const folder = isOneOfSeveral(summary) ? "trace/ of its run" : `${tameLine(summary.path)}/trace`;
+  const trace = `the exchanges are in ${folder}`;
   lines.push(dim(field("more", `${text.more}; ${trace}`)));
   return lines;
 }
 
-function oneLine(finding: Finding, options: RenderOptions): string {
+function oneLine(finding: Finding, summary: Summary, options: RenderOptions): string {
   const { id, level, reason } = describeFinding(finding, options);
-  return `  ${id}  ${level}  ${tameLine(reason ?? "")}`;
+  const place = isOneOfSeveral(summary) ? `  on ${tameLine(finding.result.deployment)}` : "";
+  return `  ${id}  ${level}${place}  ${tameLine(reason ?? "")}`;
+}
+
+/** Whether a finding has to say on which deployment it was made. */
+function isOneOfSeveral({ deployments }: Summary): boolean {
+  return deployments.length > 1;
 }
 
 function numbers({ deployments, levels, counts }: Summary): string[] {

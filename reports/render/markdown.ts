@@ -28,10 +28,12 @@ export function renderMarkdown(summary: Summary, options: RenderOptions): string
     why = (finding: Finding) => [describeFinding(finding, options).reason ?? ""],
   ) => {
     if (findings.length === 0) return;
-    lines.push("", `## ${title}`, "", "| requirement | level | why |", "| --- | --- | --- |");
+    lines.push("", `## ${title}`, "", "| requirement | level | deployment | why |");
+    lines.push("| --- | --- | --- | --- |");
     for (const finding of findings) {
       const { id, level } = describeFinding(finding, options);
-      for (const text of why(finding)) lines.push(`| ${inline(id)} | ${level} | ${inline(text)} |`);
+      const place = `${inline(id)} | ${level} | ${inline(finding.result.deployment)}`;
+      for (const text of why(finding)) lines.push(`| ${place} | ${inline(text)} |`);
     }
   };
   full("Regressions", summary.regressions);
@@ -80,6 +82,7 @@ function details(finding: Finding, options: RenderOptions): string[] {
     "",
     `- source: ${inline(text.source)}`,
     `- check: ${inline(text.check)}`,
+    `- deployment: ${inline(finding.result.deployment)}`,
     ...(text.expected === undefined
       ? [`- reason: ${inline(text.reason ?? "")}`]
       : [`- expected: ${inline(text.expected)}`, `- actual: ${inline(text.actual ?? "")}`]),
