@@ -19,7 +19,6 @@ import { PostTest } from "./post-test.ts";
 import { Progress } from "./progress.ts";
 import type { Selected } from "./select.ts";
 import { abortOnSignals, ROOT, Verdicts } from "./session.ts";
-import { runVitest } from "./vitest.ts";
 
 export interface Execution {
   readonly selected: Selected;
@@ -127,6 +126,8 @@ export async function execute(execution: Execution): Promise<Executed> {
     deployment = await pool.startMain();
     verdicts.deployment = deployment.facts.name;
     execution.onDeployed(deployment);
+    // Half of the start of the command, which a mistake in its arguments should not wait for.
+    const { runVitest } = await import("./vitest.ts");
     await using control = await serveControl(pool.control);
     await using postTest = postTestOf(deployment, settings, signal, progress, note);
     await runVitest({

@@ -47,12 +47,14 @@ export async function select(settings: Settings, ids: readonly string[]): Promis
   );
   const servers = assignServers(specs, plan.topology.servers);
   for (const spec of servers.values()) {
-    if (!DRIVERS.some((driver) => driver.accepts(spec))) {
+    const driver = DRIVERS.find((candidate) => candidate.accepts(spec));
+    if (driver === undefined) {
       throw new HarnessError("BAD_USAGE", {
         what: `no driver starts ${spec.text}`,
         next: `known forms: ${DRIVERS.flatMap(({ usage }) => usage).join(", ")}`,
       });
     }
+    driver.check?.(spec);
   }
   if (settings.postTestScript !== undefined) requireScript(settings.postTestScript);
   return { catalogue, plan, servers };

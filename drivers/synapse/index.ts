@@ -46,11 +46,24 @@ export const synapse = defineDriver({
     "process:synapse=<path to a python with synapse>",
   ],
   accepts: ({ substrate, driver }) => substrate === "process" && driver === "synapse",
+  check: (spec) => {
+    databaseOf(spec);
+    if (spec.binary === undefined) checkedVersion(spec.version);
+  },
   prepare: async (spec, context) => {
     await prepare(spec, context);
   },
   start,
 });
+
+function databaseOf({ options }: StartContext["spec"]): string {
+  const kind = options.get("database") ?? "sqlite";
+  if (DATABASES.includes(kind)) return kind;
+  throw new HarnessError("BAD_USAGE", {
+    what: `process:synapse has no database ${kind}`,
+    next: didYouMean(kind, DATABASES),
+  });
+}
 
 /** The Python that has this release; two servers of one release prepare it once. */
 function prepare(spec: StartContext["spec"], context: PrepareContext): Promise<string> {
@@ -81,13 +94,7 @@ async function start(context: StartContext): Promise<RunningServer> {
   if (unknown.length > 0) {
     throw new HarnessError("INTERNAL", { what: `synapse can not switch on ${unknown.join(", ")}` });
   }
-  const kind = spec.options.get("database") ?? "sqlite";
-  if (!DATABASES.includes(kind)) {
-    throw new HarnessError("BAD_USAGE", {
-      what: `process:synapse has no database ${kind}`,
-      next: didYouMean(kind, DATABASES),
-    });
-  }
+  const kind = databaseOf(spec);
   const python = await prepare(spec, context);
   const address = await freeAddress();
   const sharedSecret = randomBytes(16).toString("hex");

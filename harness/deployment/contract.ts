@@ -174,6 +174,8 @@ export interface Driver {
   /** What `--hs` accepts of it, for help and suggestions. */
   readonly usage: readonly string[];
   readonly accepts: (spec: ServerSpec) => boolean;
+  /** Refuses what can be seen to be wrong before anything starts. @throws HarnessError BAD_USAGE */
+  readonly check?: (spec: ServerSpec) => void;
   /**
    * What must be there before anything starts (an environment, an image): may take minutes the first time, is cached
    * after. Throws HarnessError with the command that installs what is missing.

@@ -40,42 +40,49 @@ export async function pythonEnvironment(plan: EnvironmentPlan): Promise<string> 
   // Made in place, since an environment can not be moved; the marker comes last, so half an environment is never used.
   const uv = await findUv(base, plan);
   progress(`installing ${plan.packages.join(" ")} (once; cached in ${folder})`);
-  const steps: [string, string[]][] =
+  const venv = uv === undefined ? ["-m", "venv", folder] : ["venv", "--python", base, folder];
+  const install =
     uv === undefined
-      ? [
-          [base, ["-m", "venv", folder]],
-          [
-            python,
-            ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...plan.packages],
-          ],
-        ]
-      : [
-          [uv, ["venv", "--quiet", "--python", base, folder]],
-          [
-            uv,
-            [
-              "pip",
-              "install",
-              "--quiet",
-              "--python",
-              python,
-              "--compile-bytecode",
-              ...plan.packages,
-            ],
-          ],
-        ];
+      ? ["-m", "pip", "install", "--disable-pip-version-check"]
+      : ["pip", "install", "--python", python, "--compile-bytecode"];
+  const steps: [string, string[]][] = [
+    [uv ?? base, venv],
+    [uv ?? python, [...install, "--quiet", ...plan.packages]],
+  ];
   for (const [command, args] of steps) {
     const { code, output } = await runCommand(command, args, { signal });
     if (code === 0) continue;
+    const [wanted = ""] = plan.packages;
+    const newest = await newestBelow(wanted, uv ?? python, install, signal);
     await rm(folder, { recursive: true, force: true });
+    if (newest !== undefined) {
+      throw new HarnessError("BAD_USAGE", {
+        what: `the package index has no ${wanted}`,
+        next: `did you mean ${newest}?`,
+      });
+    }
     throw new HarnessError("INSTALL_FAILED", {
-      what: `${plan.packages[0]} could not be installed`,
+      what: `${wanted} could not be installed`,
       facts: [`${command} ${args.join(" ")}`, ...output.trim().split("\n").slice(-12)],
       next: "check that the Python package index answers; a compiler may be missing for this version",
     });
   }
   await runCommand("touch", [path.join(folder, "complete")]);
   return python;
+}
+
+/** The version that stands in for one that the index does not have; undefined when it has it, or gives no answer. */
+async function newestBelow(
+  wanted: string,
+  command: string,
+  install: readonly string[],
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const [name = "", version = ""] = wanted.split("==");
+  const args = [...install, "--dry-run", "--no-deps", `${name}<=${version}`];
+  const { output } = await runCommand(command, args, { signal });
+  const [, newest] = new RegExp(`${name}(?:==|-)(\\d\\S*)`).exec(output) ?? [];
+  return newest === version ? undefined : newest;
 }
 
 /** @throws HarnessError NO_PYTHON that says what to install. */
