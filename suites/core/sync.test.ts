@@ -94,29 +94,6 @@ check(
 );
 
 check(
-  "CS.sync.initial",
-  "the server leaves room_id out of the create event as well",
-  {
-    mutant: altersAnswer(
-      "leaks room_id",
-      { path: SYNC },
-      { set: { "/rooms/join/*/timeline/events/*/room_id": "!x" } },
-    ),
-  },
-  async (world) => {
-    const alice = await world.user("alice");
-    const roomId = await alice.createRoom();
-
-    const body = await alice.sync({ filter: { room: { timeline: { limit: 50 } } } });
-
-    const events = [...stateBefore(body, roomId), ...timeline(body, roomId)];
-    const create = events.find(({ type }) => type === "m.room.create");
-    expectThat(create !== undefined, "the create event", events);
-    expectEqual(create.room_id, undefined, "room_id of the create event");
-  },
-);
-
-check(
   "CS.sync.incremental",
   "the server shows each event once, and no room without news",
   {
