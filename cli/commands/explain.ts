@@ -1,24 +1,28 @@
 /** `crucible explain`: all that is known of one requirement. Needs no server. */
-import { readdir, readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import path from "node:path";
 import { Command } from "commander";
-import { LineCounter, parseDocument } from "yaml";
 import { colour, print, printJson } from "#cli/io";
-import { HarnessError } from "#harness/errors";
 import { loadCatalogue, PROJECT_ROOT } from "#harness/requirements/catalogue";
 import { type IndexedCheck, indexChecks } from "#harness/requirements/check-index";
 import { complementTests } from "#harness/requirements/generate";
 import type { Requirement } from "#harness/requirements/requirement";
 import { globMatcher, requirementById } from "#harness/requirements/select";
 import type { Basis } from "#harness/results/outcome";
+import { readManifest } from "#reports/expectations/manifest";
 import { withHelp } from "./options.ts";
 
 /** What the manifests under `drivers/` say of a requirement. */
-export interface KnownDeviation {
+interface KnownDeviation {
   readonly implementation: string;
   readonly expect: string;
+  /** Title of the check, when it is not all of the requirement's. */
+  readonly check?: string;
   readonly when: Readonly<Record<string, unknown>>;
   readonly reason: string;
+  readonly issue?: string;
+  readonly evidence?: string;
 }
 
 const BASIS: Readonly<Record<Basis, string>> = {
@@ -114,9 +118,11 @@ function checkLine({ title, file, line }: IndexedCheck): string {
   return `${title} (${relative(file)}:${line})`;
 }
 
-function deviationLine({ implementation, expect, when, reason }: KnownDeviation): string {
+function deviationLine(deviation: KnownDeviation): string {
+  const { implementation, expect, check, when, reason, issue, evidence } = deviation;
   const conditions = Object.entries(when).map(([name, value]) => `${name} ${String(value)}`);
-  return `${[implementation, ...conditions].join(", ")}: ${expect}, ${reason}`;
+  const facts = [reason, check && `check: ${check}`, issue ?? evidence].filter(Boolean);
+  return `${[implementation, ...conditions].join(", ")}: ${expect}, ${facts.join("; ")}`;
 }
 
 function relative(file: string): string {
@@ -127,39 +133,21 @@ function relative(file: string): string {
 async function knownDeviations(id: string): Promise<readonly KnownDeviation[]> {
   const folder = path.join(PROJECT_ROOT, "drivers");
   const names = await readdir(folder);
-  const found = await Promise.all(
-    names.sort().map(async (name) => {
-      const file = path.join(folder, name, "expectations.yaml");
-      const text = await readFile(file, "utf8").catch(() => undefined);
-      return text === undefined ? [] : deviationsIn(text, relative(file), id);
-    }),
-  );
-  return found.flat();
-}
-
-function deviationsIn(text: string, file: string, id: string): readonly KnownDeviation[] {
-  const lineCounter = new LineCounter();
-  const document = parseDocument(text, { lineCounter, prettyErrors: false });
-  const [error] = document.errors;
-  if (error !== undefined) {
-    throw new HarnessError("BAD_FILE", {
-      what: `${file}:${lineCounter.linePos(error.pos[0]).line}: not valid YAML`,
-      facts: [error.message],
-      next: "correct the line; `crucible expect check` validates the whole manifest",
-    });
-  }
-  const manifest = objectOf(document.toJS());
-  const entries = Array.isArray(manifest.entries) ? manifest.entries.map(objectOf) : [];
-  return entries
-    .filter((entry) => typeof entry.id === "string" && globMatcher(entry.id)(id))
-    .map((entry) => ({
-      implementation: String(manifest.implementation ?? path.basename(path.dirname(file))),
-      expect: [entry.expect ?? "fail"].flat().join(" or "),
-      when: objectOf(entry.when),
-      reason: String(entry.reason ?? "no reason given"),
-    }));
-}
-
-function objectOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null ? { ...value } : {};
+  const files = names.sort().map((name) => path.join(folder, name, "expectations.yaml"));
+  return files
+    .filter((file) => existsSync(file))
+    .map(readManifest)
+    .flatMap(({ implementation, entries }) =>
+      entries
+        .filter((entry) => globMatcher(entry.id)(id))
+        .map(({ check, expect, when = {}, reason, issue, evidence }) => ({
+          implementation,
+          expect: [expect].flat().join(" or "),
+          when,
+          reason,
+          ...(check === undefined ? {} : { check }),
+          ...(issue === undefined ? {} : { issue }),
+          ...(evidence === undefined ? {} : { evidence }),
+        })),
+    );
 }

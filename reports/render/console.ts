@@ -26,7 +26,14 @@ export function renderConsole(summary: Summary, options: ConsoleOptions): string
   const line = (finding: Finding) => [oneLine(finding, summary, options)];
   section("regressions", summary.regressions, block);
   section("missed, but not a MUST", summary.nonStrict, block);
-  section("errors: trouble of ours or of the machine, no verdict", summary.errors, block);
+  // A server that is gone breaks every check in the same way: once in full is enough.
+  const told = new Set<string | undefined>();
+  section("errors: trouble of ours or of the machine, no verdict", summary.errors, (finding) => {
+    const { reason } = finding.result;
+    if (told.has(reason)) return line(finding);
+    told.add(reason);
+    return block(finding);
+  });
   section("flaky", summary.flaky, line);
   section(
     "passed although the manifest expects a failure: delete these entries",

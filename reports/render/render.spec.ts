@@ -239,6 +239,17 @@ test("trouble of the run itself is in every report", () => {
   expect(renderJunit(summary, options)).toContain('<error message="hs1 did not start"/>');
 });
 
+test("trouble that many checks share is told in full once", () => {
+  const ids = ["CS.a.b", "CS.a.c", "CS.a.d"];
+  const { console } = renderAll(
+    ids.map((id) => result(id, "error", "hs1 did not start")),
+    [],
+    ids.map((id) => requirement(id)),
+  );
+  expect(console.match(/The rule\./g)).toHaveLength(1);
+  for (const id of ids) expect(console).toContain(`  ${id}  MUST`);
+});
+
 test("several deployments have their own numbers and those of all", () => {
   const other = { ...result("CS.a.b", "fail"), deployment: "hs@2/one/sqlite" };
   const { console, markdown } = renderAll(

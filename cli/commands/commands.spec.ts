@@ -1,0 +1,189 @@
+/** Commands that need no server, as a user and as a program call them. In this process: each start would take a second. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
+import { main } from "#cli/main";
+import { exitCodeOf } from "#cli/trouble";
+import { describe as textOf } from "#harness/errors";
+import type { CheckResult, Outcome } from "#harness/results/outcome";
+import { RunDirectory } from "#harness/results/run-directory";
+
+const MAIN = path.resolve(import.meta.dirname, "../main.ts");
+const SUMMARY = { verdict: "failed", exitCode: 1 };
+
+const folder = mkdtempSync(path.join(tmpdir(), "crucible-spec-"));
+const exitCodeBefore = process.exitCode;
+afterEach(() => {
+  vi.restoreAllMocks();
+  process.exitCode = exitCodeBefore;
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** What a command prints and how it ends. */
+async function crucible(...args: readonly string[]) {
+  const output = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const) {
+    vi.spyOn(process[name], "write").mockImplementation((chunk) => {
+      output[name] += chunk;
+      return true;
+    });
+  }
+  process.exitCode = 0;
+  try {
+    await main(args);
+    return { ...output, code: process.exitCode };
+  } catch (error) {
+    return {
+      stdout: output.stdout,
+      stderr: output.stderr + textOf(error),
+      code: exitCodeOf(error),
+    };
+  } finally {
+    vi.restoreAllMocks();
+  }
+}
+
+/** A stored run of two checks; returns its folder. */
+function storedRun(name: string, version: string, outcomes: readonly [Outcome, Outcome]): string {
+  const deployment = `synapse@${version}/one/sqlite`;
+  const directory = RunDirectory.create(path.join(folder, name));
+  const servers = [
+    { role: "hs1", implementation: "synapse", version, driver: `process:synapse@${version}` },
+  ];
+  directory.writeHeader({
+    kind: "run",
+    harness: "0",
+    requirements: "h",
+    deployments: [{ name: deployment, topology: "one", servers }],
+    seed: 1,
+  });
+  const results = ["CS.login.flows", "CS.login.password"].map(
+    (requirement, index): CheckResult => ({
+      kind: "check",
+      deployment,
+      suite: "core",
+      requirement,
+      level: "MUST",
+      check: "the server does",
+      outcome: outcomes[index] ?? "pass",
+      durationMs: 1,
+    }),
+  );
+  directory.finish(results, { exitCode: 0 });
+  return directory.path;
+}
+
+const OLD = storedRun("old", "1.114.0", ["pass", "fail"]);
+const NEW = storedRun("new", "1.163.2", ["fail", "pass"]);
+
+describe("every command tells how it is used", () => {
+  const names = ["doctor", "run", "list", "explain", "up", "clean", "report", "diff", "lint"];
+  test.each([...names, "mutants", "expect", "expect check", "expect update"])(
+    "%s",
+    async (name) => {
+      const { code, stdout } = await crucible(...name.split(" "), "--help");
+
+      expect(stdout).toMatch(new RegExp(`Examples:\\n(.*\\n)*? *crucible ${name}`));
+      expect(code).toBe(0);
+    },
+  );
+});
+
+describe("wrong input is refused with what to do", () => {
+  test.each([
+    [["list", "--suite", "cor"], "unknown suite cor", "did you mean core?"],
+    [["explain", "CS.login.flow"], "unknown requirement", "did you mean CS.login.flows?"],
+    [["explain"], "missing required argument 'id'", "next: crucible explain --help"],
+    [["report", "nowhere"], "there is no run in nowhere", "next: name a run directory"],
+    [["report", OLD, "--format", "junitt"], "no format junitt", "did you mean junit?"],
+    [["report", OLD, "--out", "no/where.xml"], "can not be written", "next: name a file"],
+    [["diff", OLD], "missing required argument 'after'", "next: crucible diff --help"],
+    [["expect", "chek"], "unknown command 'chek'", "Did you mean check?"],
+    [["expect", "check", "nowhere.yaml"], "can not be read", "next: check the path"],
+    [["doctor", "--topology", "tow"], "there is no topology tow", "did you mean two?"],
+    [["up", "--users", "many"], "--users is many", "next: a whole number"],
+  ])("%j", async (args, what, next) => {
+    const { code, stderr } = await crucible(...args);
+
+    expect(stderr).toContain(what);
+    expect(stderr).toContain(next);
+    expect(code).toBe(2);
+  });
+});
+
+describe("facts are printed as JSON", () => {
+  test("list, narrowed by suite", async () => {
+    const { stdout } = await crucible("list", "--suite", "core", "--json");
+
+    const listed = JSON.parse(stdout) as { suite: string }[];
+    expect(new Set(listed.map(({ suite }) => suite))).toEqual(new Set(["core"]));
+    expect(listed).toContainEqual({
+      id: "CS.login.flows",
+      level: "MUST",
+      suite: "core",
+      source: expect.any(String),
+      needs: expect.any(Array),
+      checks: [expect.stringContaining("the server")],
+    });
+  });
+
+  test("explain", async () => {
+    const { stdout } = await crucible("explain", "CS.login.flows", "--json");
+
+    expect(JSON.parse(stdout)).toMatchObject({ id: "CS.login.flows", deviations: [] });
+  });
+
+  test("diff of two versions of one server", async () => {
+    const { code, stdout } = await crucible("diff", OLD, NEW, "--json");
+
+    expect(JSON.parse(stdout)).toMatchObject({
+      before: { deployments: ["synapse@1.114.0/one/sqlite"] },
+      after: { deployments: ["synapse@1.163.2/one/sqlite"] },
+      counts: { regressed: 1, fixed: 1, gone: 0 },
+    });
+    expect(code).toBe(1);
+  });
+
+  test("report of several runs", async () => {
+    const one = await crucible("report", NEW, "--json");
+    const both = await crucible("report", OLD, NEW, "--json");
+
+    const levels = (met: number, total: number) => [
+      { level: "MUST", met, exercised: total, total },
+    ];
+    expect(JSON.parse(one.stdout)).toMatchObject({ ...SUMMARY, levels: levels(1, 2) });
+    expect(JSON.parse(both.stdout)).toMatchObject({ ...SUMMARY, levels: levels(2, 4) });
+  });
+
+  test("expect check, and expect update of what it then refuses", async () => {
+    const proposed = await crucible("expect", "update", NEW);
+    const file = path.join(folder, "expectations.yaml");
+    writeFileSync(file, proposed.stdout);
+    const { code, stdout } = await crucible("expect", "check", file, "--json");
+
+    const { problems } = JSON.parse(stdout) as { problems: string[] };
+    expect(problems).toContainEqual(expect.stringContaining("CS.login.flows has no reason yet"));
+    expect(code).toBe(1);
+  });
+
+  test("clean", async () => {
+    const { code, stdout } = await crucible("clean", "20000101-000000-0000", "--json");
+
+    expect(JSON.parse(stdout)).toEqual({ removed: [], problems: [] });
+    expect(code).toBe(0);
+  });
+});
+
+test("a reader that has seen enough is no trouble", () => {
+  const { status, stderr } = spawnSync(
+    "sh",
+    ["-c", `"${process.execPath}" "${MAIN}" list | head -n 1`],
+    {
+      encoding: "utf8",
+    },
+  );
+
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+});
