@@ -20,6 +20,8 @@ export interface DagEvent {
   readonly prev: readonly string[];
   readonly ts: number;
   readonly isRejected: boolean;
+  /** Of a redaction below version 11. */
+  readonly redacts?: string;
 }
 
 export interface DagFile {
@@ -87,25 +89,30 @@ export interface CompiledDag {
 export function compileDag({ events, stateSets }: DagFile, version: RoomVersion): CompiledDag {
   const create = events.find(({ type, stateKey }) => type === "m.room.create" && stateKey === "");
   if (create === undefined) throw new DagFormatError("events", "there is no create event");
-  const roomId = version.isRoomIdHash ? `!${create.id}` : "!room:h1";
   return {
-    events: events.map((event) => ({
-      id: `$${event.id}`,
-      type: event.type,
-      ...(event.stateKey === undefined ? {} : { stateKey: event.stateKey }),
-      sender: event.sender,
-      roomId,
-      content: contentIn(event, create, version),
-      authEvents: [
-        ...(event === create || version.isRoomIdHash ? [] : [create.id]),
-        ...event.auth,
-      ].map((id) => `$${id}`),
-      prevEvents: event.prev.map((id) => `$${id}`),
-      originServerTs: event.ts,
-      depth: event.ts,
-    })),
+    events: events.map((event) => compileEvent(event, create, version)),
     stateSets: stateSets.map((set) => Object.values(set).map((id) => `$${id}`)),
     rejected: new Set(events.filter(({ isRejected }) => isRejected).map(({ id }) => `$${id}`)),
+  };
+}
+
+/** One event of a room of this version; the room is that of the create event. */
+export function compileEvent(event: DagEvent, create: DagEvent, version: RoomVersion): RoomEvent {
+  return {
+    id: `$${event.id}`,
+    type: event.type,
+    ...(event.stateKey === undefined ? {} : { stateKey: event.stateKey }),
+    sender: event.sender,
+    roomId: version.isRoomIdHash ? `!${create.id}` : "!room:h1",
+    content: contentIn(event, create, version),
+    authEvents: [
+      ...(event === create || version.isRoomIdHash ? [] : [create.id]),
+      ...event.auth,
+    ].map((id) => `$${id}`),
+    prevEvents: event.prev.map((id) => `$${id}`),
+    originServerTs: event.ts,
+    depth: event.ts,
+    ...(event.redacts === undefined ? {} : { redacts: `$${event.redacts}` }),
   };
 }
 
@@ -129,7 +136,9 @@ export function namedState(
   const byId = new Map(events.map((event) => [`$${event.id}`, event]));
   const entries = ids.flatMap((id) => {
     const event = byId.get(id);
-    return event === undefined ? [] : [[`${event.type}|${event.stateKey ?? ""}`, event.id] as const];
+    return event === undefined
+      ? []
+      : [[`${event.type}|${event.stateKey ?? ""}`, event.id] as const];
   });
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
@@ -145,13 +154,15 @@ function parseEvent(value: unknown, at: number): DagEvent {
   return {
     id: text(event.id, `${place}.id`),
     type: text(event.type, `${place}.type`),
-    stateKey: event.state_key === undefined ? undefined : text(event.state_key, `${place}.state_key`),
+    stateKey:
+      event.state_key === undefined ? undefined : text(event.state_key, `${place}.state_key`),
     sender: text(event.sender, `${place}.sender`),
     content: object(event.content, `${place}.content`),
     auth: ids("auth"),
     prev: ids("prev"),
     ts: event.ts,
     isRejected: event.rejected === true,
+    ...(event.redacts === undefined ? {} : { redacts: text(event.redacts, `${place}.redacts`) }),
   };
 }
 
@@ -159,7 +170,8 @@ function parseState(value: unknown, place: string, ids: ReadonlySet<string>): Na
   const state: Record<string, string> = {};
   for (const [key, id] of Object.entries(object(value, place))) {
     const named = text(id, `${place}["${key}"]`);
-    if (!ids.has(named)) throw new DagFormatError(`${place}["${key}"]`, `there is no event ${named}`);
+    if (!ids.has(named))
+      throw new DagFormatError(`${place}["${key}"]`, `there is no event ${named}`);
     state[key] = named;
   }
   return state;
