@@ -110,3 +110,10 @@ test("a run that was ended says so", () => {
   const killed = RunDirectory.create(path.join(folder, "killed-early"));
   expect(readRun(killed.path).troubles).toEqual([expect.stringContaining("killed")]);
 });
+
+test("a run of mutants is no run to report on", () => {
+  const directory = RunDirectory.create(path.join(folder, "mutants"));
+  directory.writeHeader(HEADER);
+  directory.finish([result("CS.a.b")], { mode: "mutants" });
+  expect(() => readRun(directory.path)).toThrow(/is a run of mutants/);
+});

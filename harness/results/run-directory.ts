@@ -117,6 +117,7 @@ export interface StoredRun {
 
 /** What `run.json` has that a report needs; the rest is for people. */
 const infoSchema = z.looseObject({
+  mode: z.string().optional(),
   exitCode: z.number().optional(),
   settings: z
     .looseObject({
@@ -163,7 +164,7 @@ const resultSchema = z.looseObject({
 /**
  * Reads a run directory, a `results.jsonl` or a baseline.
  *
- * @throws HarnessError BAD_FILE with file and line.
+ * @throws HarnessError BAD_FILE with file and line; BAD_USAGE for a run of mutants, whose results are no verdicts.
  */
 export function readRun(given: string): StoredRun {
   const [file, isComplete] = fileOf(given);
@@ -207,7 +208,16 @@ function readInfo(folder: string, isComplete: boolean): Pick<StoredRun, "isStric
   const file = path.join(folder, INFO);
   // A baseline, or a results file that was sent alone.
   if (!existsSync(file)) return { isStrict: false, troubles: [] };
-  const { settings, trouble, exitCode } = parseInfo(file);
+  const { mode, settings, trouble, exitCode } = parseInfo(file);
+  if (mode === "mutants") {
+    throw new HarnessError("BAD_USAGE", {
+      what: `${folder} is a run of mutants`,
+      facts: [
+        "its results tell which checks noticed a violation that we made, nothing of the server",
+      ],
+      next: "name a run of `crucible run`",
+    });
+  }
   const troubles = [
     ...(trouble === undefined ? [] : [trouble]),
     ...(exitCode === 130 && trouble === undefined ? ["the run was interrupted"] : []),
