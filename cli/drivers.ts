@@ -3,6 +3,13 @@
 import { complementImage } from "#drivers/complement-image/index";
 import { synapse } from "#drivers/synapse/index";
 import { url } from "#drivers/url/index";
+import type { ServerSpec } from "#harness/config/driver-spec";
 import type { Driver } from "#harness/deployment/contract";
 
 export const DRIVERS: readonly Driver[] = [synapse, complementImage, url];
+
+/** The drivers of these servers, each once. */
+export function driversOf(specs: Iterable<ServerSpec>): readonly Driver[] {
+  const all = [...specs];
+  return DRIVERS.filter((driver) => all.some((spec) => driver.accepts(spec)));
+}

@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { probeMachine } from "#cli/doctor/machine";
 import type { Probe } from "#cli/doctor/probe";
 import { ownAddresses, probeCleanUp, probeDeployment } from "#cli/doctor/server";
-import { DRIVERS } from "#cli/drivers";
+import { DRIVERS, driversOf } from "#cli/drivers";
 import { colour, print, printJson, remark } from "#cli/io";
 import { containerSettings } from "#cli/run/containers";
 import { DeploymentPool } from "#cli/run/control";
@@ -76,7 +76,7 @@ interface Started {
 
 async function startAndProbe(settings: Settings, selected: Selected): Promise<Started> {
   const { servers, plan } = selected;
-  await sweep({ drivers: DRIVERS, withUnfinishedResults: false });
+  await sweep({ drivers: driversOf(servers.values()), withUnfinishedResults: false });
   await using registry = RunRegistry.open(newRunId());
   const { signal, release } = abortOnSignals(registry);
   const folder = registry.workFolder("doctor");

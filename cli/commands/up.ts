@@ -1,6 +1,6 @@
 /** `crucible up`: servers to try things on, until Ctrl-C. */
 import { Command } from "commander";
-import { DRIVERS } from "#cli/drivers";
+import { DRIVERS, driversOf } from "#cli/drivers";
 import { print, printJson, remark } from "#cli/io";
 import { containerSettings } from "#cli/run/containers";
 import { DeploymentPool, describeDeployment } from "#cli/run/control";
@@ -51,7 +51,7 @@ async function up({ settings, notices }: Resolved, options: Options): Promise<vo
   const count = userCount(options.users);
   const { servers, plan } = await select({ ...settings, topology: settings.topology ?? "one" }, []);
   for (const notice of notices) remark(notice);
-  await sweep({ drivers: DRIVERS, withUnfinishedResults: false });
+  await sweep({ drivers: driversOf(servers.values()), withUnfinishedResults: false });
   await using registry = RunRegistry.open(newRunId());
   const { signal, release } = abortOnSignals(registry);
   const folder = registry.workFolder("up");

@@ -3,7 +3,7 @@
  * data, that ports are read anew after one, that there are logs, and that clean-up leaves nothing.
  */
 import { connect } from "node:net";
-import { DRIVERS } from "#cli/drivers";
+import { driversOf } from "#cli/drivers";
 import type { Address, RunningServer } from "#harness/deployment/contract";
 import type { DeployedServer, Deployment } from "#harness/deployment/deployment";
 import { createClient, type HttpClient, type HttpResponse } from "#harness/http/client";
@@ -95,7 +95,7 @@ export async function probeCleanUp(
   addresses: ReadonlyMap<string, Address>,
   runId: string,
 ): Promise<readonly Probe[]> {
-  const drivers = DRIVERS.filter((driver) => servers.some(({ spec }) => driver.accepts(spec)));
+  const drivers = driversOf(servers.map(({ spec }) => spec));
   const look = async () => {
     const swept = await Promise.all(drivers.map((driver) => driver.sweep?.((id) => id === runId)));
     const processes = (await sweepRun(runId)).filter((line) => line.startsWith("process"));
