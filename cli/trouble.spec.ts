@@ -57,10 +57,10 @@ describe.concurrent("servers", PATIENCE, () => {
     const python = sandbox.script("python", "echo the disk of the server is on fire", "exit 7");
 
     const run = sandbox.run(["CS.login.flows", "--hs", `process:synapse=${python}`]);
-    const { code, stderr } = await run.ended;
+    const { code, stdout } = await run.ended;
 
     expect(code).toBe(3);
-    expect(stderr).toMatch(/hs1 ended while it was starting: exit code 7[\s\S]*is on fire/);
+    expect(stdout).toMatch(/hs1 ended while it was starting: exit code 7[\s\S]*is on fire/);
     expect(run.results().results).toMatchObject([
       { requirement: "CS.login.flows", outcome: "error", reason: expect.stringMatching(/code 7/) },
     ]);
@@ -98,10 +98,11 @@ describe.concurrent("the end of the harness", PATIENCE, () => {
     const started = sandbox.startedProcesses();
 
     run.signal("SIGINT");
-    const { code } = await run.ended;
+    const { code, stdout } = await run.ended;
 
     const { results, isComplete } = run.results();
     expect(code).toBe(130);
+    expect(stdout).toContain("the run was interrupted");
     expect(isComplete).toBe(true);
     expect(new Set(results.map(({ outcome }) => outcome))).toEqual(new Set(["pass", "not-run"]));
     expect(started.filter(isAlive)).toEqual([]);

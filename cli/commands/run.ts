@@ -114,6 +114,7 @@ async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags):
       facts === undefined ? result : applyManifest(result, evidence, applied, facts),
     onResult: (result, evidence) => directory.append(result, evidence),
   });
+  const trouble = troubleOf(executed);
   const summary = summarise({
     path: displayPath(directory.path),
     header,
@@ -121,8 +122,19 @@ async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags):
     evidence: executed.evidence,
     requirements: selected.catalogue.byId,
     strict: settings.strict,
+    troubles: trouble === undefined ? [] : [trouble],
   });
   const exitCode = endOf(summary, settings, executed);
+  const options = { disclose: settings.disclose };
+  const isOnConsole = flags.json !== true && settings.reporter.includes("console");
+  // Before anything is written: the disk may be what is in trouble.
+  if (isOnConsole)
+    process.stdout.write(renderConsole(summary, { ...options, colour: colour.isColorSupported }));
+  else if (trouble !== undefined) remark(`${colour.red("error")} ${trouble}`);
+  for (const [role, lines] of executed.serverLogs) {
+    remark(`last log lines of ${role}:`);
+    for (const line of lines) remark(`  ${tame(scrub(line))}`);
+  }
   directory.finish(executed.results, {
     id: runId,
     harness: harnessVersion(),
@@ -133,9 +145,8 @@ async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags):
     deployment: executed.deployment ?? null,
     settings: settingsWithOrigins(resolved),
     notes: executed.notes,
-    ...(executed.trouble === undefined ? {} : { trouble: troubleText(executed.trouble) }),
+    ...(trouble === undefined ? {} : { trouble }),
   });
-  const options = { disclose: settings.disclose };
   const markdown = settings.reporter.includes("markdown")
     ? directory.write("summary.md", renderMarkdown(summary, options))
     : undefined;
@@ -149,15 +160,7 @@ async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags):
       counts: summary.counts,
       levels: summary.levels,
     });
-  } else if (settings.reporter.includes("console")) {
-    process.stdout.write(renderConsole(summary, { ...options, colour: colour.isColorSupported }));
   }
-  for (const [role, lines] of executed.serverLogs) {
-    remark(`last log lines of ${role}:`);
-    for (const line of lines) remark(`  ${tame(scrub(line))}`);
-  }
-  if (executed.trouble !== undefined)
-    remark(`${colour.red("error")} ${troubleText(executed.trouble)}`);
   let code = exitCode;
   if (header !== undefined && settings.baseline !== undefined) {
     code = compareWithBaseline(
@@ -197,6 +200,12 @@ function manifestOf(settings: Settings): (facts: Deployment["facts"]) => Manifes
     );
     return existsSync(file) ? readManifest(file) : undefined;
   };
+}
+
+/** Why the run did not come to its end, as text. */
+function troubleOf({ wasInterrupted, trouble }: Executed): string | undefined {
+  if (wasInterrupted) return "the run was interrupted";
+  return trouble === undefined ? undefined : troubleText(trouble);
 }
 
 /** The exit code of a run that was started. */

@@ -56,6 +56,12 @@ export async function select(settings: Settings, ids: readonly string[]): Promis
     }
     driver.check?.(spec);
   }
+  if (settings.updateBaseline && settings.baseline === undefined) {
+    throw new HarnessError("BAD_USAGE", {
+      what: "--update-baseline has no file to write to",
+      next: "name it with --baseline",
+    });
+  }
   if (settings.postTestScript !== undefined) requireScript(settings.postTestScript);
   return { catalogue, plan, servers };
 }
