@@ -8,4 +8,6 @@ if (major < 22 || (major === 22 && minor < 22)) {
   process.exit(2);
 }
 // Compiled in the published package; Node runs the source as it is everywhere else.
-await (import.meta.url.includes("/node_modules/") ? import("./main.js") : import("./main.ts"));
+const isInstalled = import.meta.url.includes("/node_modules/");
+const { start } = await (isInstalled ? import("./main.js") : import("./main.ts"));
+await start();

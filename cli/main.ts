@@ -57,7 +57,8 @@ function strict(command: Command): Command {
   return command;
 }
 
-if (import.meta.main) {
+/** The command line as a program: whatever goes wrong becomes a message and an exit code. */
+export async function start(): Promise<void> {
   // What nobody waits for and nobody catches: results on disk stay, and 1 would mean a regression.
   process.on("uncaughtException", (error) => {
     remark(`${colour.red("error")} ${troubleText(error)}`);
@@ -71,3 +72,5 @@ if (import.meta.main) {
     if (!(error instanceof CommanderError)) remark(`${colour.red("error")} ${troubleText(error)}`);
   }
 }
+
+if (import.meta.main) await start();

@@ -127,7 +127,7 @@ export async function execute(execution: Execution): Promise<Executed> {
     verdicts.deployment = deployment.facts.name;
     execution.onDeployed(deployment);
     // Half of the start of the command, which a mistake in its arguments should not wait for.
-    const { runVitest } = await import("./vitest.ts");
+    const { runVitest } = await import("#cli/run/vitest");
     await using control = await serveControl(pool.control);
     await using postTest = postTestOf(deployment, settings, signal, progress, note);
     await runVitest({
