@@ -17,6 +17,8 @@ export interface ConfigurationPlan {
   readonly features: readonly Feature[];
   readonly network: NetworkPlan | undefined;
   readonly database: Readonly<Record<string, unknown>>;
+  /** Only migrates a database, in haste. */
+  readonly isTemplate?: boolean;
 }
 
 /** Features that have a file in `features/`. */
@@ -50,6 +52,7 @@ export function writeConfiguration(plan: ConfigurationPlan): string {
     registration_shared_secret: plan.sharedSecret,
     macaroon_secret_key: secret(),
     form_secret: secret(),
+    ...(plan.isTemplate === true ? { background_updates: { sleep_enabled: false } } : {}),
   };
   if (network !== undefined) {
     configuration.federation_custom_ca_list = [network.ca.file];

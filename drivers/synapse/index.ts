@@ -72,20 +72,25 @@ function prepare(spec: StartContext["spec"], context: PrepareContext): Promise<s
   let preparation = preparations.get(version);
   if (preparation === undefined) {
     preparation = (async () => {
-      const packages = packagesOf(version);
-      // Other pins make another environment, so that a cached one is never stale.
-      const pins = createHash("sha256").update(packages.join()).digest("hex").slice(0, 6);
-      const python = await pythonEnvironment({
-        name: ["synapse", `${version}-${pins}`],
-        packages,
-        ...context,
-      });
+      const python = await synapsePython(version, context);
       await makeTemplate(python, version, context);
       return python;
     })();
     preparations.set(version, preparation);
   }
   return preparation;
+}
+
+/** The Python of an environment with this release, the default one unless given; installed when it is not there yet. */
+export function synapsePython(
+  version: string | undefined,
+  context: PrepareContext,
+): Promise<string> {
+  const release = checkedVersion(version);
+  const packages = packagesOf(release);
+  // Other pins make another environment, so that a cached one is never stale.
+  const pins = createHash("sha256").update(packages.join()).digest("hex").slice(0, 6);
+  return pythonEnvironment({ name: ["synapse", `${release}-${pins}`], packages, ...context });
 }
 
 async function start(context: StartContext): Promise<RunningServer> {

@@ -1,4 +1,8 @@
-/** An empty database of each release, made once: migrating it anew would take longer than everything else at start. */
+/**
+ * An empty database of each release, made once: migrating it anew would take longer than everything else at start. Its
+ * background updates have run, since they otherwise count along with what the first checks do (seen: wrong numbers of
+ * members for rooms made in a server's first seconds).
+ */
 import { existsSync } from "node:fs";
 import { copyFile, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -6,15 +10,29 @@ import path from "node:path";
 import { cacheFolder } from "#drivers/substrates/cache";
 import { freeAddress } from "#drivers/substrates/process/address";
 import { Child, tailFile } from "#drivers/substrates/process/child";
+import { runCommand } from "#drivers/substrates/process/command";
 import { waitUntilReady } from "#drivers/substrates/ready";
 import type { PrepareContext } from "#harness/deployment/contract";
 import { writeConfiguration } from "./configuration.ts";
 
 const TEMPLATE_TIMEOUT_MS = 120_000;
+/** A release whose updates do not end in this time keeps what is left of them. */
+const SETTLE_TIMEOUT_S = 60;
+/** Waits until no background update is left in the database (argument 1), at most so many seconds (argument 2). */
+const SETTLE = `
+import sqlite3, sys, time
+deadline = time.monotonic() + float(sys.argv[2])
+while time.monotonic() < deadline:
+    with sqlite3.connect(sys.argv[1], timeout=10) as database:
+        (left,) = database.execute("SELECT count(*) FROM background_updates").fetchone()
+    if left == 0:
+        break
+    time.sleep(0.1)
+`;
 
 /** Path of the release's empty SQLite database. */
 export function templatePath(version: string): string {
-  return path.join(cacheFolder("synapse-templates"), `${version}.db`);
+  return path.join(cacheFolder("synapse-templates"), `${version}-settled.db`);
 }
 
 /** Starts the release once on an empty folder and keeps the database that it made. */
@@ -28,6 +46,7 @@ export async function makeTemplate(
   progress(`making the database template of Synapse ${version} (once)`);
   const folder = await mkdtemp(path.join(tmpdir(), "crucible-template-"));
   const logFile = path.join(folder, "homeserver.log");
+  const database = path.join(folder, "homeserver.db");
   const address = await freeAddress();
   try {
     await mkdir(path.join(folder, "media"));
@@ -38,7 +57,8 @@ export async function makeTemplate(
       sharedSecret: "template",
       features: [],
       network: undefined,
-      database: { name: "sqlite3", args: { database: path.join(folder, "homeserver.db") } },
+      database: { name: "sqlite3", args: { database } },
+      isTemplate: true,
     });
     const child = new Child({
       command: python,
@@ -59,11 +79,12 @@ export async function makeTemplate(
         exit: child.exit,
         tail: () => tailFile(logFile, 20),
       });
+      await runCommand(python, ["-c", SETTLE, database, String(SETTLE_TIMEOUT_S)], { signal });
     } finally {
       await child.stop();
     }
     const draft = `${target}.${process.pid}`;
-    await copyFile(path.join(folder, "homeserver.db"), draft);
+    await copyFile(database, draft);
     await rename(draft, target);
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -6,6 +6,7 @@ import { AuthEvent } from "#protocol/auth/auth-event";
 import { selectAuthState, SLOTS } from "#protocol/auth/selection";
 import type { RoomEvent } from "#protocol/events/event";
 import type { RoomVersion } from "#protocol/rooms/room-version";
+import { sortByReferences } from "./topological.ts";
 
 /** No event, no key. */
 export const NONE = -1;
@@ -81,7 +82,9 @@ export class EventGraph {
     rejected: ReadonlySet<string> = new Set(),
   ): EventGraph {
     const graph = new EventGraph(version);
-    for (const event of topologically(events)) graph.add(event, rejected.has(event.id));
+    for (const event of sortByReferences(events, ({ authEvents }) => authEvents)) {
+      graph.add(event, rejected.has(event.id));
+    }
     return graph;
   }
 
@@ -89,7 +92,20 @@ export class EventGraph {
   add(event: RoomEvent, isRejected = false): number {
     const known = this.#indexes.get(event.id);
     if (known !== undefined) return known;
-    const index = this.nodes.length;
+    const node = this.#place(event, isRejected);
+    const { index } = node;
+    this.nodes.push(node);
+    this.#indexes.set(event.id, index);
+    if (this.create === NONE && node.key === this.createKey) this.create = index;
+    return index;
+  }
+
+  /** The node that an event would become, for checks before it is one. */
+  draft(event: RoomEvent): GraphNode {
+    return this.#place(event, false);
+  }
+
+  #place(event: RoomEvent, isRejected: boolean): GraphNode {
     const auth: number[] = [];
     let powerParent = NONE;
     for (const id of event.authEvents) {
@@ -99,12 +115,8 @@ export class EventGraph {
       if (powerParent === NONE && this.node(cited).key === this.powerKey) powerParent = cited;
     }
     const key = event.stateKey === undefined ? NONE : this.keyOf(event.type, event.stateKey);
-    this.nodes.push(
-      new GraphNode(event, this.version, { index, key, auth, powerParent, isRejected }),
-    );
-    this.#indexes.set(event.id, index);
-    if (this.create === NONE && key === this.createKey) this.create = index;
-    return index;
+    const index = this.nodes.length;
+    return new GraphNode(event, this.version, { index, key, auth, powerParent, isRejected });
   }
 
   node(index: number): GraphNode {
@@ -142,32 +154,4 @@ export class EventGraph {
   keyName(key: number): readonly [type: string, stateKey: string] {
     return this.#keyNames[key] ?? ["", ""];
   }
-}
-
-/** Cited events first, otherwise in the order given. */
-function topologically(events: Iterable<RoomEvent>): readonly RoomEvent[] {
-  const byId = new Map<string, RoomEvent>();
-  for (const event of events) if (!byId.has(event.id)) byId.set(event.id, event);
-  const sorted: RoomEvent[] = [];
-  const entered = new Set<string>();
-  // Depth first without recursion: chains can be longer than the stack.
-  for (const root of byId.values()) {
-    const stack: { event: RoomEvent; next: number }[] = [];
-    const enter = (event: RoomEvent) => {
-      entered.add(event.id);
-      stack.push({ event, next: 0 });
-    };
-    if (!entered.has(root.id)) enter(root);
-    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
-      const id = top.event.authEvents[top.next++];
-      if (id === undefined) {
-        sorted.push(top.event);
-        stack.pop();
-        continue;
-      }
-      const cited = byId.get(id);
-      if (cited !== undefined && !entered.has(id)) enter(cited);
-    }
-  }
-  return sorted;
 }
