@@ -1,6 +1,5 @@
 /** A Synapse as one would start it by hand: the same release, Python, settings and database, no driver and no gateway. */
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { remark } from "#cli/io";
 import { cacheFolder } from "#drivers/substrates/cache";
@@ -14,6 +13,8 @@ import { DEFAULT_VERSION } from "#drivers/synapse/versions";
 import { parseServerSpec } from "#harness/config/driver-spec";
 import type { Address } from "#harness/deployment/contract";
 import { HarnessError } from "#harness/errors";
+import { newRunId } from "#harness/results/ids";
+import { RunRegistry } from "#harness/runs/registry";
 
 const START_TIMEOUT_MS = 60_000;
 
@@ -21,21 +22,20 @@ export class BareSynapse implements AsyncDisposable {
   readonly address: Address;
   /** From the spawn to the first answer. */
   readonly startMs: number;
-  readonly #child: Child;
-  readonly #folder: string;
+  readonly #end: () => Promise<void>;
 
-  private constructor(address: Address, startMs: number, child: Child, folder: string) {
+  private constructor(address: Address, startMs: number, end: () => Promise<void>) {
     this.address = address;
     this.startMs = startMs;
-    this.#child = child;
-    this.#folder = folder;
+    this.#end = end;
   }
 
   /** @throws HarnessError HS_DID_NOT_START */
   static async start(): Promise<BareSynapse> {
     const signal = new AbortController().signal;
     await synapse.prepare(parseServerSpec("process:synapse"), { progress: remark, signal });
-    const folder = mkdtempSync(path.join(tmpdir(), "crucible-bench-"));
+    const registry = RunRegistry.open(newRunId());
+    const folder = registry.workFolder("bench");
     mkdirSync(path.join(folder, "media"));
     const database = path.join(folder, "homeserver.db");
     copyFileSync(templatePath(DEFAULT_VERSION), database);
@@ -56,9 +56,17 @@ export class BareSynapse implements AsyncDisposable {
       cwd: folder,
       env: {},
       logFile,
-      onSpawn: () => undefined,
+      onSpawn: (pid) => registry.addChild(pid),
       onUnexpectedExit: () => undefined,
     });
+    // Ctrl-C ends this process, but not its children, which lead their own groups.
+    const onExit = () => child.signal("SIGKILL");
+    process.once("exit", onExit);
+    const end = async () => {
+      process.off("exit", onExit);
+      await child.kill();
+      await registry[Symbol.asyncDispose]();
+    };
     const started = performance.now();
     try {
       await child.start();
@@ -71,16 +79,14 @@ export class BareSynapse implements AsyncDisposable {
         tail: () => tailFile(logFile, 20),
       });
     } catch (error) {
-      await child.kill();
-      rmSync(folder, { recursive: true, force: true });
+      await end();
       throw error;
     }
-    return new BareSynapse(address, performance.now() - started, child, folder);
+    return new BareSynapse(address, performance.now() - started, end);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#child.kill();
-    rmSync(this.#folder, { recursive: true, force: true });
+    await this.#end();
   }
 }
 

@@ -53,6 +53,8 @@ function benchesOf(name: string): readonly Bench[] {
   });
 }
 
+// So that what was started is ended: see the exit listeners.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 try {
   await new Command("npm run bench --")
     .description("measure what waiting for the harness costs")

@@ -32,6 +32,8 @@ export async function timeRun(args: readonly string[], limitMs: number): Promise
     cwd: ROOT,
     stdio: ["ignore", "ignore", "pipe"],
   });
+  const onExit = () => void child.kill("SIGINT");
+  process.once("exit", onExit);
   let said = "";
   child.stderr.on("data", (chunk: Buffer) => {
     said = `${said}${chunk}`.slice(-2_000);
@@ -73,6 +75,7 @@ export async function timeRun(args: readonly string[], limitMs: number): Promise
       wasStopped,
     };
   } finally {
+    process.off("exit", onExit);
     rmSync(out, { recursive: true, force: true });
   }
 }
