@@ -130,6 +130,16 @@ export class RunProcess extends CommandProcess {
     return readRun(this.directory);
   }
 
+  /** Content of every file in the run directory, by name. */
+  files(): ReadonlyMap<string, string> {
+    const entries = readdirSync(this.directory, { recursive: true, withFileTypes: true });
+    return new Map(
+      entries
+        .filter((entry) => entry.isFile())
+        .map(({ parentPath, name }) => [name, readFileSync(path.join(parentPath, name), "utf8")]),
+    );
+  }
+
   /** `run.json`. */
   info(): Record<string, unknown> {
     return JSON.parse(readFileSync(path.join(this.directory, "run.json"), "utf8"));

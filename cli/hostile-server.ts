@@ -30,9 +30,6 @@ const MISDEEDS = {
     }
   },
   silence: async () => undefined,
-  reset: async (socket: Socket) => {
-    socket.resetAndDestroy();
-  },
 } satisfies Record<string, (socket: Socket, response: ServerResponse) => Promise<void>>;
 
 export type Misdeed = keyof typeof MISDEEDS;
