@@ -147,7 +147,7 @@ export class RunProcess extends CommandProcess {
 }
 
 /** Waits for a condition. @throws Error with what was waited for, when it does not come true in time. */
-export async function until(condition: () => boolean, what: string, timeoutMs = 80_000) {
+async function until(condition: () => boolean, what: string, timeoutMs = 80_000) {
   const deadline = Date.now() + timeoutMs;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain for ${what}`);

@@ -101,7 +101,7 @@ export class Progress implements Disposable {
 }
 
 /** One line without control characters: reasons quote servers, and servers are not to be trusted with a terminal. */
-export function clip(text: string, length = 200): string {
+function clip(text: string, length = 200): string {
   const line = text.replace(
     /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g,
     " ",

@@ -42,10 +42,6 @@ export class Verdicts {
     }
   }
 
-  get total(): number {
-    return this.#pending.size + this.results.length;
-  }
-
   pending(): string[] {
     return [...this.#pending.keys()];
   }

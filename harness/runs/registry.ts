@@ -132,7 +132,7 @@ export async function sweepRun(runId: string): Promise<string[]> {
 }
 
 /** SIGKILL to a child and all of its group; no error when it is gone. */
-export function killGroup(pid: number): void {
+function killGroup(pid: number): void {
   for (const target of [-pid, pid]) {
     try {
       process.kill(target, "SIGKILL");
