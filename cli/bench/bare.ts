@@ -1,18 +1,16 @@
 /** A Synapse as one would start it by hand: the same release, Python, settings and database, no driver and no gateway. */
-import { copyFileSync, existsSync, mkdirSync, readdirSync } from "node:fs";
+import { copyFileSync, mkdirSync } from "node:fs";
 import path from "node:path";
 import { remark } from "#cli/io";
-import { cacheFolder } from "#drivers/substrates/cache";
 import { freeAddress } from "#drivers/substrates/process/address";
 import { Child, tailFile } from "#drivers/substrates/process/child";
 import { waitUntilReady } from "#drivers/substrates/ready";
 import { writeConfiguration } from "#drivers/synapse/configuration";
-import { synapse } from "#drivers/synapse/index";
+import { synapse, synapsePython } from "#drivers/synapse/index";
 import { templatePath } from "#drivers/synapse/template";
 import { DEFAULT_VERSION } from "#drivers/synapse/versions";
 import { parseServerSpec } from "#harness/config/driver-spec";
 import type { Address } from "#harness/deployment/contract";
-import { HarnessError } from "#harness/errors";
 import { newRunId } from "#harness/results/ids";
 import { RunRegistry } from "#harness/runs/registry";
 
@@ -33,7 +31,9 @@ export class BareSynapse implements AsyncDisposable {
   /** @throws HarnessError HS_DID_NOT_START */
   static async start(): Promise<BareSynapse> {
     const signal = new AbortController().signal;
-    await synapse.prepare(parseServerSpec("process:synapse"), { progress: remark, signal });
+    const context = { progress: remark, signal };
+    await synapse.prepare(parseServerSpec("process:synapse"), context);
+    const python = await synapsePython(DEFAULT_VERSION, context);
     const registry = RunRegistry.open(newRunId());
     const folder = registry.workFolder("bench");
     mkdirSync(path.join(folder, "media"));
@@ -51,7 +51,7 @@ export class BareSynapse implements AsyncDisposable {
     });
     const logFile = path.join(folder, "homeserver.log");
     const child = new Child({
-      command: preparedPython(),
+      command: python,
       args: ["-m", "synapse.app.homeserver", "-c", configuration],
       cwd: folder,
       env: {},
@@ -88,15 +88,4 @@ export class BareSynapse implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#end();
   }
-}
-
-/** Python of the environment that the driver has made for the default release. */
-function preparedPython(): string {
-  const root = cacheFolder("synapse");
-  const names = readdirSync(root).filter((name) => name.startsWith(`${DEFAULT_VERSION}-`));
-  const found = names.find((name) => existsSync(path.join(root, name, "complete")));
-  if (found !== undefined) return path.join(root, found, "bin", "python");
-  throw new HarnessError("INTERNAL", {
-    what: `no environment of Synapse ${DEFAULT_VERSION} in ${root}`,
-  });
 }
