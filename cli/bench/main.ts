@@ -24,7 +24,7 @@ startup     from the command to the first verdict, beside the bare start of the 
 throughput  checks a second of core, and then gateway
 gateway     what the gateway adds to a request, beside the direct connection to the same server
 
-All of it takes about two minutes, and never more than four.
+All of it takes two to three minutes.
 
 Examples:
   npm run bench

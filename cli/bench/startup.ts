@@ -4,7 +4,7 @@ import { type Figure, median } from "./figure.ts";
 import { timeRun } from "./run.ts";
 
 const REPETITIONS = 3;
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 40_000;
 
 export async function benchStartup(): Promise<readonly Figure[]> {
   const first: number[] = [];
