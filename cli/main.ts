@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   report: async () => (await import("./commands/report.ts")).reportCommand(),
   diff: async () => (await import("./commands/diff.ts")).diffCommand(),
   expect: async () => (await import("./commands/expect.ts")).expectCommand(),
+  resolve: async () => (await import("./commands/resolve.ts")).resolveCommand(),
   lint: async () => (await import("./commands/lint.ts")).lintCommand(),
 };
 

@@ -170,7 +170,8 @@ function readEvent(value: unknown, version: RoomVersion): RoomEvent {
   };
   const { content, state_key: stateKey, event_id: given, redacts } = value;
   if (!isObject(content)) throw new Error("content is no object");
-  if (stateKey !== undefined && typeof stateKey !== "string") throw new Error("state_key is no text");
+  if (stateKey !== undefined && typeof stateKey !== "string")
+    throw new Error("state_key is no text");
   const id = typeof given === "string" ? given : eventId(value, version);
   const type = text("type");
   const isRoot = version.isRoomIdHash && type === "m.room.create" && value.room_id === undefined;

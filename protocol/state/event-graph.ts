@@ -3,7 +3,7 @@
  * greater than those of the events that it cites, so that one pass over indexes walks whole auth chains.
  */
 import { AuthEvent } from "#protocol/auth/auth-event";
-import { selectAuthState, SLOTS } from "#protocol/auth/selection";
+import { SLOTS, selectAuthState } from "#protocol/auth/selection";
 import type { RoomEvent } from "#protocol/events/event";
 import type { RoomVersion } from "#protocol/rooms/room-version";
 import { sortByReferences } from "./topological.ts";

@@ -22,11 +22,7 @@ export function resolveV1(
   const resolver = new Resolver(graph, state, trace);
   const keysOf = (type: string) =>
     conflictedKeys.filter((key) => graph.keyName(key)[0] === type && byKey.has(key));
-  const groups = [
-    [graph.powerKey],
-    keysOf("m.room.join_rules"),
-    keysOf("m.room.member"),
-  ];
+  const groups = [[graph.powerKey], keysOf("m.room.join_rules"), keysOf("m.room.member")];
   const done = new Set(groups.flat());
   for (const keys of groups) {
     // Results of a group count from the next group on.

@@ -13,7 +13,9 @@ const FOLDER = new URL("../../scenarios/stories/state-resolution/", import.meta.
 
 const CASES = readdirSync(FOLDER)
   .map((name) => parseDagFile(JSON.parse(readFileSync(new URL(name, FOLDER), "utf8"))))
-  .flatMap((file) => [...file.expected].map(([version, expected]) => ({ file, version, expected })));
+  .flatMap((file) =>
+    [...file.expected].map(([version, expected]) => ({ file, version, expected })),
+  );
 
 test("there are vectors", () => {
   expect(CASES.length).toBeGreaterThanOrEqual(23 * 5);
@@ -30,9 +32,12 @@ test.each(CASES)("$file.id in version $version", ({ file, version: id, expected 
     }
   }
   const steps: ResolutionStep[] = [];
-  expect(namedState(resolveState(graph, dag.stateSets, (step) => steps.push(step)), file)).toEqual(
-    expected,
-  );
+  expect(
+    namedState(
+      resolveState(graph, dag.stateSets, (step) => steps.push(step)),
+      file,
+    ),
+  ).toEqual(expected);
   expect(steps.some(({ kind }) => kind === "check")).toBe(true);
   const conflicted = file.fullConflictedSet.get(id);
   if (conflicted === undefined) return;

@@ -62,7 +62,12 @@ export type ResolutionStep =
   /** Version 1: candidates of one key in order of depth, the first that stands. */
   | { readonly kind: "depth-order"; readonly key: StateKey; readonly ids: readonly string[] }
   /** The unconflicted state laid over it replaced an event that a replay had put there. */
-  | { readonly kind: "restored"; readonly key: StateKey; readonly id: string; readonly over: string };
+  | {
+      readonly kind: "restored";
+      readonly key: StateKey;
+      readonly id: string;
+      readonly over: string;
+    };
 
 /** Called with each decision, in order. It must not change the graph. */
 export type Trace = (step: ResolutionStep) => void;
