@@ -44,12 +44,11 @@ export function settingsOf(command: Command): Resolved {
 }
 
 function optionsOf(row: SettingRow): Option[] {
-  const { flag, alsoFlag, help, env, group, pending } = row;
+  const { flag, alsoFlag, help, env, group } = row;
   const isRepeatable = flag.endsWith("[]");
   const notes = [
     ...(isRepeatable ? ["repeatable"] : []),
     ...(defaultText(row) === undefined ? [] : [`default: ${defaultText(row)}`]),
-    ...(pending === undefined ? [] : ["not acted on yet"]),
   ];
   const shown = notes.length === 0 ? "" : ` (${notes.join("; ")})`;
   const option = new Option(flag.replace(/\[\]$/, ""), `${help} [${env}]${shown}`);

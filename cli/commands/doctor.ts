@@ -81,7 +81,7 @@ async function startAndProbe(settings: Settings, selected: Selected): Promise<St
   const { signal, release } = abortOnSignals(registry);
   const folder = registry.workFolder("doctor");
   try {
-    await prepare(servers, signal, remark);
+    await prepare(servers, { signal, progress: remark, isReuseAllowed: settings.fast });
     await using pool = new DeploymentPool(
       { id: "doctor", topology: plan.topology.name, servers, features: [] },
       {

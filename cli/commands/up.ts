@@ -55,7 +55,7 @@ async function up({ settings, notices }: Resolved, options: Options): Promise<vo
   await using registry = RunRegistry.open(newRunId());
   const { signal, release } = abortOnSignals(registry);
   const folder = registry.workFolder("up");
-  await prepare(servers, signal, remark);
+  await prepare(servers, { signal, progress: remark, isReuseAllowed: settings.fast });
   await using pool = new DeploymentPool(
     { id: "up", topology: plan.topology.name, servers, features: [] },
     {

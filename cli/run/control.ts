@@ -65,6 +65,11 @@ export class DeploymentPool implements AsyncDisposable {
       ],
       setAppservice: async (id, port) =>
         find(id).setAppserviceUpstream(port === null ? undefined : { host: "127.0.0.1", port }),
+      addPeer: async (id, name, port, check) => {
+        const { gateway, ca } = find(id);
+        return { proxyPort: await gateway.addPeer(name, { host: "127.0.0.1", port }, check), ca };
+      },
+      removePeer: async (id, name) => await this.#running.get(id)?.gateway.removePeer(name),
       startIsolated: async (features) => {
         while (this.#isolated >= MAX_ISOLATED)
           await new Promise<void>((resolve) => this.#waiting.push(resolve));

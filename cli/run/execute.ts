@@ -7,6 +7,7 @@ import { sweep } from "#cli/sweep";
 import { exitCodeOf } from "#cli/trouble";
 import type { ServerSpec } from "#harness/config/driver-spec";
 import type { Resolved, Settings } from "#harness/config/settings";
+import type { PrepareContext } from "#harness/deployment/contract";
 import type { Deployment } from "#harness/deployment/deployment";
 import { newRunId } from "#harness/results/ids";
 import type { CheckResult, Evidence } from "#harness/results/outcome";
@@ -122,7 +123,11 @@ export async function execute(execution: Execution): Promise<Executed> {
     return result;
   };
   try {
-    await prepare(servers, signal, (line) => progress.stage(line));
+    await prepare(servers, {
+      signal,
+      progress: (line) => progress.stage(line),
+      isReuseAllowed: settings.fast,
+    });
     deployment = await pool.startMain();
     verdicts.deployment = deployment.facts.name;
     execution.onDeployed(deployment);
@@ -204,12 +209,11 @@ export async function execute(execution: Execution): Promise<Executed> {
 /** Makes what the servers need, each spec once. */
 export async function prepare(
   servers: ReadonlyMap<string, ServerSpec>,
-  signal: AbortSignal,
-  progress: (line: string) => void,
+  context: PrepareContext,
 ): Promise<void> {
   const specs = new Map([...servers.values()].map((spec) => [spec.text, spec]));
   for (const spec of specs.values()) {
-    await DRIVERS.find((driver) => driver.accepts(spec))?.prepare(spec, { signal, progress });
+    await DRIVERS.find((driver) => driver.accepts(spec))?.prepare(spec, context);
   }
 }
 

@@ -40,6 +40,7 @@ ${table(
     ["`process:synapse@1.163.2`", "a process, this version"],
     ["`process:<driver>=<path>`", "a process, this binary"],
     ["`docker:<image>`", "a container of an image that honours Complement's contract"],
+    ["`docker:./folder`", "the same, from a folder with a Dockerfile, built first"],
     ["`url:https://…`", "a server that already runs"],
   ],
 )}
@@ -68,7 +69,7 @@ function groupSection(group: (typeof GROUPS)[number]): string {
     code(row.env),
     code(row.key),
     code(defaultText(row) ?? String(row.fallback === true)).replace("`false`", ""),
-    `${row.help.replaceAll("<", "&lt;")}${row.flag.endsWith("[]") ? "; repeatable" : ""}${row.pending === undefined ? "" : " (not acted on yet)"}`,
+    `${row.help.replaceAll("<", "&lt;")}${row.flag.endsWith("[]") ? "; repeatable" : ""}`,
   ]);
   return `## Settings: ${group}\n\n${table(["flag", "variable", "in the file", "default", "what"], rows)}`;
 }

@@ -134,12 +134,11 @@ test("what has no effect is said, once", () => {
     COMPLEMENT_CA: "1",
     CRUCIBLE_CACHE: "/c",
   };
-  const { notices } = resolveSettings({ ...nothing, env, flags: { fast: true } });
+  const { notices } = resolveSettings({ ...nothing, env });
   expect(notices).toEqual([
     "COMPLEMENT_KEEP_BLUEPRINTS is ignored: there are no blueprints",
     "CRUCIBLE_REPEET is no setting: did you mean CRUCIBLE_REPEAT?",
     "COMPLEMENT_CA is ignored: it is not known here",
-    "flag --fast: fast is accepted but not acted on yet",
   ]);
 });
 

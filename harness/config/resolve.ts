@@ -43,7 +43,6 @@ export function resolveSettings(sources: Sources): Resolved {
     const found = find(row, sources);
     origins[row.name] = found?.origin ?? "default";
     settings[row.name] = found === undefined ? row.fallback : parse(row, found);
-    if (found !== undefined && row.pending !== undefined) notices.push(pending(row, found.origin));
   }
   // The table's type ties each row's parser and default to its setting, and the loop takes every row.
   return { settings: settings as Settings, origins: origins as Resolved["origins"], notices };
@@ -120,10 +119,6 @@ function parse(row: SettingRow, { raw, origin, translate }: Found): unknown {
       cause: error,
     });
   }
-}
-
-function pending({ key }: SettingRow, origin: string): string {
-  return `${origin}: ${key} is accepted but not acted on yet`;
 }
 
 function checkKeys(file: ConfigFile): void {

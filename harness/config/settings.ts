@@ -85,8 +85,6 @@ interface Row<Value> {
     readonly env: readonly string[];
     readonly translate?: (value: string) => unknown;
   };
-  /** Nothing reads the setting yet: giving it is only remarked on. Remove the mark when it works. */
-  readonly pending?: "notice";
 }
 
 export interface SettingRow extends Row<unknown> {
@@ -127,8 +125,7 @@ const TABLE: { readonly [Name in SettingName]: Row<Settings[Name]> } = {
   },
   fast: {
     ...row("servers", "--fast", value.boolean, false),
-    help: "do not rebuild images",
-    pending: "notice",
+    help: "take images of an earlier run instead of building docker:./folder again",
   },
   preset: {
     ...row("selection", "--preset <name>", value.oneOf(PRESETS), undefined),
