@@ -5,6 +5,7 @@ import { CanonicalJsonError } from "./canonical-json.ts";
 import type { JsonObject } from "./event.ts";
 import { EventFormatError } from "./event-format-error.ts";
 import { eventId, hasValidHash } from "./hashes.ts";
+import { mutate } from "./mutation.ts";
 import { MAX_DEPTH, MAX_EVENT_BYTES, parseEvent } from "./parse.ts";
 import { RECORDED_EVENTS, recordedKey } from "./recorded-rooms.ts";
 import { redact } from "./redact.ts";
@@ -202,6 +203,10 @@ describe("refuses", () => {
       "WRONG_TYPE",
       "$.auth_events[0][1]",
     ]);
+    expect(refusal(2, { ...PAIRED, auth_events: [["$a", { sha256: 1 }]] })).toEqual([
+      "WRONG_TYPE",
+      "$.auth_events[0][1].sha256",
+    ]);
     expect(refusal(2, without(PAIRED, "event_id"))).toEqual(["MISSING", "$.event_id"]);
     expect(refusal(2, { ...PAIRED, event_id: "$e" })).toEqual(["BAD_ID", "$.event_id"]);
     expect(refusal(3, PAIRED)).toEqual(["WRONG_TYPE", "$.auth_events[0]"]);
@@ -220,6 +225,8 @@ describe("refuses", () => {
     expect(refusal(5, { ...EVENT, depth: 2 ** 53 })).toEqual(["OUT_OF_RANGE", "$.depth"]);
     expect(refusal(5, { ...EVENT, depth: 1.5 })).toEqual(["WRONG_TYPE", "$.depth"]);
     expect(refusal(5, { ...EVENT, origin_server_ts: 0.5 })[0]).toBe("WRONG_TYPE");
+    expect(parseEvent({ ...EVENT, origin_server_ts: -(2 ** 63) }, version(5))).toBeDefined();
+    expect(refusal(5, { ...EVENT, origin_server_ts: 2 ** 63 })[0]).toBe("OUT_OF_RANGE");
   });
 });
 
@@ -285,19 +292,6 @@ describe("mutated events", () => {
   const recorded = fc.constantFrom(...RECORDED_EVENTS);
   const versions = fc.constantFrom(...ROOM_VERSIONS.values());
   const numRuns = 1_500;
-
-  /** A copy in which one value, anywhere, is another. */
-  function mutate(value: unknown, choices: readonly number[], replacement: unknown): unknown {
-    const [choice, ...others] = choices;
-    if (choice === undefined || typeof value !== "object" || value === null) return replacement;
-    const entries = Object.entries(value);
-    const picked = entries[choice % (entries.length + 1)];
-    if (picked === undefined) return replacement;
-    const [key, inner] = picked;
-    const mutated = mutate(inner, others, replacement);
-    if (!Array.isArray(value)) return { ...value, [key]: mutated };
-    return value.map((entry, index) => (`${index}` === key ? mutated : entry));
-  }
 
   test("are events or refused by name, and then every function takes them", () => {
     fc.assert(

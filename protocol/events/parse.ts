@@ -42,6 +42,9 @@ export function parseEvent(raw: unknown, version: RoomVersion): RoomEvent {
   const prevEvents = cited(raw, "prev_events", MAX_PREV_EVENTS, version);
   const content = object(raw, "content");
   const originServerTs = integer(raw, "origin_server_ts");
+  if (originServerTs < -(2 ** 63) || originServerTs >= 2 ** 63) {
+    throw failure("OUT_OF_RANGE", ["origin_server_ts"], `${originServerTs} is beyond 64 bits`);
+  }
   const depth = integer(raw, "depth");
   if (depth < 0 || depth > MAX_DEPTH) {
     throw failure("OUT_OF_RANGE", ["depth"], `${depth} is not within 0 and 2^53 - 1`);
@@ -115,17 +118,20 @@ function idOfPair(entry: JsonValue, path: readonly (string | number)[]): string 
   const [id, hashes]: readonly JsonValue[] = entry;
   if (typeof id !== "string") throw failure("WRONG_TYPE", [...path, 0], "no event id");
   if (!isObject(hashes)) throw failure("WRONG_TYPE", [...path, 1], "no object of hashes");
+  checkStrings(hashes, [...path, 1]);
   return id;
 }
 
 function checkSignatures(signatures: JsonObject): void {
   for (const [server, byKey] of Object.entries(signatures)) {
     if (!isObject(byKey)) throw failure("WRONG_TYPE", ["signatures", server], "no object");
-    for (const [keyId, signature] of Object.entries(byKey)) {
-      if (typeof signature !== "string") {
-        throw failure("WRONG_TYPE", ["signatures", server, keyId], "no string");
-      }
-    }
+    checkStrings(byKey, ["signatures", server]);
+  }
+}
+
+function checkStrings(values: JsonObject, path: readonly (string | number)[]): void {
+  for (const [key, value] of Object.entries(values)) {
+    if (typeof value !== "string") throw failure("WRONG_TYPE", [...path, key], "no string");
   }
 }
 
