@@ -157,6 +157,16 @@ test("what a dead run left is swept, what a live one has stays", async () => {
   expect(await labelled(RUN)).toBe(3);
 }, 60_000);
 
+test("what another registry's run left is not ours to sweep", async () => {
+  const foreign = `${RUN}-foreign`;
+  const network = await docker.createNetwork({
+    Name: `crucible-${foreign}`,
+    Labels: { [RUN_LABEL]: foreign, "org.matrix-crucible.registry": "another" },
+  });
+  expect(await sweepEngine((runId) => runId === foreign)).toEqual([]);
+  await network.remove();
+});
+
 test("an image that is not there is a clear error, and so is an unknown option", async () => {
   const prepare = (text: string) =>
     complementImage.prepare(parseServerSpec(text), { signal: signal(), progress: () => undefined });

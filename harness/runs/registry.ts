@@ -4,6 +4,7 @@
  * Each run has a work folder `<tmp>/crucible-<uid>/<run>/` with `owner.json` (process id and start time of the harness)
  * and `children.ndjson` (the same of each process that it started). Start times make a reused process id harmless.
  */
+import { createHash } from "node:crypto";
 import {
   appendFileSync,
   existsSync,
@@ -13,7 +14,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir, userInfo } from "node:os";
+import { hostname, tmpdir, userInfo } from "node:os";
 import path from "node:path";
 import { HarnessError } from "#harness/errors";
 
@@ -145,6 +146,12 @@ function killGroup(pid: number): void {
 /** What the run in this work folder has started, dead or alive. */
 function childrenOf(folder: string): Process[] {
   return readLines<Process>(path.join(folder, "children.ndjson"));
+}
+
+/** Tells this registry from those of other machines, users and temporary folders that share a container engine. */
+export function registryId(): string {
+  const place = `${hostname()}:${registryRoot()}`;
+  return createHash("sha256").update(place).digest("hex").slice(0, 12);
 }
 
 function registryRoot(): string {

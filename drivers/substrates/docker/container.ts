@@ -5,7 +5,7 @@ import { GenericContainer, type StartedTestContainer, type WaitStrategy } from "
 import type { HostMount } from "#harness/config/values";
 import type { ContainerSettings } from "#harness/deployment/contract";
 import { describe, HarnessError } from "#harness/errors";
-import { RUN_LABEL, removeContainer } from "./engine.ts";
+import { labelsOf, removeContainer } from "./engine.ts";
 import type { ContainerNetworks } from "./networks.ts";
 
 export interface ContainerOptions {
@@ -77,7 +77,7 @@ export class Container implements AsyncDisposable {
     try {
       started = await new TwoNetworkContainer(options)
         .withName(name)
-        .withLabels({ [RUN_LABEL]: runId })
+        .withLabels(labelsOf(runId))
         .withNetworkMode(networks.controlName)
         .withExposedPorts(...ports)
         .withEnvironment(env)

@@ -1,9 +1,16 @@
 /** The container engine: `DOCKER_HOST`, or the local socket. */
 import Docker from "dockerode";
 import { describe, HarnessError } from "#harness/errors";
+import { registryId } from "#harness/runs/registry";
 
 /** On every container and network of ours; its value is the run's id. */
 export const RUN_LABEL = "org.matrix-crucible.run";
+/** Whose run it is: an engine may serve several machines and users, and only they know which of theirs are dead. */
+const REGISTRY_LABEL = "org.matrix-crucible.registry";
+
+export function labelsOf(runId: string): Record<string, string> {
+  return { [RUN_LABEL]: runId, [REGISTRY_LABEL]: registryId() };
+}
 
 /**
  * The engine, once it has answered.
@@ -99,12 +106,12 @@ export function isNotFound(error: unknown): boolean {
 }
 
 /**
- * Removes containers and networks of runs that are dead; tells what it removed, one line each. Without an engine there
+ * Removes containers and networks of runs of this registry that are dead; tells what it removed, one line each. Without an engine there
  * is nothing to remove.
  */
 export async function sweepEngine(isDead: (runId: string) => boolean): Promise<readonly string[]> {
   const docker = new Docker();
-  const filters = { label: [RUN_LABEL] };
+  const filters = { label: [`${REGISTRY_LABEL}=${registryId()}`] };
   const removed: string[] = [];
   let containers: Docker.ContainerInfo[];
   try {

@@ -7,7 +7,7 @@
  * move when the federation network is cut and healed (seen on engine 20.10).
  */
 import type Docker from "dockerode";
-import { RUN_LABEL, removeNetwork } from "./engine.ts";
+import { labelsOf, removeNetwork } from "./engine.ts";
 
 export interface ContainerNetworks extends AsyncDisposable {
   readonly controlName: string;
@@ -40,7 +40,7 @@ async function createNetwork(docker: Docker, runId: string, name: string) {
   const network = await docker.createNetwork({
     Name: name,
     Driver: "bridge",
-    Labels: { [RUN_LABEL]: runId },
+    Labels: labelsOf(runId),
     // What is published is for this machine only.
     Options: { "com.docker.network.bridge.host_binding_ipv4": "127.0.0.1" },
   });
