@@ -4,8 +4,11 @@ import json
 import sys
 
 from canonicaljson import encode_canonical_json
+from nacl.signing import VerifyKey
+from signedjson.key import decode_signing_key_base64
 from synapse.api.room_versions import KNOWN_ROOM_VERSIONS
 from synapse.crypto.event_signing import (
+    add_hashes_and_signatures,
     check_event_content_hash,
     compute_content_hash,
     compute_event_reference_hash,
@@ -15,7 +18,7 @@ from synapse.events import make_event_from_dict
 from synapse.events.utils import validate_canonicaljson
 from synapse.federation.federation_base import event_from_pdu_json
 from synapse.synapse_rust.events import redact_event_dict
-from unpaddedbase64 import encode_base64
+from unpaddedbase64 import decode_base64, encode_base64
 
 
 def attempt(function):
@@ -50,6 +53,18 @@ def reference_hash(version, event):
     return encode_base64(digest)
 
 
+def signed(version, event, seed):
+    key = decode_signing_key_base64("ed25519", "1", seed)
+    add_hashes_and_signatures(version, event, "hs3:8448", key)
+    return canonical(event)
+
+
+def is_verified(message, signature, publicKey):
+    """By libsodium."""
+    VerifyKey(decode_base64(publicKey)).verify(decode_base64(message), decode_base64(signature))
+    return True
+
+
 def parsed(version, event):
     result = event_from_pdu_json(event, version)
     _check_size_limits(result)
@@ -63,6 +78,8 @@ def parsed(version, event):
 
 
 def answer(question):
+    if "signature" in question:
+        return {"isVerified": attempt(lambda: is_verified(**question)) or False}
     text = question["text"]
     if "version" not in question:
         value = json.loads(text)
@@ -76,6 +93,7 @@ def answer(question):
         "redacted": attempt(lambda: redacted(version, json.loads(text))),
         "contentHash": attempt(lambda: content_hash(json.loads(text))),
         "referenceHash": attempt(lambda: reference_hash(version, json.loads(text))),
+        "signed": attempt(lambda: signed(version, json.loads(text), question["seed"])),
         "parsed": attempt(lambda: parsed(version, json.loads(text))),
     }
 

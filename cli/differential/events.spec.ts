@@ -1,11 +1,14 @@
 /** Our canonical JSON, hashes, ids, redaction and parsing against Synapse's, on many random and mutated values. */
 import { execFileSync } from "node:child_process";
 import path from "node:path";
+import { etc, hash, Point, utils } from "@noble/ed25519";
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import { synapsePython } from "#drivers/synapse/index";
 import { HarnessError } from "#harness/errors";
+import { encodeBase64 } from "#protocol/events/base64";
 import { CanonicalJsonError, canonicalJson } from "#protocol/events/canonical-json";
+import { verifyBytes } from "#protocol/events/ed25519";
 import { isObject, type JsonObject } from "#protocol/events/event";
 import { EventFormatError } from "#protocol/events/event-format-error";
 import { contentHash, hasValidHash, referenceHash } from "#protocol/events/hashes";
@@ -13,12 +16,18 @@ import { mutate } from "#protocol/events/mutation";
 import { parseEvent } from "#protocol/events/parse";
 import { RECORDED_EVENTS } from "#protocol/events/recorded-rooms";
 import { redact } from "#protocol/events/redact";
+import { signEvent } from "#protocol/events/signatures";
 import type { RoomVersion } from "#protocol/rooms/room-version";
 
 const SCRIPT = path.join(import.meta.dirname, "events.py");
 const MAX_OUTPUT_BYTES = 1024 * 1024 * 1024;
 const VALUES = 3_000;
 const EVENTS = 4_000;
+/** Signing takes a hundred times as long as hashing. */
+const SIGNED_EACH = 10;
+const SIGNATURES = 400;
+const ORDER = Point.CURVE().n;
+const SEED = Uint8Array.from({ length: 32 }, (_, index) => index);
 
 let python: string | undefined;
 let absence = "";
@@ -42,6 +51,7 @@ interface EventAnswer {
   readonly redacted: string | null;
   readonly contentHash: string | null;
   readonly referenceHash: string | null;
+  readonly signed: string | null;
   readonly parsed: {
     readonly id: string;
     readonly roomId: string;
@@ -193,7 +203,12 @@ function ask<Answer>(executable: string, questions: readonly unknown[]): readonl
 }
 
 function askOfEvents(executable: string, cases: readonly Case[]): readonly EventAnswer[] {
-  const questions = cases.map(({ version, pdu }) => ({ version: version.id, text: wire(pdu) }));
+  const seed = encodeBase64(SEED);
+  const questions = cases.map(({ version, pdu }) => ({
+    version: version.id,
+    text: wire(pdu),
+    seed,
+  }));
   return ask(executable, questions);
 }
 
@@ -231,7 +246,7 @@ test("encodes values as canonicaljson does, and is strict about the same", (cont
   expect(refused).toBeLessThan(VALUES / 2);
 });
 
-test("redacts and hashes events as Synapse does", (context) => {
+test("redacts, hashes and signs events as Synapse does", (context) => {
   if (python === undefined) return context.skip(absence);
   const cases = fc.sample(event, { numRuns: EVENTS, seed: 7 });
 
@@ -243,6 +258,10 @@ test("redacts and hashes events as Synapse does", (context) => {
     const redacted = canonicalJson(redact(pdu, version), { strict: false });
     expect(redacted, `version ${version.id}`).toBe(theirs?.redacted);
     expect(contentHash(pdu)).toBe(theirs?.contentHash);
+    if (index % SIGNED_EACH === 0) {
+      const signed = signEvent(pdu, version, "hs3:8448", "ed25519:1", SEED);
+      expect(canonicalJson(signed, { strict: false })).toBe(theirs?.signed);
+    }
     if (typeof theirs?.referenceHash !== "string") return;
     ids++;
     const hash = referenceHash(pdu, version).replaceAll("-", "+").replaceAll("_", "/");
@@ -293,4 +312,57 @@ test("takes the events that Synapse takes, and reads the same in them", (context
   });
   expect(taken).toBeGreaterThan(EVENTS / 10);
   expect(refused).toBeGreaterThan(EVENTS / 10);
+});
+
+/** A multiple of the point of order eight. */
+function smallPoint(factor: number): Point {
+  const generator = "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a";
+  return Point.fromHex(generator).multiply(BigInt(factor), false);
+}
+
+/** A signature that its key can make, to which parts of small order are added, or of which a bit is changed. */
+const signature = fc
+  .record({
+    message: fc.uint8Array({ maxLength: 4 }),
+    nonce: fc.bigInt({ min: 1n, max: 1_000n }),
+    ofKey: fc.constantFrom(0, 0, 1, 2, 4),
+    ofCommitment: fc.constantFrom(0, 0, 0, 1, 4),
+    unreduced: fc.constantFrom(0n, 0n, 0n, 0n, 1n),
+    isKeySmall: fc.constantFrom(false, false, false, false, true),
+    bit: fc.option(fc.nat({ max: 511 }), { freq: 2 }),
+  })
+  .map(({ message, nonce, ofKey, ofCommitment, unreduced, isKeySmall, bit }) => {
+    const { scalar, point } = utils.getExtendedPublicKey(SEED);
+    const key = isKeySmall ? smallPoint(ofKey) : point.add(smallPoint(ofKey));
+    const publicKey = key.toBytes();
+    const commitment = Point.BASE.multiply(nonce).add(smallPoint(ofCommitment)).toBytes();
+    const challenge = toNumber(hash(etc.concatBytes(commitment, publicKey, message))) % ORDER;
+    const response = ((nonce + (isKeySmall ? 0n : challenge * scalar)) % ORDER) + unreduced * ORDER;
+    const hex = response.toString(16).padStart(64, "0");
+    const bytes = etc.concatBytes(commitment, etc.hexToBytes(hex).reverse());
+    if (bit !== null) bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+    return { message, signature: bytes, publicKey };
+  });
+
+function toNumber(bytes: Uint8Array): bigint {
+  return BigInt(`0x${etc.bytesToHex(Uint8Array.from(bytes).reverse())}`);
+}
+
+test("verifies the signatures that libsodium verifies, of odd keys too", (context) => {
+  if (python === undefined) return context.skip(absence);
+  const cases = fc.sample(signature, { numRuns: SIGNATURES, seed: 9 });
+  const texts = cases.map((parts) => ({
+    message: encodeBase64(parts.message),
+    signature: encodeBase64(parts.signature),
+    publicKey: encodeBase64(parts.publicKey),
+  }));
+
+  const answers = ask<{ readonly isVerified: boolean }>(python, texts);
+
+  const verdicts = cases.map((parts) =>
+    verifyBytes(parts.signature, parts.message, parts.publicKey),
+  );
+  expect(verdicts).toEqual(answers.map(({ isVerified }) => isVerified));
+  expect(verdicts.filter((isValid) => isValid).length).toBeGreaterThan(SIGNATURES / 10);
+  expect(verdicts.filter((isValid) => !isValid).length).toBeGreaterThan(SIGNATURES / 10);
 });
