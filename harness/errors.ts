@@ -22,6 +22,7 @@ export type HarnessErrorCode =
   | "NOTHING_RAN"
   | "DEADLINE"
   | "RULE_NEVER_FIRED"
+  | "UNEXPECTED_REQUEST"
   | "INTERRUPTED"
   | "INTERNAL";
 

@@ -139,10 +139,12 @@ export function describeDeployment(deployment: Deployment): DeploymentInfo {
     id: deployment.id,
     name: deployment.facts.name,
     topology: deployment.facts.topology,
+    isUniform: new Set([...deployment.servers.values()].map(({ spec }) => spec.text)).size === 1,
     features: [...deployment.features].sort(),
     appservice: { id, asToken, hsToken, senderLocalpart, prefix },
     servers: [...deployment.servers.values()].map(({ role, server, links }) => ({
       role,
+      place: role,
       serverName: server.serverName,
       clientUrl: links.clientUrl,
       federationUrl: links.federationUrl,

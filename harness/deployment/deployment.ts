@@ -60,6 +60,8 @@ export class Deployment implements AsyncDisposable {
   readonly features: ReadonlySet<string>;
   readonly gateway: Gateway;
   readonly appservice: AppserviceRegistration;
+  /** PEM of the authority whose certificates servers trust. */
+  readonly ca: string;
   readonly traceFile: string;
   readonly #parts: Parts;
 
@@ -74,6 +76,7 @@ export class Deployment implements AsyncDisposable {
     this.features = features;
     this.gateway = parts.gateway;
     this.appservice = parts.appservice;
+    this.ca = parts.ca.certificate;
     this.traceFile = parts.recorder.file;
     this.#parts = parts;
     this.facts = {
@@ -93,7 +96,7 @@ export class Deployment implements AsyncDisposable {
         [...plan.servers].map(([role, spec]) => startServer(role, spec, plan, parts, context)),
       );
       context.progress(`asking ${servers.map(({ role }) => role).join(", ")} what they can do`);
-      const features = await probeFeatures(servers, parts.appservice);
+      const features = await probeFeatures(servers, parts.appservice, parts.gateway);
       return new Deployment(plan, parts, servers, features);
     } catch (error) {
       await parts[Symbol.asyncDispose]();

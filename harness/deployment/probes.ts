@@ -2,8 +2,10 @@
  * What a deployment is and can do, found out by asking it, never by its name: so a check that needs a feature runs on
  * every server that has it.
  */
-
-import type { ServerLinks } from "#harness/gateway/gateway";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Gateway, ServerLinks } from "#harness/gateway/gateway";
 import { createClient, type HttpClient } from "#harness/http/client";
 import { compareVersions } from "#harness/versions";
 import type { AppserviceRegistration, RunningServer } from "./contract.ts";
@@ -33,19 +35,23 @@ export async function probeIdentity(links: ServerLinks): Promise<Identity> {
   }
 }
 
+/** A server that looks for the peer elsewhere must not hold up the start. */
+const PEER_TIMEOUT_MS = 5_000;
+
 interface Probed {
   readonly server: RunningServer;
   readonly links: ServerLinks;
 }
 
 /**
- * Features that requirements name under `needs`: `federation`, `open-registration`, `password-login`, `refresh-tokens`,
+ * Features that requirements name under `needs`: `federation`, `fedpeer` (it reaches a peer that a check scripts), `open-registration`, `password-login`, `refresh-tokens`,
  * `presence`, `directory-open`, `url-preview`, `appservice`, `crypto`, `rate-limits` (can be switched on), `vX.Y` for
  * each version up to the newest listed one, `room-version:N`, and a server's `unstable:<flag>`.
  */
 export async function probeFeatures(
   servers: readonly Probed[],
   appservice: AppserviceRegistration,
+  gateway: Gateway,
 ): Promise<ReadonlySet<string>> {
   const features = new Set<string>();
   const [first] = servers;
@@ -64,7 +70,7 @@ export async function probeFeatures(
     attempt(probeRegistration(anonymous, features)),
     attempt(probeLogin(anonymous, features)),
     attempt(probeAppservice(links, appservice, features)),
-    probeAsUser(server, links, features),
+    probeAsUser(server, links, features, gateway),
   ]);
   return features;
 }
@@ -127,6 +133,7 @@ async function probeAsUser(
   server: RunningServer,
   links: ServerLinks,
   features: Set<string>,
+  gateway: Gateway,
 ): Promise<void> {
   if (server.capabilities.registersUsers === undefined) return;
   const password = crypto.randomUUID();
@@ -189,7 +196,36 @@ async function probeAsUser(
       if (refresh_token !== undefined) features.add("refresh-tokens");
     },
   ];
-  await Promise.all(probes.map((probe) => attempt(probe())));
+  await Promise.all(
+    [...probes.map((probe) => probe()), probePeer(client, features, gateway)].map(attempt),
+  );
+}
+
+/** Asks for a profile of a server that only the gateway knows: one that goes its own ways does not find it. */
+async function probePeer(
+  client: HttpClient,
+  features: Set<string>,
+  gateway: Gateway,
+): Promise<void> {
+  const peer = createServer((_, response) => {
+    features.add("fedpeer");
+    response.writeHead(404, { "content-type": "application/json" });
+    response.end('{"errcode":"M_NOT_FOUND","error":"only a probe"}');
+  });
+  const name = `probe-${crypto.randomUUID().slice(0, 8)}`;
+  peer.listen(0, "127.0.0.1");
+  try {
+    await once(peer, "listening");
+    const { port } = peer.address() as AddressInfo;
+    await gateway.addPeer(name, { host: "127.0.0.1", port }, "probe");
+    const userId = encodeURIComponent(`@nobody:${name}:8448`);
+    const timeoutMs = PEER_TIMEOUT_MS;
+    await client.request("GET", `/_matrix/client/v3/profile/${userId}`, { timeoutMs });
+  } finally {
+    await gateway.removePeer(name);
+    peer.close();
+    peer.closeAllConnections();
+  }
 }
 
 /** Facts go into file names, folders and reports: short, printable, no separators of ours. */

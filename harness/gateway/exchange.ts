@@ -5,14 +5,14 @@ export interface Exchange {
   /** Epoch milliseconds of arrival. */
   readonly at: number;
   readonly durationMs: number;
-  /** A server's role, or `client`. */
+  /** A server's role, a peer's name, or `client`. */
   readonly from: string;
-  /** A server's role, `appservice`, or a host nobody here has. */
+  /** A server's role, a peer's name, `appservice`, or a host nobody here has. */
   readonly to: string;
   readonly method: string;
   /** Path and query as sent, scrubbed. */
   readonly path: string;
-  /** Check whose client made it. */
+  /** Check whose client made it, or whose peer made or received it. */
   readonly check?: string;
   /** Server name in the X-Matrix authorization, for a cross-check of `from`. */
   readonly origin?: string;

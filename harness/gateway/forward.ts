@@ -15,6 +15,8 @@ import { scrub } from "./scrub.ts";
 export interface Route {
   readonly from: string;
   readonly to: string;
+  /** The check that a peer at either end belongs to. */
+  readonly check?: string | undefined;
   /** Where to send it now; throws when nothing is there. */
   readonly upstream: () => Dispatcher;
   /** Ends the receiving server, for `kill` rules. */
@@ -56,7 +58,7 @@ export async function forward(
   const started = performance.now();
   const target = request.url ?? "/";
   const [path = "/", query = ""] = splitOnce(target, "?");
-  const check = header(request, "x-crucible-check");
+  const check = header(request, "x-crucible-check") ?? route.check;
   const origin = /origin="?([^",]+)/.exec(header(request, "authorization") ?? "")?.[1];
   const method = request.method ?? "GET";
   const subject: Subject = { from: route.from, to: route.to, method, path, query, check };

@@ -4,7 +4,7 @@
  *
  * Each server has a listener for clients, one for federation requests of the harness, and a forward proxy of its own
  * for everything that it sends: the proxy's port tells the sender, the CONNECT target tells the receiver, so every
- * directed link is known.
+ * directed link is known. A peer, which a check scripts, has a proxy only.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Server as NetServer, Socket } from "node:net";
@@ -22,6 +22,8 @@ export interface Endpoint {
   readonly client: () => Address;
   readonly federation: () => Address;
   readonly kill?: () => Promise<void>;
+  /** Set for a peer: the check that it belongs to. */
+  readonly check?: string;
 }
 
 export interface ServerLinks {
@@ -105,6 +107,34 @@ export class Gateway implements AsyncDisposable {
   }
 
   /**
+   * A server that a check scripts: others find it by its name, and what it sends goes through the proxy on the port that
+   * is returned. Both ways are the check's own exchanges.
+   */
+  async addPeer(name: string, address: Address, check: string): Promise<number> {
+    if (this.#endpoints.has(name)) throw new Error(`the gateway has a server ${name} already`);
+    const proxy = this.#proxy(name);
+    await listen(proxy, 0, LOOPBACK);
+    this.#proxies.set(name, proxy);
+    this.#endpoints.set(name, { client: () => address, federation: () => address, check });
+    return portOf(proxy);
+  }
+
+  /** From now on nobody has this name. */
+  async removePeer(name: string): Promise<void> {
+    const proxy = this.#proxies.get(name);
+    const endpoint = this.#endpoints.get(name);
+    if (proxy === undefined || endpoint?.check === undefined) return;
+    this.#proxies.delete(name);
+    this.#endpoints.delete(name);
+    this.#servers.delete(proxy);
+    proxy.close();
+    proxy.closeAllConnections();
+    const key = poolKey(endpoint.federation());
+    await this.#pools.get(key)?.destroy();
+    this.#pools.delete(key);
+  }
+
+  /**
    * A listener whose receiver the caller changes: for what servers call that is no server, such as an application
    * service. Without an upstream it answers 200 `{}`.
    */
@@ -143,6 +173,7 @@ export class Gateway implements AsyncDisposable {
     return {
       from,
       to,
+      check: this.#endpoints.get(from)?.check ?? this.#endpoints.get(to)?.check,
       upstream: () => {
         const endpoint = this.#endpoints.get(to);
         if (endpoint === undefined) {
@@ -154,8 +185,9 @@ export class Gateway implements AsyncDisposable {
     };
   }
 
-  #pool({ host, port, tlsName, trust }: Address): Dispatcher {
-    const key = `${host}:${port}:${tlsName ?? ""}`;
+  #pool(address: Address): Dispatcher {
+    const { host, port, tlsName, trust } = address;
+    const key = poolKey(address);
     let pool = this.#pools.get(key);
     if (pool === undefined) {
       const scheme = tlsName === undefined ? "http" : "https";
@@ -293,6 +325,10 @@ function listen(server: NetServer, port: number, address: string): Promise<void>
       resolve();
     });
   });
+}
+
+function poolKey({ host, port, tlsName }: Address): string {
+  return `${host}:${port}:${tlsName ?? ""}`;
 }
 
 function portOf(server: NetServer): number {

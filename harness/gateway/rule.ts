@@ -12,9 +12,12 @@ export const PHASES = ["before", "mid-request", "processed", "mid-response", "af
 export type Phase = (typeof PHASES)[number];
 
 export interface RuleMatch {
-  /** Sender of the request: a server's role, or `client`. Absent: any. */
+  /** Sender of the request: a server's role, `client`, or the name of a peer. Absent: any. */
   readonly from?: string;
-  /** Receiver: a server's role, or another host name. Absent: any. */
+  /**
+   * Receiver: a server's role, or another host name. Absent: any. Here and in `from` a `*` at the end stands for the rest
+   * of a name: `peer-*`.
+   */
   readonly to?: string;
   readonly method?: string;
   /** Path without query; `*` stands for one segment, `**` for any number. Percent-encoding as sent. */
@@ -23,7 +26,7 @@ export interface RuleMatch {
   readonly contains?: string;
   /** Statuses of the server's answer; only for phases from `processed` on. */
   readonly status?: number | readonly number[];
-  /** Only exchanges that this check's clients make. */
+  /** Only exchanges that this check's clients make, or that its peers make or receive. */
   readonly check?: string;
 }
 
@@ -93,6 +96,11 @@ export interface Rule {
 /** True when the path without query fits the pattern, see RuleMatch.path. */
 export function pathMatches(pattern: string, path: string): boolean {
   return segmentsMatch(pattern.split("/"), path.split("/"));
+}
+
+/** True when the name fits the pattern, see RuleMatch.to. */
+export function nameMatches(pattern: string, name: string): boolean {
+  return pattern.endsWith("*") ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
 }
 
 function segmentsMatch(pattern: readonly string[], path: readonly string[]): boolean {

@@ -1,4 +1,4 @@
-import { type Phase, pathMatches, type Rule } from "./rule.ts";
+import { nameMatches, type Phase, pathMatches, type Rule } from "./rule.ts";
 
 /** What a rule is matched against: the exchange as far as it has come. */
 export interface Subject {
@@ -79,8 +79,8 @@ export class RuleBook {
 
 function fits({ match }: Rule, subject: Subject, isComplete: boolean): boolean {
   if (match.check !== undefined && match.check !== subject.check) return false;
-  if (match.from !== undefined && match.from !== subject.from) return false;
-  if (match.to !== undefined && match.to !== subject.to) return false;
+  if (match.from !== undefined && !nameMatches(match.from, subject.from)) return false;
+  if (match.to !== undefined && !nameMatches(match.to, subject.to)) return false;
   if (match.method !== undefined && match.method !== subject.method) return false;
   if (match.path !== undefined && !pathMatches(match.path, subject.path)) return false;
   if (!isComplete) return true;

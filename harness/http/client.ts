@@ -41,6 +41,8 @@ export interface HttpClientOptions {
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
   readonly onExchange?: (response: HttpResponse) => void;
+  /** Other than the harness's own, for a way through a proxy. */
+  readonly dispatcher?: Dispatcher;
 }
 
 /** More than any answer of a homeserver to a test: a larger one is cut off, not collected. */
@@ -84,7 +86,7 @@ async function exchange(
   path: string,
   options: RequestOptions,
 ): Promise<HttpResponse> {
-  const target = `${path}${queryString(options.query)}`;
+  const target = withQuery(path, options.query);
   const timeoutMs = options.timeoutMs ?? client.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const headers: Record<string, string> = {};
   if (client.accessToken !== undefined) headers.authorization = `Bearer ${client.accessToken}`;
@@ -105,7 +107,7 @@ async function exchange(
       method: method as Dispatcher.HttpMethod,
       headers,
       body: body ?? null,
-      dispatcher: agent,
+      dispatcher: client.dispatcher ?? agent,
       signal,
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -157,7 +159,8 @@ function parse(text: string): unknown {
   }
 }
 
-function queryString(query: Query = {}): string {
+/** A path with a query string, as it is sent. */
+export function withQuery(path: string, query: Query = {}): string {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
     if (value === undefined) continue;
@@ -165,7 +168,7 @@ function queryString(query: Query = {}): string {
       parameters.append(name, String(each));
   }
   const text = parameters.toString();
-  return text === "" ? "" : `?${text}`;
+  return text === "" ? path : `${path}?${text}`;
 }
 
 function describeExchange(

@@ -1,17 +1,23 @@
 /**
  * What is alive, on disk: so that the next command can sweep what a killed one left behind.
  *
- * Each run has a work folder `<tmp>/crucible-<uid>/<run>/` with `owner.json` (process id and start time of the harness)
+ * Each run has a work folder `<root>/crucible-<uid>/<run>/` with `owner.json` (process id and start time of the harness)
  * and `children.ndjson` (the same of each process that it started). Start times make a reused process id harmless.
+ *
+ * The root is the folder for temporary files, or memory where there is enough: what servers write there lives as long as
+ * the run, and waiting for a disk was a fifth of a run's time. TMPDIR settles it.
  */
 import { createHash } from "node:crypto";
 import {
+  accessSync,
   appendFileSync,
+  constants,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
+  statfsSync,
   writeFileSync,
 } from "node:fs";
 import { hostname, tmpdir, userInfo } from "node:os";
@@ -46,7 +52,7 @@ export class RunRegistry implements AsyncDisposable {
 
   private constructor(runId: string) {
     this.runId = runId;
-    this.folder = path.join(registryRoot(), runId);
+    this.folder = path.join(workRoot(), runId);
   }
 
   /** @throws HarnessError NO_SPACE when the machine's temporary folder can not be written. */
@@ -99,12 +105,12 @@ export interface RegisteredRun {
 }
 
 export function registeredRuns(): RegisteredRun[] {
-  const root = registryRoot();
-  if (!existsSync(root)) return [];
-  return readdirSync(root, { withFileTypes: true })
+  return knownRoots()
+    .filter((root) => existsSync(root))
+    .flatMap((root) => readdirSync(root, { withFileTypes: true }))
     .filter((entry) => entry.isDirectory())
-    .map(({ name }) => {
-      const owner = readJson<Owner>(path.join(root, name, "owner.json"));
+    .map(({ name, parentPath }) => {
+      const owner = readJson<Owner>(path.join(parentPath, name, "owner.json"));
       return {
         runId: name,
         isAlive: owner !== undefined && isAlive(owner),
@@ -116,9 +122,9 @@ export function registeredRuns(): RegisteredRun[] {
 
 /** Ends what is left of a dead run and removes its work folder; tells what was removed. */
 export async function sweepRun(runId: string): Promise<string[]> {
-  const folder = path.join(registryRoot(), runId);
+  const folders = knownRoots().map((root) => path.join(root, runId));
   const removed: string[] = [];
-  const children = childrenOf(folder).filter(isAlive);
+  const children = folders.flatMap(childrenOf).filter(isAlive);
   for (const child of children) {
     killGroup(child.pid);
     removed.push(`process ${child.pid} of run ${runId}`);
@@ -127,7 +133,7 @@ export async function sweepRun(runId: string): Promise<string[]> {
   while (children.some(isAlive) && Date.now() < deadline) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  rmSync(folder, { recursive: true, force: true });
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
   removed.push(`work folder of run ${runId}`);
   return removed;
 }
@@ -150,12 +156,36 @@ function childrenOf(folder: string): Process[] {
 
 /** Tells this registry from those of other machines, users and temporary folders that share a container engine. */
 export function registryId(): string {
-  const place = `${hostname()}:${registryRoot()}`;
+  const place = [hostname(), ...knownRoots()].join(":");
   return createHash("sha256").update(place).digest("hex").slice(0, 12);
 }
 
-function registryRoot(): string {
-  return path.join(tmpdir(), `crucible-${userInfo().uid}`);
+/** Linux's folder in memory. */
+const MEMORY = "/dev/shm";
+/** Below this a folder in memory is left to others. */
+const MIN_MEMORY_BYTES = 2 * 1024 ** 3;
+
+/** Where runs may be, whatever room there is now. */
+function knownRoots(): readonly string[] {
+  const name = `crucible-${userInfo().uid}`;
+  const isMemoryAllowed = process.env.TMPDIR === undefined && existsSync(MEMORY);
+  return [tmpdir(), ...(isMemoryAllowed ? [MEMORY] : [])].map((root) => path.join(root, name));
+}
+
+/** Where a new run is. */
+function workRoot(): string {
+  const [first = tmpdir(), inMemory] = knownRoots();
+  return inMemory !== undefined && hasRoom(MEMORY) ? inMemory : first;
+}
+
+function hasRoom(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK);
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize >= MIN_MEMORY_BYTES;
+  } catch {
+    return false;
+  }
 }
 
 function identify(pid: number): Process {

@@ -4,18 +4,19 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { inject, test } from "vitest";
 import type { Feature } from "#harness/deployment/contract";
 import { CheckFailure, describe, HarnessError, Unsupported } from "#harness/errors";
-import type { Rule } from "#harness/gateway/rule";
+import type { Rule, RuleMatch } from "#harness/gateway/rule";
 import { scrub } from "#harness/gateway/scrub";
 import { createClient } from "#harness/http/client";
 import { createRandom } from "#harness/random";
 import type { RequirementId } from "#harness/requirements/ids.generated";
 import { type Control, controlClient } from "./control.ts";
+import { deal } from "./deal.ts";
 import type { CheckReport, DeploymentInfo, MutantReport, RunInfo } from "./run-info.ts";
 import { World } from "./world.ts";
 
 /**
- * A deliberate violation of the requirement at the gateway, on the exchanges of this check's clients only (and, for
- * rules whose `from` is a server, on that link). With it on, the check has to fail.
+ * A deliberate violation of the requirement at the gateway, on the exchanges of this check's clients and peers only (and,
+ * for rules whose `from` is a server, on that link; `peer-*` stands for a peer). With it on, the check has to fail.
  */
 export interface Mutant {
   /** The violation as a sentence about the server: "answers 200 to a wrong password". */
@@ -192,7 +193,7 @@ class Checker {
       const key = `${this.#id}.${createHash("sha256").update(label).digest("hex").slice(0, 8)}`;
       world = new World({
         check: key,
-        deployment: isolated ?? this.#run.deployment,
+        deployment: deal(isolated ?? this.#run.deployment, `${this.#id}/${this.#title}`),
         control: this.#control,
         random: createRandom(this.#run.seed).fork(label),
         signal: deadline.signal,
@@ -200,9 +201,10 @@ class Checker {
       });
       const handles = [];
       for (const rule of mutation) {
-        const isServerLink = rule.match.from !== undefined && rule.match.from !== "client";
         handles.push(
-          await world.rule(isServerLink ? rule : { ...rule, match: { ...rule.match, check: key } }),
+          await world.rule(
+            isBetweenServers(rule.match) ? rule : { ...rule, match: { ...rule.match, check: key } },
+          ),
         );
       }
       const verdict = await this.#runBody(world, deadline.signal);
@@ -225,8 +227,10 @@ class Checker {
     signal.addEventListener("abort", onAbort, { once: true });
     try {
       await Promise.race([this.#body(world), expired]);
+      world.verify();
       return { outcome: "pass", notes: world.notes, exchanges: world.exchanges };
     } catch (error) {
+      if (error instanceof CheckFailure) world.noteUnexpected();
       return await this.#verdictOf(error, world);
     } finally {
       signal.removeEventListener("abort", onAbort);
@@ -302,13 +306,19 @@ class Checker {
 
   async #logs(deployment: DeploymentInfo = this.#run.deployment): Promise<string[]> {
     const tails = await Promise.all(
-      deployment.servers.map(async ({ role }) => {
-        const tail = await this.#control.serverLog(deployment.id, role, LOG_LINES).catch(() => []);
-        return tail.map((line) => `${role}: ${line}`);
+      deployment.servers.map(async ({ place }) => {
+        const tail = await this.#control.serverLog(deployment.id, place, LOG_LINES).catch(() => []);
+        return tail.map((line) => `${place}: ${line}`);
       }),
     );
     return tails.flat();
   }
+}
+
+/** Such a link is not one check's own; that of a peer is, whose name only the check knows. */
+function isBetweenServers({ from, to }: RuleMatch): boolean {
+  const isPeer = (name: string | undefined) => name?.endsWith("*") === true;
+  return from !== undefined && from !== "client" && !isPeer(from) && !isPeer(to);
 }
 
 /** Frames of the check, without those of the harness and of Vitest. */

@@ -14,6 +14,11 @@ import type { DeploymentInfo } from "./run-info.ts";
 
 export type ServerAction = "kill" | "pause" | "resume" | "restart";
 
+export interface PeerLink {
+  readonly proxyPort: number;
+  readonly ca: string;
+}
+
 export interface Control {
   register(
     deployment: string,
@@ -31,6 +36,12 @@ export interface Control {
   serverLog(deployment: string, role: string, lines: number): Promise<readonly string[]>;
   /** Sends what servers push to the application service to this port on loopback; null: the gateway answers it. */
   setAppservice(deployment: string, port: number | null): Promise<void>;
+  /**
+   * Gives a peer of a check its name; `port` is where it listens on loopback. What it sends goes through the proxy, whose
+   * certificates are of the authority (PEM).
+   */
+  addPeer(deployment: string, name: string, port: number, check: string): Promise<PeerLink>;
+  removePeer(deployment: string, name: string): Promise<void>;
   startIsolated(features: readonly Feature[]): Promise<DeploymentInfo>;
   stopIsolated(deployment: string): Promise<void>;
 }

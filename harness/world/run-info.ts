@@ -27,13 +27,18 @@ export interface DeploymentInfo {
   readonly id: string;
   readonly name: string;
   readonly topology: string;
+  /** All servers are started from the same spec, so each can play every role. */
+  readonly isUniform: boolean;
   readonly servers: readonly ServerInfo[];
   readonly features: readonly string[];
   readonly appservice: AppserviceInfo;
 }
 
 export interface ServerInfo {
+  /** As the check calls it. */
   readonly role: string;
+  /** As it was started, see `deal`. */
+  readonly place: string;
   readonly serverName: string;
   readonly clientUrl: string;
   readonly federationUrl: string;
@@ -74,8 +79,6 @@ export interface MutantReport {
   readonly verdict: "killed" | "survived" | "not-fired" | "error";
   readonly detail: string;
 }
-
-export type IsolatedOptions = { readonly features: readonly Feature[] };
 
 declare module "vitest" {
   interface ProvidedContext {

@@ -7,8 +7,10 @@ import type { Rule, RuleAction, RuleMatch } from "#harness/gateway/rule";
 import { scrubValues, secretsIn } from "#harness/gateway/scrub";
 import type { HttpResponse } from "#harness/http/client";
 import { textAt } from "#harness/match/json";
+import { Peer } from "#harness/peer/peer";
 import type { Random } from "#harness/random";
 import type { Control, ServerAction } from "./control.ts";
+import { placeOf } from "./deal.ts";
 import { ok } from "./expect.ts";
 import type { DeploymentInfo, ServerInfo } from "./run-info.ts";
 import { type Account, ServerClient, Session, type SessionContext } from "./session.ts";
@@ -38,6 +40,7 @@ export class World implements AsyncDisposable {
   readonly #options: WorldOptions;
   readonly #cleanups: (() => Promise<unknown>)[] = [];
   readonly #context: SessionContext;
+  readonly #peers: Peer[] = [];
   readonly #anonymous = new Map<string, ServerClient>();
   /** Tokens and passwords that were handed out: failures quote values without saying what they are. */
   readonly #secrets = new Set<string>();
@@ -113,7 +116,13 @@ export class World implements AsyncDisposable {
     const localpart = this.name(prefix);
     const password = this.name("password");
     const { control, deployment } = this.#options;
-    const registered = await control.register(deployment.id, role, localpart, password, false);
+    const registered = await control.register(
+      deployment.id,
+      server.place,
+      localpart,
+      password,
+      false,
+    );
     for (const secret of [password, registered.accessToken]) this.#secrets.add(secret);
     return new Session(server, this.#context, { ...registered, localpart, password });
   }
@@ -209,7 +218,13 @@ export class World implements AsyncDisposable {
   /** Puts a rule in force at the gateway until the check ends or the handle is disposed. */
   async rule(rule: Rule): Promise<RuleHandle> {
     const { control, deployment } = this.#options;
-    const id = await control.addRule(deployment.id, rule);
+    const { from, to } = rule.match;
+    const match = {
+      ...rule.match,
+      ...(from === undefined ? {} : { from: placeOf(deployment, from) }),
+      ...(to === undefined ? {} : { to: placeOf(deployment, to) }),
+    };
+    const id = await control.addRule(deployment.id, { ...rule, match });
     let firedAtEnd: number | undefined;
     const remove = async () => {
       firedAtEnd ??= await control.removeRule(deployment.id, id);
@@ -248,7 +263,11 @@ export class World implements AsyncDisposable {
   }
 
   async actOnServer(role: string, action: ServerAction): Promise<void> {
-    await this.#options.control.actOnServer(this.deployment.id, role, action);
+    await this.#options.control.actOnServer(
+      this.deployment.id,
+      placeOf(this.deployment, role),
+      action,
+    );
   }
 
   /**
@@ -271,6 +290,45 @@ export class World implements AsyncDisposable {
       server.closeAllConnections();
       server.close();
     });
+  }
+
+  /**
+   * A federation server of the check's own, see docs/peer.md. Its name begins with the prefix, so that rules and mutants
+   * find its links by `peer-*`.
+   *
+   * @throws Unsupported when the servers can not reach one.
+   */
+  async peer({ prefix = "peer" }: { prefix?: string } = {}): Promise<Peer> {
+    this.needs("fedpeer");
+    const { control, deployment, check } = this.#options;
+    const name = this.name(prefix);
+    const peer = await Peer.start({
+      ...this.#context,
+      name,
+      serverNameOf: (role) =>
+        deployment.servers.find((server) => server.role === role)?.serverName ?? role,
+      link: (port) => control.addPeer(deployment.id, name, port, check),
+      unlink: () => control.removePeer(deployment.id, name),
+    });
+    this.#peers.push(peer);
+    this.#cleanups.push(() => peer[Symbol.asyncDispose]());
+    return peer;
+  }
+
+  /**
+   * The end of a check that found nothing wrong.
+   *
+   * @throws CheckFailure, HarnessError UNEXPECTED_REQUEST: what servers did to its peers that it did not foresee
+   */
+  verify(): void {
+    for (const peer of this.#peers) peer.verify();
+  }
+
+  /** The end of a check that failed: what its peers were asked in vain may be the reason. */
+  noteUnexpected(): void {
+    for (const peer of this.#peers) {
+      for (const line of peer.unexpected) this.note(`${peer.serverName}: ${line}`);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -159,7 +159,9 @@ class Room {
   }
 
   get joinRule(): unknown {
-    return this.state.joinRules?.event.content.join_rule ?? "invite";
+    // Null is a rule that nobody can join under, and not the absence of one.
+    const { join_rule: rule = "invite" } = this.state.joinRules?.event.content ?? {};
+    return rule;
   }
 }
 

@@ -37,7 +37,7 @@ export interface DagFile {
 }
 
 /** What is wrong with a file, and where in it. */
-export class DagFormatError extends Error {
+class DagFormatError extends Error {
   override readonly name = "DagFormatError";
   readonly place: string;
 
@@ -97,7 +97,7 @@ export function compileDag({ events, stateSets }: DagFile, version: RoomVersion)
 }
 
 /** One event of a room of this version; the room is that of the create event. */
-export function compileEvent(event: DagEvent, create: DagEvent, version: RoomVersion): RoomEvent {
+function compileEvent(event: DagEvent, create: DagEvent, version: RoomVersion): RoomEvent {
   return {
     id: `$${event.id}`,
     type: event.type,

@@ -5,9 +5,9 @@ import type { RoomVersion } from "#protocol/rooms/room-version";
 import type { Branch, DagAuthor, Draft } from "./author.ts";
 import type { Choice } from "./choice.ts";
 
-export const FOUNDER = "@alice:h1";
+const FOUNDER = "@alice:h1";
 /** On three servers. */
-export const USERS = [FOUNDER, "@bob:h1", "@charlie:h2", "@dave:h3"] as const;
+const USERS = [FOUNDER, "@bob:h1", "@charlie:h2", "@dave:h3"] as const;
 
 const SERVERS = ["h1", "h2", "h3"] as const;
 const LEVELS = [-1, 0, 10, 25, 50, 50, 75, 100] as const;

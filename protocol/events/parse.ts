@@ -11,9 +11,9 @@ import { eventId } from "./hashes.ts";
 /** Of the whole event as canonical JSON in UTF-8, with signatures and unsigned. */
 export const MAX_EVENT_BYTES = 65_536;
 /** Of sender, room id, event id, type and state key, in UTF-8. */
-export const MAX_FIELD_BYTES = 255;
-export const MAX_AUTH_EVENTS = 10;
-export const MAX_PREV_EVENTS = 20;
+const MAX_FIELD_BYTES = 255;
+const MAX_AUTH_EVENTS = 10;
+const MAX_PREV_EVENTS = 20;
 /**
  * Below version 6 the specification allows 2^63 - 1, which a JS number does not hold; Synapse draws the line here in
  * every version.

@@ -293,7 +293,7 @@ check(
 );
 
 check(
-  "CS.directory.errors",
+  "CS.directory.unknown-room",
   "the server does not find an unknown room to publish",
   {
     mutant: altersAnswer("publishes any", { method: "PUT", path: LIST }, DONE),

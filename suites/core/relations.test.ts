@@ -343,7 +343,7 @@ check(
 );
 
 check(
-  "CS.threads.errors",
+  "CS.threads.unknown-token",
   "the server refuses an unknown token",
   { mutant: claims("takes any token", { path: THREADS, contains: "from=zz" }, { chunk: [] }) },
   async (world) => {

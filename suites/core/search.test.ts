@@ -266,7 +266,7 @@ check(
 );
 
 check(
-  "CS.search.events",
+  "CS.search.left-rooms",
   "the server finds what was said in a room before one left it",
   {
     mutant: altersAnswer(

@@ -101,7 +101,7 @@ async function nextFor(docker: Docker, image: string): Promise<string> {
 }
 
 /** True when the engine says that there is no such thing. */
-export function isNotFound(error: unknown): boolean {
+function isNotFound(error: unknown): boolean {
   return (error as { statusCode?: number }).statusCode === 404;
 }
 

@@ -1,0 +1,48 @@
+import { expect, test } from "vitest";
+import { deal, placeOf } from "./deal.ts";
+import type { DeploymentInfo } from "./run-info.ts";
+
+function deployment(isUniform: boolean): DeploymentInfo {
+  return {
+    id: "main",
+    name: "any",
+    topology: "two",
+    isUniform,
+    features: [],
+    appservice: { id: "a", asToken: "a", hsToken: "h", senderLocalpart: "s", prefix: "p" },
+    servers: ["hs1", "hs2"].map((role) => ({
+      role,
+      place: role,
+      serverName: `${role}:8448`,
+      clientUrl: "",
+      federationUrl: "",
+      capabilities: [],
+    })),
+  };
+}
+
+test("equal servers play each role in some checks, and the same one in the same check", () => {
+  const checks = Array.from({ length: 40 }, (_, at) => `check ${at}`);
+  const places = checks.map((check) => placeOf(deal(deployment(true), check), "hs1"));
+  expect(new Set(places)).toEqual(new Set(["hs1", "hs2"]));
+  expect(checks.map((check) => placeOf(deal(deployment(true), check), "hs1"))).toEqual(places);
+});
+
+test("a role keeps its name, and takes all else of the server that plays it", () => {
+  for (const check of ["a", "b", "c", "d"]) {
+    const { servers } = deal(deployment(true), check);
+    expect(servers.map(({ role }) => role)).toEqual(["hs1", "hs2"]);
+    for (const { place, serverName } of servers) expect(serverName).toBe(`${place}:8448`);
+    expect(new Set(servers.map(({ place }) => place)).size).toBe(2);
+  }
+});
+
+test("servers that differ keep their roles: a verdict is about one of them", () => {
+  for (const check of ["a", "b", "c", "d"]) {
+    expect(deal(deployment(false), check)).toEqual(deployment(false));
+  }
+});
+
+test("what is no role is no place either", () => {
+  expect(placeOf(deployment(true), "client")).toBe("client");
+});
