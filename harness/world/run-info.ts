@@ -1,5 +1,4 @@
 /** What the command tells the checks: plain data, so that it crosses into Vitest's workers. */
-import type { Feature } from "#harness/deployment/contract";
 
 export interface RunInfo {
   readonly runId: string;

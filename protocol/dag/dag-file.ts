@@ -97,7 +97,7 @@ export function compileDag({ events, stateSets }: DagFile, version: RoomVersion)
 }
 
 /** One event of a room of this version; the room is that of the create event. */
-function compileEvent(event: DagEvent, create: DagEvent, version: RoomVersion): RoomEvent {
+export function compileEvent(event: DagEvent, create: DagEvent, version: RoomVersion): RoomEvent {
   return {
     id: `$${event.id}`,
     type: event.type,
