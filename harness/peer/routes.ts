@@ -19,9 +19,6 @@ export interface PeerRequest {
   readonly authProblem: string | undefined;
 }
 
-/** Parts of the path, decoded, by their names in the route. */
-type Parameters = Readonly<Record<string, string>>;
-
 export interface HandlerContext {
   /** A part of the path by its name in the route, decoded. */
   readonly parameter: (name: string) => string;

@@ -240,4 +240,9 @@ export type RequirementId =
   | "CS.userdir.search"
   | "CS.versions.get"
   | "CS.wellknown.shape"
-  | "CS.whoami.get";
+  | "CS.whoami.get"
+  | "FED.sig.destination"
+  | "FED.sig.destination-sent"
+  | "FED.sig.event-unsigned-dropped"
+  | "FED.sig.hash-mismatch-redacts"
+  | "FED.sig.request-auth";

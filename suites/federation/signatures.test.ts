@@ -1,0 +1,249 @@
+import { path } from "#harness/http/client";
+import { at } from "#harness/match/json";
+import type { Peer } from "#harness/peer/peer";
+import type { Draft, PeerRoom } from "#harness/peer/room";
+import { check } from "#harness/world/check";
+import {
+  expectEqual,
+  expectMatrixError,
+  expectStatus,
+  expectThat,
+  ok,
+} from "#harness/world/expect";
+import type { Session } from "#harness/world/session";
+import type { World } from "#harness/world/world";
+
+const SEND = "/_matrix/federation/v1/send/*";
+const EVENT = "/_matrix/client/v3/rooms/*/event/*";
+
+interface Meeting {
+  readonly alice: Session;
+  readonly peer: Peer;
+  readonly mallory: string;
+  readonly room: PeerRoom;
+}
+
+/** A public room of the server under test that a user of the peer has joined. */
+async function meet(world: World): Promise<Meeting> {
+  const [alice, peer] = await Promise.all([world.user("alice"), world.peer()]);
+  const roomId = await alice.createRoom({ preset: "public_chat" });
+  const mallory = peer.user("mallory");
+  const room = await peer.join(roomId, mallory, { via: alice.server.serverName });
+  return { alice, peer, mallory, room };
+}
+
+function message(sender: string, body: string): Draft {
+  return { type: "m.room.message", sender, content: { msgtype: "m.text", body } };
+}
+
+async function expectUnknown(alice: Session, room: PeerRoom, eventId: string): Promise<void> {
+  const response = await alice.get(path`/_matrix/client/v3/rooms/${room.roomId}/event/${eventId}`);
+  expectMatrixError(response, 404, "M_NOT_FOUND");
+}
+
+check(
+  "FED.sig.event-unsigned-dropped",
+  "the server drops an event whose signature is wrong",
+  {
+    mutant: [
+      {
+        name: "shows a message that was signed wrongly",
+        rules: [
+          {
+            match: { path: EVENT, status: 404 },
+            phase: "processed",
+            action: { kind: "rewrite", status: 200, body: { type: "m.room.message", content: {} } },
+          },
+        ],
+      },
+    ],
+  },
+  async (world) => {
+    const { alice, peer, mallory, room } = await meet(world);
+    const forged = room.build({
+      ...message(mallory, "forged"),
+      afterSign: (event) => ({
+        ...event,
+        signatures: { [peer.serverName]: forgedSignature(event) },
+      }),
+    });
+
+    const answers = await peer.transmit(room, forged);
+    await peer.fence(room, alice);
+
+    for (const response of answers.values()) expectStatus(response, 200);
+    await expectUnknown(alice, room, forged.id);
+  },
+);
+
+check(
+  "FED.sig.hash-mismatch-redacts",
+  "the server redacts an event whose content hash is wrong, and takes what follows it",
+  {
+    mutant: [
+      {
+        name: "shows the changed body",
+        rules: [
+          {
+            match: { path: EVENT },
+            phase: "processed",
+            action: { kind: "rewrite", set: { "/content/body": "changed" } },
+          },
+        ],
+      },
+      {
+        name: "drops the event",
+        rules: [
+          {
+            match: { path: EVENT },
+            phase: "before",
+            action: { kind: "answer", status: 404, body: { errcode: "M_NOT_FOUND", error: "" } },
+          },
+        ],
+      },
+    ],
+  },
+  async (world) => {
+    const { alice, peer, mallory, room } = await meet(world);
+    const changed = room.build({
+      ...message(mallory, "as hashed"),
+      afterHash: (event) => ({ ...event, content: { msgtype: "m.text", body: "changed" } }),
+    });
+    room.add(changed, { isRejected: false });
+
+    await peer.transmit(room, changed);
+    // Stands on top of it, so it is seen only when the event before it was taken.
+    await peer.fence(room, alice);
+
+    const event = await alice.event(room.roomId, changed.id);
+    expectEqual(event.content, {}, "the content of the event");
+  },
+);
+
+check(
+  "FED.sig.request-auth",
+  "the server refuses requests without a valid authorization, and keeps nothing of them",
+  {
+    mutant: {
+      name: "takes any transaction",
+      rules: [
+        {
+          match: { from: "peer-*", path: SEND, status: [401, 403] },
+          phase: "processed",
+          action: { kind: "rewrite", status: 200, body: { pdus: {} } },
+        },
+      ],
+    },
+  },
+  async (world) => {
+    const { alice, peer, mallory, room } = await meet(world);
+    const client = peer.client(alice.server.serverName);
+    const pdus = ["unsigned", "unknown key", "another body"].map((body) =>
+      room.build(message(mallory, body)),
+    );
+    const [unsigned, unknownKey, anotherBody] = pdus;
+
+    const responses = [
+      await client.send(unsigned === undefined ? [] : [unsigned], [], { header: () => null }),
+      await client.send(unknownKey === undefined ? [] : [unknownKey], [], {
+        key: peer.keys.another(),
+      }),
+      await client.send(anotherBody === undefined ? [] : [anotherBody], [], {
+        signedContent: { pdus: [] },
+      }),
+    ];
+    await peer.fence(room, alice);
+
+    for (const response of responses) {
+      expectMatrixError(response, [401, 403], ["M_UNAUTHORIZED", "M_FORBIDDEN"]);
+    }
+    for (const { id } of pdus) await expectUnknown(alice, room, id);
+  },
+);
+
+check(
+  "FED.sig.destination",
+  "the server refuses a request that was signed for another server",
+  {
+    mutant: {
+      name: "takes a replayed request",
+      rules: [
+        {
+          match: { from: "peer-*", path: "/_matrix/federation/v1/query/profile", status: 401 },
+          phase: "processed",
+          action: { kind: "rewrite", status: 200, body: {} },
+        },
+      ],
+    },
+  },
+  async (world) => {
+    const [alice, peer] = await Promise.all([world.user("alice"), world.peer()]);
+    const client = peer.client(alice.server.serverName);
+    const target = "/_matrix/federation/v1/query/profile";
+    const query = { user_id: alice.userId };
+
+    const right = await client.request("GET", target, { query });
+    const replayed = await client.request("GET", target, {
+      query,
+      auth: { destination: "other.example" },
+    });
+
+    ok(right);
+    expectStatus(replayed, 401);
+  },
+);
+
+check(
+  "FED.sig.destination-sent",
+  "the server names the destination in each request, and signs all of it",
+  {
+    mutant: {
+      name: "names another destination",
+      rules: [
+        {
+          match: { to: "peer-*", path: "/_matrix/federation/v1/query/directory" },
+          phase: "before",
+          action: {
+            kind: "rewrite",
+            headers: {
+              authorization: 'X-Matrix origin="a",destination="b",key="ed25519:c",sig="d"',
+            },
+          },
+        },
+      ],
+    },
+  },
+  async (world) => {
+    const { alice, peer, room } = await meet(world);
+    peer.on("GET /_matrix/federation/v1/query/directory", () => ({
+      status: 404,
+      json: { errcode: "M_NOT_FOUND", error: "no such alias" },
+    }));
+
+    await alice.get(path`/_matrix/client/v3/directory/room/${`#none:${peer.serverName}`}`);
+    const sent = await alice.send(room.roomId, "to all");
+    await peer.waitForPdu(room, "the message", ({ id }) => id === sent);
+
+    // That each signature verifies over method, uri, origin, destination and content is what every peer asks.
+    const signed = peer.requests.items.filter(({ authorization }) => authorization !== undefined);
+    expectThat(signed.length >= 2, "signed requests", signed.length);
+    for (const { authorization, uri } of signed) {
+      expectEqual(authorization?.destination, peer.serverName, `the destination of ${uri}`);
+      expectEqual(authorization?.origin, alice.server.serverName, `the origin of ${uri}`);
+    }
+  },
+);
+
+/** The signatures of a server with one byte of each changed. */
+function forgedSignature(event: { readonly [key: string]: unknown }): Record<string, string> {
+  const [signatures = {}] = Object.values(at(event, "signatures") ?? {}) as Record<
+    string,
+    string
+  >[];
+  return Object.fromEntries(
+    Object.entries(signatures).map(([key, signature]) => [
+      key,
+      `${signature.startsWith("A") ? "B" : "A"}${signature.slice(1)}`,
+    ]),
+  );
+}
