@@ -7,6 +7,7 @@ its rules ask of an event: a real one has its hash for an id, and the ids of a D
 import json
 import logging
 import sys
+import time
 from types import SimpleNamespace
 
 from synapse import event_auth
@@ -223,12 +224,40 @@ def answer(dag):
     return {**found, "isDoublyComputed": True}
 
 
+def timed(dag):
+    """Least milliseconds that Synapse's resolver takes, without the answers of its store, which are ours."""
+    room_version = KNOWN_ROOM_VERSIONS[dag["version"]]
+    room_id = dag["roomId"]
+    events = {row["id"]: Event(row, room_id, room_version) for row in dag["events"]}
+    store = Store(Graph(events), False)
+    sets = [
+        {(events[id].type, events[id].state_key): id for id in ids} for ids in dag["stateSets"]
+    ]
+    compute = store.get_auth_chain_difference
+    known = {}
+
+    async def remember(*arguments):
+        if "difference" not in known:
+            known["difference"] = await compute(*arguments)
+        return known["difference"]
+
+    store.get_auth_chain_difference = remember
+    least = float("inf")
+    for _ in range(dag["rounds"] + 1):
+        started = time.perf_counter()
+        run(v2.resolve_events_with_store(Clock(), room_id, room_version, sets, None, store))
+        took = time.perf_counter() - started
+        # The first round fills what is remembered.
+        least = min(least, took) if _ > 0 else least
+    return {"ms": least * 1000}
+
+
 def main():
     logging.disable(logging.CRITICAL)
     for line in sys.stdin:
         dag = json.loads(line)
         try:
-            told = {"answer": answer(dag)}
+            told = {"answer": timed(dag) if "rounds" in dag else answer(dag)}
         except Exception as error:
             told = {"trouble": f"{type(error).__name__}: {error}"}
         print(json.dumps({"id": dag["id"], **told}), flush=True)

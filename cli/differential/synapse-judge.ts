@@ -12,12 +12,14 @@ export type Told =
   | { readonly answer: Answer & { readonly isDoublyComputed: boolean } }
   | { readonly trouble: string };
 
+type AnyTold = { readonly answer: object } | { readonly trouble: string };
+
 const SCRIPT = path.join(import.meta.dirname, "judge.py");
 const TAIL = 4_000;
 
 export class SynapseJudge implements Disposable {
   readonly #child: ChildProcessWithoutNullStreams;
-  readonly #waiting = new Map<number, PromiseWithResolvers<Told>>();
+  readonly #waiting = new Map<number, PromiseWithResolvers<AnyTold>>();
   #asked = 0;
   #stderr = "";
   #end: HarnessError | undefined;
@@ -38,9 +40,24 @@ export class SynapseJudge implements Disposable {
 
   /** @throws HarnessError INTERNAL when the child ends */
   ask(dag: CompiledDag, version: RoomVersion): Promise<Told> {
+    return this.#ask(dag, version, {}) as Promise<Told>;
+  }
+
+  /**
+   * The least time of some rounds of resolving, milliseconds; auth chains and subgraph are not part of it.
+   *
+   * @throws HarnessError INTERNAL when the child ends or can not do it
+   */
+  async time(dag: CompiledDag, version: RoomVersion, rounds: number): Promise<number> {
+    const told = await this.#ask(dag, version, { rounds });
+    if ("answer" in told) return (told.answer as { readonly ms: number }).ms;
+    throw new HarnessError("INTERNAL", { what: `Synapse's resolver failed: ${told.trouble}` });
+  }
+
+  #ask(dag: CompiledDag, version: RoomVersion, more: object): Promise<AnyTold> {
     if (this.#end !== undefined) return Promise.reject(this.#end);
     const id = this.#asked++;
-    const waiting = Promise.withResolvers<Told>();
+    const waiting = Promise.withResolvers<AnyTold>();
     this.#waiting.set(id, waiting);
     const events = dag.events.map((event) => ({
       ...event,
@@ -49,7 +66,7 @@ export class SynapseJudge implements Disposable {
     const roomId = dag.events[0]?.roomId;
     const { stateSets } = dag;
     this.#child.stdin.write(
-      `${JSON.stringify({ id, version: version.id, roomId, events, stateSets })}\n`,
+      `${JSON.stringify({ id, version: version.id, roomId, events, stateSets, ...more })}\n`,
     );
     return waiting.promise;
   }
@@ -59,7 +76,7 @@ export class SynapseJudge implements Disposable {
   }
 
   #hear(line: string): void {
-    const { id, ...told } = JSON.parse(line) as { id: number } & Told;
+    const { id, ...told } = JSON.parse(line) as { id: number } & AnyTold;
     this.#waiting.get(id)?.resolve(told);
     this.#waiting.delete(id);
   }
