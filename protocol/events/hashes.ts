@@ -19,7 +19,11 @@ export function contentHash(pdu: JsonObject): string {
   return encodeBase64(contentDigest(pdu));
 }
 
-/** True when `hashes.sha256` is the content hash. Otherwise the event is to be redacted before it is used. */
+/**
+ * True when `hashes.sha256` is the content hash. Otherwise the event is to be redacted before it is used.
+ *
+ * @throws CanonicalJsonError
+ */
 export function hasValidHash(pdu: JsonObject): boolean {
   const { hashes } = pdu;
   const claimed = isObject(hashes) ? hashes.sha256 : undefined;
