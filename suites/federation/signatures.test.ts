@@ -1,7 +1,5 @@
 import { path } from "#harness/http/client";
 import { at } from "#harness/match/json";
-import type { Peer } from "#harness/peer/peer";
-import type { Draft, PeerRoom } from "#harness/peer/room";
 import { check } from "#harness/world/check";
 import {
   expectEqual,
@@ -10,36 +8,7 @@ import {
   expectThat,
   ok,
 } from "#harness/world/expect";
-import type { Session } from "#harness/world/session";
-import type { World } from "#harness/world/world";
-
-const SEND = "/_matrix/federation/v1/send/*";
-const EVENT = "/_matrix/client/v3/rooms/*/event/*";
-
-interface Meeting {
-  readonly alice: Session;
-  readonly peer: Peer;
-  readonly mallory: string;
-  readonly room: PeerRoom;
-}
-
-/** A public room of the server under test that a user of the peer has joined. */
-async function meet(world: World): Promise<Meeting> {
-  const [alice, peer] = await Promise.all([world.user("alice"), world.peer()]);
-  const roomId = await alice.createRoom({ preset: "public_chat" });
-  const mallory = peer.user("mallory");
-  const room = await peer.join(roomId, mallory, { via: alice.server.serverName });
-  return { alice, peer, mallory, room };
-}
-
-function message(sender: string, body: string): Draft {
-  return { type: "m.room.message", sender, content: { msgtype: "m.text", body } };
-}
-
-async function expectUnknown(alice: Session, room: PeerRoom, eventId: string): Promise<void> {
-  const response = await alice.get(path`/_matrix/client/v3/rooms/${room.roomId}/event/${eventId}`);
-  expectMatrixError(response, 404, "M_NOT_FOUND");
-}
+import { EVENT, expectUnknown, meet, message, SEND } from "./meeting.ts";
 
 check(
   "FED.sig.event-unsigned-dropped",
