@@ -253,6 +253,8 @@ export type RequirementId =
   | "FED.sig.event-unsigned-dropped"
   | "FED.sig.hash-mismatch-redacts"
   | "FED.sig.request-auth"
+  | "FED.stateres.power-before-others"
+  | "FED.stateres.power-before-ts"
   | "FED.txn.edu-unknown"
   | "FED.txn.idempotent"
   | "FED.txn.partial-failure"
