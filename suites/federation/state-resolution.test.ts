@@ -11,6 +11,13 @@ const STATE = "/_matrix/client/v3/rooms/*/state";
 const VERSIONS = ["10", "12"];
 const MINUTE_MS = 60_000;
 
+/** @throws Unsupported when the server has none of them. */
+function versionsOf(world: World): readonly string[] {
+  const versions = VERSIONS.filter((id) => world.has(`room-version:${id}`));
+  if (versions.length === 0) world.needs(`room-version:${VERSIONS[0]}`);
+  return versions;
+}
+
 interface Merged {
   readonly alice: Session;
   readonly room: PeerRoom;
@@ -91,7 +98,7 @@ check(
     },
   },
   async (world) => {
-    for (const version of VERSIONS.filter((id) => world.has(`room-version:${id}`))) {
+    for (const version of versionsOf(world)) {
       const { alice, room, charlie } = await merge(world, version, (sender, stateKey) => ({
         type: "m.room.member",
         stateKey,
@@ -123,7 +130,7 @@ check(
     },
   },
   async (world) => {
-    for (const version of VERSIONS.filter((id) => world.has(`room-version:${id}`))) {
+    for (const version of versionsOf(world)) {
       const { alice, room } = await merge(world, version, (sender) => ({
         type: "m.room.topic",
         stateKey: "",
