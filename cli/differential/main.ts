@@ -1,18 +1,16 @@
 /** `npm run differential`: our state resolution and auth rules against Synapse's own, on random DAGs. */
-import { mkdir, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import path from "node:path";
 import { Command, CommanderError } from "commander";
-import { colour, print, printJson, remark } from "#cli/io";
+import { colour, remark } from "#cli/io";
 import { exitCodeOf, troubleText } from "#cli/trouble";
 import { synapsePython } from "#drivers/synapse/index";
 import { HarnessError } from "#harness/errors";
 import { didYouMean } from "#harness/suggest";
-import { writeDagFile } from "#protocol/dag/write-dag-file";
 import { ROOM_VERSIONS, type RoomVersion } from "#protocol/rooms/room-version";
 import { answerOf, type Resolver } from "./answer.ts";
 import { MUTANTS } from "./mutants.ts";
-import { type Finding, runDifferential, type Tally } from "./run.ts";
+import { printResult, printResultJson, writeFindings } from "./report.ts";
+import { runDifferential } from "./run.ts";
 import { SynapseJudge } from "./synapse-judge.ts";
 
 interface Options {
@@ -50,9 +48,8 @@ async function differential(options: Options): Promise<void> {
   const stop = new AbortController();
   process.once("SIGINT", () => stop.abort());
   const python = await synapsePython(options.synapse, { signal: stop.signal, progress: remark });
-  const judges = Array.from({ length: Math.min(MAX_JUDGES, availableParallelism()) }, () => {
-    return new SynapseJudge(python);
-  });
+  const size = Math.min(MAX_JUDGES, availableParallelism());
+  const judges = Array.from({ length: size }, () => new SynapseJudge(python));
   const started = Date.now();
   let lastProgress = started;
   remark(`seed ${seed}, ${count} DAGs, versions ${versions.map(({ id }) => id).join(", ")}`);
@@ -74,87 +71,18 @@ async function differential(options: Options): Promise<void> {
       onProgress: (done) => {
         if (Date.now() - lastProgress < PROGRESS_MS) return;
         lastProgress = Date.now();
-        remark(colour.dim(`${done} of ${count}, ${rate(done, started)} a second`));
+        remark(colour.dim(`${done} of ${count}`));
       },
     });
-    const tally = await Promise.race([run, interrupted]);
-    const files = await writeFindings(tally.findings, out);
-    if (tally.findings.length > 0) process.exitCode = 1;
-    const seconds = (Date.now() - started) / 1000;
-    if (json) return printJson(tallyData(tally, { seed, versions, seconds, files }));
-    for (const [at, finding] of tally.findings.entries()) {
-      printFinding(finding, { seed, versions: options.versions, file: files[at] ?? "" });
-    }
-    print(
-      `${tally.dags} DAGs in ${seconds.toFixed(1)} s, ${rate(tally.dags, started)} a second, seed ${seed}`,
-    );
-    print(
-      `${Object.entries(tally.kinds)
-        .sort()
-        .map(([kind, dags]) => `${dags} ${kind}`)
-        .join(
-          ", ",
-        )}; ${tally.conflicted} with a conflict, ${tally.doublyComputed} computed both ways`,
-    );
-    print(`${tally.events} events, ${tally.refused} of them refused by what they cite`);
-    print(
-      tally.findings.length === 0
-        ? colour.green("no difference")
-        : colour.red(`${tally.findings.length} differences`),
-    );
+    const result = await Promise.race([run, interrupted]);
+    const files = await writeFindings(result.findings, out);
+    const origin = { seed, versions: options.versions, seconds: (Date.now() - started) / 1000 };
+    if (json) printResultJson(result, origin, files);
+    else printResult(result, origin, files);
+    if (result.findings.length > 0) process.exitCode = 1;
   } finally {
     for (const judge of judges) judge[Symbol.dispose]();
   }
-}
-
-function rate(done: number, started: number): number {
-  return Math.round((done * 1000) / Math.max(1, Date.now() - started));
-}
-
-async function writeFindings(findings: readonly Finding[], out: string): Promise<string[]> {
-  if (findings.length === 0) return [];
-  await mkdir(out, { recursive: true });
-  return Promise.all(
-    findings.map(async ({ file }) => {
-      const target = path.join(out, `${file.id}.json`);
-      await writeFile(target, `${JSON.stringify(writeDagFile(file), null, 1)}\n`);
-      return target;
-    }),
-  );
-}
-
-function printFinding(
-  { number, version, kind, differences, eventsBefore, file: { events } }: Finding,
-  { seed, versions, file }: { seed: string; versions: string; file: string },
-): void {
-  print(
-    `${colour.red("differs")} DAG ${number}, ${kind}, version ${version}, ${events.length} of ${eventsBefore} events`,
-  );
-  for (const { aspect, ours, theirs } of differences) {
-    print(`  ${aspect}: ours ${ours || "nothing more"}; Synapse ${theirs || "nothing more"}`);
-  }
-  print(`  ${file}`);
-  const again = `--seed ${seed} --versions ${versions} --from ${number} --count 1`;
-  print(colour.dim(`  npm run differential -- ${again}`));
-}
-
-function tallyData(
-  { findings, ...figures }: Tally,
-  facts: { seed: string; versions: readonly RoomVersion[]; seconds: number; files: string[] },
-) {
-  return {
-    seed: facts.seed,
-    versions: facts.versions.map(({ id }) => id),
-    seconds: facts.seconds,
-    ...figures,
-    differences: findings.map(({ number, version, kind, differences }, at) => ({
-      number,
-      version,
-      kind,
-      differences,
-      file: facts.files[at],
-    })),
-  };
 }
 
 /** `2-12`, `1,12`, or both kinds mixed. */
@@ -185,6 +113,17 @@ function resolverOf(mutant: string | undefined): Resolver {
   });
 }
 
+/** Part of a file's name. */
+function seedText(text: string): string {
+  if (/^[\w.-]{1,64}$/.test(text)) return text;
+  throw new HarnessError("BAD_USAGE", { what: `${text} is no seed: letters, digits, . _ and -` });
+}
+
+function countingNumber(text: string): number {
+  if (wholeNumber(text) > 0) return wholeNumber(text);
+  throw new HarnessError("BAD_USAGE", { what: "no DAGs would compare nothing" });
+}
+
 function wholeNumber(text: string): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value;
@@ -194,14 +133,19 @@ function wholeNumber(text: string): number {
 try {
   await new Command("npm run differential --")
     .description("judge our state resolution and auth rules by Synapse's own, on random DAGs")
-    .option("--count <n>", "how many DAGs", wholeNumber, 500)
-    .option("--seed <text>", "decides the DAGs; drawn and printed unless given", `${drawnSeed()}`)
+    .option("--count <n>", "how many DAGs", countingNumber, 500)
+    .option(
+      "--seed <text>",
+      "decides the DAGs; drawn and printed unless given",
+      seedText,
+      drawnSeed(),
+    )
     .option("--from <n>", "number of the first DAG", wholeNumber, 0)
     .option("--versions <list>", "room versions, taken in turn", "2-12")
     .option("--synapse <version>", "release whose resolver judges; the default one unless given")
     .option("--mutant <name>", `spoil our resolver: ${Object.keys(MUTANTS).join(", ")}`)
     .option("--out <folder>", "where minimal DAG files of differences go", ".runs/differential")
-    .option("--json", "an object {seed, versions, seconds, dags, …, differences}")
+    .option("--json", "an object {seed, versions, seconds, dags, events, …, differences}")
     .addHelpText("after", HELP)
     .showHelpAfterError("next: npm run differential -- --help")
     .exitOverride()
@@ -213,6 +157,6 @@ try {
   if (!(error instanceof CommanderError)) remark(`${colour.red("error")} ${troubleText(error)}`);
 }
 
-function drawnSeed(): number {
-  return Math.floor(Math.random() * 2 ** 32);
+function drawnSeed(): string {
+  return String(Math.floor(Math.random() * 2 ** 32));
 }

@@ -3,7 +3,7 @@ import { createRandom } from "#harness/random";
 import { compileDag, type DagFile, namedState } from "#protocol/dag/dag-file";
 import { type DagKind, generateDag } from "#protocol/dag/generate";
 import type { RoomVersion } from "#protocol/rooms/room-version";
-import { type Aspect, type Difference, differencesBetween, type Resolver } from "./answer.ts";
+import { type Difference, differencesBetween, type Resolver } from "./answer.ts";
 import { shrinkDag } from "./shrink.ts";
 import type { SynapseJudge, Told } from "./synapse-judge.ts";
 
@@ -16,10 +16,9 @@ export interface Plan {
   readonly versions: readonly RoomVersion[];
   readonly judges: readonly SynapseJudge[];
   readonly resolver: Resolver;
-  /** Findings after which it is enough. */
+  /** Differences after which it is enough: no more are looked for, and so many are shrunk. */
   readonly maxFindings: number;
   readonly onProgress?: (done: number) => void;
-  readonly onFinding?: (finding: Finding) => void;
 }
 
 export interface Finding {
@@ -38,14 +37,19 @@ export interface Finding {
 export interface Tally {
   dags: number;
   events: number;
-  /** DAGs whose state sets differ. */
-  conflicted: number;
-  /** DAGs in which the resolved state has an event that none of the sets agree on, and drops another. */
+  /** Events that what they cite does not allow. */
   refused: number;
+  /** DAGs with a full conflicted set. */
+  conflicted: number;
   /** DAGs for which Synapse computed auth difference and subgraph in memory as well. */
   doublyComputed: number;
   readonly kinds: Record<string, number>;
-  readonly findings: Finding[];
+}
+
+export interface Result {
+  readonly tally: Tally;
+  /** By number. */
+  readonly findings: readonly Finding[];
 }
 
 /** Rooms of 100 events are many times the work of the others. */
@@ -59,48 +63,63 @@ const KINDS: readonly DagKind[] = [
 /** DAGs on their way to a judge, so that none waits for us. */
 const AHEAD = 24;
 
-export async function runDifferential(plan: Plan): Promise<Tally> {
+export async function runDifferential(plan: Plan): Promise<Result> {
   const tally: Tally = {
     dags: 0,
     events: 0,
-    conflicted: 0,
     refused: 0,
+    conflicted: 0,
     doublyComputed: 0,
     kinds: {},
-    findings: [],
   };
+  const differing: Differing[] = [];
   let next = plan.from;
   const end = plan.from + plan.count;
-  const isDone = () => next >= end || tally.findings.length >= plan.maxFindings;
   const worker = async (judge: SynapseJudge) => {
-    while (!isDone()) await judgeOne(plan, judge, next++, tally);
+    while (next < end && differing.length < plan.maxFindings) {
+      const one = generated(plan, next++);
+      const compared = await compare(one.file, one.version, judge, plan.resolver);
+      count(tally, one, compared);
+      if (compared.differences.length > 0) differing.push({ ...one, judge, compared });
+      plan.onProgress?.(tally.dags);
+    }
   };
   const workers = plan.judges.flatMap((judge) => Array.from({ length: AHEAD }, () => judge));
   await Promise.all(workers.map(worker));
-  return tally;
+  // Several may have come at once: the same ones whatever the machine was busy with.
+  const chosen = differing.sort((a, b) => a.number - b.number).slice(0, plan.maxFindings);
+  return { tally, findings: await Promise.all(chosen.map((one) => shrunk(one, plan))) };
 }
 
-async function judgeOne(plan: Plan, judge: SynapseJudge, number: number, tally: Tally) {
-  const version = plan.versions[number % plan.versions.length];
-  if (version === undefined) return;
-  const random = createRandom(`${plan.seed}/${number}`);
+interface Generated {
+  readonly number: number;
+  readonly version: RoomVersion;
+  readonly kind: DagKind;
+  readonly file: DagFile;
+}
+
+interface Differing extends Generated {
+  readonly judge: SynapseJudge;
+  readonly compared: Compared;
+}
+
+function generated({ versions, seed }: Plan, number: number): Generated {
+  const version = versions[number % versions.length];
+  if (version === undefined) throw new RangeError("there are no versions");
+  const random = createRandom(`${seed}/${number}`);
   const kind = KINDS[random.integer(KINDS.length)] ?? "forks";
-  const file = generateDag(random.next, version, kind);
-  const found = await compare(file, version, judge, plan.resolver);
+  return { number, version, kind, file: generateDag(random.next, version, kind) };
+}
+
+function count(tally: Tally, { kind, file }: Generated, { told }: Compared): void {
   tally.dags++;
   tally.events += file.events.length;
   tally.kinds[kind] = (tally.kinds[kind] ?? 0) + 1;
-  if ("answer" in found.told) {
-    const { answer } = found.told;
-    if (answer.full.length > 0) tally.conflicted++;
-    if (answer.isDoublyComputed) tally.doublyComputed++;
-    tally.refused += Object.values(answer.allowed).filter((isAllowed) => !isAllowed).length;
-  }
-  plan.onProgress?.(tally.dags);
-  if (found.differences.length === 0 || tally.findings.length >= plan.maxFindings) return;
-  const finding = await shrunk({ plan, judge, version, file, found, number, kind });
-  tally.findings.push(finding);
-  plan.onFinding?.(finding);
+  if ("trouble" in told) return;
+  const { full, isDoublyComputed, allowed } = told.answer;
+  if (full.length > 0) tally.conflicted++;
+  if (isDoublyComputed) tally.doublyComputed++;
+  tally.refused += Object.values(allowed).filter((isAllowed) => !isAllowed).length;
 }
 
 interface Compared {
@@ -133,23 +152,15 @@ function own<T>(answer: () => T): { readonly answer: T } | { readonly trouble: s
   }
 }
 
-async function shrunk(of: {
-  readonly plan: Plan;
-  readonly judge: SynapseJudge;
-  readonly version: RoomVersion;
-  readonly file: DagFile;
-  readonly found: Compared;
-  readonly number: number;
-  readonly kind: DagKind;
-}): Promise<Finding> {
-  const { plan, judge, version, file, found, number, kind } = of;
+async function shrunk(one: Differing, { seed, resolver }: Plan): Promise<Finding> {
+  const { number, version, kind, file, judge, compared } = one;
   // Shrinking must not slide from one difference into another.
-  const aspect: Aspect | "trouble" = found.differences[0]?.aspect ?? "state";
-  const differs = ({ differences }: Compared) => differences.some((one) => one.aspect === aspect);
-  const small = await shrinkDag(file, async (smaller) =>
-    differs(await compare(smaller, version, judge, plan.resolver)),
-  );
-  const { told, differences } = await compare(small, version, judge, plan.resolver);
+  const aspect = compared.differences[0]?.aspect ?? "trouble";
+  const small = await shrinkDag(file, async (smaller) => {
+    const { differences } = await compare(smaller, version, judge, resolver);
+    return differences.some((difference) => difference.aspect === aspect);
+  });
+  const { told, differences } = await compare(small, version, judge, resolver);
   const isAnswered = "answer" in told;
   return {
     number,
@@ -159,7 +170,7 @@ async function shrunk(of: {
     eventsBefore: file.events.length,
     file: {
       ...small,
-      id: `seed-${plan.seed}-${number}`,
+      id: `seed-${seed}-${number}`,
       title: `${kind} in version ${version.id}: differs in ${aspect}; expected is what Synapse says`,
       expected: new Map(isAnswered ? [[version.id, namedState(told.answer.state, small)]] : []),
       fullConflictedSet: new Map(

@@ -51,6 +51,8 @@ class Generator {
   readonly #author: DagAuthor;
   readonly #hasWrongClocks: boolean;
   #clock = 0;
+  /** Rejected events that lengthen no history. */
+  #refused = 0;
 
   constructor(choice: Choice, version: RoomVersion) {
     this.#choice = choice;
@@ -80,7 +82,7 @@ class Generator {
   #history(second: (choice: Choice, moments: readonly NamedState[]) => NamedState): Generated {
     const branch = this.#open();
     const moments = [Object.fromEntries(branch.state)];
-    for (let drafts = 0; drafts < MAX_DRAFTS && this.#author.events.length < HISTORY; drafts++) {
+    for (let drafts = 0; drafts < MAX_DRAFTS && this.#length < HISTORY; drafts++) {
       if (this.#sendIfAllowed(branch)) moments.push(Object.fromEntries(branch.state));
     }
     const last = Object.fromEntries(branch.state);
@@ -93,8 +95,8 @@ class Generator {
     const trunk = 4 + choice.integer(8);
     const total = trunk + 6 + choice.integer(16);
     const maxBranches = 2 + choice.integer(3);
-    for (let drafts = 0; drafts < MAX_DRAFTS && this.#author.events.length < total; drafts++) {
-      const isForked = this.#author.events.length >= trunk;
+    for (let drafts = 0; drafts < MAX_DRAFTS && this.#length < total; drafts++) {
+      const isForked = this.#length >= trunk;
       if (
         isForked &&
         branches.length < maxBranches &&
@@ -110,7 +112,17 @@ class Generator {
     const sets = branches.map(({ state }) => Object.fromEntries(state));
     const stateSets = sets.length < 2 ? [...sets, ...sets] : sets;
     const { events } = this.#author;
-    return { events, stateSets: isHostile ? tampered(stateSets, events, choice) : stateSets };
+    const usable = this.#mayHoldRejected ? events : events.filter((event) => !event.isRejected);
+    return { events, stateSets: isHostile ? tampered(stateSets, usable, choice) : stateSets };
+  }
+
+  /** Version 1 does not say what a rejected event in a state is worth. */
+  get #mayHoldRejected(): boolean {
+    return this.#author.version.stateResolution !== "v1";
+  }
+
+  get #length(): number {
+    return this.#author.events.length - this.#refused;
   }
 
   #open(): Branch {
@@ -123,9 +135,16 @@ class Generator {
 
   #sendIfAllowed(branch: Branch): boolean {
     const event = this.#draft(randomDraft(this.#scene(branch)), branch);
-    if (!this.#author.isAllowed(event)) return false;
-    this.#author.extend(branch, event);
-    return true;
+    if (this.#author.isAllowed(event)) {
+      this.#author.extend(branch, event);
+      return true;
+    }
+    // Some stay, rejected and with nothing built on them, so that refusals are compared too.
+    if (this.#choice.chance(0.2)) {
+      this.#author.send({ ...event, isRejected: true });
+      this.#refused++;
+    }
+    return false;
   }
 
   /** An event that need not be allowed, or is made so that it can not be, and that servers may have judged wrongly. */
@@ -136,8 +155,9 @@ class Generator {
     const isRejected = this.#author.isAllowed(event) ? choice.chance(0.05) : choice.chance(0.7);
     if (choice.chance(0.1)) this.#author.send(this.#malformed(event));
     else if (this.#author.isMalformed(event)) this.#author.send({ ...event, isRejected: true });
-    else if (isRejected && choice.chance(0.9)) this.#author.send({ ...event, isRejected });
-    else this.#author.extend(branch, { ...event, isRejected });
+    else if (isRejected && (!this.#mayHoldRejected || choice.chance(0.9))) {
+      this.#author.send({ ...event, isRejected });
+    } else this.#author.extend(branch, { ...event, isRejected });
   }
 
   #withOtherCitations(event: DagEvent): DagEvent {

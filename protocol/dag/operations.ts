@@ -61,7 +61,16 @@ export function randomDraft(scene: Scene): Draft {
   const { choice, author } = scene;
   const { hasAliasesRule } = author.version;
   const operation = choice.weighted(hasAliasesRule ? [...OPERATIONS, ALIASES] : OPERATIONS);
-  return operation(scene, choice.chance(0.4) ? FOUNDER : choice.pick(USERS));
+  return operation(scene, randomSender(scene));
+}
+
+/** Mostly somebody who is in the room: outsiders are refused for that alone, whatever they do. */
+function randomSender({ choice, author, branch }: Scene): string {
+  if (choice.chance(0.25)) return FOUNDER;
+  const joined = USERS.filter(
+    (user) => author.contentOf(branch, `m.room.member|${user}`).membership === "join",
+  );
+  return choice.pick(joined.length > 0 && choice.chance(0.6) ? joined : USERS);
 }
 
 /** The events that every room begins with. */
