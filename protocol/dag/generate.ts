@@ -194,8 +194,14 @@ class Generator {
   #malformed(event: DagEvent): DagEvent {
     const { version, create } = this.#author;
     if (!version.isRoomIdHash && this.#choice.chance(0.3)) {
+      const second = { ...event, type: create.type, stateKey: "", auth: [] };
       const content = { room_version: version.id, creator: event.sender };
-      return { ...event, type: create.type, stateKey: "", content, auth: [], prev: [] };
+      return this.#choice.pick([
+        { ...second, content, prev: [], isRejected: false },
+        { ...second, content, isRejected: true },
+        { ...second, content: { ...content, room_version: "none" }, prev: [], isRejected: true },
+        { ...second, content: {}, prev: [], isRejected: true },
+      ]);
     }
     const { content } = event;
     const users = isObject(content.users) ? content.users : {};

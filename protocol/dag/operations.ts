@@ -44,6 +44,7 @@ const OPERATIONS: readonly (readonly [weight: number, operation: Operation])[] =
   [3, (scene, sender) => member(sender, other(scene, sender), "ban", scene)],
   [2, (scene, sender) => member(sender, other(scene, sender), "invite", scene)],
   [1, (scene, sender) => member(sender, sender, "knock", scene)],
+  [1, bringIn],
   [1, ({ author }, sender) => ({ ...joinOf(sender), prev: [author.create.id] })],
   [6, powerLevels],
   [4, joinRules],
@@ -76,7 +77,9 @@ function randomSender({ choice, author, branch }: Scene): string {
 /** The events that every room begins with. */
 export function opening(choice: Choice, version: RoomVersion): readonly Draft[] {
   const additional =
-    version.hasPrivilegedCreators && choice.chance(0.3) ? [choice.pick(USERS)] : [];
+    version.hasPrivilegedCreators && choice.chance(0.3)
+      ? [choice.chance(0.05) ? "bob" : choice.pick(USERS)]
+      : [];
   const creators: readonly string[] = [FOUNDER, ...additional];
   const users = Object.fromEntries(
     [
@@ -127,6 +130,11 @@ function join({ choice, author }: Scene, sender: string): Draft {
   if (!author.version.hasRestrictedJoins || choice.chance(0.5)) return draft;
   const authoriser = { join_authorised_via_users_server: choice.pick(USERS) };
   return { ...draft, content: { ...draft.content, ...authoriser } };
+}
+
+/** What nobody can do for another. */
+function bringIn(scene: Scene, sender: string): Draft {
+  return member(sender, other(scene, sender), scene.choice.pick(["join", "knock"]), scene);
 }
 
 function rename({ choice }: Scene, sender: string): Draft {
