@@ -235,7 +235,7 @@ function withOneLevel(content: JsonObject, { choice, author }: Scene): JsonObjec
   const [map, key] = choice.weighted([
     [6, ["users", choice.pick(USERS)] as const],
     [2, ["events", choice.pick(TYPES)] as const],
-    [1, ["notifications", "room"] as const],
+    [2, ["notifications", "room"] as const],
     [3, [undefined, choice.pick(NAMED)] as const],
   ]);
   const inner = map === undefined ? content : content[map];
