@@ -1,0 +1,89 @@
+/** The judge finds nothing in our resolver, and finds each spoilt copy of it. Without Python it can not be asked. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { synapsePython } from "#drivers/synapse/index";
+import { HarnessError } from "#harness/errors";
+import { roomVersion } from "#protocol/rooms/room-version";
+import { answerOf, type Resolver } from "./answer.ts";
+import { MUTANTS } from "./mutants.ts";
+import { runDifferential } from "./run.ts";
+import { SynapseJudge } from "./synapse-judge.ts";
+
+const SEED = "spec";
+const ALL = versionsFrom(1);
+const FROM_2 = versionsFrom(2);
+/** Enough for the mutant that shows least, which takes a change of a level that few rooms have. */
+const MUTANT_DAGS = 4_000;
+/** Of about 20. */
+const MAX_MINIMAL_EVENTS = 8;
+
+let judge: SynapseJudge | undefined;
+let absence = "";
+
+beforeAll(async () => {
+  const { signal } = new AbortController();
+  try {
+    judge = new SynapseJudge(await synapsePython(undefined, { signal, progress: () => undefined }));
+  } catch (error) {
+    if (!(error instanceof HarnessError)) throw error;
+    absence = `no Synapse to compare with: ${error.what}`;
+  }
+}, 300_000);
+
+afterAll(() => judge?.[Symbol.dispose]());
+
+test("our resolver and Synapse's agree on every version", async ({ skip }) => {
+  if (judge === undefined) return skip(absence);
+  const { tally, findings } = await judged(judge, answerOf, 480, ALL);
+  expect(findings).toEqual([]);
+  expect(tally.dags).toBe(480);
+  expect(tally.conflicted).toBeGreaterThan(350);
+  expect(tally.doublyComputed).toBeGreaterThan(350);
+  expect(tally.refused).toBeGreaterThan(1_000);
+});
+
+test.for(Object.entries(MUTANTS))(
+  "the judge finds and shrinks %s",
+  async ([, mutant], { skip }) => {
+    if (judge === undefined) return skip(absence);
+    const { findings } = await judged(judge, mutant, MUTANT_DAGS, FROM_2);
+    const [finding] = findings;
+    expect(finding?.differences.length).toBeGreaterThan(0);
+    expect(finding?.file.events.length).toBeLessThanOrEqual(MAX_MINIMAL_EVENTS);
+    expect(finding?.file.events.length).toBeLessThan(finding?.eventsBefore ?? 0);
+  },
+);
+
+test("a resolver that fails is a difference", async ({ skip }) => {
+  if (judge === undefined) return skip(absence);
+  const failing = () => {
+    throw new Error("it has no answer");
+  };
+  const { findings } = await judged(judge, failing, 1, ALL);
+  expect(findings[0]?.differences).toEqual([
+    { aspect: "trouble", ours: "it has no answer", theirs: "an answer" },
+  ]);
+});
+
+function versionsFrom(first: number) {
+  return Array.from({ length: 13 - first }, (_, at) => roomVersion(String(first + at))).filter(
+    (version) => version !== undefined,
+  );
+}
+
+function judged(
+  judge: SynapseJudge,
+  resolver: Resolver,
+  count: number,
+  versions: typeof ALL,
+): ReturnType<typeof runDifferential> {
+  const judges = [judge];
+  return runDifferential({
+    seed: SEED,
+    from: 0,
+    count,
+    versions,
+    judges,
+    resolver,
+    maxFindings: 1,
+  });
+}
