@@ -249,5 +249,5 @@ function levelIn(version: RoomVersion, choice: Choice): JsonValue {
   const value = choice.pick(LEVELS);
   if (version.hasIntegerLevels || choice.chance(0.8)) return value;
   if (!version.isCanonicalJsonStrict && choice.chance(0.2)) return value + 0.5;
-  return choice.pick([`${value}`, ` ${value} `, value < 0 ? `${value}` : `+${value}`]);
+  return choice.pick([`${value}`, ` ${value} `, value < 0 ? `-0${-value}` : `+0${value}`]);
 }
