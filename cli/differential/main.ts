@@ -16,7 +16,7 @@ import { SynapseJudge } from "./synapse-judge.ts";
 interface Options {
   readonly count: number;
   readonly from: number;
-  readonly seed: string;
+  readonly seed?: string;
   readonly versions: string;
   readonly synapse?: string;
   readonly mutant?: string;
@@ -42,7 +42,7 @@ Examples:
   npm run differential -- --mutant no-subgraph      (the judge at work: it must find differences)`;
 
 async function differential(options: Options): Promise<void> {
-  const { count, from, seed, out, json } = options;
+  const { count, from, seed = drawnSeed(), out, json } = options;
   const versions = versionsOf(options.versions);
   const resolver = resolverOf(options.mutant);
   const stop = new AbortController();
