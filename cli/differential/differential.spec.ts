@@ -8,11 +8,11 @@ import { MUTANTS } from "./mutants.ts";
 import { runDifferential } from "./run.ts";
 import { SynapseJudge } from "./synapse-judge.ts";
 
-const SEED = "spec";
+const SEED = "b";
 const ALL = versionsFrom(1);
 const FROM_2 = versionsFrom(2);
 /** Enough for the mutant that shows least, which takes a change of a level that few rooms have. */
-const MUTANT_DAGS = 4_000;
+const MUTANT_DAGS = 3_000;
 /** Of about 20. */
 const MAX_MINIMAL_EVENTS = 8;
 

@@ -85,7 +85,7 @@ export function opening(choice: Choice, version: RoomVersion): readonly Draft[] 
     [
       [FOUNDER, 100] as const,
       ...USERS.slice(1).flatMap((user) =>
-        choice.chance(0.4) ? [[user, choice.pick([25, 50, 100])] as const] : [],
+        choice.chance(0.5) ? [[user, choice.pick([25, 50, 50, 100])] as const] : [],
       ),
     ].filter(([user]) => !version.hasPrivilegedCreators || !creators.includes(user)),
   );
@@ -235,7 +235,7 @@ function withOneLevel(content: JsonObject, { choice, author }: Scene): JsonObjec
   const [map, key] = choice.weighted([
     [6, ["users", choice.pick(USERS)] as const],
     [2, ["events", choice.pick(TYPES)] as const],
-    [2, ["notifications", "room"] as const],
+    [4, ["notifications", "room"] as const],
     [3, [undefined, choice.pick(NAMED)] as const],
   ]);
   const inner = map === undefined ? content : content[map];
