@@ -2,6 +2,8 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import type { Answer } from "./answer.ts";
 
 export interface RawRequest {
@@ -55,21 +57,25 @@ async function write(response: ServerResponse, answer: Answer): Promise<void> {
   const { status, json, raw, headers, cutAfter } = answer;
   const body = raw ?? JSON.stringify(json ?? {});
   const isWhole = typeof body === "string" || body instanceof Uint8Array;
-  const pieces = isWhole ? [Buffer.from(body)] : body;
   response.writeHead(status, {
     "content-type": "application/json",
     ...(isWhole ? { "content-length": Buffer.byteLength(body) } : {}),
     ...headers,
   });
-  let left = cutAfter ?? Number.POSITIVE_INFINITY;
-  for (const piece of pieces) {
-    const part = piece.length <= left ? piece : piece.subarray(0, left);
-    left -= part.length;
-    if (!response.write(part))
-      await Promise.race([once(response, "drain"), once(response, "close")]);
-    if (response.destroyed) return;
-    if (left === 0) break;
+  const pieces = isWhole ? [Buffer.from(body)] : body;
+  if (cutAfter === undefined) {
+    await pipeline(Readable.from(pieces), response);
+  } else {
+    await pipeline(Readable.from(cut(pieces, cutAfter)), response, { end: false });
+    response.socket?.destroySoon();
   }
-  if (cutAfter === undefined) response.end();
-  else response.destroy();
+}
+
+function* cut(pieces: Iterable<Uint8Array>, bytes: number): Generator<Uint8Array> {
+  let left = bytes;
+  for (const piece of pieces) {
+    if (left <= 0) return;
+    yield piece.subarray(0, left);
+    left -= piece.length;
+  }
 }

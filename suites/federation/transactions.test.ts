@@ -52,38 +52,6 @@ const SHOWS_TWO = {
 };
 
 check(
-  "FED.txn.idempotent",
-  "the server takes a transaction once that comes three times",
-  { mutant: SHOWS_TWO },
-  async (world) => {
-    const { alice, peer, mallory, room } = await meet(world);
-    const client = peer.client(alice.server.serverName);
-    const { pdu } = room.add(room.build(message(mallory, "once")));
-    const target = path`/_matrix/federation/v1/send/${world.name("txn")}`;
-    const body = {
-      origin: peer.serverName,
-      origin_server_ts: Date.now(),
-      pdus: [pdu.json],
-      edus: [toDevice(mallory, alice.userId, alice.deviceId, "once")],
-    };
-
-    const responses = await Promise.all([client.put(target, body), client.put(target, body)]);
-    responses.push(await client.put(target, body));
-    await client.send([], [toDevice(mallory, alice.userId, alice.deviceId, "last")]);
-    await peer.fence(room, alice);
-
-    for (const response of responses) expectStatus(response, 200);
-    expectEqual(await toDeviceUntil(alice, "last"), ["once", "last"], "the to-device messages");
-    const page = await alice.get(path`/_matrix/client/v3/rooms/${room.roomId}/messages`, {
-      dir: "b",
-      limit: 50,
-    });
-    const seen = eventsAt(page.json, "chunk").filter(({ event_id }) => event_id === pdu.id);
-    expectEqual(seen.length, 1, "how often the message is in the timeline");
-  },
-);
-
-check(
   "FED.txn.partial-failure",
   "the server takes a good PDU out of a transaction with bad ones",
   {
