@@ -7,7 +7,7 @@ import { parseServerSpec } from "#harness/config/driver-spec";
 import { NO_CONTAINER_SETTINGS } from "#harness/deployment/contract";
 import { CheckFailure } from "#harness/errors";
 import { path } from "#harness/http/client";
-import { refused, times } from "#harness/peer/lies";
+import { html, huge, late, refused, times, truncated, withheld } from "#harness/peer/lies";
 import type { Draft } from "#harness/peer/room";
 import { createRandom } from "#harness/random";
 import { newRunId } from "#harness/results/ids";
@@ -186,6 +186,41 @@ test("fills gaps, also after having refused to", async () => {
   expect(refusal.calls).toBeGreaterThan(1);
   ok(response);
   here.verify();
+});
+
+const SEND_JOIN = "PUT /_matrix/federation/v2/send_join/{roomId}/{eventId}";
+
+test("hosts a room late, and without a part of its state", async () => {
+  await using here = world();
+  const [alice, peer] = await Promise.all([here.user("alice"), here.peer()]);
+  const topic = { type: "m.room.topic", stateKey: "", content: { topic: "withheld" } };
+  const room = peer.createRoom({ creator: peer.user("bob"), events: [topic] });
+  peer.serve(room);
+  peer.on(SEND_JOIN, withheld(room, room.stateEvent("m.room.topic")?.id ?? ""));
+  peer.on(SEND_JOIN, late(200));
+
+  const query = { via: peer.serverName, server_name: peer.serverName };
+  ok(await alice.post(path`/_matrix/client/v3/join/${room.roomId}`, {}, query));
+
+  expect(await alice.state(room.roomId, "m.room.topic")).toBeUndefined();
+});
+
+test.for([
+  ["no JSON", html()],
+  ["half an answer", truncated()],
+  ["200 MB", huge(200_000_000)],
+] as const)("a join that gets %s fails", async ([, lie]) => {
+  await using here = world();
+  const [alice, peer] = await Promise.all([here.user("alice"), here.peer()]);
+  const room = peer.createRoom({ creator: peer.user("bob") });
+  peer.serve(room);
+  const told = peer.on(SEND_JOIN, lie);
+
+  const query = { via: peer.serverName, server_name: peer.serverName };
+  const response = await alice.post(path`/_matrix/client/v3/join/${room.roomId}`, {}, query);
+
+  expect(response.status).toBeGreaterThanOrEqual(400);
+  expect(told.calls).toBeGreaterThan(0);
 });
 
 test("what nothing serves is told at the end", async () => {

@@ -1,4 +1,3 @@
-import { path } from "#harness/http/client";
 import { eventsAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectStatus } from "#harness/world/expect";
