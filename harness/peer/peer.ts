@@ -154,7 +154,7 @@ export class Peer extends PeerServer {
    * watcher's server before has been processed then, so that its absence means something.
    *
    * It is sent again from time to time: a server that got errors asks a peer nothing for a while, and drops what it can
-   * not complete.
+   * not complete. The watcher syncs on, which ends the to-device messages of its device: read those before.
    */
   async fence(room: PeerRoom, watcher: Session, options: FenceOptions = {}): Promise<Pdu> {
     const [someone = ""] = room.joinedUsers(this.serverName);

@@ -1,54 +1,71 @@
+import { path } from "#harness/http/client";
 import { eventsAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
-import { expectEqual, expectStatus } from "#harness/world/expect";
-import type { Session } from "#harness/world/session";
+import { expectEqual, expectStatus, expectThat } from "#harness/world/expect";
 import { EVENT, expectUnknown, meet, message, SEND } from "./meeting.ts";
+import { SHOWS_TWO, toDevice, toDeviceUntil } from "./to-device.ts";
 
-const SYNC = "/_matrix/client/v3/sync";
+/** What a transaction above the limits is answered: the text names no status. */
+const REFUSED = [400, 403, 413];
 
-/** Texts of the to-device messages that a device has, from its first to this one. */
-async function toDeviceUntil(alice: Session, last: string): Promise<readonly unknown[]> {
-  const { bodies } = await alice.syncUntil(undefined, `the to-device message ${last}`, (body) =>
-    eventsAt(body, "to_device", "events").find(({ content }) => content.text === last),
-  );
-  return bodies.flatMap((body) =>
-    eventsAt(body, "to_device", "events").map(({ content }) => content.text),
-  );
-}
-
-function toDevice(sender: string, recipient: string, device: string, text: string) {
-  return {
-    edu_type: "m.direct_to_device",
-    content: {
-      sender,
-      type: "org.matrix-crucible.note",
-      message_id: `id-${text}`,
-      messages: { [recipient]: { [device]: { text } } },
-    },
-  };
-}
-
-const SHOWS_TWO = {
-  name: "delivers something else as well",
+const TAKES_ANY_SIZE = {
+  name: "takes a transaction of any size",
   rules: [
     {
-      match: { path: SYNC },
+      match: { from: "peer-*", path: SEND, status: REFUSED },
       phase: "processed" as const,
-      action: {
-        kind: "rewrite" as const,
-        set: {
-          "/to_device": {
-            events: ["once", "once", "last"].map((text) => ({
-              type: "org.matrix-crucible.note",
-              sender: "@mallory:other",
-              content: { text },
-            })),
-          },
-        },
-      },
+      action: { kind: "rewrite" as const, status: 200, body: { pdus: {} } },
     },
   ],
 };
+
+check(
+  "FED.txn.idempotent",
+  "the server takes a transaction once that comes three times",
+  {
+    mutant: [
+      SHOWS_TWO,
+      {
+        name: "refuses the repetition",
+        rules: [
+          {
+            match: { from: "peer-*", path: SEND, contains: "once" },
+            phase: "processed",
+            action: { kind: "rewrite", status: 400 },
+          },
+        ],
+      },
+    ],
+  },
+  async (world) => {
+    const { alice, peer, mallory, room } = await meet(world);
+    const client = peer.client(alice.server.serverName);
+    const { pdu } = room.add(room.build(message(mallory, "once")));
+    const target = path`/_matrix/federation/v1/send/${world.name("txn")}`;
+    const body = {
+      origin: peer.serverName,
+      origin_server_ts: Date.now(),
+      pdus: [pdu.json],
+      edus: [toDevice(mallory, alice.userId, alice.deviceId, "once")],
+    };
+
+    const responses = await Promise.all([client.put(target, body), client.put(target, body)]);
+    responses.push(await client.put(target, body));
+    await client.send([], [toDevice(mallory, alice.userId, alice.deviceId, "last")]);
+    // Before the fence, whose syncs would take the messages away.
+    const texts = await toDeviceUntil(alice, "last");
+    await peer.fence(room, alice);
+
+    for (const response of responses) expectStatus(response, 200);
+    expectEqual(texts, ["once", "last"], "the to-device messages");
+    const page = await alice.get(path`/_matrix/client/v3/rooms/${room.roomId}/messages`, {
+      dir: "b",
+      limit: 50,
+    });
+    const seen = eventsAt(page.json, "chunk").filter(({ event_id }) => event_id === pdu.id);
+    expectEqual(seen.length, 1, "how often the message is in the timeline");
+  },
+);
 
 check(
   "FED.txn.partial-failure",
@@ -127,41 +144,53 @@ check(
 );
 
 check(
-  "FED.txn.to-device-once",
-  "the server delivers a to-device message once for each message id and device",
-  { mutant: SHOWS_TWO },
+  "FED.txn.limits",
+  "the server refuses a transaction of 51 PDUs, and takes one of 50 of them",
+  { mutant: TAKES_ANY_SIZE },
   async (world) => {
-    const { alice, peer, mallory } = await meet(world);
-    const second = await world.login(alice);
+    const { alice, peer, mallory, room } = await meet(world);
     const client = peer.client(alice.server.serverName);
-    const once = toDevice(mallory, alice.userId, "*", "once");
+    const { extremities } = room;
+    const chain = Array.from({ length: 51 }, (_, index) => {
+      const { pdu } = room.add(room.build(message(mallory, `${index}`)));
+      return pdu;
+    });
+    room.extremities = extremities;
 
-    await client.send([], [once, once]);
-    await client.send([], [once]);
-    await client.send([], [toDevice(mallory, alice.userId, "*", "last")]);
+    const refused = await client.send(chain);
+    await peer.fence(room, alice);
+    const [first, fiftieth] = [chain[0], chain[49]];
 
-    for (const device of [alice, second]) {
-      const texts = await toDeviceUntil(device, "last");
-      expectEqual(texts, ["once", "last"], `the messages to ${device.deviceId}`);
-    }
+    expectStatus(refused, REFUSED);
+    await expectUnknown(alice, room, first?.id ?? "");
+    expectStatus(await client.send(chain.slice(0, 50)), 200);
+    await world.eventually(() => alice.event(room.roomId, fiftieth?.id ?? ""), {
+      deadlineMs: 30_000,
+    });
   },
 );
 
 check(
-  "FED.txn.to-device-origin",
-  "the server drops to-device messages of users of other servers",
-  { mutant: SHOWS_TWO },
+  "FED.txn.limits",
+  "the server refuses a transaction of 101 EDUs, and takes one of 100",
+  { mutant: TAKES_ANY_SIZE },
   async (world) => {
     const { alice, peer, mallory } = await meet(world);
     const client = peer.client(alice.server.serverName);
-    const forged = [alice.userId, "@charlie:other.example"].map((sender, index) =>
-      toDevice(sender, alice.userId, alice.deviceId, `forged ${index}`),
+    const edus = Array.from({ length: 101 }, (_, index) =>
+      toDevice(mallory, alice.userId, alice.deviceId, `${index}`),
     );
 
-    const response = await client.send([], forged);
-    await client.send([], [toDevice(mallory, alice.userId, alice.deviceId, "last")]);
+    const refused = await client.send([], edus);
+    await client.send([], [toDevice(mallory, alice.userId, alice.deviceId, "after it")]);
+    const texts = await toDeviceUntil(alice, "after it");
+    const taken = await client.send([], edus.slice(0, 100));
 
-    expectStatus(response, 200);
-    expectEqual(await toDeviceUntil(alice, "last"), ["last"], "the to-device messages");
+    expectStatus(refused, REFUSED);
+    expectEqual(texts, ["after it"], "the to-device messages");
+    expectStatus(taken, 200);
+    await client.send([], [toDevice(mallory, alice.userId, alice.deviceId, "last")]);
+    const all = await toDeviceUntil(alice, "last");
+    expectThat(all.includes("0") && all.includes("99"), "the hundred messages", all);
   },
 );

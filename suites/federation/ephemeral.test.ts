@@ -1,0 +1,137 @@
+import { at, eventsAt, isObject } from "#harness/match/json";
+import { check } from "#harness/world/check";
+import { expectEqual, ok } from "#harness/world/expect";
+import { type Meeting, meet } from "./meeting.ts";
+
+const SYNC = "/_matrix/client/v3/sync";
+
+/** Sends that a user types in a transaction of its own, which the server has to answer with 200. */
+async function type({ alice, peer, room }: Meeting, userId: string): Promise<void> {
+  const content = { room_id: room.roomId, user_id: userId, typing: true };
+  ok(await peer.client(alice.server.serverName).send([], [{ edu_type: "m.typing", content }]));
+}
+
+/** Users who were shown as typing until this one was. */
+async function typingUntil({ alice, room }: Meeting, userId: string): Promise<readonly unknown[]> {
+  const shown = (body: unknown) =>
+    eventsAt(body, "rooms", "join", room.roomId, "ephemeral", "events").flatMap(
+      ({ type, content }) => (type === "m.typing" ? (content.user_ids as unknown[]) : []),
+    );
+  const { bodies } = await alice.syncUntil(undefined, `${userId} typing`, (body) =>
+    shown(body).find((shownId) => shownId === userId),
+  );
+  return [...new Set(bodies.flatMap(shown))];
+}
+
+const TYPES_TOO = {
+  name: "shows somebody else as typing",
+  rules: [
+    {
+      match: { path: SYNC },
+      phase: "processed" as const,
+      action: {
+        kind: "rewrite" as const,
+        set: { "/rooms/join/*/ephemeral/events/*/content/user_ids/-": "@forged:other.example" },
+      },
+    },
+  ],
+};
+
+check(
+  "FED.txn.typing-acl",
+  "the server does not take typing of users of other servers",
+  { mutant: TYPES_TOO },
+  async (world) => {
+    const meeting = await meet(world);
+    const { alice, mallory } = meeting;
+
+    await type(meeting, alice.userId);
+    await type(meeting, "@charlie:other.example");
+    await type(meeting, mallory);
+
+    expectEqual(await typingUntil(meeting, mallory), [mallory], "who types");
+  },
+);
+
+check(
+  "FED.txn.typing-acl",
+  "the server does not take typing of users who are not in the room",
+  { mutant: TYPES_TOO },
+  async (world) => {
+    const meeting = await meet(world);
+    const { peer, mallory } = meeting;
+
+    await type(meeting, peer.user("absent"));
+    await type(meeting, mallory);
+
+    expectEqual(await typingUntil(meeting, mallory), [mallory], "who types");
+  },
+);
+
+/** Sends that a user has read an event in a transaction of its own, which the server has to answer with 200. */
+async function read({ alice, peer, room }: Meeting, userId: string, eventId: string) {
+  const receipt = { data: { ts: Date.now() }, event_ids: [eventId] };
+  const content = { [room.roomId]: { "m.read": { [userId]: receipt } } };
+  ok(await peer.client(alice.server.serverName).send([], [{ edu_type: "m.receipt", content }]));
+}
+
+/** Users of whom a receipt for the event was shown until one of this user was, each as often as it was. */
+async function readersUntil(
+  { alice, room }: Meeting,
+  userId: string,
+  eventId: string,
+): Promise<readonly string[]> {
+  const shown = (body: unknown) =>
+    eventsAt(body, "rooms", "join", room.roomId, "ephemeral", "events").flatMap(({ content }) => {
+      const readers = at(content, eventId, "m.read");
+      return isObject(readers) ? Object.keys(readers) : [];
+    });
+  const { bodies } = await alice.syncUntil(undefined, `a receipt of ${userId}`, (body) =>
+    shown(body).find((shownId) => shownId === userId),
+  );
+  return bodies.flatMap(shown);
+}
+
+const LOSES_RECEIPTS = {
+  name: "shows no receipts",
+  rules: [
+    {
+      match: { path: SYNC },
+      phase: "processed" as const,
+      action: { kind: "rewrite" as const, remove: ["/rooms/join/*/ephemeral/events"] },
+    },
+  ],
+};
+
+check(
+  "FED.txn.receipt",
+  "the server takes receipts of members, and none of users of other servers",
+  { mutant: LOSES_RECEIPTS },
+  async (world) => {
+    const meeting = await meet(world);
+    const { alice, room, mallory } = meeting;
+    const id = await alice.send(room.roomId, "to be read");
+
+    await read(meeting, alice.userId, id);
+    await read(meeting, "@charlie:other.example", id);
+    await read(meeting, mallory, id);
+
+    expectEqual(await readersUntil(meeting, mallory, id), [mallory], "who has read the message");
+  },
+);
+
+check(
+  "FED.txn.receipt",
+  "the server takes no receipts of users who are not in the room",
+  { mutant: LOSES_RECEIPTS },
+  async (world) => {
+    const meeting = await meet(world);
+    const { alice, peer, room, mallory } = meeting;
+    const id = await alice.send(room.roomId, "to be read");
+
+    await read(meeting, peer.user("absent"), id);
+    await read(meeting, mallory, id);
+
+    expectEqual(await readersUntil(meeting, mallory, id), [mallory], "who has read the message");
+  },
+);
