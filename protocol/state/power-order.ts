@@ -84,7 +84,7 @@ function senderLevel(graph: EventGraph, node: GraphNode): number {
 }
 
 function findSenderLevel(graph: EventGraph, node: GraphNode): number {
-  if (node.index === graph.create) return userLevel(node.event.sender, node, undefined);
+  if (node.key === graph.createKey) return userLevel(node.event.sender, node, undefined);
   const cited = node.auth.find((index) => graph.node(index).key === graph.createKey);
   const create = cited ?? graph.create;
   if (create === NONE) return 0;
