@@ -1,0 +1,67 @@
+/** What checks of the handshakes share: rooms with conditions, events that do not fit, and mutants of what is answered. */
+
+import type { JsonValue } from "#harness/gateway/rule";
+import { type HttpResponse, path } from "#harness/http/client";
+import { eventsAt } from "#harness/match/json";
+import type { Signer } from "#harness/peer/keys";
+import type { Peer } from "#harness/peer/peer";
+import type { Mutant } from "#harness/world/check";
+import { expectStatus, expectThat } from "#harness/world/expect";
+import type { Session } from "#harness/world/session";
+
+export const MAKE_JOIN = "/_matrix/federation/v1/make_join/**";
+export const SEND_JOIN = "/_matrix/federation/v2/send_join/**";
+
+/** A server that refuses a peer nothing: it answers 200 instead. */
+export function refusesNothing(name: string, path: string, body: JsonValue = {}): Mutant {
+  return {
+    name,
+    rules: [
+      {
+        match: { from: "peer-*", path, status: [400, 403, 404] },
+        phase: "processed",
+        action: { kind: "rewrite", status: 200, body },
+      },
+    ],
+  };
+}
+
+/** A server that refuses with another status and code than it should. */
+export function refusesAs(
+  name: string,
+  path: string,
+  from: number,
+  status: number,
+  errcode: string,
+): Mutant {
+  return {
+    name,
+    rules: [
+      {
+        match: { from: "peer-*", path, status: from },
+        phase: "processed",
+        action: { kind: "rewrite", status, body: { errcode, error: "" } },
+      },
+    ],
+  };
+}
+
+/** Any refusal will do: the text has a code for it as a SHOULD only. */
+export function expectRefused(response: HttpResponse, what: string): void {
+  const isRefusal = response.status >= 400 && response.status < 500;
+  expectThat(isRefusal, `a refusal of ${what}`, `status ${response.status}`, response);
+}
+
+/** Ids of the events of the room's state, sorted. */
+export async function stateOf(alice: Session, roomId: string): Promise<readonly string[]> {
+  const response = await alice.get(path`/_matrix/client/v3/rooms/${roomId}/state`);
+  expectStatus(response, 200);
+  return eventsAt({ state: response.json }, "state")
+    .map(({ event_id }) => event_id)
+    .sort();
+}
+
+/** Who signs with the id of the peer's key and another secret. */
+export function impostor({ serverName, keys }: Peer): Signer {
+  return { serverName, key: { id: keys.key.id, secret: keys.another().secret } };
+}
