@@ -1,10 +1,10 @@
 /** Rooms that a peer founds. */
 
 import { HarnessError } from "#harness/errors";
-import type { JsonObject } from "#protocol/events/event";
+import type { JsonObject, RoomEvent } from "#protocol/events/event";
 import { ROOM_VERSIONS, type RoomVersion } from "#protocol/rooms/room-version";
 import type { Signer } from "./keys.ts";
-import { assemble } from "./pdu.ts";
+import { assemble, type EventLies } from "./pdu.ts";
 import { type Draft, PeerRoom } from "./room.ts";
 
 export interface Founding {
@@ -18,6 +18,10 @@ export interface Founding {
   readonly creation?: JsonObject;
   /** Replaces keys of the power levels; null: the room has none. */
   readonly powerLevels?: JsonObject | null;
+  /** What is wrong of the create event. The peer takes it for a right one, and goes by the version that it was to have. */
+  readonly createLies?: EventLies;
+  /** Where the room id is not the hash of the create event. */
+  readonly roomId?: string;
   /** Further events, in order; the founder sends those without a sender. */
   readonly events?: readonly (Omit<Draft, "sender"> & { readonly sender?: string })[];
 }
@@ -28,27 +32,28 @@ export function foundRoom(
   nextName: (prefix: string) => string,
 ): PeerRoom {
   const { creator, joinRule = "public", creation = {}, powerLevels = {}, events = [] } = founding;
+  const { createLies = {} } = founding;
   const version = versionOf(founding.version ?? "11");
-  const givenRoomId = `!${nextName("room")}:${signer.serverName}`;
-  const create = assemble(
-    {
-      type: "m.room.create",
-      sender: creator,
-      stateKey: "",
-      content: {
-        room_version: version.id,
-        ...(version.hasImplicitCreator ? {} : { creator }),
-        // Two rooms of version 12 that are founded in the same millisecond would be the same room.
-        "org.matrix-crucible.room": givenRoomId,
-        ...creation,
-      },
-      roomId: version.isRoomIdHash ? undefined : givenRoomId,
-      prevEvents: [],
-      authEvents: [],
-      depth: 1,
-      originServerTs: Date.now(),
+  const givenRoomId = founding.roomId ?? `!${nextName("room")}:${signer.serverName}`;
+  const parts = {
+    type: "m.room.create",
+    sender: creator,
+    stateKey: "",
+    content: {
+      room_version: version.id,
+      ...(version.hasImplicitCreator ? {} : { creator }),
+      // Two rooms of version 12 that are founded in the same millisecond would be the same room.
+      "org.matrix-crucible.room": givenRoomId,
+      ...creation,
     },
-    {},
+    prevEvents: [],
+    authEvents: [],
+    depth: 1,
+    originServerTs: Date.now(),
+  };
+  const { id, json } = assemble(
+    { ...parts, roomId: version.isRoomIdHash ? undefined : givenRoomId },
+    createLies,
     {
       version,
       signers: [signer],
@@ -56,9 +61,11 @@ export function foundRoom(
       hashOf: () => "",
     },
   );
-  const roomId = version.isRoomIdHash ? `!${create.id.slice(1)}` : givenRoomId;
+  const roomId = version.isRoomIdHash ? `!${id.slice(1)}` : givenRoomId;
+  const create: RoomEvent = { ...parts, id, roomId };
   const room = new PeerRoom({ version, roomId, signer, nextName });
-  room.add(create);
+  const isLie = founding.createLies !== undefined || founding.roomId !== undefined;
+  room.add(json, { as: create, ...(isLie ? { isRejected: false } : {}) });
   const send = (draft: Draft) => room.add(room.build(draft));
   const state = (type: string, stateKey: string, content: JsonObject) =>
     send({ type, stateKey, sender: creator, content });

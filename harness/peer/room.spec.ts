@@ -3,7 +3,7 @@ import type { JsonObject } from "#protocol/events/event";
 import { hasValidHash, referenceHash } from "#protocol/events/hashes";
 import { publicKeyOf, verifyEvent } from "#protocol/events/signatures";
 import { ROOM_VERSIONS } from "#protocol/rooms/room-version";
-import { foundRoom } from "./found.ts";
+import { type Founding, foundRoom } from "./found.ts";
 import { PeerKeys } from "./keys.ts";
 import type { Draft, PeerRoom } from "./room.ts";
 
@@ -14,7 +14,7 @@ const VERSIONS = [...ROOM_VERSIONS.keys()];
 
 let count = 0;
 
-function found(version: string, more: { powerLevels?: JsonObject | null } = {}): PeerRoom {
+function found(version: string, more: Partial<Founding> = {}): PeerRoom {
   return foundRoom({ version, creator: BOB, ...more }, KEYS, (prefix) => `${prefix}-${++count}`);
 }
 
@@ -49,6 +49,19 @@ test.for(VERSIONS)("founds a room of version %s in which every event is right", 
   expect(entry.event.depth).toBe(5);
   const cited = entry.event.authEvents.map((id) => room.find(id)?.event.type);
   expect(cited.includes("m.room.create")).toBe(!room.version.isRoomIdHash);
+});
+
+test("a room is founded on a create event that is wrong, as if it were right", () => {
+  const withRoomId = (event: JsonObject) => ({ ...event, room_id: "!other:peer-1:8448" });
+  const room = found("12", { createLies: { beforeHash: withRoomId } });
+  const create = room.stateEvent("m.room.create");
+
+  expect(room.roomId).toBe(`!${create?.id.slice(1)}`);
+  expect(room.pdu(create?.id ?? "").json.room_id).toBe("!other:peer-1:8448");
+  expect([...room.entries].map(({ rejection }) => rejection)).toEqual(Array(4).fill(undefined));
+
+  const foreign = found("11", { roomId: "!room:other" });
+  expect(foreign.stateEvent("m.room.join_rules")?.roomId).toBe("!room:other");
 });
 
 test("in versions 1 and 2 events are cited with their hashes", () => {

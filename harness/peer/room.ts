@@ -41,6 +41,8 @@ export interface AddOptions {
   readonly isRejected?: boolean;
   /** State before the event, by event ids, instead of what follows from its previous events. */
   readonly stateBefore?: Iterable<string>;
+  /** What the peer takes it for, instead of what it says. */
+  readonly as?: RoomEvent;
 }
 
 export interface RoomSetup {
@@ -97,11 +99,11 @@ export class PeerRoom {
   /**
    * Takes an event in: as a new forward extremity unless it is rejected. Known events stay as they are.
    *
-   * @throws EventFormatError, CanonicalJsonError for what is no event of the room's version
+   * @throws EventFormatError, CanonicalJsonError for what is no event of the room's version, unless it is taken `as` one
    */
   add(pdu: Pdu | JsonObject, options: AddOptions = {}): RoomEntry {
     const json = jsonOf(pdu);
-    const event = parseEvent(json, this.version);
+    const event = options.as ?? parseEvent(json, this.version);
     const known = this.#entries.get(event.id);
     if (known?.before !== undefined) return known;
     const before =
