@@ -1,5 +1,5 @@
 /** What checks of the authorization rules share: state that is right, events that break a rule, and what is kept of them. */
-import { path } from "#harness/http/client";
+import { type HttpResponse, path } from "#harness/http/client";
 import { at, isObject, type JsonObject } from "#harness/match/json";
 import type { Pdu } from "#harness/peer/pdu";
 import type { Draft } from "#harness/peer/room";
@@ -100,4 +100,42 @@ export async function ban({ alice, peer, room }: Meeting, userId: string): Promi
     "the ban",
     ({ json }) => json.state_key === userId && at(json, "content", "membership") === "ban",
   );
+}
+
+/** A room in which the user of the peer may set the join rules. @param levels further keys of the power levels */
+export function meetAsDoorkeeper(
+  world: World,
+  version: string,
+  levels: JsonObject = {},
+): Promise<Meeting> {
+  const override = { events: { "m.room.join_rules": 0 }, invite: 0, ...levels };
+  return meet(world, { version, creation: { power_level_content_override: override } });
+}
+
+/** Sets the join rule past the client-server API, which may have an opinion of its own about it. */
+export async function ruleJoins(
+  { alice, peer, room, mallory }: Meeting,
+  joinRule: string,
+  allowed: readonly string[] = [],
+): Promise<void> {
+  const allow = allowed.map((roomId) => ({ type: "m.room_membership", room_id: roomId }));
+  const content = { join_rule: joinRule, ...(allowed.length === 0 ? {} : { allow }) };
+  await peer.send(room, { type: "m.room.join_rules", stateKey: "", sender: mallory, content });
+  await peer.fence(room, alice);
+}
+
+/** A join by send_join that was not asked for first. */
+export function forceJoin(
+  { alice, peer, room }: Meeting,
+  userId: string,
+  draft: Partial<Draft> = {},
+): Promise<HttpResponse> {
+  const pdu = room.build({ ...member(userId, userId, "join"), ...draft });
+  return peer.client(alice.server.serverName).sendJoin(room.roomId, pdu);
+}
+
+/** A server that says yes to a request of a client or of a peer. */
+export function agrees(name: string, pattern: string): Mutant {
+  const rewrite = { kind: "rewrite", status: 200, body: { room_id: "!agreed" } } as const;
+  return { name, rules: [{ match: { path: pattern }, phase: "processed", action: rewrite }] };
 }
