@@ -1,9 +1,10 @@
 /** What checks with a peer share: a room with a user of the server under test and one of the peer, and what is seen of it. */
 import { path } from "#harness/http/client";
 import type { JsonObject } from "#harness/match/json";
+import type { Founding } from "#harness/peer/found";
 import type { Peer } from "#harness/peer/peer";
 import type { Draft, PeerRoom } from "#harness/peer/room";
-import { expectMatrixError } from "#harness/world/expect";
+import { expectMatrixError, ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 
@@ -38,6 +39,21 @@ export async function meet(
   });
   const mallory = peer.user("mallory");
   const room = await peer.join(roomId, mallory, { via: alice.server.serverName });
+  return { alice, peer, mallory, room };
+}
+
+/** A room that mallory of the peer has founded, and that a user of the server under test has joined. */
+export async function visit(
+  world: World,
+  founding: Omit<Founding, "creator"> & { readonly version: string },
+): Promise<Meeting> {
+  world.needs(`room-version:${founding.version}`);
+  const [alice, peer] = await Promise.all([world.user("alice"), world.peer()]);
+  const mallory = peer.user("mallory");
+  const room = peer.createRoom({ creator: mallory, ...founding });
+  peer.serve(room);
+  const via = { server_name: peer.serverName, via: peer.serverName };
+  ok(await alice.post(path`/_matrix/client/v3/join/${room.roomId}`, {}, via));
   return { alice, peer, mallory, room };
 }
 
