@@ -3,7 +3,7 @@ import { check, type Mutant } from "#harness/world/check";
 import { expectEqual, expectMatrixError, ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import { LEVELS } from "./levels.ts";
-import { alters } from "./rejection.ts";
+import { alters } from "./mutants.ts";
 
 function lets(name: string, action: "kick" | "ban"): Mutant {
   const match = { path: `/_matrix/client/v3/rooms/*/${action}`, status: 403 };

@@ -15,7 +15,8 @@ import {
   setLevels,
 } from "./levels.ts";
 import { meet } from "./meeting.ts";
-import { allows, alters, listed, offer } from "./rejection.ts";
+import { allows, alters } from "./mutants.ts";
+import { listed, offer } from "./rejection.ts";
 
 const PUT_LEVELS = `/_matrix/client/v3/rooms/*/state/${LEVELS}/**`;
 const HIGH = "org.matrix-crucible.high";

@@ -5,17 +5,8 @@ import { expectEqual, expectMatrixError, ok } from "#harness/world/expect";
 import type { JsonObject } from "#protocol/events/event";
 import { levelsWith, setLevels } from "./levels.ts";
 import { expectUnknown, meet, message, visit } from "./meeting.ts";
-import {
-  allows,
-  expectMembership,
-  expectTopic,
-  keeps,
-  listed,
-  member,
-  offer,
-  shows,
-  topic,
-} from "./rejection.ts";
+import { allows, shows } from "./mutants.ts";
+import { expectMembership, expectTopic, keeps, listed, member, offer, topic } from "./rejection.ts";
 
 const ROOM = "/_matrix/client/v3/rooms/*";
 const TOPIC = "m.room.topic";

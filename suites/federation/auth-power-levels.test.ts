@@ -13,7 +13,8 @@ import {
   setLevels,
 } from "./levels.ts";
 import { meet } from "./meeting.ts";
-import { allows, alters, expectTopic, keeps, listed, offer, topic } from "./rejection.ts";
+import { allows, alters } from "./mutants.ts";
+import { expectTopic, keeps, listed, offer, topic } from "./rejection.ts";
 
 const PUT_LEVELS = `/_matrix/client/v3/rooms/*/state/${LEVELS}/**`;
 const OWN = "org.matrix-crucible.own";

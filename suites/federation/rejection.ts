@@ -1,5 +1,4 @@
 /** What checks of the authorization rules share: state that is right, events that break a rule, and what is kept of them. */
-import type { Rewrite, RuleMatch } from "#harness/gateway/rule";
 import { type HttpResponse, path } from "#harness/http/client";
 import { at, isObject, type JsonObject } from "#harness/match/json";
 import type { Pdu } from "#harness/peer/pdu";
@@ -8,7 +7,7 @@ import type { Mutant } from "#harness/world/check";
 import { expectEqual, ok } from "#harness/world/expect";
 import type { World } from "#harness/world/world";
 import type { JsonObject as EventContent } from "#protocol/events/event";
-import { EVENT, type Meeting, type MeetOptions, meet } from "./meeting.ts";
+import { type Meeting, type MeetOptions, meet } from "./meeting.ts";
 
 /** A server that has taken an event: it shows its content as state. */
 export function keeps(name: string, type: string, content: EventContent): Mutant {
@@ -22,23 +21,6 @@ export function keeps(name: string, type: string, content: EventContent): Mutant
       },
     ],
   };
-}
-
-/** A server that answers other than it does. */
-export function alters(name: string, match: RuleMatch, rewrite: Rewrite): Mutant {
-  return { name, rules: [{ match, phase: "processed", action: { kind: "rewrite", ...rewrite } }] };
-}
-
-/** A server that shows an event which it has refused. */
-export function shows(name: string, content: EventContent): Mutant {
-  const match = { method: "GET", path: EVENT, status: 404 };
-  return alters(name, match, { status: 200, body: { content } });
-}
-
-/** A server that takes requests of a client which it refuses. */
-export function allows(name: string, path: string): Mutant {
-  const match = { method: "PUT", path, status: [400, 403] };
-  return alters(name, match, { status: 200, body: { event_id: "$taken" } });
 }
 
 /** Those of the room versions that the server lists. The check ends as unsupported when it lists none. */
