@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
+import { TLSSocket } from "node:tls";
 import type { Dispatcher } from "undici";
 import { describe } from "#harness/errors";
 import { BodyTap } from "./body-tap.ts";
@@ -94,8 +95,12 @@ export async function forward(
   } catch (thrown) {
     error = scrub(abort.signal.aborted ? "the client went away" : describe(thrown));
     request.resume();
-    if (thrown instanceof Cut) request.socket.resetAndDestroy();
-    else request.socket.destroy();
+    if (thrown instanceof Cut && !(request.socket instanceof TLSSocket)) {
+      request.socket.resetAndDestroy();
+    } else {
+      // Node resets no connection under TLS; without a close_notify its end says as little.
+      request.socket.destroy();
+    }
   }
   context.record({
     id,

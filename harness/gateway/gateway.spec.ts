@@ -147,6 +147,17 @@ test.each(["before", "processed", "mid-response"] as const)(
   },
 );
 
+test("a reset breaks a connection between servers", async () => {
+  const proxy = new ProxyAgent({
+    uri: `http://127.0.0.1:${hs1.proxyPort}`,
+    requestTls: { ca: ca.certificate },
+  });
+  const run = () => request("https://hs2:8448/x", { dispatcher: proxy });
+  await expect(withRule({ phase: "before", action: { kind: "reset" } }, run)).rejects.toThrow();
+  expect(await traced()).toMatchObject([{ from: "hs1", to: "hs2", error: "reset" }]);
+  await proxy.close();
+});
+
 test("mid-request: the server gets half a body", async () => {
   const run = () => call("/x", { method: "POST", body: "0123456789" });
   await expect(

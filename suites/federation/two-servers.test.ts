@@ -1,0 +1,170 @@
+import { path } from "#harness/http/client";
+import { eventsAt, type MatrixEvent, textAt } from "#harness/match/json";
+import { check } from "#harness/world/check";
+import { expectEqual, ok } from "#harness/world/expect";
+import type { Session } from "#harness/world/session";
+import type { World } from "#harness/world/world";
+import { SEND } from "./meeting.ts";
+import { SHOWS_TWO, sendToDevice, toDeviceUntil } from "./to-device.ts";
+
+const MESSAGES = "/_matrix/client/v3/rooms/*/messages";
+
+interface Shared {
+  readonly alice: Session;
+  /** Of another server. */
+  readonly bob: Session;
+  readonly roomId: string;
+}
+
+async function share(world: World): Promise<Shared> {
+  const [alice, bob] = await Promise.all([world.user("alice"), world.user("bob", "hs2")]);
+  const roomId = await alice.createRoom({ preset: "public_chat" });
+  await bob.join(roomId, alice);
+  return { alice, bob, roomId };
+}
+
+/** The whole timeline of a room, latest first, page by page. */
+async function history(session: Session, roomId: string): Promise<readonly MatrixEvent[]> {
+  const events: MatrixEvent[] = [];
+  let from: string | undefined;
+  do {
+    const target = path`/_matrix/client/v3/rooms/${roomId}/messages`;
+    const body = ok(await session.get(target, { dir: "b", limit: 10, from }));
+    events.push(...eventsAt(body, "chunk"));
+    from = body.end === undefined ? undefined : textAt(body, "end");
+  } while (from !== undefined);
+  return events;
+}
+
+function numbered(count: number, first = 0): readonly string[] {
+  return Array.from({ length: count }, (_, index) => `${first + index}`);
+}
+
+check(
+  "FED.dag.backfill-paginates",
+  "the server shows a late member the whole history, each event once",
+  {
+    mutant: [
+      {
+        name: "does not ask for what came before",
+        rules: [
+          {
+            match: { from: "hs2", to: "hs1", path: "/_matrix/federation/v1/backfill/*" },
+            phase: "before",
+            action: { kind: "answer", status: 404, body: { errcode: "M_NOT_FOUND", error: "" } },
+          },
+        ],
+      },
+      {
+        name: "shows an event twice",
+        rules: [
+          {
+            match: { path: MESSAGES },
+            phase: "processed",
+            action: {
+              kind: "rewrite",
+              set: {
+                "/chunk/-": {
+                  type: "m.room.message",
+                  event_id: "$twice",
+                  sender: "@bob:other.example",
+                  origin_server_ts: 1,
+                  content: {},
+                },
+              },
+            },
+          },
+        ],
+      },
+    ],
+  },
+  async (world) => {
+    const [alice, bob] = await Promise.all([world.user("alice"), world.user("bob", "hs2")]);
+    const roomId = await alice.createRoom({ preset: "public_chat" });
+    for (const text of numbered(30)) await alice.send(roomId, text);
+    await bob.join(roomId, alice);
+
+    const seen = (await history(bob, roomId)).map(({ event_id }) => event_id);
+
+    const all = new Set((await history(alice, roomId)).map(({ event_id }) => event_id));
+    expectEqual([...seen].sort(), [...all].sort(), "the events that the late member sees");
+  },
+);
+
+check(
+  "FED.txn.response-lost",
+  "the server repeats what was delivered and not answered, and the other doubles nothing",
+  {
+    mutant: [
+      SHOWS_TWO,
+      {
+        name: "shows a message twice",
+        rules: [
+          {
+            match: { path: MESSAGES },
+            phase: "processed",
+            action: { kind: "rewrite", replace: [['"body":"0"', '"body":"1"']] },
+          },
+        ],
+      },
+    ],
+  },
+  async (world) => {
+    const { alice, bob, roomId } = await share(world);
+    const device = bob.deviceId;
+    const lost = await world.fault(
+      { from: "hs1", to: "hs2", path: SEND, contains: roomId },
+      "processed",
+      { kind: "reset" },
+      5,
+    );
+
+    for (const text of numbered(5)) {
+      await alice.send(roomId, text);
+      await sendToDevice(alice, bob.userId, device, `${text} beside ${roomId}`);
+    }
+    await world.eventually(async () => expectEqual(await lost.fired(), 5, "answers lost"), {
+      deadlineMs: 25_000,
+    });
+    // Tells a server that waits before it tries again that the other one is there.
+    await bob.send(roomId, "still here");
+    await sendToDevice(alice, bob.userId, device, "last");
+    const last = await alice.send(roomId, "last");
+    const notes = await toDeviceUntil(bob, "last");
+    await bob.syncUntilEvent(undefined, roomId, last);
+
+    const expected = numbered(5).map((text) => `${text} beside ${roomId}`);
+    expectEqual(notes, [...expected, "last"], "the to-device messages");
+    const texts = (await history(bob, roomId))
+      .filter(({ type, sender }) => type === "m.room.message" && sender === alice.userId)
+      .map(({ content }) => content.body);
+    expectEqual(texts.reverse(), [...numbered(5), "last"], "the messages");
+  },
+);
+
+check(
+  "FED.txn.to-device-durable",
+  "the server keeps to-device messages through a split and the death of each side",
+  { mutant: SHOWS_TWO, isolated: {}, deadlineMs: 120_000 },
+  async (world) => {
+    const { alice, bob, roomId } = await share(world);
+    const restart = async (role: string) => {
+      await world.actOnServer(role, "kill");
+      await world.actOnServer(role, "restart");
+    };
+    const cuts = [
+      await world.fault({ from: "hs1", to: "hs2" }, "before", { kind: "reset" }),
+      await world.fault({ from: "hs2", to: "hs1" }, "before", { kind: "reset" }),
+    ];
+
+    for (const text of numbered(10)) await sendToDevice(alice, bob.userId, bob.deviceId, text);
+    await restart("hs1");
+    for (const text of numbered(10, 10)) await sendToDevice(alice, bob.userId, bob.deviceId, text);
+    await restart("hs2");
+    for (const cut of cuts) await cut[Symbol.asyncDispose]();
+    await bob.send(roomId, "back again");
+    const notes = await toDeviceUntil(bob, "19", 30_000);
+
+    expectEqual(notes, numbered(20), "the to-device messages");
+  },
+);
