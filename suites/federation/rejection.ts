@@ -2,6 +2,7 @@
 import { type HttpResponse, path } from "#harness/http/client";
 import { at, isObject, type JsonObject } from "#harness/match/json";
 import type { Pdu } from "#harness/peer/pdu";
+import type { Peer } from "#harness/peer/peer";
 import type { Draft } from "#harness/peer/room";
 import type { Mutant } from "#harness/world/check";
 import { expectEqual, ok } from "#harness/world/expect";
@@ -138,4 +139,12 @@ export function forceJoin(
 export function agrees(name: string, pattern: string): Mutant {
   const rewrite = { kind: "rewrite", status: 200, body: { room_id: "!agreed" } } as const;
   return { name, rules: [{ match: { path: pattern }, phase: "processed", action: rewrite }] };
+}
+
+/** Fresh users of a peer, named after what they are called here. */
+export function peerUsers<const Names extends readonly string[]>(
+  peer: Peer,
+  ...names: Names
+): { [Index in keyof Names]: string } {
+  return names.map((name) => peer.user(name)) as { [Index in keyof Names]: string };
 }
