@@ -2,12 +2,21 @@ import { path } from "#harness/http/client";
 import { check } from "#harness/world/check";
 import { expectMatrixError, ok } from "#harness/world/expect";
 import { meet } from "./meeting.ts";
-import { ban, expectMembership, keeps, listed, member, offer, putLevels } from "./rejection.ts";
+import {
+  agrees,
+  ban,
+  expectMembership,
+  keeps,
+  listed,
+  member,
+  offer,
+  peerUsers,
+} from "./rejection.ts";
 
 const MEMBER = "m.room.member";
-const JOIN = { membership: "join" };
 const INVITE = { membership: "invite" };
 const LEAVE = { membership: "leave" };
+const POST = "/_matrix/client/v3/rooms/*/invite";
 
 check(
   "FED.auth.invite-sender-joined",
@@ -62,8 +71,8 @@ check(
 
 check(
   "FED.auth.invite-level",
-  "the server rejects an invite by a user without the invite level",
-  { mutant: keeps("takes the invite", MEMBER, INVITE) },
+  "the server refuses an invite by a user without the invite level",
+  { mutant: [keeps("takes the invite", MEMBER, INVITE), agrees("invites all the same", POST)] },
   async (world) => {
     for (const version of listed(world, "10", "12")) {
       const meeting = await meet(world, {
@@ -71,11 +80,18 @@ check(
         creation: { power_level_content_override: { invite: 50 } },
       });
       const { peer, room, mallory } = meeting;
-      const target = peer.user("target");
+      const bob = await world.user("bob");
+      const [target, other] = peerUsers(peer, "target", "other");
+      await bob.join(room.roomId);
 
+      const response = await bob.post(path`/_matrix/client/v3/rooms/${room.roomId}/invite`, {
+        user_id: other,
+      });
       await offer(meeting, room.build(member(mallory, target, "invite")));
 
+      expectMatrixError(response, 403);
       await expectMembership(meeting, target, undefined);
+      await expectMembership(meeting, other, undefined);
     }
   },
 );
@@ -83,21 +99,42 @@ check(
 check(
   "FED.auth.invite-level",
   "the server takes an invite by anybody when no invite level is given",
-  { mutant: keeps("takes 50 as the default", MEMBER, LEAVE) },
+  {
+    mutant: [
+      keeps("takes 50 as the default", MEMBER, LEAVE),
+      {
+        name: "refuses the invite of its own user",
+        rules: [
+          {
+            match: { path: POST },
+            phase: "before",
+            action: { kind: "answer", status: 403, body: { errcode: "M_FORBIDDEN", error: "" } },
+          },
+        ],
+      },
+    ],
+  },
   async (world) => {
     for (const version of listed(world, "10", "12")) {
       const meeting = await meet(world, { version });
       const { alice, peer, room, mallory } = meeting;
+      const [bob, charlie] = await world.users("bob", "charlie");
       const target = peer.user("target");
       const { invite: _, ...levels } =
         (await alice.state(room.roomId, "m.room.power_levels")) ?? {};
       const id = await alice.setState(room.roomId, "m.room.power_levels", levels);
       await peer.waitForPdu(room, "the power levels", (pdu) => pdu.id === id);
+      await bob.join(room.roomId);
 
+      const response = await bob.post(path`/_matrix/client/v3/rooms/${room.roomId}/invite`, {
+        user_id: charlie.userId,
+      });
       await peer.send(room, member(mallory, target, "invite"));
       await peer.fence(room, alice);
 
+      ok(response);
       await expectMembership(meeting, target, "invite");
+      await expectMembership(meeting, charlie.userId, "invite");
     }
   },
 );
