@@ -21,6 +21,8 @@ export interface FindingText {
   readonly reason: string | undefined;
   readonly exchange: string | undefined;
   readonly logs: readonly string[];
+  /** Replay files, within the run directory. */
+  readonly replays: readonly string[];
   readonly more: string;
 }
 
@@ -60,6 +62,7 @@ export function describeFinding(finding: Finding, options: RenderOptions): Findi
       reason: WITHHELD,
       exchange: undefined,
       logs: [],
+      replays: [],
     };
   }
   const reason = options.disclose ? (evidence?.message ?? result.reason) : result.reason;
@@ -70,6 +73,7 @@ export function describeFinding(finding: Finding, options: RenderOptions): Findi
     reason: tamed(reason),
     exchange: tamed(evidence?.exchange),
     logs: (evidence?.logs ?? []).map(tameLine),
+    replays: (evidence?.replays ?? []).map(tameLine),
   };
 }
 

@@ -8,13 +8,20 @@ import { registerUser } from "#harness/deployment/register";
 import { HarnessError } from "#harness/errors";
 import type { Control } from "#harness/world/control";
 import type { DeploymentInfo } from "#harness/world/run-info";
+import type { Recordings } from "./recordings.ts";
 
 /** Isolated deployments at the same time; more would fight for two cores. */
 const MAX_ISOLATED = 2;
 
+export interface PoolContext extends DeploymentContext {
+  /** Without them no rooms are kept. */
+  readonly recordings?: Recordings;
+}
+
 export class DeploymentPool implements AsyncDisposable {
   readonly #plan: DeploymentPlan;
   readonly #context: DeploymentContext;
+  readonly #recordings: Recordings | undefined;
   readonly #running = new Map<string, Deployment>();
   readonly #starting = new Set<Promise<Deployment>>();
   #end: Promise<void> | undefined;
@@ -24,9 +31,10 @@ export class DeploymentPool implements AsyncDisposable {
   #isolated = 0;
   #count = 0;
 
-  constructor(plan: DeploymentPlan, context: DeploymentContext) {
+  constructor(plan: DeploymentPlan, { recordings, ...context }: PoolContext) {
     this.#plan = plan;
     this.#context = context;
+    this.#recordings = recordings;
   }
 
   async startMain(): Promise<Deployment> {
@@ -70,6 +78,12 @@ export class DeploymentPool implements AsyncDisposable {
         return { proxyPort: await gateway.addPeer(name, { host: "127.0.0.1", port }, check), ca };
       },
       removePeer: async (id, name) => await this.#running.get(id)?.gateway.removePeer(name),
+      recordRoom: async (evidence) => {
+        const deployment = find(evidence.deployment);
+        const recordings = this.#recordings;
+        if (recordings !== undefined) return recordings.add(evidence, deployment);
+        throw new HarnessError("INTERNAL", { what: "this command keeps no rooms" });
+      },
       startIsolated: async (features) => {
         while (this.#isolated >= MAX_ISOLATED)
           await new Promise<void>((resolve) => this.#waiting.push(resolve));

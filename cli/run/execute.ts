@@ -18,6 +18,7 @@ import { containerSettings } from "./containers.ts";
 import { DeploymentPool, describeDeployment } from "./control.ts";
 import { PostTest } from "./post-test.ts";
 import { Progress } from "./progress.ts";
+import { Recordings } from "./recordings.ts";
 import type { Selected } from "./select.ts";
 import { abortOnSignals, ROOT, Verdicts } from "./session.ts";
 
@@ -83,6 +84,13 @@ export async function execute(execution: Execution): Promise<Executed> {
   const traceFolder = path.join(execution.runDirectory.path, "trace");
   const logFolder = path.join(execution.runDirectory.path, "logs");
   for (const folder of [traceFolder, logFolder]) mkdirSync(folder, { recursive: true });
+  // Written once the gateways have written their traces.
+  await using recordings = new Recordings({
+    folder: execution.runDirectory.path,
+    run: runId,
+    seed,
+    onProblem: note,
+  });
   await using pool = new DeploymentPool(
     { id: "main", topology: plan.topology.name, servers, features: [] },
     {
@@ -90,6 +98,7 @@ export async function execute(execution: Execution): Promise<Executed> {
       registry,
       traceFolder,
       logFolder,
+      recordings,
       containers: containerSettings(settings),
       startTimeoutMs: settings.spawnTimeoutMs,
       signal,
@@ -173,6 +182,7 @@ export async function execute(execution: Execution): Promise<Executed> {
         repeat: settings.repeat,
         retry: settings.retry,
         isolate: settings.isolate,
+        record: mode === "mutants" ? "none" : settings.record,
         mode,
       },
     });

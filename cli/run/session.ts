@@ -111,10 +111,21 @@ export class Verdicts {
 }
 
 function evidenceOf(deployment: string, check: string, report: CheckReport): Evidence | undefined {
-  if (report.outcome === "pass" && report.notes.length === 0) return undefined;
+  const isWorthTelling = report.notes.length > 0 || report.replays !== undefined;
+  if (report.outcome === "pass" && !isWorthTelling) return undefined;
   if (report.outcome === "skip") return undefined;
-  const { requirement, expected, actual, message, stack, exchanges, exchange, notes, logs } =
-    report;
+  const {
+    requirement,
+    expected,
+    actual,
+    message,
+    stack,
+    exchanges,
+    exchange,
+    notes,
+    logs,
+    replays,
+  } = report;
   return {
     deployment,
     requirement,
@@ -127,6 +138,7 @@ function evidenceOf(deployment: string, check: string, report: CheckReport): Evi
     ...(exchange === undefined ? {} : { exchange }),
     ...(notes.length === 0 ? {} : { notes }),
     ...(logs === undefined ? {} : { logs }),
+    ...(replays === undefined ? {} : { replays }),
   };
 }
 

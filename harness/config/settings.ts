@@ -1,5 +1,6 @@
 /** Settings of a run, in one table: where each may come from, what it may be, and what it is for. */
 import { LEVELS, type Level } from "#harness/results/outcome";
+import type { RecordChoice } from "#harness/world/run-info";
 import * as value from "./values.ts";
 
 export interface Settings {
@@ -20,6 +21,7 @@ export interface Settings {
   readonly repeat: number;
   readonly retry: number;
   readonly bail: number | undefined;
+  readonly record: RecordChoice;
   readonly workers: number;
   readonly concurrency: number;
   readonly seed: number | undefined;
@@ -69,6 +71,7 @@ export const GROUPS = [
 type Group = (typeof GROUPS)[number];
 
 const REPORTERS = ["console", "markdown", "junit"] as const;
+const RECORDS = ["failures", "all", "none"] as const;
 const PRESETS = ["quick"] as const;
 
 interface Row<Value> {
@@ -162,6 +165,10 @@ const TABLE: { readonly [Name in SettingName]: Row<Settings[Name]> } = {
   retry: {
     ...row("execution", "--retry <n>", value.integer(0, 10), 0),
     help: "tries after a failure; a pass after one is flaky, never pass",
+  },
+  record: {
+    ...row("output", "--record <which>", value.oneOf(RECORDS), "failures"),
+    help: "rooms to keep as replay files: of failures, of all checks, or none",
   },
   bail: {
     ...row("execution", "--bail <n>", value.integer(1, 1e6), undefined),

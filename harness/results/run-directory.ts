@@ -1,6 +1,6 @@
 /**
  * A run on disk: `run.json` (header and settings), `results.jsonl` (one line a check, sorted), `evidence.jsonl`, and the
- * folders `trace/` and `logs/`. While the run goes on, results are appended to `results.partial.jsonl`, so that a
+ * folders `trace/`, `logs/` and `replay/`. While the run goes on, results are appended to `results.partial.jsonl`, so that a
  * killed harness loses none; the partial file goes when the sorted one is there.
  */
 import {
@@ -31,6 +31,7 @@ const RESULTS = "results.jsonl";
 const PARTIAL = "results.partial.jsonl";
 const EVIDENCE = "evidence.jsonl";
 const INFO = "run.json";
+const FOLDERS = ["trace", "logs", "replay"];
 
 /** Facts of a run that are no verdicts: settings with origins, times, notes. */
 type RunInfoFile = Readonly<Record<string, unknown>>;
@@ -47,8 +48,10 @@ export class RunDirectory {
   static create(folder: string): RunDirectory {
     try {
       mkdirSync(folder, { recursive: true });
-      for (const stale of [RESULTS, PARTIAL, EVIDENCE])
-        rmSync(path.join(folder, stale), { force: true });
+      // Only a folder that held a run before: another may have such names for something else.
+      const isReused = [RESULTS, PARTIAL].some((name) => existsSync(path.join(folder, name)));
+      for (const stale of [RESULTS, PARTIAL, EVIDENCE, ...(isReused ? FOLDERS : [])])
+        rmSync(path.join(folder, stale), { force: true, recursive: true });
       writeFileSync(path.join(folder, PARTIAL), "");
     } catch (cause) {
       const full = (cause as NodeJS.ErrnoException).code === "ENOSPC";

@@ -11,6 +11,7 @@ import { createRandom } from "#harness/random";
 import type { RequirementId } from "#harness/requirements/ids.generated";
 import { type Control, controlClient } from "./control.ts";
 import { deal } from "./deal.ts";
+import { MAX_ROOMS, viewsOf } from "./room-views.ts";
 import type { CheckReport, DeploymentInfo, MutantReport, RunInfo } from "./run-info.ts";
 import { World } from "./world.ts";
 
@@ -184,6 +185,8 @@ class Checker {
     }, deadlineMs);
     let isolated: DeploymentInfo | undefined;
     let world: World | undefined;
+    let verdict: Verdict & { fired?: number };
+    const from = Date.now();
     try {
       if (this.#options.isolated !== undefined || this.#run.isolate) {
         isolated = await this.#control.startIsolated(this.#options.isolated?.features ?? []);
@@ -207,18 +210,49 @@ class Checker {
           ),
         );
       }
-      const verdict = await this.#runBody(world, deadline.signal);
-      if (handles.length === 0) return verdict;
-      const fired = await Promise.all(handles.map((handle) => handle.fired()));
-      return { ...verdict, fired: Math.max(...fired) };
+      verdict = await this.#runBody(world, deadline.signal);
+      if (handles.length > 0) {
+        const fired = await Promise.all(handles.map((handle) => handle.fired()));
+        verdict = { ...verdict, fired: Math.max(...fired) };
+      }
     } catch (error) {
-      return this.#verdictOf(error, world);
-    } finally {
-      clearTimeout(timer);
-      await world?.[Symbol.asyncDispose]();
-      if (isolated !== undefined)
-        await this.#control.stopIsolated(isolated.id).catch(() => undefined);
+      verdict = await this.#verdictOf(error, world);
     }
+    clearTimeout(timer);
+    if (world !== undefined) {
+      await world[Symbol.asyncDispose]();
+      verdict = { ...verdict, ...(await this.#record(world, verdict, from)) };
+    }
+    if (isolated !== undefined)
+      await this.#control.stopIsolated(isolated.id).catch(() => undefined);
+    return verdict;
+  }
+
+  /** Keeps the check's rooms, when they are wanted. */
+  async #record(
+    world: World,
+    { outcome, message }: Verdict,
+    from: number,
+  ): Promise<Pick<CheckReport, "replays">> {
+    const { record } = this.#run;
+    const hasFailed = outcome === "fail" || outcome === "error";
+    if (record === "none" || outcome === "skip" || (record === "failures" && !hasFailed)) return {};
+    const recorded = [...world.rooms].slice(0, MAX_ROOMS).map(async ([roomId, clients]) =>
+      this.#control.recordRoom({
+        deployment: world.deployment.id,
+        roomId,
+        requirement: this.#id,
+        title: this.#title,
+        isPassed: !hasFailed,
+        ...(message === undefined ? {} : { message }),
+        from,
+        to: Date.now(),
+        views: await viewsOf(roomId, clients),
+      }),
+    );
+    const names = await Promise.allSettled(recorded);
+    const replays = names.flatMap((name) => (name.status === "fulfilled" ? [name.value] : []));
+    return replays.length === 0 ? {} : { replays };
   }
 
   async #runBody(world: World, signal: AbortSignal): Promise<Verdict> {

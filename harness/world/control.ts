@@ -10,6 +10,7 @@ import { request } from "undici";
 import type { Feature, Registered } from "#harness/deployment/contract";
 import { describe, HarnessError, type HarnessErrorCode } from "#harness/errors";
 import type { Rule } from "#harness/gateway/rule";
+import type { RoomEvidence } from "#harness/replay/record";
 import type { DeploymentInfo } from "./run-info.ts";
 
 export type ServerAction = "kill" | "pause" | "resume" | "restart";
@@ -42,6 +43,8 @@ export interface Control {
    */
   addPeer(deployment: string, name: string, port: number, check: string): Promise<PeerLink>;
   removePeer(deployment: string, name: string): Promise<void>;
+  /** Keeps what is known of a room for a replay file, whose path within the run directory it returns. */
+  recordRoom(evidence: RoomEvidence): Promise<string>;
   startIsolated(features: readonly Feature[]): Promise<DeploymentInfo>;
   stopIsolated(deployment: string): Promise<void>;
 }

@@ -18,9 +18,13 @@ export interface RunInfo {
   readonly retry: number;
   /** Each check gets servers of its own. */
   readonly isolate: boolean;
+  /** Of which checks the rooms are kept as replay files. */
+  readonly record: RecordChoice;
   /** `mutants`: each check runs once a mutant, and must fail. */
   readonly mode: "verdicts" | "mutants";
 }
+
+export type RecordChoice = "failures" | "all" | "none";
 
 export interface DeploymentInfo {
   readonly id: string;
@@ -69,6 +73,8 @@ export interface CheckReport {
   readonly exchanges: readonly string[];
   readonly notes: readonly string[];
   readonly logs?: readonly string[];
+  /** Replay files of its rooms, within the run directory. */
+  readonly replays?: readonly string[];
   /** In mode `mutants`: one entry a mutant. */
   readonly mutants?: readonly MutantReport[];
 }

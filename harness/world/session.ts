@@ -17,6 +17,8 @@ export interface SessionContext {
   readonly signal: AbortSignal;
   readonly timeoutScale: number;
   readonly onExchange: (response: HttpResponse) => void;
+  /** A client has had to do with a room. */
+  readonly onRoom: (roomId: string, client: ServerClient) => void;
   /** Unique within the run; transaction ids are made of it. */
   readonly nextName: (prefix: string) => string;
 }
@@ -33,16 +35,21 @@ export interface SyncOptions {
 const LONG_POLL_MS = 2_000;
 const SYNC_DEADLINE_MS = 10_000;
 
+/** Percent-encoded or not. */
+const ROOM_IN_PATH = /^\/_matrix\/client\/v\d+\/rooms\/((?:!|%21)[^/?]+)/;
+
 export class ServerClient {
   readonly server: ServerInfo;
   readonly context: SessionContext;
   readonly #http: HttpClient;
+  readonly accessToken: string | undefined;
 
   constructor(
     server: ServerInfo,
     context: SessionContext,
     options: { accessToken?: string; api?: "client" | "federation" } = {},
   ) {
+    this.accessToken = options.accessToken;
     this.server = server;
     this.context = context;
     this.#http = createClient({
@@ -55,20 +62,24 @@ export class ServerClient {
     });
   }
 
-  request(method: string, path: string, options?: RequestOptions): Promise<HttpResponse> {
-    return this.#http.request(method, path, options);
+  async request(method: string, path: string, options?: RequestOptions): Promise<HttpResponse> {
+    const response = await this.#http.request(method, path, options);
+    const roomId = ROOM_IN_PATH.exec(path)?.[1] ?? at(response.json, "room_id");
+    if (this.accessToken !== undefined && typeof roomId === "string")
+      this.context.onRoom(decodeURIComponent(roomId), this);
+    return response;
   }
   get(path: string, query?: Query): Promise<HttpResponse> {
-    return this.#http.request("GET", path, query === undefined ? {} : { query });
+    return this.request("GET", path, query === undefined ? {} : { query });
   }
   post(path: string, body: unknown = {}, query?: Query): Promise<HttpResponse> {
-    return this.#http.request("POST", path, query === undefined ? { body } : { body, query });
+    return this.request("POST", path, query === undefined ? { body } : { body, query });
   }
   put(path: string, body: unknown = {}, query?: Query): Promise<HttpResponse> {
-    return this.#http.request("PUT", path, query === undefined ? { body } : { body, query });
+    return this.request("PUT", path, query === undefined ? { body } : { body, query });
   }
   delete(path: string, body?: unknown): Promise<HttpResponse> {
-    return this.#http.request("DELETE", path, body === undefined ? {} : { body });
+    return this.request("DELETE", path, body === undefined ? {} : { body });
   }
 }
 
@@ -86,7 +97,7 @@ export class Session extends ServerClient implements Account {
   readonly userId: string;
   readonly localpart: string;
   readonly password: string;
-  readonly accessToken: string;
+  override readonly accessToken: string;
   readonly deviceId: string;
 
   constructor(

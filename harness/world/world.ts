@@ -47,6 +47,8 @@ export class World implements AsyncDisposable {
   /** Of every exchange so far, in order. */
   readonly exchanges: string[] = [];
   readonly notes: string[] = [];
+  /** Rooms that its users have had to do with, and those users' clients. */
+  readonly rooms = new Map<string, Set<ServerClient>>();
   lastExchange: HttpResponse | undefined;
 
   constructor(options: WorldOptions) {
@@ -56,6 +58,10 @@ export class World implements AsyncDisposable {
       signal: options.signal,
       timeoutScale: options.timeoutScale,
       nextName: (prefix) => options.random.name(prefix),
+      onRoom: (roomId, client) => {
+        const clients = this.rooms.get(roomId) ?? new Set();
+        this.rooms.set(roomId, clients.add(client));
+      },
       onExchange: (response) => {
         this.lastExchange = response;
         for (const secret of secretsIn(response.text)) this.#secrets.add(secret);

@@ -1,6 +1,6 @@
 /**
- * Rooms in files: PDUs as NDJSON or as a JSON array, and scenario files of TARDIS (JSON5). Both are described in
- * docs/dag-format.md. What can not be read is told with file, line and field, and never loses the rest.
+ * Rooms in files: PDUs as NDJSON or as a JSON array, scenario files of TARDIS (JSON5), and replays. They are described in
+ * docs/dag-format.md and docs/replay-format.md. What can not be read is told with file, line and field, and never loses the rest.
  */
 import JSON5 from "json5";
 import { isObject, type JsonObject, type JsonValue, type RoomEvent } from "#protocol/events/event";
@@ -63,7 +63,27 @@ function fromLines(text: string, options: RoomFileOptions): RoomFile {
   if (found.length === 0) {
     throw new RoomFileError(problems[0] ?? `${options.name}: the file is empty`);
   }
+  const [first] = found;
+  if (isObject(first?.value) && first.value.format === "mx-replay") {
+    return fromReplay(found, first.value, options, problems);
+  }
   return fromValues(found, options, problems);
+}
+
+/** A replay (docs/replay-format.md): its events, and the version that its first record names. */
+function fromReplay(
+  found: readonly Found[],
+  { room_version: named }: JsonObject,
+  options: RoomFileOptions,
+  problems: string[],
+): RoomFile {
+  const events = found.flatMap(({ place, value }) =>
+    isObject(value) && value.t === "pdu" && isObject(value.pdu)
+      ? [{ place, value: { event_id: value.event_id, ...value.pdu } }]
+      : [],
+  );
+  const version = options.version ?? (typeof named === "string" ? roomVersion(named) : undefined);
+  return fromValues(events, { ...options, version }, problems);
 }
 
 function parseArray(text: string, name: string): Found[] {

@@ -24,6 +24,16 @@ test("a room with a fork and an event that must be rejected", () => {
   expect(topic?.sender).toBe("@ada:one.test");
 });
 
+test("a replay of that room, and the version that it names", () => {
+  const { file, history } = load("netsplit.replay.ndjson");
+  const room = load("room.ndjson");
+  expect(file.problems).toEqual([]);
+  expect(file.version.id).toBe("11");
+  expect(history.named(history.stateAfter(history.extremities))).toEqual(
+    room.history.named(room.history.stateAfter(room.history.extremities)),
+  );
+});
+
 test("events in any order give the same states", () => {
   const { file, history } = load("room.ndjson");
   const reversed = new RoomHistory(file.events.toReversed(), file.version);

@@ -87,6 +87,7 @@ function failureBlock(
   else if (text.reason !== undefined) lines.push(field("reason", text.reason));
   for (const line of text.exchange?.split("\n") ?? []) lines.push(dim(`    | ${line}`));
   for (const line of text.logs) lines.push(dim(`    log | ${line}`));
+  for (const file of text.replays) lines.push(dim(field("room", file)));
   const folder = isOneOfSeveral(summary) ? "trace/ of its run" : `${tameLine(summary.path)}/trace`;
   const trace = `the exchanges are in ${folder}`;
   lines.push(dim(field("more", `${text.more}; ${trace}`)));

@@ -86,6 +86,7 @@ function details(finding: Finding, options: RenderOptions): string[] {
     ...(text.expected === undefined
       ? [`- reason: ${inline(text.reason ?? "")}`]
       : [`- expected: ${inline(text.expected)}`, `- actual: ${inline(text.actual ?? "")}`]),
+    ...text.replays.map((file) => `- room: ${inline(file)}`),
     `- more: ${inline(text.more)}`,
   ];
   const wire = [...(text.exchange === undefined ? [] : [text.exchange]), ...text.logs];
