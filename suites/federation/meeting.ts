@@ -4,6 +4,7 @@ import type { JsonObject } from "#harness/match/json";
 import type { Founding } from "#harness/peer/found";
 import type { Peer } from "#harness/peer/peer";
 import type { Draft, PeerRoom } from "#harness/peer/room";
+import type { Mutant } from "#harness/world/check";
 import { expectMatrixError, ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
@@ -23,15 +24,18 @@ export interface MeetOptions {
   readonly version?: string;
   /** Further keys of POST /createRoom. */
   readonly creation?: JsonObject;
+  /** Changes the peer before any server has heard of it. */
+  readonly arrange?: (peer: Peer) => void;
 }
 
 /** A public room of the server under test that a user of the peer has joined. */
 export async function meet(
   world: World,
-  { version, creation = {} }: MeetOptions = {},
+  { version, creation = {}, arrange }: MeetOptions = {},
 ): Promise<Meeting> {
   if (version !== undefined) world.needs(`room-version:${version}`);
   const [alice, peer] = await Promise.all([world.user("alice"), world.peer()]);
+  arrange?.(peer);
   const roomId = await alice.createRoom({
     preset: "public_chat",
     ...(version === undefined ? {} : { room_version: version }),
@@ -61,6 +65,17 @@ export function message(sender: string, body: string): Draft {
   return { type: "m.room.message", sender, content: { msgtype: "m.text", body } };
 }
 
+/** Joins a user of a server to a room that the peer serves. */
+export async function enter(session: Session, peer: Peer, roomId: string): Promise<void> {
+  ok(
+    await session.post(
+      path`/_matrix/client/v3/join/${roomId}`,
+      {},
+      { server_name: peer.serverName, via: peer.serverName },
+    ),
+  );
+}
+
 export async function expectUnknown(
   alice: Session,
   room: PeerRoom,
@@ -68,4 +83,32 @@ export async function expectUnknown(
 ): Promise<void> {
   const response = await alice.get(path`/_matrix/client/v3/rooms/${room.roomId}/event/${eventId}`);
   expectMatrixError(response, 404, "M_NOT_FOUND");
+}
+
+/** A server that takes an event which it has to drop: it shows it. */
+export function shows(name: string): Mutant {
+  return {
+    name,
+    rules: [
+      {
+        match: { path: EVENT, status: 404 },
+        phase: "processed",
+        action: { kind: "rewrite", status: 200, body: { type: "m.room.message", content: {} } },
+      },
+    ],
+  };
+}
+
+/** A server that drops what it has to take. */
+export function hides(name: string): Mutant {
+  return {
+    name,
+    rules: [
+      {
+        match: { path: EVENT },
+        phase: "before",
+        action: { kind: "answer", status: 404, body: { errcode: "M_NOT_FOUND", error: "" } },
+      },
+    ],
+  };
 }
