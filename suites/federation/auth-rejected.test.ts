@@ -1,0 +1,152 @@
+import { path } from "#harness/http/client";
+import { at, eventsAt, isObject, listAt } from "#harness/match/json";
+import type { Pdu } from "#harness/peer/pdu";
+import { check } from "#harness/world/check";
+import { expectEqual, expectThat, ok } from "#harness/world/expect";
+import { timeline } from "#harness/world/session";
+import type { World } from "#harness/world/world";
+import { EVENT, expectUnknown, type Meeting, meet, message } from "./meeting.ts";
+import { alters, shows } from "./mutants.ts";
+import { listed, topic } from "./rejection.ts";
+
+const API = "/_matrix/federation/v1";
+const ROOM = "/_matrix/client/v3/rooms/*";
+const TOPIC = "m.room.topic";
+
+interface Offspring extends Meeting {
+  /** A topic by a user without the level. */
+  readonly rejected: Pdu;
+  /** A message that follows nothing but the topic. */
+  readonly child: Pdu;
+  readonly fence: Pdu;
+  /** Of /sync, from before any of them. */
+  readonly since: string;
+}
+
+/** A room in which the server has got a topic that it has to reject, a right message after it, and a fence. */
+async function beget(world: World, version: string): Promise<Offspring> {
+  const meeting = await meet(world, { version });
+  const { alice, peer, room, mallory } = meeting;
+  const since = await alice.syncToken();
+  const { pdu: rejected, rejection } = room.add(room.build(topic(mallory, "rejected")));
+  expectThat(rejection !== undefined, "a topic that the rules reject", room.version.id);
+  const prevEvents = [rejected.id];
+  const { pdu: child } = room.add(room.build({ ...message(mallory, "child"), prevEvents }));
+  await peer.transmit(room, rejected, child);
+  const fence = await peer.fence(room, alice);
+  return { ...meeting, rejected, child, fence, since };
+}
+
+check(
+  "FED.auth.reject-not-in-state",
+  "the server keeps a rejected event out of the state, also after an event that follows it",
+  {
+    mutant: [
+      alters(
+        "shows the topic in the state",
+        { method: "GET", path: `${ROOM}/state` },
+        { set: { "/-1/type": TOPIC } },
+      ),
+      alters(
+        "has another event in the state before later ones",
+        { from: "peer-*", path: `${API}/state_ids/*` },
+        { set: { "/pdu_ids/-1": "$rejected" } },
+      ),
+    ],
+  },
+  async (world) => {
+    for (const version of listed(world, "10", "12")) {
+      const { alice, peer, room, child, fence } = await beget(world, version);
+
+      const state = await alice.get(path`/_matrix/client/v3/rooms/${room.roomId}/state`);
+      const later = [
+        await peer.client(alice.server.serverName).stateIds(room.roomId, child.id),
+        await peer.client(alice.server.serverName).stateIds(room.roomId, fence.id),
+      ];
+
+      const events = listAt({ state: state.json }, "state").filter(isObject);
+      expectThat(events.length > 0, "state", events, state);
+      const topics = events.filter(({ type }) => type === TOPIC);
+      expectEqual(topics, [], `the topics in the state of version ${version}`, state);
+      const expected = new Set(room.find(fence.id)?.before?.values());
+      for (const response of later) {
+        const ids = new Set(listAt(ok(response), "pdu_ids"));
+        expectEqual(ids, expected, `the state in version ${version}`, response);
+      }
+    }
+  },
+);
+
+check(
+  "FED.auth.reject-hidden",
+  "the server shows a rejected event to nobody, and does not cite it",
+  {
+    mutant: [
+      alters(
+        "shows it in /sync",
+        { path: "/_matrix/client/v3/sync" },
+        { set: { "/rooms/join/*/timeline/events/0/type": TOPIC } },
+      ),
+      alters(
+        "shows it in /messages",
+        { path: `${ROOM}/messages` },
+        { set: { "/chunk/0/type": TOPIC } },
+      ),
+      shows("shows it by its id", { topic: "rejected" }),
+    ],
+  },
+  async (world) => {
+    for (const version of listed(world, "10", "12")) {
+      const { alice, peer, room, rejected, since } = await beget(world, version);
+
+      const sent = await alice.send(room.roomId, "local");
+      const { pdu } = await peer.waitForPdu(room, "the message", ({ id }) => id === sent);
+      const { bodies } = await alice.syncUntilEvent(since, room.roomId, sent);
+      const messages = await alice.get(path`/_matrix/client/v3/rooms/${room.roomId}/messages`, {
+        dir: "b",
+        limit: 20,
+      });
+
+      const chunk = eventsAt(ok(messages), "chunk");
+      expectEqual(chunk.at(0)?.event_id, sent, "the last event of the room", messages);
+      const found = [...bodies.flatMap((body) => timeline(body, room.roomId)), ...chunk];
+      const topics = found.filter(({ type }) => type === TOPIC);
+      expectEqual(topics, [], `the topics that clients see in version ${version}`);
+      await expectUnknown(alice, room, rejected.id);
+      const cited = listAt(pdu.json, "prev_events");
+      expectThat(!cited.includes(rejected.id), "a message that does not cite it", cited);
+    }
+  },
+);
+
+check(
+  "FED.auth.reject-child",
+  "the server takes a right event that follows a rejected one",
+  {
+    mutant: [
+      alters(
+        "rejects it as well",
+        { method: "GET", path: EVENT },
+        { status: 404, body: { errcode: "M_NOT_FOUND", error: "" } },
+      ),
+      alters(
+        "does not show it",
+        { path: "/_matrix/client/v3/sync" },
+        { set: { "/rooms/join/*/timeline/events/*/content": {} } },
+      ),
+    ],
+  },
+  async (world) => {
+    for (const version of listed(world, "10", "12")) {
+      const { alice, room, child, fence, since } = await beget(world, version);
+
+      const event = await alice.event(room.roomId, child.id);
+      const { bodies } = await alice.syncUntilEvent(since, room.roomId, fence.id);
+
+      expectEqual(event.content.body, "child", `the body of the child in version ${version}`);
+      const seen = bodies.flatMap((body) => timeline(body, room.roomId));
+      const bodiesSeen = seen.map(({ content }) => at(content, "body"));
+      expectThat(bodiesSeen.includes("child"), "the child in /sync", bodiesSeen);
+    }
+  },
+);
