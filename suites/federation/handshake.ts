@@ -2,15 +2,22 @@
 
 import type { JsonValue } from "#harness/gateway/rule";
 import { type HttpResponse, path } from "#harness/http/client";
-import { eventsAt } from "#harness/match/json";
+import { eventsAt, objectAt, textAt } from "#harness/match/json";
+import type { FederationClient } from "#harness/peer/client";
 import type { Signer } from "#harness/peer/keys";
 import type { Peer } from "#harness/peer/peer";
 import type { Mutant } from "#harness/world/check";
-import { expectStatus, expectThat } from "#harness/world/expect";
+import { expectStatus, expectThat, ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 
 export const MAKE_JOIN = "/_matrix/federation/v1/make_join/**";
 export const SEND_JOIN = "/_matrix/federation/v2/send_join/**";
+
+import type { RuleHandle, World } from "#harness/world/world";
+import type { JsonObject } from "#protocol/events/event";
+import { redact } from "#protocol/events/redact";
+import { verifyJson } from "#protocol/events/signatures";
+import type { RoomVersion } from "#protocol/rooms/room-version";
 
 /** A server that refuses a peer nothing: it answers 200 instead. */
 export function refusesNothing(name: string, path: string, body: JsonValue = {}): Mutant {
@@ -64,4 +71,35 @@ export async function stateOf(alice: Session, roomId: string): Promise<readonly 
 /** Who signs with the id of the peer's key and another secret. */
 export function impostor({ serverName, keys }: Peer): Signer {
   return { serverName, key: { id: keys.key.id, secret: keys.another().secret } };
+}
+
+/** From now on nothing reaches the peer: connections are reset, or nobody answers. */
+export function cutOff(
+  world: World,
+  { serverName }: Peer,
+  kind: "reset" | "gate" = "reset",
+): Promise<RuleHandle> {
+  const [host = ""] = serverName.split(":");
+  return world.fault({ to: host }, "before", { kind });
+}
+
+/** That a server has signed an event with a key that it publishes. */
+export async function expectSignedBy(
+  client: FederationClient,
+  event: JsonObject,
+  version: RoomVersion,
+): Promise<void> {
+  const { serverName } = client;
+  const published = objectAt(ok(await client.keys()), "verify_keys");
+  const signatures = Object.keys(objectAt(event, "signatures", serverName));
+  expectThat(signatures.length > 0, `a signature of ${serverName}`, event.signatures);
+  for (const keyId of signatures) {
+    const isRight = verifyJson(
+      redact(event, version),
+      serverName,
+      keyId,
+      textAt(published, keyId, "key"),
+    );
+    expectThat(isRight, `a valid signature by ${keyId}`, event);
+  }
 }
