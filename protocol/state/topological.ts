@@ -10,6 +10,7 @@ export function sortByReferences(
 ): readonly RoomEvent[] {
   const byId = new Map<string, RoomEvent>();
   for (const event of events) if (!byId.has(event.id)) byId.set(event.id, event);
+  if (isSorted(byId, references)) return [...byId.values()];
   const sorted: RoomEvent[] = [];
   const entered = new Set<string>();
   // Depth first without recursion: chains can be longer than the stack.
@@ -32,4 +33,17 @@ export function sortByReferences(
     }
   }
   return sorted;
+}
+
+/** What comes from a server or a file mostly is. */
+function isSorted(
+  byId: ReadonlyMap<string, RoomEvent>,
+  references: (event: RoomEvent) => readonly string[],
+): boolean {
+  const seen = new Set<string>();
+  for (const event of byId.values()) {
+    for (const id of references(event)) if (!seen.has(id) && byId.has(id)) return false;
+    seen.add(event.id);
+  }
+  return true;
 }
