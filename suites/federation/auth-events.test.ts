@@ -1,4 +1,5 @@
 import { check } from "#harness/world/check";
+import { expectEqual } from "#harness/world/expect";
 import { citedBy, expectTopic, keeps, listed, meetUnderTopic, offer, topic } from "./rejection.ts";
 
 const TOPIC = "m.room.topic";
@@ -94,11 +95,16 @@ check(
 check(
   "FED.auth.auth-rejected-parent",
   "the server rejects an event that cites a rejected auth event",
-  { mutant: keeps("takes an event that cites rejected power levels", TOPIC, FORGED) },
+  {
+    mutant: [
+      keeps("takes an event that cites rejected power levels", TOPIC, FORGED),
+      keeps("takes the power levels", "m.room.power_levels", {}),
+    ],
+  },
   async (world) => {
     for (const version of listed(world, "10", "12")) {
       const meeting = await meetUnderTopic(world, { version });
-      const { room, mallory } = meeting;
+      const { alice, room, mallory } = meeting;
       const levels = room.stateEvent("m.room.power_levels");
       const rejected = room.build({
         type: "m.room.power_levels",
@@ -115,6 +121,8 @@ check(
       await offer(meeting, rejected, forged);
 
       await expectTopic(meeting, "right");
+      const found = await alice.state(room.roomId, "m.room.power_levels");
+      expectEqual(found, levels?.content, `the power levels in version ${version}`);
     }
   },
 );
@@ -122,22 +130,26 @@ check(
 check(
   "FED.auth.auth-other-room",
   "the server rejects an event that cites an event of another room",
-  { mutant: keeps("takes an event that cites power levels of another room", TOPIC, FORGED) },
+  { mutant: keeps("takes an event that cites state of another room", TOPIC, FORGED) },
   async (world) => {
     for (const version of listed(world, "10", "12")) {
       const meeting = await meetUnderTopic(world, { version });
       const { alice, peer, room, mallory } = meeting;
       const otherId = await alice.createRoom({ preset: "public_chat", room_version: version });
       const other = await peer.join(otherId, mallory, { via: alice.server.serverName });
-      const levels = room.stateEvent("m.room.power_levels")?.id;
-      const otherLevels = other.stateEvent("m.room.power_levels")?.id ?? "";
       const right = room.build(topic(mallory, "forged"));
-      const forged = room.build({
-        ...topic(mallory, "forged"),
-        authEvents: citedBy(right).map((id) => (id === levels ? otherLevels : id)),
+      const pairs = ["", mallory].map((stateKey) => {
+        const type = stateKey === "" ? "m.room.power_levels" : "m.room.member";
+        return [room, other].map((from) => from.stateEvent(type, stateKey)?.id ?? "");
       });
+      const forged = pairs.map(([own, foreign = ""]) =>
+        room.build({
+          ...topic(mallory, "forged"),
+          authEvents: citedBy(right).map((id) => (id === own ? foreign : id)),
+        }),
+      );
 
-      await offer(meeting, forged);
+      await offer(meeting, ...forged);
 
       await expectTopic(meeting, "right");
     }
