@@ -22,6 +22,8 @@ export interface Founding {
   readonly createLies?: EventLies;
   /** Where the room id is not the hash of the create event. */
   readonly roomId?: string;
+  /** Of the create event and the founder's join; now unless given. */
+  readonly originServerTs?: number;
   /** Further events, in order; the founder sends those without a sender. */
   readonly events?: readonly (Omit<Draft, "sender"> & { readonly sender?: string })[];
 }
@@ -34,6 +36,7 @@ export function foundRoom(
   const { creator, joinRule = "public", creation = {}, powerLevels = {}, events = [] } = founding;
   const { createLies = {} } = founding;
   const version = versionOf(founding.version ?? "11");
+  const originServerTs = founding.originServerTs ?? Date.now();
   const givenRoomId = founding.roomId ?? `!${nextName("room")}:${signer.serverName}`;
   const parts = {
     type: "m.room.create",
@@ -49,7 +52,7 @@ export function foundRoom(
     prevEvents: [],
     authEvents: [],
     depth: 1,
-    originServerTs: Date.now(),
+    originServerTs,
   };
   const { id, json } = assemble(
     { ...parts, roomId: version.isRoomIdHash ? undefined : givenRoomId },
@@ -69,7 +72,14 @@ export function foundRoom(
   const send = (draft: Draft) => room.add(room.build(draft));
   const state = (type: string, stateKey: string, content: JsonObject) =>
     send({ type, stateKey, sender: creator, content });
-  state("m.room.member", creator, { membership: "join" });
+  const joined = { membership: "join" };
+  send({
+    type: "m.room.member",
+    stateKey: creator,
+    sender: creator,
+    content: joined,
+    originServerTs,
+  });
   if (powerLevels !== null) {
     const users = version.hasPrivilegedCreators ? {} : { [creator]: 100 };
     state("m.room.power_levels", "", { users, ...powerLevels });

@@ -1,0 +1,181 @@
+/** Writes the event graph of a DAG file into a room of a peer: the same events, with real users, hashes, ids and signatures. */
+import { HarnessError } from "#harness/errors";
+import { compileEvent, type DagEvent, type DagFile } from "#protocol/dag/dag-file";
+import { isObject, type JsonObject, type JsonValue } from "#protocol/events/event";
+import type { Founding } from "./found.ts";
+import type { Pdu } from "./pdu.ts";
+import type { PeerRoom } from "./room.ts";
+import { type RoomState, slot } from "./room-state.ts";
+
+export interface Stage {
+  /** Makes the room, see foundRoom. */
+  readonly found: (founding: Founding) => PeerRoom;
+  /** The id of the user who plays this one of the file. */
+  readonly userId: (user: string) => string;
+  /** Lets in whoever watches, once the room has its first join rules. What the file tells of later comes after that. */
+  readonly admit: (room: PeerRoom, founder: string) => Promise<void>;
+}
+
+export interface WrittenDag {
+  readonly file: DagFile;
+  readonly room: PeerRoom;
+  /** Ids of the file by real event id. */
+  readonly names: ReadonlyMap<string, string>;
+  readonly sets: readonly WrittenSet[];
+}
+
+export interface WrittenSet {
+  /** Real event ids, those of who was let in included. */
+  readonly state: RoomState;
+  /** An event after which the state is this one; undefined: none, so that it takes a lie to claim it. */
+  readonly tip: string | undefined;
+}
+
+const SECOND_MS = 1000;
+
+/** @throws HarnessError INTERNAL for a file that does not begin as rooms do. */
+export async function writeDag(
+  file: DagFile,
+  version: string,
+  { found, userId, admit }: Stage,
+): Promise<WrittenDag> {
+  const [create, firstJoin, ...others] = file.events;
+  const opening = others.find(({ type }) => type === "m.room.join_rules");
+  if (create === undefined || firstJoin?.stateKey !== create.sender || opening === undefined) {
+    throw new HarnessError("INTERNAL", {
+      what: `${file.id} can not be played`,
+      facts: ["a create event, the join of its sender and join rules have to come first"],
+    });
+  }
+  const begin = Date.now() - SECOND_MS * Math.max(...file.events.map(({ ts }) => ts));
+  const words = new Map(usersOf(file).map((user) => [user, userId(user)]));
+  const founder = words.get(create.sender) ?? create.sender;
+  const room = found({
+    version,
+    creator: founder,
+    creation: translate(create.content, words) as JsonObject,
+    joinRule: null,
+    powerLevels: null,
+    originServerTs: begin + SECOND_MS * create.ts,
+  });
+  const writer = new Writer(room, create, words, begin);
+  for (const [at, { event }] of [...room.entries].entries()) {
+    writer.name([create, firstJoin][at]?.id ?? "", event.id);
+  }
+  for (const event of others) {
+    writer.write(event);
+    if (event !== opening) continue;
+    await admit(room, founder);
+    writer.follow(opening);
+  }
+  return { file, room, names: writer.names, sets: file.stateSets.map((set) => writer.set(set)) };
+}
+
+class Writer {
+  readonly names = new Map<string, string>();
+  readonly #room: PeerRoom;
+  readonly #create: DagEvent;
+  /** What the file says, by what the room says: users and `$` with event ids. */
+  readonly #words: Map<string, string>;
+  readonly #begin: number;
+  readonly #written: { readonly event: DagEvent; readonly pdu: Pdu }[] = [];
+  /** What to build on instead of the opening, and what came with it. */
+  #follows: ReadonlyMap<string, string> = new Map();
+  #admitted: RoomState = new Map();
+
+  constructor(room: PeerRoom, create: DagEvent, words: Map<string, string>, begin: number) {
+    this.#room = room;
+    this.#create = create;
+    this.#words = words;
+    this.#begin = begin;
+  }
+
+  name(name: string, eventId: string): void {
+    this.names.set(eventId, name);
+    this.#words.set(`$${name}`, eventId);
+  }
+
+  write(event: DagEvent): void {
+    const pdu = this.#build(event);
+    this.#room.add(pdu);
+    this.#written.push({ event, pdu });
+    this.name(event.id, pdu.id);
+  }
+
+  /** What is to come after an event comes after what the room has grown by since. */
+  follow(opening: DagEvent): void {
+    const [last = ""] = this.#room.extremities;
+    this.#follows = new Map([[opening.id, last]]);
+    const state = this.#room.stateAt();
+    this.#admitted = new Map([...state].filter(([, id]) => !this.names.has(id)));
+  }
+
+  set(named: Readonly<Record<string, string>>): WrittenSet {
+    const ids = Object.values(named).map((name) => this.#idOf(name));
+    const state = new Map(this.#admitted);
+    for (const id of ids) {
+      const event = this.#room.find(id)?.event;
+      if (event !== undefined) state.set(slot(event.type, event.stateKey ?? ""), id);
+    }
+    const tip = [...this.#room.entries].findLast(
+      ({ after, rejection }) => rejection === undefined && after && areEqual(after, state),
+    );
+    return { state, tip: tip?.event.id };
+  }
+
+  #idOf(name: string): string {
+    return this.#words.get(`$${name}`) ?? `$${name}`;
+  }
+
+  #build(event: DagEvent): Pdu {
+    const { type, stateKey, sender, content, redacts, authEvents } = compileEvent(
+      event,
+      this.#create,
+      this.#room.version,
+    );
+    const word = (text: string) => this.#words.get(text) ?? text;
+    const rivals = this.#written.filter(({ event: other }) => other.ts === event.ts);
+    // Ids are hashes: where they decide, the event is made anew until they stand as in the file.
+    for (let attempt = 0; ; attempt++) {
+      const pdu = this.#room.build({
+        type,
+        sender: word(sender),
+        content: {
+          ...(translate(content, this.#words) as JsonObject),
+          ...(attempt === 0 ? {} : { "org.matrix-crucible.attempt": attempt }),
+        },
+        ...(stateKey === undefined ? {} : { stateKey: word(stateKey) }),
+        ...(redacts === undefined ? {} : { redacts: word(redacts) }),
+        prevEvents: event.prev.map((name) => this.#follows.get(name) ?? this.#idOf(name)),
+        authEvents: authEvents.map(word),
+        originServerTs: this.#begin + SECOND_MS * event.ts,
+      });
+      const isInOrder = rivals.every(
+        (rival) => rival.event.id < event.id === rival.pdu.id < pdu.id,
+      );
+      if (isInOrder) return pdu;
+    }
+  }
+}
+
+function usersOf({ events }: DagFile): readonly string[] {
+  const named = events.flatMap(({ sender, stateKey = "" }) => [sender, stateKey]);
+  return [...new Set(named.filter((name) => name.startsWith("@")))];
+}
+
+/** With each text that is a word of the one language put into the other, keys included. */
+function translate(value: JsonValue, words: ReadonlyMap<string, string>): JsonValue {
+  if (typeof value === "string") return words.get(value) ?? value;
+  if (Array.isArray(value)) return value.map((item: JsonValue) => translate(item, words));
+  if (!isObject(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value as JsonObject).map(([key, item]) => [
+      words.get(key) ?? key,
+      translate(item, words),
+    ]),
+  );
+}
+
+function areEqual(one: RoomState, other: RoomState): boolean {
+  return one.size === other.size && [...one].every(([key, id]) => other.get(key) === id);
+}

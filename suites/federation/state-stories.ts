@@ -1,0 +1,110 @@
+/** What checks of state resolution share: a story is played to a server, and its state is read by the client API. */
+import { HarnessError } from "#harness/errors";
+import { path } from "#harness/http/client";
+import { eventsAt } from "#harness/match/json";
+import { mergeDag, type StagedDag, stageDag } from "#harness/peer/play-dag";
+import { type RoomState, slot } from "#harness/peer/room-state";
+import type { Mutant } from "#harness/world/check";
+import { expectEqual, expectStatus } from "#harness/world/expect";
+import type { Session } from "#harness/world/session";
+import type { World } from "#harness/world/world";
+import type { JsonObject } from "#protocol/events/event";
+import { stateResolutionStory } from "#scenarios/stories/state-resolution";
+
+/** Classes of stories in which state is lost that nobody revoked. */
+const RESETS = new Set(["A", "B", "C", "D"]);
+const STATE = "/_matrix/client/v3/rooms/*/state";
+
+/** A server that shows this content whatever it resolved; null: that there is none. */
+export function shows(name: string, type: string, content: JsonObject | null): Mutant {
+  const answer =
+    content === null
+      ? { status: 404, body: { errcode: "M_NOT_FOUND", error: "" } }
+      : { status: 200, body: content };
+  return {
+    name,
+    rules: [
+      {
+        match: { path: `${STATE}/${type}/**` },
+        phase: "processed",
+        action: { kind: "rewrite", ...answer },
+      },
+    ],
+  };
+}
+
+/**
+ * Plays a story of scenarios/stories/state-resolution in a room of this version and expects of the server the state that
+ * the file gives, which is what the algorithm of the version says. Where that is a state reset a note tells of it: the
+ * algorithm is at fault then, not the server.
+ */
+export async function expectResolved(world: World, story: string, version: string): Promise<void> {
+  const [alice, peer] = await Promise.all([world.user("alice"), world.peer()]);
+  const file = stateResolutionStory(story);
+  const staged = await stageDag(peer, alice, file, version);
+  const { room, present } = staged;
+  if (present !== undefined) {
+    const before = await stateShown(alice, room.roomId);
+    expectState(staged, before, present.state, `the state of ${version} before the branches meet`);
+  }
+
+  const merge = await mergeDag(staged);
+
+  const resolved = merge.before ?? new Map();
+  confirm(staged, resolved, version);
+  for (const key of contested(staged)) {
+    const [type = "", stateKey = ""] = key.split("\0");
+    const content = room.find(resolved.get(key) ?? "")?.event.content;
+    const what = `the content of ${type} in version ${version}`;
+    expectEqual(await alice.state(room.roomId, type, stateKey), content, what);
+  }
+  const after = await stateShown(alice, room.roomId);
+  expectState(staged, after, resolved, `the state after they met in ${version}`);
+  if (present !== undefined && RESETS.has(file.className)) {
+    for (const key of contested(staged)) {
+      const [was, is] = [present.state, resolved].map((state) => nameIn(staged, state.get(key)));
+      if (was === is) continue;
+      const where = `${key.replace("\0", "|")}: ${was} became ${is}`;
+      world.note(`known-protocol-reset, class ${file.className}, version ${version}: ${where}`);
+    }
+  }
+}
+
+/** State of a room as clients get it. */
+export async function stateShown(session: Session, roomId: string): Promise<RoomState> {
+  const response = await session.get(path`/_matrix/client/v3/rooms/${roomId}/state`);
+  expectStatus(response, 200);
+  const events = eventsAt({ state: response.json }, "state");
+  return new Map(
+    events.map(({ type, state_key = "", event_id }) => [slot(type, state_key), event_id]),
+  );
+}
+
+function expectState(staged: StagedDag, actual: RoomState, expected: RoomState, what: string) {
+  const readable = (state: RoomState) =>
+    Object.fromEntries(
+      [...state].map(([key, id]) => [key.replace("\0", "|"), nameIn(staged, id)]).sort(),
+    );
+  expectEqual(readable(actual), readable(expected), what);
+}
+
+/** @throws HarnessError INTERNAL when our resolver says other than the file: with whoever watches it is another story then. */
+function confirm({ file, names }: StagedDag, resolved: RoomState, version: string): void {
+  const found = [...resolved.values()].flatMap((id) => names.get(id) ?? []).sort();
+  const expected = Object.values(file.expected.get(version) ?? {}).sort();
+  if (found.join() === expected.join()) return;
+  throw new HarnessError("INTERNAL", {
+    what: `${file.id} resolves otherwise in a real room of version ${version}`,
+    facts: [`in the file: ${expected.join(", ")}`, `in the room: ${found.join(", ")}`],
+  });
+}
+
+/** Keys that the state sets do not agree on. */
+function contested({ sets }: StagedDag): readonly string[] {
+  const keys = new Set(sets.flatMap(({ state }) => [...state.keys()]));
+  return [...keys].filter((key) => new Set(sets.map(({ state }) => state.get(key))).size > 1);
+}
+
+function nameIn({ names }: StagedDag, eventId: string | undefined): string {
+  return eventId === undefined ? "nothing" : (names.get(eventId) ?? eventId);
+}
