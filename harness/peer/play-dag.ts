@@ -8,12 +8,11 @@ import { ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import { domainOf } from "#protocol/auth/auth-event";
 import type { DagFile } from "#protocol/dag/dag-file";
-import { resolveState } from "#protocol/state/resolve";
 import { withheld } from "./lies.ts";
 import type { Pdu } from "./pdu.ts";
 import type { Peer } from "./peer.ts";
 import type { Draft, PeerRoom, RoomEntry } from "./room.ts";
-import { type WrittenDag, type WrittenSet, writeDag } from "./write-dag.ts";
+import { speakersOf, type WrittenDag, type WrittenSet, writeDag } from "./write-dag.ts";
 
 export interface StagedDag extends WrittenDag {
   readonly peer: Peer;
@@ -23,7 +22,6 @@ export interface StagedDag extends WrittenDag {
 }
 
 const PDUS_AT_MOST = 50;
-const MEMBER = "m.room.member";
 const API = "/_matrix/federation/v1";
 
 /**
@@ -50,12 +48,13 @@ export async function stageDag(
   }
   const { room, sets } = written;
   const ends = sets.filter(({ tip }) => tip !== undefined && !isFollowed(tip, written));
-  const [present] = ends;
+  const [end] = ends;
   const staged = { ...written, peer, watcher };
-  if (present?.tip === undefined || ends.length > 1) return { ...staged, present: undefined };
-  room.extremities = [present.tip];
-  await peer.fence(room, watcher, { sender: senderOf(written, peer.serverName) });
-  return { ...staged, present };
+  if (end?.tip === undefined || ends.length > 1) return { ...staged, present: undefined };
+  room.extremities = [end.tip];
+  const fence = await peer.fence(room, watcher, { sender: senderOf(written, peer.serverName) });
+  const present = { ...end, tip: fence.id };
+  return { ...staged, sets: sets.map((set) => (set === end ? present : set)), present };
 }
 
 /**
@@ -114,23 +113,13 @@ function isFollowed(tip: string, { room, sets }: WrittenDag): boolean {
   );
 }
 
-/** A user of the peer who is joined in each state, and in what they resolve to. */
-function senderOf({ room, sets }: WrittenDag, serverName: string): string {
-  const states = sets.map(({ state }) => [...state.values()]);
-  const joined = (ids: readonly string[]) =>
-    ids.flatMap((id) => {
-      const { type, stateKey = "", content } = room.find(id)?.event ?? {};
-      return type === MEMBER && content?.membership === "join" ? [stateKey] : [];
-    });
-  const everywhere = [resolveState(room.graph, states), ...states].map(joined);
-  const users = everywhere[0] ?? [];
-  const sender = users.find(
-    (user) => domainOf(user) === serverName && everywhere.every((list) => list.includes(user)),
-  );
+function senderOf(dag: WrittenDag, serverName: string): string {
+  const speakers = speakersOf(dag);
+  const sender = speakers.find((user) => domainOf(user) === serverName);
   if (sender !== undefined) return sender;
   throw new HarnessError("INTERNAL", {
-    what: "nobody is left to send what follows the branches of the DAG",
-    facts: [`joined in the end: ${users.join(", ")}`],
+    what: `nobody is left to send what follows the branches of ${dag.file.id}`,
+    facts: [`may send messages: ${speakers.join(", ")}`],
   });
 }
 

@@ -7,7 +7,7 @@ import { resolveState } from "#protocol/state/resolve";
 import { foundRoom } from "./found.ts";
 import { PeerKeys } from "./keys.ts";
 import type { PeerRoom } from "./room.ts";
-import { writeDag } from "./write-dag.ts";
+import { speakersOf, writeDag } from "./write-dag.ts";
 
 const FOLDER = new URL("../../scenarios/stories/state-resolution/", import.meta.url);
 const KEYS = new PeerKeys("peer-1:8448", "spec");
@@ -53,6 +53,17 @@ test.each(CASES)("$file.id in version $version", async ({ file, version, expecte
   expect(room.stateEvent("m.room.member", WATCHER)?.content).toEqual({ membership: "join" });
   expect([...room.entries].flatMap(({ rejection }) => rejection ?? [])).toEqual([]);
   expect(sets.some(({ tip }) => tip !== undefined)).toBe(true);
+});
+
+test("only those may speak whom every state lets speak", async () => {
+  const demoted = CASES.find(({ file }) => file.id === "c-banned-author-returns");
+  expect(demoted).toBeDefined();
+  if (demoted === undefined) return;
+
+  const dag = await write(demoted.file, demoted.version);
+
+  const speakers = speakersOf(dag).map((user) => user.split("-")[0]);
+  expect(speakers.sort()).toEqual(["@alice", "@charlie", "@watcher:peer"]);
 });
 
 test("events at the same time have ids in the order of the file", async () => {

@@ -1,7 +1,11 @@
 /** Writes the event graph of a DAG file into a room of a peer: the same events, with real users, hashes, ids and signatures. */
 import { HarnessError } from "#harness/errors";
+import { AuthEvent } from "#protocol/auth/auth-event";
+import { PowerLevels } from "#protocol/auth/levels";
+import { userLevel } from "#protocol/auth/rules";
 import { compileEvent, type DagEvent, type DagFile } from "#protocol/dag/dag-file";
 import { isObject, type JsonObject, type JsonValue } from "#protocol/events/event";
+import { resolveState } from "#protocol/state/resolve";
 import type { Founding } from "./found.ts";
 import type { Pdu } from "./pdu.ts";
 import type { PeerRoom } from "./room.ts";
@@ -69,6 +73,30 @@ export async function writeDag(
     writer.follow(opening);
   }
   return { file, room, names: writer.names, sets: file.stateSets.map((set) => writer.set(set)) };
+}
+
+/** Users who may send messages in each state set, and in what the sets resolve to. */
+export function speakersOf({ room, sets }: WrittenDag): readonly string[] {
+  const states = sets.map(({ state }) => [...state.values()]);
+  const [first, ...others] = [resolveState(room.graph, states), ...states].map((ids) =>
+    speakersIn(room, ids),
+  );
+  return first?.filter((user) => others.every((users) => users.includes(user))) ?? [];
+}
+
+function speakersIn(room: PeerRoom, ids: readonly string[]): readonly string[] {
+  const events = ids.flatMap((id) => room.find(id)?.event ?? []);
+  const find = (wanted: string) => events.find(({ type }) => type === wanted);
+  const [create, levels] = [find("m.room.create"), find("m.room.power_levels")];
+  if (create === undefined) return [];
+  const founding = new AuthEvent(create, room.version);
+  const known = levels && new PowerLevels(levels.content);
+  return events.flatMap(({ type, stateKey = "", content }) => {
+    const isJoined = type === "m.room.member" && content.membership === "join";
+    const isHeard =
+      userLevel(stateKey, founding, known) >= (known?.required("m.room.message", false) ?? 0);
+    return isJoined && isHeard ? stateKey : [];
+  });
 }
 
 class Writer {
@@ -158,9 +186,9 @@ class Writer {
   }
 }
 
+/** All that are named, also those who never act: they would have to sign what they vouch for. */
 function usersOf({ events }: DagFile): readonly string[] {
-  const named = events.flatMap(({ sender, stateKey = "" }) => [sender, stateKey]);
-  return [...new Set(named.filter((name) => name.startsWith("@")))];
+  return [...new Set(JSON.stringify(events).match(/(?<=")@[^"]+:[^"]+(?=")/g))];
 }
 
 /** With each text that is a word of the one language put into the other, keys included. */

@@ -10,6 +10,28 @@ const MEMBER = "m.room.member";
 const TOPIC = "m.room.topic";
 
 check(
+  "FED.stateres.power-before-ts",
+  "the server lets a demotion undo an earlier setting that had not seen it",
+  { mutant: shows("keeps the setting, which is older", JOIN_RULES, { join_rule: "invite" }) },
+  async (world) => {
+    for (const version of listed(world, ...VERSIONS)) {
+      await expectResolved(world, "power-beats-ts", version);
+    }
+  },
+);
+
+check(
+  "FED.stateres.power-before-others",
+  "the server lets a ban undo an earlier topic that had not seen it",
+  { mutant: shows("keeps the topic, which is older", TOPIC, { topic: "topic-c" }) },
+  async (world) => {
+    for (const version of listed(world, ...VERSIONS)) {
+      await expectResolved(world, "ban-beats-topic", version);
+    }
+  },
+);
+
+check(
   "FED.stateres.tie-ts",
   "the server keeps the later of two changes by equals, that of the first of them",
   { mutant: shows("keeps the earlier one", JOIN_RULES, { join_rule: "knock" }) },

@@ -8,6 +8,8 @@ import type { Mutant } from "#harness/world/check";
 import { expectEqual, expectStatus } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
+import type { DagFile } from "#protocol/dag/dag-file";
+import { writeDagFile } from "#protocol/dag/write-dag-file";
 import type { JsonObject } from "#protocol/events/event";
 import { stateResolutionStory } from "#scenarios/stories/state-resolution";
 
@@ -33,41 +35,77 @@ export function shows(name: string, type: string, content: JsonObject | null): M
   };
 }
 
+interface Played {
+  readonly staged: StagedDag;
+  /** Before the branches met and after, as clients get it. */
+  readonly before: RoomState;
+  readonly after: RoomState;
+  /** What our resolver makes of the branches. */
+  readonly resolved: RoomState;
+}
+
 /**
  * Plays a story of scenarios/stories/state-resolution in a room of this version and expects of the server the state that
  * the file gives, which is what the algorithm of the version says. Where that is a state reset a note tells of it: the
  * algorithm is at fault then, not the server.
  */
 export async function expectResolved(world: World, story: string, version: string): Promise<void> {
+  const played = await play(world, stateResolutionStory(story), version);
+  const { staged, resolved } = played;
+  const { file, present } = staged;
+  confirm(staged, resolved, version);
+  await expectAfter(played, resolved, version);
+  if (present === undefined || !RESETS.has(file.className)) return;
+  for (const key of contested(staged)) {
+    const [was, is] = [present.state, resolved].map((state) => nameIn(staged, state.get(key)));
+    const where = `${key.replace("\0", "|")}: ${was} became ${is}`;
+    if (was !== is)
+      world.note(`known-protocol-reset, class ${file.className}, version ${version}: ${where}`);
+  }
+}
+
+/** Plays a story in which a stale state is served, and expects that it changes nothing. */
+export async function expectKept(world: World, story: string, version: string): Promise<void> {
+  const played = await play(world, stateResolutionStory(story), version);
+  await expectAfter(played, played.before, version);
+}
+
+/** Plays any DAG and expects of the server what our resolver says. A note gives the DAG when it says something else. */
+export async function expectOracle(world: World, file: DagFile, version: string): Promise<void> {
+  try {
+    const played = await play(world, file, version);
+    await expectAfter(played, played.resolved, version);
+  } catch (error) {
+    world.note(`the DAG, of version ${version}: ${JSON.stringify(writeDagFile(file))}`);
+    throw error;
+  }
+}
+
+async function play(world: World, file: DagFile, version: string): Promise<Played> {
   const [alice, peer] = await Promise.all([world.user("alice"), world.peer()]);
-  const file = stateResolutionStory(story);
   const staged = await stageDag(peer, alice, file, version);
   const { room, present } = staged;
-  if (present !== undefined) {
-    const before = await stateShown(alice, room.roomId);
+  const before = await stateShown(alice, room.roomId);
+  if (present !== undefined)
     expectState(staged, before, present.state, `the state of ${version} before the branches meet`);
-  }
-
   const merge = await mergeDag(staged);
+  const after = await stateShown(alice, room.roomId);
+  return { staged, before, after, resolved: merge.before ?? new Map() };
+}
 
-  const resolved = merge.before ?? new Map();
-  confirm(staged, resolved, version);
+async function expectAfter(
+  { staged, after }: Played,
+  expected: RoomState,
+  version: string,
+): Promise<void> {
+  const { room, watcher } = staged;
   for (const key of contested(staged)) {
     const [type = "", stateKey = ""] = key.split("\0");
-    const content = room.find(resolved.get(key) ?? "")?.event.content;
+    const content = room.find(expected.get(key) ?? "")?.event.content;
     const what = `the content of ${type} in version ${version}`;
-    expectEqual(await alice.state(room.roomId, type, stateKey), content, what);
+    expectEqual(await watcher.state(room.roomId, type, stateKey), content, what);
   }
-  const after = await stateShown(alice, room.roomId);
-  expectState(staged, after, resolved, `the state after they met in ${version}`);
-  if (present !== undefined && RESETS.has(file.className)) {
-    for (const key of contested(staged)) {
-      const [was, is] = [present.state, resolved].map((state) => nameIn(staged, state.get(key)));
-      if (was === is) continue;
-      const where = `${key.replace("\0", "|")}: ${was} became ${is}`;
-      world.note(`known-protocol-reset, class ${file.className}, version ${version}: ${where}`);
-    }
-  }
+  expectState(staged, after, expected, `the state after they met in ${version}`);
 }
 
 /** State of a room as clients get it. */
