@@ -14,6 +14,7 @@ import {
   meetAsDoorkeeper,
   member,
   offer,
+  peerUsers,
   putLevels,
   ruleJoins,
 } from "./rejection.ts";
@@ -52,14 +53,23 @@ check(
       const { alice, peer, room, mallory } = meeting;
       const [powerless, absent] = [peer.user("powerless"), peer.user("absent")];
       await peer.join(room.roomId, powerless, { via: alice.server.serverName });
+      const [bob, carol] = await world.users("bob", "carol");
+      await bob.join(room.roomId);
       const { other, voucher } = await meetThird(world, meeting);
-      await putLevels(meeting, { users: { [mallory]: 50, [absent]: 50, [voucher]: 50 } });
-      await ruleJoins(meeting, "restricted", [room.roomId]);
-      const wrong = [undefined, powerless, absent, voucher].map((named) => {
+      const able = [mallory, absent, voucher, carol.userId];
+      await putLevels(meeting, { users: Object.fromEntries(able.map((user) => [user, 50])) });
+      const allowed = await alice.createRoom({ preset: "public_chat" });
+      await ruleJoins(meeting, "restricted", [allowed]);
+      // Its own users, too: for them the server itself would sign.
+      const vouchers = [undefined, powerless, absent, voucher, bob.userId, carol.userId];
+      const wrong = vouchers.map((named) => {
         const stranger = peer.user("stranger");
         return named === undefined ? member(stranger, stranger, "join") : vouched(stranger, named);
       });
-      const [invited, right] = [peer.user("invited"), peer.user("right")];
+      const [invited, right, asked] = peerUsers(peer, "invited", "right", "asked");
+      for (const user of [...wrong.map(({ sender }) => sender), asked]) {
+        await peer.join(allowed, user, { via: alice.server.serverName });
+      }
 
       for (const draft of wrong) {
         expectMatrixError(await forceJoin(meeting, draft.sender, draft), REFUSED);
@@ -68,12 +78,12 @@ check(
       await peer.send(room, member(mallory, invited, "invite"));
       await peer.fence(room, alice);
       ok(await forceJoin(meeting, invited));
+      ok(await forceJoin(meeting, asked, vouched(asked, alice.userId)));
       await peer.send(room, { ...vouched(right, voucher), signers: [peer.keys, other.keys] });
       await peer.fence(room, alice, { sender: mallory });
 
       for (const { sender } of wrong) await expectMembership(meeting, sender, undefined);
-      await expectMembership(meeting, invited, "join");
-      await expectMembership(meeting, right, "join");
+      for (const user of [invited, asked, right]) await expectMembership(meeting, user, "join");
     }
   },
 );
