@@ -73,14 +73,18 @@ export function impostor({ serverName, keys }: Peer): Signer {
   return { serverName, key: { id: keys.key.id, secret: keys.another().secret } };
 }
 
+/** A peer's server name without the port. */
+export function hostOf({ serverName }: Peer): string {
+  return serverName.replace(/:\d+$/, "");
+}
+
 /** From now on nothing reaches the peer: connections are reset, or nobody answers. */
 export function cutOff(
   world: World,
-  { serverName }: Peer,
+  peer: Peer,
   kind: "reset" | "gate" = "reset",
 ): Promise<RuleHandle> {
-  const [host = ""] = serverName.split(":");
-  return world.fault({ to: host }, "before", { kind });
+  return world.fault({ to: hostOf(peer) }, "before", { kind });
 }
 
 /** That a server has signed an event with a key that it publishes. */
