@@ -1,9 +1,8 @@
-import { path } from "#harness/http/client";
-import { eventsAt, type MatrixEvent, textAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
-import { expectEqual, ok } from "#harness/world/expect";
+import { expectEqual } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
+import { history } from "./history.ts";
 import { SEND } from "./meeting.ts";
 import { SHOWS_TWO, sendToDevice, toDeviceUntil } from "./to-device.ts";
 
@@ -21,19 +20,6 @@ async function share(world: World): Promise<Shared> {
   const roomId = await alice.createRoom({ preset: "public_chat" });
   await bob.join(roomId, alice);
   return { alice, bob, roomId };
-}
-
-/** The whole timeline of a room, latest first, page by page. */
-async function history(session: Session, roomId: string): Promise<readonly MatrixEvent[]> {
-  const events: MatrixEvent[] = [];
-  let from: string | undefined;
-  do {
-    const target = path`/_matrix/client/v3/rooms/${roomId}/messages`;
-    const body = ok(await session.get(target, { dir: "b", limit: 10, from }));
-    events.push(...eventsAt(body, "chunk"));
-    from = body.end === undefined ? undefined : textAt(body, "end");
-  } while (from !== undefined);
-  return events;
 }
 
 function numbered(count: number, first = 0): readonly string[] {
