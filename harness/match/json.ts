@@ -79,7 +79,9 @@ export function show(value: unknown): string {
 
 function safeJson(value: unknown): string {
   try {
-    return JSON.stringify(value) ?? String(value);
+    return (
+      JSON.stringify(value, (_, item) => (item instanceof Set ? [...item] : item)) ?? String(value)
+    );
   } catch {
     return String(value);
   }

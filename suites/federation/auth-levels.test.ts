@@ -5,7 +5,7 @@ import { expectEqual, expectMatrixError, ok } from "#harness/world/expect";
 import type { JsonObject } from "#protocol/events/event";
 import { levelsWith, setLevels } from "./levels.ts";
 import { expectUnknown, meet, message, visit } from "./meeting.ts";
-import { allows, shows } from "./mutants.ts";
+import { allows, alters, shows } from "./mutants.ts";
 import { expectMembership, expectTopic, keeps, listed, member, offer, topic } from "./rejection.ts";
 
 const ROOM = "/_matrix/client/v3/rooms/*";
@@ -203,7 +203,11 @@ check(
   {
     mutant: [
       keeps("takes state in the name of others", OWN, { by: "mallory" }),
-      keeps("takes nothing under a user id", OWN, {}),
+      alters(
+        "takes nothing under a user id",
+        { method: "GET", path: `${ROOM}/state/${OWN}/*`, status: 200 },
+        { body: {} },
+      ),
     ],
   },
   async (world) => {

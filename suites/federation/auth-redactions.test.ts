@@ -14,7 +14,7 @@ const REDACTION = "m.room.redaction";
 const READ_EVENT = { method: "GET", path: EVENT, status: 200 };
 const REDACTS_ALL = alters("applies every redaction", READ_EVENT, { set: { "/content": {} } });
 const REDACTS_NONE = alters("applies no redaction", READ_EVENT, {
-  set: { "/content": { body: "kept" } },
+  set: { "/content": { msgtype: "m.text", body: "kept" } },
 });
 
 function redaction(sender: string, redacts: string): Draft {

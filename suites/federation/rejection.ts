@@ -16,7 +16,7 @@ export function keeps(name: string, type: string, content: EventContent): Mutant
     name,
     rules: [
       {
-        match: { path: `/_matrix/client/v3/rooms/*/state/${type}/**` },
+        match: { method: "GET", path: `/_matrix/client/v3/rooms/*/state/${type}/**` },
         phase: "processed",
         action: { kind: "rewrite", status: 200, body: content },
       },

@@ -76,11 +76,11 @@ check(
     const named = await upgrade(alice, first, { additional_creators: [bob.userId] });
     const nobody = await upgrade(alice, second, {});
 
-    const before = await alice.state(first, CREATE);
-    expectEqual(listAt(before, "additional_creators"), [carol.userId], "those of the old room");
     const content = await alice.state(named, CREATE);
     expectEqual(listAt(content, "additional_creators"), [bob.userId], "those of the new room");
     const bare = at(await alice.state(nobody, CREATE), "additional_creators") ?? [];
     expectEqual(bare, [], "those of a new room for which nobody is named");
+    const before = await alice.state(first, CREATE);
+    expectEqual(listAt(before, "additional_creators"), [carol.userId], "those of the old room");
   },
 );
