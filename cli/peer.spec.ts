@@ -55,7 +55,15 @@ afterAll(async () => {
 function world(): World {
   const check = random.name("SPEC.peer.check");
   const { control } = pool;
-  return new World({ check, deployment, control, random, signal, timeoutScale: 2 });
+  return new World({
+    requirement: "FED.sig.destination",
+    check,
+    deployment,
+    control,
+    random,
+    signal,
+    timeoutScale: 2,
+  });
 }
 
 function message(sender: string, body: string): Draft {

@@ -186,6 +186,7 @@ export async function execute(execution: Execution): Promise<Executed> {
         mode,
       },
     });
+    for (const { result, evidence } of verdicts.violations()) keep(result, evidence);
   } catch (error) {
     if (!signal.aborted) trouble ??= error;
   }

@@ -17,6 +17,10 @@ export function harnessVersion(): string {
   return version;
 }
 
+const WITHHELD = "withheld: see evidence.jsonl in the local run directory";
+/** Title of the result for a rule that other checks saw broken. */
+const IN_ALL_ANSWERS = "the server keeps this rule in the answers that other checks got";
+
 /** Collects what checks report, and knows which have not yet. */
 export class Verdicts {
   readonly results: CheckResult[] = [];
@@ -66,7 +70,7 @@ export class Verdicts {
       outcome: report.outcome,
       durationMs: report.durationMs,
       ...(isWithheld
-        ? { reason: "withheld: see evidence.jsonl in the local run directory" }
+        ? { reason: WITHHELD }
         : report.reason === undefined
           ? {}
           : { reason: report.reason }),
@@ -75,6 +79,34 @@ export class Verdicts {
     this.results.push(result);
     if (evidence !== undefined) this.evidence.push(evidence);
     return { result, evidence };
+  }
+
+  /** Rules that answers broke in checks of something else: one failure for each of the requirements in this run. */
+  violations(): { result: CheckResult; evidence: Evidence }[] {
+    const first = new Map<string, { report: CheckReport; message: string; exchange?: string }>();
+    for (const report of this.reports) {
+      for (const { requirement, ...violation } of report.violations ?? []) {
+        if (!first.has(requirement)) first.set(requirement, { report, ...violation });
+      }
+    }
+    return [...first].flatMap(([id, { report, message, exchange }]) => {
+      const requirement = this.#requirements.get(id);
+      if (requirement === undefined) return [];
+      const text = `${message} (seen by ${report.requirement} ${report.title})`;
+      const reason = requirement.sensitive === true ? WITHHELD : text;
+      const result = this.#result(id, IN_ALL_ANSWERS, { outcome: "fail", durationMs: 0, reason });
+      this.results.push(result);
+      const evidence = {
+        deployment: this.deployment,
+        requirement: id,
+        check: IN_ALL_ANSWERS,
+        message: text,
+        exchanges: report.exchanges.slice(-50),
+        ...(exchange === undefined ? {} : { exchange }),
+      };
+      this.evidence.push(evidence);
+      return [{ result, evidence }];
+    });
   }
 
   /** What never reported: `not-run` when the run was stopped, `error` when it should have. @param trouble what broke. */

@@ -5,6 +5,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { STABLE, STABLE_PATH, UNSTABLE } from "#harness/clients/sliding-sync/dialect";
 import type { Gateway, ServerLinks } from "#harness/gateway/gateway";
 import { createClient, type HttpClient } from "#harness/http/client";
 import { compareVersions } from "#harness/versions";
@@ -35,6 +36,7 @@ export async function probeIdentity(links: ServerLinks): Promise<Identity> {
   }
 }
 
+const SLIDING_SYNC_FLAG = "org.matrix.simplified_msc3575";
 /** A server that looks for the peer elsewhere must not hold up the start. */
 const PEER_TIMEOUT_MS = 5_000;
 
@@ -45,7 +47,7 @@ interface Probed {
 
 /**
  * Features that requirements name under `needs`: `federation`, `fedpeer` (it reaches a peer that a check scripts), `open-registration`, `password-login`, `refresh-tokens`,
- * `presence`, `directory-open`, `url-preview`, `appservice`, `crypto`, `rate-limits` (can be switched on), `vX.Y` for
+ * `presence`, `directory-open`, `url-preview`, `appservice`, `crypto`, `sliding-sync` (`:stable`, `:unstable`), `rate-limits` (can be switched on), `vX.Y` for
  * each version up to the newest listed one, `room-version:N`, and a server's `unstable:<flag>`.
  */
 export async function probeFeatures(
@@ -97,6 +99,8 @@ async function probeVersions(client: HttpClient, features: Set<string>): Promise
   for (const [flag, isOn] of Object.entries(unstable_features ?? {})) {
     if (isOn === true) features.add(`unstable:${flag}`);
   }
+  if (features.has(`unstable:${SLIDING_SYNC_FLAG}`))
+    features.add(UNSTABLE.feature).add("sliding-sync");
 }
 
 async function probeRegistration(client: HttpClient, features: Set<string>): Promise<void> {
@@ -163,6 +167,11 @@ async function probeAsUser(
         "/_matrix/client/v1/media/preview_url?url=x",
       );
       if (code !== 404) features.add("url-preview");
+    },
+    async () => {
+      // The unstable endpoint goes by the flag, as clients do; nothing advertises the stable one.
+      const { status: code } = await client.request("POST", STABLE_PATH, { body: {} });
+      if (code === 200) features.add(STABLE.feature).add("sliding-sync");
     },
     async () => {
       const query = await client.request("POST", "/_matrix/client/v3/keys/query", {

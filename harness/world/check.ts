@@ -195,6 +195,7 @@ class Checker {
       // A name of its own for each try, since rules and traces are told apart by it.
       const key = `${this.#id}.${createHash("sha256").update(label).digest("hex").slice(0, 8)}`;
       world = new World({
+        requirement: this.#id,
         check: key,
         deployment: deal(isolated ?? this.#run.deployment, `${this.#id}/${this.#title}`),
         control: this.#control,
@@ -225,7 +226,8 @@ class Checker {
     }
     if (isolated !== undefined)
       await this.#control.stopIsolated(isolated.id).catch(() => undefined);
-    return verdict;
+    const violations = world?.violations ?? [];
+    return violations.length === 0 ? verdict : { ...verdict, violations };
   }
 
   /** Keeps the check's rooms, when they are wanted. */

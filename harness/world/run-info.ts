@@ -73,6 +73,12 @@ export interface CheckReport {
   readonly exchanges: readonly string[];
   readonly notes: readonly string[];
   readonly logs?: readonly string[];
+  /** Rules of other requirements that answers broke. */
+  readonly violations?: readonly {
+    readonly requirement: string;
+    readonly message: string;
+    readonly exchange?: string;
+  }[];
   /** Replay files of its rooms, within the run directory. */
   readonly replays?: readonly string[];
   /** In mode `mutants`: one entry a mutant. */

@@ -9,6 +9,7 @@ import type { HttpResponse } from "#harness/http/client";
 import { textAt } from "#harness/match/json";
 import { Peer } from "#harness/peer/peer";
 import type { Random } from "#harness/random";
+import type { RequirementId } from "#harness/requirements/ids.generated";
 import type { Control, ServerAction } from "./control.ts";
 import { placeOf } from "./deal.ts";
 import { ok } from "./expect.ts";
@@ -16,12 +17,20 @@ import type { DeploymentInfo, ServerInfo } from "./run-info.ts";
 import { type Account, ServerClient, Session, type SessionContext } from "./session.ts";
 
 export interface WorldOptions {
+  readonly requirement: string;
   readonly check: string;
   readonly deployment: DeploymentInfo;
   readonly control: Control;
   readonly random: Random;
   readonly signal: AbortSignal;
   readonly timeoutScale: number;
+}
+
+/** An answer that broke a rule which the check is not about. */
+export interface Violation {
+  readonly requirement: string;
+  readonly message: string;
+  readonly exchange?: string;
 }
 
 /** A rule in force; taking it back tells how often it fired. */
@@ -47,6 +56,7 @@ export class World implements AsyncDisposable {
   /** Of every exchange so far, in order. */
   readonly exchanges: string[] = [];
   readonly notes: string[] = [];
+  readonly violations: Violation[] = [];
   /** Rooms that its users have had to do with, and those users' clients. */
   readonly rooms = new Map<string, Set<ServerClient>>();
   lastExchange: HttpResponse | undefined;
@@ -179,6 +189,27 @@ export class World implements AsyncDisposable {
   /** A text about this check without tokens and passwords. */
   scrub(text: string): string {
     return scrubValues(text, this.#secrets);
+  }
+
+  /**
+   * An answer has broken a rule that holds for all answers. It fails this check when that is what the check is about;
+   * otherwise it counts against the other requirement, in a result of its own.
+   *
+   * @throws CheckFailure
+   */
+  violation(
+    requirement: RequirementId,
+    expected: string,
+    actual: string,
+    response: HttpResponse,
+  ): void {
+    const failure = new CheckFailure(expected, actual, response.describe());
+    if (requirement === this.#options.requirement) throw failure;
+    this.violations.push({
+      requirement,
+      message: this.scrub(failure.message),
+      exchange: this.scrub(response.describe()),
+    });
   }
 
   /** Worth knowing, but no verdict: an accepted deviation, an optional part that is missing. */

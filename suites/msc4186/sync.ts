@@ -1,0 +1,90 @@
+/** What checks of sliding sync share: each dialect that the server offers, connections, and answers that break a rule. */
+import { SlidingConnection } from "#harness/clients/sliding-sync/connection";
+import {
+  DIALECTS,
+  type Dialect,
+  STABLE_PATH,
+  UNSTABLE_PATH,
+} from "#harness/clients/sliding-sync/dialect";
+import { CheckFailure } from "#harness/errors";
+import type { Rewrite, Rule } from "#harness/gateway/rule";
+import type { Mutant } from "#harness/world/check";
+import type { Session } from "#harness/world/session";
+import type { World } from "#harness/world/world";
+
+/** One dialect within a check. */
+export interface Sync {
+  readonly world: World;
+  readonly dialect: Dialect;
+  /** A new connection. @param connId none unless given */
+  connection(session: Session, connId?: string): SlidingConnection;
+}
+
+/** Runs the body once for each dialect that the server offers, one after the other. */
+export async function inEachDialect(
+  world: World,
+  body: (sync: Sync) => Promise<void>,
+): Promise<void> {
+  const offered = DIALECTS.filter(({ feature }) => world.has(feature));
+  if (offered.length === 0) world.needs("sliding-sync");
+  for (const dialect of offered) await inDialect(world, dialect, body);
+}
+
+/** Runs the body in one dialect. */
+export async function inDialect(
+  world: World,
+  dialect: Dialect,
+  body: (sync: Sync) => Promise<void>,
+): Promise<void> {
+  world.needs(dialect.feature);
+  try {
+    await body({
+      world,
+      dialect,
+      connection: (session, connId) =>
+        new SlidingConnection(session, dialect, {
+          ...(connId === undefined ? {} : { connId }),
+          onViolation: ({ requirement, expected, actual }, http) =>
+            world.violation(requirement, expected, actual, http),
+        }),
+    });
+  } catch (error) {
+    if (!(error instanceof CheckFailure)) throw error;
+    throw new CheckFailure(
+      `${error.expected} (${dialect.name} dialect)`,
+      error.actual,
+      error.exchange,
+    );
+  }
+}
+
+type Broken = Omit<Rewrite, "method" | "path">;
+
+/** A server whose answers, in either dialect, are changed like this. */
+export function answers(name: string, change: Broken, more: Partial<Rule["match"]> = {}): Mutant {
+  return {
+    name,
+    rules: [STABLE_PATH, UNSTABLE_PATH].map((path) => ({
+      match: { path, status: 200, ...more },
+      phase: "processed" as const,
+      action: { kind: "rewrite" as const, ...change },
+    })),
+  };
+}
+
+/** A server that answers requests which it should refuse, or the other way round. */
+export function answersInstead(
+  name: string,
+  status: number,
+  body: NonNullable<Rewrite["body"]>,
+  more: Partial<Rule["match"]> = {},
+): Mutant {
+  return {
+    name,
+    rules: [STABLE_PATH, UNSTABLE_PATH].map((path) => ({
+      match: { path, ...more },
+      phase: "processed" as const,
+      action: { kind: "rewrite" as const, status, body },
+    })),
+  };
+}
