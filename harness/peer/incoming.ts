@@ -6,8 +6,9 @@ import type { RemoteKeys } from "./remote-keys.ts";
 import { isSignedRequest, parseAuthorization } from "./request-auth.ts";
 import type { PeerRequest } from "./routes.ts";
 
-/** Requests that need no authorization (server-server API: "Requires authentication: No"). */
-const OPEN = /^\/(?:\.well-known\/|_matrix\/key\/|_matrix\/federation\/v1\/(?:version|openid\/))/;
+/** Requests that need no authorization (server-server API: "Requires authentication: No"), and the media API of before v1.11. */
+const OPEN =
+  /^\/(?:\.well-known\/|_matrix\/(?:key|media)\/|_matrix\/federation\/v1\/(?:version|openid\/))/;
 
 export async function readRequest(
   { method, uri, headers, text }: RawRequest,
