@@ -72,6 +72,18 @@ function message(sender: string, body: string): Draft {
 
 test("a server that sends through the gateway has the feature", () => {
   expect(deployment.features).toContain("fedpeer");
+  expect(deployment.features).toContain("fedproxy");
+});
+
+test.for(["address", "delegated"] as const)("is found by a name of kind %s", async (kind) => {
+  await using here = world();
+  const [alice, peer] = await Promise.all([here.user("alice"), here.peer({ kind })]);
+  const roomId = await alice.createRoom({ preset: "public_chat" });
+  const room = await peer.join(roomId, peer.user("mallory"));
+  const sent = await alice.send(roomId, "to the peer");
+  await peer.waitForPdu(room, "the message", ({ id }) => id === sent);
+  const { headers } = await peer.waitForRequest("PUT /_matrix/federation/v1/send/{txnId}");
+  expect(headers.host).toBe(peer.delegate ?? peer.serverName);
 });
 
 test.for(VERSIONS)(

@@ -46,9 +46,11 @@ interface Probed {
 }
 
 /**
- * Features that requirements name under `needs`: `federation`, `fedpeer` (it reaches a peer that a check scripts), `open-registration`, `password-login`, `refresh-tokens`,
- * `presence`, `directory-open`, `url-preview`, `appservice`, `crypto`, `sliding-sync` (`:stable`, `:unstable`), `rate-limits` (can be switched on), `vX.Y` for
- * each version up to the newest listed one, `room-version:N`, and a server's `unstable:<flag>`.
+ * Features that requirements name under `needs`: `federation`, `fedpeer` (it reaches a peer that a check scripts),
+ * `fedproxy` (it does so by a proxy, and so finds a peer on any port), `open-registration`, `password-login`,
+ * `refresh-tokens`, `presence`, `directory-open`, `url-preview`, `appservice`, `crypto`, `sliding-sync` (`:stable`,
+ * `:unstable`), `rate-limits` (can be switched on), `vX.Y` for each version up to the newest listed one,
+ * `room-version:N`, and a server's `unstable:<flag>`.
  */
 export async function probeFeatures(
   servers: readonly Probed[],
@@ -206,18 +208,22 @@ async function probeAsUser(
     },
   ];
   await Promise.all(
-    [...probes.map((probe) => probe()), probePeer(client, features, gateway)].map(attempt),
+    [...probes.map((probe) => probe()), probePeer(server.role, client, features, gateway)].map(
+      attempt,
+    ),
   );
 }
 
 /** Asks for a profile of a server that only the gateway knows: one that goes its own ways does not find it. */
 async function probePeer(
+  role: string,
   client: HttpClient,
   features: Set<string>,
   gateway: Gateway,
 ): Promise<void> {
   const peer = createServer((_, response) => {
     features.add("fedpeer");
+    if (gateway.usesProxy(role)) features.add("fedproxy");
     response.writeHead(404, { "content-type": "application/json" });
     response.end('{"errcode":"M_NOT_FOUND","error":"only a probe"}');
   });

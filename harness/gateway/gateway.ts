@@ -53,6 +53,8 @@ export class Gateway implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
   readonly #proxies = new Map<string, Server>();
   readonly #sinks: Server[] = [];
+  /** Servers that have asked their proxy for a tunnel. */
+  readonly #tunnelled = new Set<string>();
   readonly #context: ForwardContext;
   readonly #routes = new WeakMap<object, Route>();
   readonly #tunnels: Server;
@@ -156,6 +158,11 @@ export class Gateway implements AsyncDisposable {
     await listen(server, 0, LOOPBACK);
     this.#sinks.push(server);
     return portOf(server);
+  }
+
+  /** True when the server has sent by its proxy, as which the gateway reaches any name, address and port. */
+  usesProxy(role: string): boolean {
+    return this.#tunnelled.has(role);
   }
 
   /** Exchanges seen so far. */
@@ -268,6 +275,7 @@ export class Gateway implements AsyncDisposable {
 
   async #tunnel(from: string, target: string, socket: Socket, head: Buffer): Promise<void> {
     socket.on("error", () => socket.destroy());
+    this.#tunnelled.add(from);
     const host = target.replace(/:\d+$/, "");
     if (!this.#endpoints.has(host)) {
       // Nobody has this name: what a resolver's failure looks like through a proxy.

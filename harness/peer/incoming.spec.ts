@@ -14,6 +14,7 @@ test.each([
   "/_matrix/federation/v1/version",
   "/_matrix/federation/v1/openid/userinfo?access_token=token",
   "/_matrix/media/v3/download/peer/media?allow_remote=false",
+  "/_matrix/identity/v2/pubkey/isvalid?public_key=key",
 ])("%s needs no authorization", async (uri) => {
   expect((await read(uri)).authProblem).toBeUndefined();
 });

@@ -6,9 +6,12 @@ import type { RemoteKeys } from "./remote-keys.ts";
 import { isSignedRequest, parseAuthorization } from "./request-auth.ts";
 import type { PeerRequest } from "./routes.ts";
 
-/** Requests that need no authorization (server-server API: "Requires authentication: No"), and the media API of before v1.11. */
+/**
+ * Requests that need no authorization (server-server API: "Requires authentication: No"),
+ * the media API of before v1.11, and what is asked of identity servers.
+ */
 const OPEN =
-  /^\/(?:\.well-known\/|_matrix\/(?:key|media)\/|_matrix\/federation\/v1\/(?:version|openid\/))/;
+  /^\/(?:\.well-known\/|_matrix\/(?:identity|key|media)\/|_matrix\/federation\/v1\/(?:version|openid\/))/;
 
 export async function readRequest(
   { method, uri, headers, text }: RawRequest,

@@ -26,15 +26,17 @@ import { Unexpected } from "./unexpected.ts";
 export interface PeerContext {
   /** Host part of the server name. */
   readonly name: string;
+  /** The server name has no port then, and a well-known file tells servers to ask this one instead. */
+  readonly delegate?: { readonly name: string; readonly port: number } | undefined;
   readonly signal: AbortSignal;
   readonly timeoutScale: number;
   readonly nextName: (prefix: string) => string;
   readonly onExchange: (response: HttpResponse) => void;
   /** Server name of a role; of anything else the word itself. */
   readonly serverNameOf: (role: string) => string;
-  /** Gives the name to what listens on this port. */
-  readonly link: (port: number) => Promise<PeerLink>;
-  readonly unlink: () => Promise<void>;
+  /** Gives a name to what listens on this port. */
+  readonly link: (name: string, port: number) => Promise<PeerLink>;
+  readonly unlink: (name: string) => Promise<void>;
 }
 
 /** A PDU that came in a transaction. */
@@ -61,8 +63,10 @@ const PORT = 8448;
 const REQUEST_TIMEOUT_MS = 30_000;
 
 export class PeerServer implements AsyncDisposable {
-  /** `host:port`, as in user ids. */
+  /** As in user ids: `host:port`, or the host alone when it delegates. */
   readonly serverName: string;
+  /** Where its well-known file sends servers; undefined when it has none. */
+  readonly delegate: string | undefined;
   readonly keys: PeerKeys;
   /** Rooms that it knows, by id. */
   readonly rooms = new Map<string, PeerRoom>();
@@ -83,9 +87,10 @@ export class PeerServer implements AsyncDisposable {
   #isHosting = false;
 
   protected constructor(context: PeerContext) {
-    const { name, signal, timeoutScale, nextName } = context;
+    const { name, delegate, signal, timeoutScale, nextName } = context;
     this.context = context;
-    this.serverName = `${name}:${PORT}`;
+    this.serverName = delegate === undefined ? `${name}:${PORT}` : name;
+    this.delegate = delegate && `${delegate.name}:${delegate.port}`;
     this.keys = new PeerKeys(this.serverName, nextName("key"));
     this.#remoteKeys = new RemoteKeys((serverName) => this.client(serverName).keys());
     const settings = { signal, timeoutScale };
@@ -95,11 +100,17 @@ export class PeerServer implements AsyncDisposable {
     this.invites = new Inbox({ plural: "invites", ...settings }, ({ roomId }) => roomId);
     addDefaults(this.#routes, this.keys);
     this.on("PUT /_matrix/federation/v1/send/{txnId}", (request) => this.#receive(request));
+    if (this.delegate !== undefined) {
+      const file = { "m.server": this.delegate };
+      this.on("GET /.well-known/matrix/server", () => answer(file));
+    }
   }
 
   protected async open(): Promise<void> {
     this.#listener = await Listener.open((request) => this.#answer(request));
-    const { proxyPort, ca } = await this.context.link(this.#listener.port);
+    const { name, delegate, link } = this.context;
+    const { proxyPort, ca } = await link(name, this.#listener.port);
+    if (delegate !== undefined) await link(delegate.name, this.#listener.port);
     this.#agent = new ProxyAgent({
       uri: `http://127.0.0.1:${proxyPort}`,
       requestTls: { ca, allowH2: false },
@@ -236,7 +247,9 @@ export class PeerServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.allSettled(this.#sharing);
     await this.#agent?.destroy();
-    await this.context.unlink();
+    const { name, delegate, unlink } = this.context;
+    await unlink(name);
+    if (delegate !== undefined) await unlink(delegate.name);
     await this.#listener?.[Symbol.asyncDispose]();
   }
 

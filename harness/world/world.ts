@@ -42,8 +42,19 @@ export interface RuleHandle extends AsyncDisposable {
   readonly end: () => Promise<number>;
 }
 
+export interface PeerOptions {
+  /** Of its name; `peer` unless given. */
+  readonly prefix?: string;
+  /**
+   * `host` unless given: a name with a port. `address`: an address with a port. `delegated`: a name without a port, whose
+   * well-known file names another one. Only servers that send by the proxy (`fedproxy`) reach the latter two.
+   */
+  readonly kind?: "host" | "address" | "delegated";
+}
+
 const POLL_MS = 40;
 const EVENTUALLY_MS = 10_000;
+const DELEGATE_PORT = 9999;
 
 export class World implements AsyncDisposable {
   readonly #options: WorldOptions;
@@ -335,17 +346,18 @@ export class World implements AsyncDisposable {
    *
    * @throws Unsupported when the servers can not reach one.
    */
-  async peer({ prefix = "peer" }: { prefix?: string } = {}): Promise<Peer> {
+  async peer({ prefix = "peer", kind = "host" }: PeerOptions = {}): Promise<Peer> {
     this.needs("fedpeer");
-    const { control, deployment, check } = this.#options;
-    const name = this.name(prefix);
+    if (kind !== "host") this.needs("fedproxy");
+    const { control, deployment, check, random } = this.#options;
     const peer = await Peer.start({
       ...this.#context,
-      name,
+      name: kind === "address" ? benchmarkAddress(random) : this.name(prefix),
+      delegate: kind === "delegated" ? { name: this.name(prefix), port: DELEGATE_PORT } : undefined,
       serverNameOf: (role) =>
         deployment.servers.find((server) => server.role === role)?.serverName ?? role,
-      link: (port) => control.addPeer(deployment.id, name, port, check),
-      unlink: () => control.removePeer(deployment.id, name),
+      link: (name, port) => control.addPeer(deployment.id, name, port, check),
+      unlink: (name) => control.removePeer(deployment.id, name),
     });
     this.#peers.push(peer);
     this.#cleanups.push(() => peer[Symbol.asyncDispose]());
@@ -371,4 +383,9 @@ export class World implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.allSettled(this.#cleanups.map((cleanup) => cleanup()));
   }
+}
+
+/** An address that no machine has (RFC 2544). */
+function benchmarkAddress(random: Random): string {
+  return `198.${18 + random.integer(2)}.${random.integer(256)}.${1 + random.integer(254)}`;
 }
