@@ -327,6 +327,7 @@ export type RequirementId =
   | "FED.dag.backfill-served"
   | "FED.dag.backfill-visibility"
   | "FED.dag.depth-cap"
+  | "FED.dag.depth-cap-old"
   | "FED.dag.event-auth"
   | "FED.dag.event-loop"
   | "FED.dag.event-served"

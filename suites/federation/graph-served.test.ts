@@ -1,90 +1,12 @@
-import { at, listAt } from "#harness/match/json";
+import { path } from "#harness/http/client";
+import { at, eventsAt, listAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
-import { isObject, type JsonObject } from "#protocol/events/event";
-import { eventId } from "#protocol/events/hashes";
-import type { RoomVersion } from "#protocol/rooms/room-version";
+import { idsIn } from "./history.ts";
 import { meet } from "./meeting.ts";
+import { listed } from "./rejection.ts";
 
 const API = "/_matrix/federation/v1";
-
-/** Ids of the events in an answer, by their hashes. */
-function idsIn(body: unknown, key: string, version: RoomVersion): readonly string[] {
-  return listAt(body, key).flatMap((json) =>
-    isObject(json) ? eventId(json as JsonObject, version) : [],
-  );
-}
-
-check(
-  "FED.dag.backfill-served",
-  "the server answers backfill with the event and its predecessors, up to the limit",
-  {
-    mutant: {
-      name: "leaves the given event out",
-      rules: [
-        {
-          match: { from: "peer-*", path: `${API}/backfill/*` },
-          phase: "processed",
-          action: { kind: "rewrite", set: { "/pdus": [] } },
-        },
-      ],
-    },
-  },
-  async (world) => {
-    const { alice, peer, room } = await meet(world);
-    const sent: string[] = [];
-    for (const text of ["1", "2", "3", "4", "5", "6", "7"]) {
-      sent.push(await alice.send(room.roomId, text));
-    }
-    const from = sent[5] ?? "";
-
-    const response = await peer.client().backfill(room.roomId, [from], 5);
-
-    const found = idsIn(ok(response), "pdus", room.version);
-    expectThat(found.includes(from), `${from} among the PDUs`, found, response);
-    expectThat(found.length <= 5, "at most 5 PDUs", found.length, response);
-    expectThat(!found.includes(sent[6] ?? ""), "no later event", found, response);
-  },
-);
-
-check(
-  "FED.dag.missing-events-served",
-  "the server answers get_missing_events with no more and no others than were asked for",
-  {
-    mutant: {
-      name: "ignores the earliest events and the limit",
-      rules: [
-        {
-          match: { from: "peer-*", path: `${API}/get_missing_events/*` },
-          phase: "before",
-          action: { kind: "rewrite", set: { "/earliest_events": [], "/limit": 10 } },
-        },
-      ],
-    },
-  },
-  async (world) => {
-    const { alice, peer, room } = await meet(world);
-    const sent: string[] = [];
-    for (const text of ["1", "2", "3", "4", "5", "6"]) {
-      sent.push(await alice.send(room.roomId, text));
-    }
-    const [first = "", second = "", third = "", fourth = "", fifth = "", sixth = ""] = sent;
-
-    const bounded = await peer.client().missingEvents(room.roomId, [first], [fourth]);
-    const limited = await peer.client().missingEvents(room.roomId, [], [sixth], { limit: 2 });
-
-    const between = idsIn(ok(bounded), "events", room.version);
-    expectEqual(new Set(between), new Set([second, third]), "the events between", bounded);
-    const last = idsIn(ok(limited), "events", room.version);
-    expectThat(last.length <= 2, "at most 2 events", last, limited);
-    expectThat(
-      last.every((id) => [third, fourth, fifth].includes(id)),
-      "ancestors of the latest event",
-      last,
-      limited,
-    );
-  },
-);
 
 check(
   "FED.dag.event-served",
@@ -135,6 +57,16 @@ check(
         ],
       },
       {
+        name: "answers a server that is not in the room",
+        rules: [
+          {
+            match: { from: "peer-*", path: `${API}/state_ids/*`, status: 403 },
+            phase: "processed",
+            action: { kind: "rewrite", status: 200, body: { pdu_ids: [], auth_chain_ids: [] } },
+          },
+        ],
+      },
+      {
         name: "leaves an event of the state out",
         rules: [
           {
@@ -147,32 +79,39 @@ check(
     ],
   },
   async (world) => {
-    const { alice, peer, room } = await meet(world);
-    const stranger = await world.peer();
-    const before = await alice.setState(room.roomId, "m.room.topic", { topic: "before" });
-    const after = await alice.setState(room.roomId, "m.room.topic", { topic: "after" });
-    const client = peer.client();
+    for (const version of listed(world, "10", "12")) {
+      const { alice, peer, room } = await meet(world, { version });
+      const stranger = await world.peer();
+      const before = await alice.setState(room.roomId, "m.room.topic", { topic: "before" });
+      const shown = await alice.get(path`/_matrix/client/v3/rooms/${room.roomId}/state`);
+      const after = await alice.setState(room.roomId, "m.room.topic", { topic: "after" });
+      await alice.setState(room.roomId, "m.room.topic", { topic: "later" });
+      await alice.setState(room.roomId, "m.room.name", { name: "later" });
+      const client = peer.client();
 
-    const ids = await client.stateIds(room.roomId, after);
-    const state = await client.state(room.roomId, after);
-    const unknown = await client.stateIds(room.roomId, `$${"A".repeat(43)}`);
-    const refused = await stranger.client().stateIds(room.roomId, after);
+      const ids = await client.stateIds(room.roomId, after);
+      const state = await client.state(room.roomId, after);
+      const unknown = await client.stateIds(room.roomId, `$${"A".repeat(43)}`);
+      const refused = await stranger.client().stateIds(room.roomId, after);
 
-    const stateIds = listAt(ok(ids), "pdu_ids");
-    expectThat(stateIds.includes(before), "the topic before in the state", stateIds, ids);
-    expectThat(!stateIds.includes(after), "not the event itself in the state", stateIds, ids);
-    const served = idsIn(ok(state), "pdus", room.version);
-    expectEqual(new Set(served), new Set(stateIds), "the events of /state", state);
-    const chain = new Set(listAt(ids.json, "auth_chain_ids"));
-    const servedChain = listAt(state.json, "auth_chain");
-    expectEqual(new Set(idsIn(state.json, "auth_chain", room.version)), chain, "the chain", state);
-    for (const event of servedChain) {
-      for (const id of listAt(event, "auth_events")) {
-        expectThat(chain.has(id), `${id} in the closed auth chain`, [...chain], ids);
+      const stateIds = listAt(ok(ids), "pdu_ids");
+      expectThat(stateIds.includes(before), "the topic before in the state", stateIds, ids);
+      expectThat(!stateIds.includes(after), "not the event itself in the state", stateIds, ids);
+      const expected = eventsAt({ events: shown.json }, "events").map(({ event_id }) => event_id);
+      expectEqual([...stateIds].sort(), expected.sort(), "the ids of the state before it", ids);
+      const served = idsIn(ok(state), "pdus", room.version);
+      expectEqual([...served].sort(), [...stateIds].sort(), "the events of /state", state);
+      const chain = new Set(listAt(ids.json, "auth_chain_ids"));
+      const servedChain = idsIn(state.json, "auth_chain", room.version);
+      expectEqual(new Set(servedChain), chain, "the chain", state);
+      for (const event of [...listAt(state.json, "auth_chain"), ...listAt(state.json, "pdus")]) {
+        for (const id of listAt(event, "auth_events")) {
+          expectThat(chain.has(id), `${id} in the closed auth chain`, [...chain], ids);
+        }
       }
+      expectMatrixError(unknown, 404, "M_NOT_FOUND");
+      expectMatrixError(refused, 403, "M_FORBIDDEN");
     }
-    expectMatrixError(unknown, 404, "M_NOT_FOUND");
-    expectMatrixError(refused, 403, "M_FORBIDDEN");
   },
 );
 
