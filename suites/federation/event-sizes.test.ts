@@ -4,7 +4,8 @@ import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectStatus, expectThat } from "#harness/world/expect";
 import { canonicalJson } from "#protocol/events/canonical-json";
 import type { JsonValue } from "#protocol/events/event";
-import { expectUnknown, hides, type Meeting, meet, message, shows } from "./meeting.ts";
+import { expectUnknown, type Meeting, meet, message } from "./meeting.ts";
+import { hides, shows } from "./mutants.ts";
 import { listed, offer } from "./rejection.ts";
 
 const MAX_EVENT_BYTES = 65_536;

@@ -4,7 +4,6 @@ import type { JsonObject } from "#harness/match/json";
 import type { Founding } from "#harness/peer/found";
 import type { Peer } from "#harness/peer/peer";
 import type { Draft, PeerRoom } from "#harness/peer/room";
-import type { Mutant } from "#harness/world/check";
 import { expectMatrixError, ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
@@ -83,32 +82,4 @@ export async function expectUnknown(
 ): Promise<void> {
   const response = await alice.get(path`/_matrix/client/v3/rooms/${room.roomId}/event/${eventId}`);
   expectMatrixError(response, 404, "M_NOT_FOUND");
-}
-
-/** A server that takes an event which it has to drop: it shows it. */
-export function shows(name: string): Mutant {
-  return {
-    name,
-    rules: [
-      {
-        match: { path: EVENT, status: 404 },
-        phase: "processed",
-        action: { kind: "rewrite", status: 200, body: { type: "m.room.message", content: {} } },
-      },
-    ],
-  };
-}
-
-/** A server that drops what it has to take. */
-export function hides(name: string): Mutant {
-  return {
-    name,
-    rules: [
-      {
-        match: { path: EVENT },
-        phase: "before",
-        action: { kind: "answer", status: 404, body: { errcode: "M_NOT_FOUND", error: "" } },
-      },
-    ],
-  };
 }

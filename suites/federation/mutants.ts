@@ -10,7 +10,7 @@ export function alters(name: string, match: RuleMatch, rewrite: Rewrite): Mutant
 }
 
 /** A server that shows an event which it has refused. */
-export function shows(name: string, content: JsonObject): Mutant {
+export function shows(name: string, content: JsonObject = {}): Mutant {
   const match = { method: "GET", path: EVENT, status: 404 };
   return alters(name, match, { status: 200, body: { content } });
 }
@@ -19,4 +19,18 @@ export function shows(name: string, content: JsonObject): Mutant {
 export function allows(name: string, path: string): Mutant {
   const match = { method: "PUT", path, status: [400, 403] };
   return alters(name, match, { status: 200, body: { event_id: "$taken" } });
+}
+
+/** A server that drops events which it has to take. */
+export function hides(name: string): Mutant {
+  return {
+    name,
+    rules: [
+      {
+        match: { path: EVENT },
+        phase: "before",
+        action: { kind: "answer", status: 404, body: { errcode: "M_NOT_FOUND", error: "" } },
+      },
+    ],
+  };
 }

@@ -5,7 +5,8 @@ import type { SigningKey } from "#harness/peer/keys";
 import type { EventLies, Pdu } from "#harness/peer/pdu";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
-import { enter, expectUnknown, hides, type Meeting, meet, message, shows } from "./meeting.ts";
+import { enter, expectUnknown, type Meeting, meet, message } from "./meeting.ts";
+import { hides, shows } from "./mutants.ts";
 import { listed } from "./rejection.ts";
 
 const MINUTE_MS = 60_000;
