@@ -107,8 +107,13 @@ function sendJoinAnswer(room: PeerRoom, entry: RoomEntry, signer: Signer): JsonO
     auth_chain: room.authChain([...state, entry.pdu.id]).map(({ json }) => json),
     event: entry.pdu.json,
     members_omitted: false,
-    servers_in_room: [...room.joinedServers()],
+    servers_in_room: [...new Set(state.flatMap((id) => joinedServerOf(room, id)))],
   };
+}
+
+function joinedServerOf(room: PeerRoom, eventId: string): readonly string[] {
+  const { type, stateKey = "", content } = room.find(eventId)?.event ?? {};
+  return type === "m.room.member" && content?.membership === "join" ? [domainOf(stateKey)] : [];
 }
 
 /** What invites and knocks show of a room: the whole events, as room version 12 asks (MSC4311). */
