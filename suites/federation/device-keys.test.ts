@@ -1,8 +1,8 @@
+import { oneTimeKeys, uploadCrossSigningKeys, uploadDeviceKeys } from "#harness/clients/identities";
 import type { HttpResponse } from "#harness/http/client";
 import { at, isObject, listAt, numberAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
-import { oneTimeKeys, uploadCrossSigningKeys, uploadDeviceKeys } from "./identities.ts";
 
 const DEVICES = "/_matrix/federation/v1/user/devices/*";
 const QUERY = "/_matrix/federation/v1/user/keys/query";
