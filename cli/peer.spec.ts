@@ -63,6 +63,7 @@ function world(): World {
     random,
     signal,
     timeoutScale: 2,
+    propertySeconds: 0,
   });
 }
 

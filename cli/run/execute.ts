@@ -179,6 +179,7 @@ export async function execute(execution: Execution): Promise<Executed> {
         deployment: describeDeployment(deployment),
         selected: Object.fromEntries(plan.requirements.map(({ id, needs }) => [id, needs])),
         disabled: execution.disabled(deployment),
+        propertySeconds: mode === "mutants" ? 0 : settings.propertySeconds,
         repeat: settings.repeat,
         retry: settings.retry,
         isolate: settings.isolate,

@@ -21,6 +21,7 @@ export interface Settings {
   readonly repeat: number;
   readonly retry: number;
   readonly bail: number | undefined;
+  readonly propertySeconds: number;
   readonly record: RecordChoice;
   readonly workers: number;
   readonly concurrency: number;
@@ -165,6 +166,10 @@ const TABLE: { readonly [Name in SettingName]: Row<Settings[Name]> } = {
   retry: {
     ...row("execution", "--retry <n>", value.integer(0, 10), 0),
     help: "tries after a failure; a pass after one is flaky, never pass",
+  },
+  propertySeconds: {
+    ...row("execution", "--property-seconds <n>", value.integer(0, 86_400), 0),
+    help: "time for each random search; 0: only the cases that failed once",
   },
   record: {
     ...row("output", "--record <which>", value.oneOf(RECORDS), "failures"),

@@ -32,6 +32,8 @@ export interface CheckOptions {
   readonly isolated?: { readonly features?: readonly Feature[] };
   /** Bound for the whole check; 60 s unless given. */
   readonly deadlineMs?: number;
+  /** A random search: it runs when `--property-seconds` gives it time, and that long more. */
+  readonly isSearch?: true;
 }
 
 export type CheckBody = (world: World) => Promise<void>;
@@ -72,9 +74,8 @@ export function check(
   if (body === undefined) throw new TypeError(`check ${id} has no body`);
   for (let repetition = 1; repetition <= run.repeat; repetition++) {
     const name = run.repeat === 1 ? `${id} ${title}` : `${id} ${title} (${repetition})`;
-    test.concurrent(name, { timeout: VITEST_GRACE_MS + DEADLINE_MS * run.timeoutScale }, async ({
-      task,
-    }) => {
+    const timeout = VITEST_GRACE_MS + DEADLINE_MS * run.timeoutScale + run.propertySeconds * 1000;
+    test.concurrent(name, { timeout }, async ({ task }) => {
       const checker = new Checker(run, id, title, repetition, options, body);
       task.meta.crucible = await checker.report(needs);
     });
@@ -125,6 +126,8 @@ class Checker {
   }
 
   async #judge(needs: readonly string[]): Promise<Verdict> {
+    if (this.#options.isSearch === true && this.#run.propertySeconds === 0)
+      return { outcome: "skip", reason: "disabled: random search needs --property-seconds" };
     const reason = this.#run.disabled[this.#id];
     if (reason !== undefined) return { outcome: "skip", reason: `disabled: ${reason}` };
     const missing = needs.filter((need) => !this.#run.deployment.features.includes(need));
@@ -175,7 +178,9 @@ class Checker {
       return await this.#verdictOf(error, undefined);
     }
     const deadline = new AbortController();
-    const deadlineMs = (this.#options.deadlineMs ?? DEADLINE_MS) * this.#run.timeoutScale;
+    const searchMs = this.#options.isSearch === true ? this.#run.propertySeconds * 1000 : 0;
+    const deadlineMs =
+      (this.#options.deadlineMs ?? DEADLINE_MS) * this.#run.timeoutScale + searchMs;
     const timer = setTimeout(() => {
       const next =
         "a server that is slow or hangs, or a deadline that is too short: see the trace, or raise --timeout-scale";
@@ -202,6 +207,7 @@ class Checker {
         random: createRandom(this.#run.seed).fork(label),
         signal: deadline.signal,
         timeoutScale: this.#run.timeoutScale,
+        propertySeconds: this.#run.propertySeconds,
       });
       const handles = [];
       for (const rule of mutation) {

@@ -12,6 +12,8 @@ export interface RunInfo {
   readonly selected: Readonly<Record<string, readonly string[]>>;
   /** Requirements that the user or the manifest has switched off, with the reason. */
   readonly disabled: Readonly<Record<string, string>>;
+  /** How long each random search takes; 0: none is made. */
+  readonly propertySeconds: number;
   /** Each check runs so often. */
   readonly repeat: number;
   /** Further tries of a check that did not pass; a pass after one is `flaky`. */

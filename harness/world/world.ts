@@ -24,6 +24,7 @@ export interface WorldOptions {
   readonly random: Random;
   readonly signal: AbortSignal;
   readonly timeoutScale: number;
+  readonly propertySeconds: number;
 }
 
 /** An answer that broke a rule which the check is not about. */
@@ -98,6 +99,16 @@ export class World implements AsyncDisposable {
   /** Ends with the check's deadline. */
   get signal(): AbortSignal {
     return this.#options.signal;
+  }
+
+  /** A number in [0, max) that the run's seed decides. */
+  integer(max: number): number {
+    return this.#options.random.integer(max);
+  }
+
+  /** How long a random search may take; 0: it is not asked for. */
+  get propertySeconds(): number {
+    return this.#options.propertySeconds;
   }
 
   /** A fresh name: prefix, a hyphen, and letters and digits that no other check uses. */

@@ -1,0 +1,147 @@
+import type { SlidingRequest } from "#harness/clients/sliding-sync/request";
+import { stateOf } from "#harness/clients/sliding-sync/request";
+import type { RoomResult, SlidingResponse } from "#harness/clients/sliding-sync/response";
+import { stateKeyOf } from "#harness/clients/sliding-sync/view";
+import { CheckFailure } from "#harness/errors";
+import { check } from "#harness/world/check";
+import { expectThat } from "#harness/world/expect";
+import type { World } from "#harness/world/world";
+import { inEachDialect, type Sync } from "../sync.ts";
+import { DROPS_RULES, KEEPS_RULES, TWO_LISTS } from "./corpus.ts";
+import { search } from "./search.ts";
+import { EVERYTHING, Scene, type Story, stories, tell } from "./story.ts";
+import { expectNoHole, expectSameView } from "./views.ts";
+
+/** The view folded over a story is that of a connection that asks for everything at its end, without holes. */
+async function expectFoldEqualsFresh(sync: Sync, story: Story): Promise<void> {
+  const scene = await Scene.make(sync.world);
+  const connection = sync.connection(scene.reader, "story");
+  await connection.initial(scene.request({ ...EVERYTHING, last: 1 }));
+
+  await tell(story, scene, connection);
+
+  const fresh = sync.connection(scene.reader, "fresh");
+  await fresh.initial(scene.request(EVERYTHING));
+  expectSameView(connection.view, fresh.view, scene.reader.userId, sync.dialect);
+  for (const [roomId, room] of connection.view.rooms) {
+    expectNoHole(roomId, room, await scene.eventsOf(roomId));
+  }
+}
+
+/** A second list over the newest room changes what that room gets, and no other (P13 of the digest). */
+async function expectOthersUnchanged(sync: Sync, story: Story): Promise<void> {
+  const scene = await Scene.make(sync.world);
+  for (const step of story) {
+    if (step.do !== "sync") {
+      await scene.act(step);
+      continue;
+    }
+    const alone = scene.request(step.config);
+    const newest = {
+      range: [0, 0] as const,
+      timelineLimit: 4,
+      requiredState: stateOf("m.room.create"),
+    };
+    const both: SlidingRequest = { ...alone, lists: { newest, ...alone.lists } };
+    const one = await sync.connection(scene.reader, "alone").initial(alone);
+    const other = await sync.connection(scene.reader, "both").initial(both);
+    const changed = Object.keys(one.rooms).filter((id) => !areAlike(one, other, id));
+    expectThat(
+      changed.length <= 1,
+      "a second list of one room to change at most that one",
+      changed,
+    );
+  }
+}
+
+function areAlike(one: SlidingResponse, other: SlidingResponse, roomId: string): boolean {
+  const text = (room: RoomResult | undefined) =>
+    JSON.stringify([
+      room?.timeline?.map(({ event_id }) => event_id) ?? [],
+      (room?.required_state ?? []).map(stateKeyOf).sort(),
+    ]);
+  return text(one.rooms[roomId]) === text(other.rooms[roomId]);
+}
+
+async function tryAll(
+  world: World,
+  corpus: Readonly<Record<string, Story>>,
+  holds: (sync: Sync, story: Story) => Promise<void>,
+): Promise<void> {
+  await inEachDialect(world, async (sync) => {
+    const failures: [string, CheckFailure][] = [];
+    for (const [name, story] of Object.entries(corpus)) {
+      try {
+        await holds(sync, story);
+      } catch (error) {
+        if (!(error instanceof CheckFailure)) throw error;
+        failures.push([name, error]);
+      }
+    }
+    const [first] = failures;
+    if (first === undefined) return;
+    const names = failures.map(([name]) => name).join("; ");
+    const [, { expected, actual, exchange }] = first;
+    throw new CheckFailure(expected, `${actual}; lost is ${names}`, exchange);
+  });
+}
+
+check(
+  "MSC4186.delta.fold-equals-fresh",
+  "the server tells by deltas what it tells a fresh connection, in stories that failed once",
+  { deadlineMs: 120_000 },
+  async (world) => await tryAll(world, KEEPS_RULES, expectFoldEqualsFresh),
+);
+
+check(
+  "MSC4186.delta.fold-equals-fresh",
+  "the server tells by deltas what it tells a fresh connection, in random stories",
+  { isSearch: true },
+  async (world) => {
+    await inEachDialect(world, async (sync) => {
+      await search(world, stories({ keepsRules: true }), (story) =>
+        expectFoldEqualsFresh(sync, story),
+      );
+    });
+  },
+);
+
+check(
+  "MSC4186.delta.config-path-independence",
+  "the server tells the same whatever was asked for before, in stories that failed once",
+  { deadlineMs: 120_000 },
+  async (world) => await tryAll(world, DROPS_RULES, expectFoldEqualsFresh),
+);
+
+check(
+  "MSC4186.delta.config-path-independence",
+  "the server tells the same whatever was asked for before, in random stories",
+  { isSearch: true },
+  async (world) => {
+    await inEachDialect(world, async (sync) => {
+      await search(world, stories({ keepsRules: false }), (story) =>
+        expectFoldEqualsFresh(sync, story),
+      );
+    });
+  },
+);
+
+check(
+  "MSC4186.sub.no-config-bleed",
+  "the server gives other rooms nothing of what a second list asks for, in stories that failed once",
+  { deadlineMs: 120_000 },
+  async (world) => await tryAll(world, TWO_LISTS, expectOthersUnchanged),
+);
+
+check(
+  "MSC4186.sub.no-config-bleed",
+  "the server gives other rooms nothing of what a second list asks for, in random stories",
+  { isSearch: true },
+  async (world) => {
+    await inEachDialect(world, async (sync) => {
+      await search(world, stories({ keepsRules: true }), (story) =>
+        expectOthersUnchanged(sync, story),
+      );
+    });
+  },
+);

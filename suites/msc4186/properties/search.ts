@@ -1,0 +1,73 @@
+/** Random search for a story that a server gets wrong, within a time; what is found is shrunk. */
+import * as fc from "fast-check";
+import { CheckFailure } from "#harness/errors";
+import type { World } from "#harness/world/world";
+
+/**
+ * Tries lists until one fails or the time of `--property-seconds` is over, which shrinking uses as well.
+ *
+ * @throws CheckFailure with the smallest failing list, as one line of JSON, and what makes it again
+ */
+export async function search<Item>(
+  world: World,
+  values: fc.Arbitrary<readonly Item[]>,
+  holds: (value: readonly Item[]) => Promise<void>,
+): Promise<void> {
+  const end = Date.now() + world.propertySeconds * 1000;
+  const seed = world.integer(2 ** 31);
+  let trouble: unknown;
+  const property = fc.asyncProperty(values, async (value) => {
+    // What is no verdict about the server ends the search, and is not shrunk.
+    if (trouble !== undefined) return;
+    try {
+      await holds(value);
+    } catch (error) {
+      if (error instanceof CheckFailure) throw error;
+      trouble = error;
+    }
+  });
+  const details = await fc.check(property, {
+    seed,
+    numRuns: Number.MAX_SAFE_INTEGER,
+    interruptAfterTimeLimit: world.propertySeconds * 1000,
+    markInterruptAsFailure: false,
+  });
+  if (trouble !== undefined) throw trouble;
+  const { counterexample, errorInstance, numRuns, numShrinks, counterexamplePath } = details;
+  if (counterexample === null) {
+    world.note(`${numRuns} random stories, seed ${seed}`);
+    return;
+  }
+  const failure = errorInstance instanceof CheckFailure ? errorInstance : undefined;
+  const smallest = await withoutNeedless(counterexample[0], failure, holds, end);
+  throw new CheckFailure(
+    smallest.failure?.expected ?? "no failure",
+    `${smallest.failure?.actual}; after ${numRuns} stories and ${numShrinks} steps of shrinking, seed ${seed}, ` +
+      `path ${counterexamplePath}: ${JSON.stringify(smallest.value)}`,
+    smallest.failure?.exchange,
+  );
+}
+
+interface Failing<Item> {
+  readonly value: readonly Item[];
+  readonly failure: CheckFailure | undefined;
+}
+
+/** Leaves out, one by one, what the failure does not need: fast-check shortens a list from its front only. */
+async function withoutNeedless<Item>(
+  value: readonly Item[],
+  failure: CheckFailure | undefined,
+  holds: (value: readonly Item[]) => Promise<void>,
+  end: number,
+): Promise<Failing<Item>> {
+  let smallest: Failing<Item> = { value, failure };
+  for (let index = value.length - 1; index >= 0 && Date.now() < end; index--) {
+    const shorter = smallest.value.toSpliced(index, 1);
+    try {
+      if (shorter.length > 0) await holds(shorter);
+    } catch (error) {
+      if (error instanceof CheckFailure) smallest = { value: shorter, failure: error };
+    }
+  }
+  return smallest;
+}

@@ -1,0 +1,71 @@
+/** Comparison of what a client has folded with what a fresh connection is told. */
+
+import type { Dialect } from "#harness/clients/sliding-sync/dialect";
+import type { SyncEvent } from "#harness/clients/sliding-sync/response";
+import type { RoomView, View } from "#harness/clients/sliding-sync/view";
+import { membershipIn } from "#harness/clients/sliding-sync/view";
+import { expectEqual, expectThat } from "#harness/world/expect";
+
+/**
+ * Rooms that the fresh view has are the same in the folded one, and those that it has no more are known to be gone.
+ *
+ * @throws CheckFailure
+ */
+export function expectSameView(folded: View, fresh: View, userId: string, dialect: Dialect): void {
+  for (const [roomId, expected] of fresh.rooms) {
+    const room = folded.room(roomId);
+    expectThat(
+      room !== undefined,
+      `${roomId} in the view, as a fresh connection has it`,
+      "nothing",
+    );
+    if (membershipIn(expected, userId) !== "join") continue;
+    const isNamed = dialect.name === "stable" || typeof expected.name === "string";
+    const parts = (view: RoomView) => ({
+      ...(isNamed ? { name: view.name } : {}),
+      ...(dialect.name === "stable" ? { isDm: view.isDm } : {}),
+      ...shown(view),
+    });
+    expectEqual(parts(room), parts(expected), `the view of ${roomId}`);
+  }
+  for (const [roomId, room] of folded.rooms) {
+    if (fresh.rooms.has(roomId)) continue;
+    const membership = membershipIn(room, userId);
+    expectThat(
+      membership !== "join",
+      `${roomId}, which was left, not to be joined still`,
+      membership,
+    );
+  }
+}
+
+/** What both connections agree on in either dialect; the unstable one can not tell that a name or a DM is no more. */
+function shown(room: RoomView): Record<string, unknown> {
+  return {
+    joinedCount: room.joinedCount,
+    invitedCount: room.invitedCount,
+    topic: room.state.get("m.room.topic|")?.event_id,
+    newest: room.timeline.at(-1)?.at(-1)?.event_id,
+  };
+}
+
+/**
+ * Each run of a timeline has every event that happened between its first and its last.
+ *
+ * @param truth events of the room, oldest first
+ * @throws CheckFailure
+ */
+export function expectNoHole(
+  roomId: string,
+  { timeline }: RoomView,
+  truth: readonly SyncEvent[],
+): void {
+  const order = truth.map(({ event_id }) => event_id);
+  for (const segment of timeline) {
+    const ids = segment.map(({ event_id }) => event_id);
+    const from = order.indexOf(ids[0] ?? "");
+    if (from < 0) continue;
+    const expected = order.slice(from, order.indexOf(ids.at(-1) ?? "") + 1);
+    expectEqual(ids, expected, `the timeline of ${roomId} where no gap was told`);
+  }
+}
