@@ -1,16 +1,11 @@
 import { ALL_STATE, allRooms, stateOf } from "#harness/clients/sliding-sync/request";
-import { isStub, type RoomResult } from "#harness/clients/sliding-sync/response";
-import { stateKeyOf } from "#harness/clients/sliding-sync/view";
+import { isStub } from "#harness/clients/sliding-sync/response";
 import { path } from "#harness/http/client";
 import { listAt, textAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat } from "#harness/world/expect";
+import { stateKeysOf } from "./results.ts";
 import { answers, inEachDialect } from "./sync.ts";
-
-/** `type|state_key` of each entry, sorted. */
-function keysOf(room: RoomResult | undefined): readonly string[] {
-  return (room?.required_state ?? []).map(stateKeyOf).sort();
-}
 
 const FORGETS = answers("leaves state out", { remove: ["/rooms/*/required_state/0"] });
 
@@ -47,7 +42,7 @@ check(
       const { rooms } = await sync.connection(alice).initial(request);
 
       const room = rooms[roomId];
-      expectEqual(keysOf(room), ["m.room.create|", "m.room.name|"], "the required state");
+      expectEqual(stateKeysOf(room), ["m.room.create|", "m.room.name|"], "the required state");
       expectThat(!room?.required_state?.some(isStub), "whole events", room?.required_state);
     });
   },

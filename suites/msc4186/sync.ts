@@ -88,3 +88,39 @@ export function answersInstead(
     })),
   };
 }
+
+/** A server that reads each request as if the second text of a pair stood where the first does. */
+export function reads(
+  name: string,
+  replace: readonly (readonly [string, string])[],
+  more: Partial<Rule["match"]> = {},
+): Mutant {
+  return {
+    name,
+    rules: [STABLE_PATH, UNSTABLE_PATH].map((path) => ({
+      match: { path, ...more },
+      phase: "before" as const,
+      action: { kind: "rewrite" as const, replace },
+    })),
+  };
+}
+
+/** A server that takes requests, all or those which contain a text, as the first of a connection. */
+export function forgets(name: string, contains?: string): Mutant {
+  const match = contains === undefined ? {} : { contains };
+  return {
+    name,
+    rules: [
+      {
+        match: { path: STABLE_PATH, ...match },
+        phase: "before",
+        action: { kind: "rewrite", remove: ["/pos"] },
+      },
+      {
+        match: { path: UNSTABLE_PATH, ...match },
+        phase: "before",
+        action: { kind: "rewrite", path: `${UNSTABLE_PATH}?timeout=0` },
+      },
+    ],
+  };
+}
