@@ -11,7 +11,7 @@ import { ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 
-export const ROOMS = 4;
+const ROOMS = 4;
 
 /** What the client asks for: one list, and subscriptions by number of the room. */
 export interface Config {
