@@ -74,7 +74,9 @@ export async function execute(execution: Execution): Promise<Executed> {
     withUnfinishedResults: false,
   });
   await using registry = RunRegistry.open(runId, execution.runDirectory);
-  const { signal, release } = abortOnSignals(registry);
+  const { signal, release } = abortOnSignals(registry, {
+    doing: "stopping; partial results are written",
+  });
   using progress = new Progress(plan.checks.length * settings.repeat);
   const note = (line: string) => {
     notes.push(line);

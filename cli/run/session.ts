@@ -175,14 +175,17 @@ function evidenceOf(deployment: string, check: string, report: CheckReport): Evi
 }
 
 /** Aborts on Ctrl-C; a second one ends at once. The registry's sweep at the next start takes the rest. */
-export function abortOnSignals(registry: RunRegistry): {
+export function abortOnSignals(
+  registry: RunRegistry,
+  { doing = "stopping" }: { doing?: string } = {},
+): {
   signal: AbortSignal;
   release: () => void;
 } {
   const controller = new AbortController();
   const onSignal = () => {
     if (controller.signal.aborted) process.exit(130);
-    process.stderr.write("\nstopping; partial results are written (once more: at once)\n");
+    process.stderr.write(`\n${doing} (once more: at once)\n`);
     controller.abort(
       new HarnessError("INTERRUPTED", { what: `run ${registry.runId} was interrupted` }),
     );

@@ -31,6 +31,8 @@ export interface ForwardContext {
 }
 
 /** Headers that belong to one connection (RFC 9110 §7.6.1), and ours. */
+/** Bytes of a body that a rule buffers. */
+const MAX_BUFFERED = 64 * 1024 * 1024;
 const HOP_BY_HOP = new Set([
   "connection",
   "keep-alive",
@@ -307,9 +309,15 @@ async function* tapped(source: AsyncIterable<Buffer>, tap: BodyTap): AsyncGenera
   }
 }
 
+/** A body as a whole, for rules that change or look at it. @throws Error when it is larger than any that a check sends */
 async function collect(source: AsyncIterable<Buffer>): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  for await (const chunk of source) chunks.push(chunk);
+  let size = 0;
+  for await (const chunk of source) {
+    size += chunk.length;
+    if (size > MAX_BUFFERED) throw new Error(`a rule can not hold more than ${MAX_BUFFERED} bytes`);
+    chunks.push(chunk);
+  }
   return Buffer.concat(chunks);
 }
 

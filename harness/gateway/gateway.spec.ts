@@ -7,6 +7,9 @@ import type { Exchange } from "./exchange.ts";
 import { Gateway, type ServerLinks } from "./gateway.ts";
 import type { Rule } from "./rule.ts";
 
+/** More than rules buffer. */
+const LARGE_BYTES = 65 * 1024 * 1024;
+
 let upstream: Server;
 let ca: CertificateAuthority;
 let gateway: Gateway;
@@ -25,7 +28,8 @@ beforeAll(async () => {
     }
     received.push({ url: incoming.url ?? "", body, headers: incoming.headers });
     outgoing.writeHead(200, { "content-type": "application/json", "x-extra": "kept" });
-    outgoing.end(
+    if (incoming.url === "/large") return outgoing.end(Buffer.alloc(LARGE_BYTES));
+    return outgoing.end(
       JSON.stringify({ url: incoming.url, access_token: "syt_secret", rooms: ["a", "b"] }),
     );
   });
@@ -184,6 +188,15 @@ test("processed: a rewrite changes status, headers and body", async () => {
 test("mid-response: a truncated answer is no answer", async () => {
   const rule = { phase: "mid-response", action: { kind: "truncate", bytes: 5 } } as const;
   await expect(withRule(rule, () => call())).rejects.toThrow();
+});
+
+test("an answer too large for a rule breaks its connection, and others go on", async () => {
+  const rule = { phase: "processed", action: { kind: "rewrite", set: {} } } as const;
+  await expect(withRule(rule, () => call("/large"))).rejects.toThrow();
+  expect(await traced()).toMatchObject([
+    { error: expect.stringContaining("can not hold more than") },
+  ]);
+  expect((await call()).status).toBe(200);
 });
 
 test("a gate holds until it is released", async () => {

@@ -1,5 +1,5 @@
 import { path } from "#harness/http/client";
-import { at, listAt, textAt } from "#harness/match/json";
+import { at } from "#harness/match/json";
 import { answer } from "#harness/peer/answer";
 import { refused } from "#harness/peer/lies";
 import type { Peer } from "#harness/peer/peer";

@@ -7,7 +7,6 @@ import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/e
 import { type Session, timeline } from "#harness/world/session";
 import type { JsonObject as Event } from "#protocol/events/event";
 import { eventId, hasValidHash } from "#protocol/events/hashes";
-import { meet } from "./meeting.ts";
 import { alters } from "./mutants.ts";
 import { listed, member } from "./rejection.ts";
 
