@@ -202,3 +202,41 @@ check(
     }
   },
 );
+
+check(
+  "FED.dag.backfill-paginates",
+  "the server shows a late member all events of a history with many branches, each once",
+  {
+    mutant: {
+      name: "does not ask for what came before",
+      rules: [
+        {
+          match: { to: "peer-*", path: `${API}/backfill/*` },
+          phase: "before",
+          action: { kind: "answer", status: 404, body: { errcode: "M_NOT_FOUND", error: "" } },
+        },
+      ],
+    },
+  },
+  async (world) => {
+    const [alice, peer] = await Promise.all([world.user("alice"), world.peer()]);
+    const mallory = peer.user("mallory");
+    const room = peer.createRoom({ creator: mallory, version: "10" });
+    peer.serve(room);
+    const prevEvents = room.extremities;
+    const forks = Array.from({ length: 20 }, (_, index) =>
+      room.build({ ...message(mallory, `fork ${index}`), prevEvents }),
+    );
+    for (const fork of forks) room.add(fork);
+    const all = Array.from(room.entries, ({ pdu }) => pdu.id);
+    const via = { server_name: peer.serverName, via: peer.serverName };
+    const joined = await alice.post(path`/_matrix/client/v3/join/${room.roomId}`, {}, via);
+
+    ok(joined);
+    const seen = (await history(alice, room.roomId)).map(({ event_id }) => event_id);
+
+    const lost = all.filter((id) => !seen.includes(id));
+    expectEqual(lost, [], "the events that the late member does not see");
+    expectEqual(new Set(seen).size, seen.length, "the number of different events");
+  },
+);

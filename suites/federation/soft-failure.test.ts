@@ -6,6 +6,8 @@ import { type Meeting, meet, message } from "./meeting.ts";
 import { alters } from "./mutants.ts";
 import { ban, expectTopic, keeps, listed, member, topic } from "./rejection.ts";
 
+const SECOND_MS = 1_000;
+
 interface Parting extends Meeting {
   /** A further user of the peer in the room. */
   readonly charlie: string;
@@ -178,7 +180,10 @@ check(
   async (world) => {
     for (const version of listed(world, "10", "12")) {
       const parting = await cite(world, version, ({ peer, room, charlie }) =>
-        peer.send(room, member(charlie, charlie, "leave")),
+        peer.send(room, {
+          ...member(charlie, charlie, "leave"),
+          originServerTs: Date.now() + SECOND_MS,
+        }),
       );
 
       // A leave of one's own is ordered by the clock like a topic, and the topic is older.

@@ -67,7 +67,7 @@ check(
   async (world) => {
     const [alice, bob] = await Promise.all([world.user("alice"), world.user("bob", "hs2")]);
     const roomId = await alice.createRoom({ preset: "public_chat" });
-    for (const text of numbered(30)) await alice.send(roomId, text);
+    for (const text of numbered(20)) await alice.send(roomId, text);
     await bob.join(roomId, alice);
 
     const seen = (await history(bob, roomId)).map(({ event_id }) => event_id);
