@@ -1,26 +1,11 @@
 import { check } from "#harness/world/check";
 import { expectEqual } from "#harness/world/expect";
-import type { Session } from "#harness/world/session";
-import type { World } from "#harness/world/world";
 import { history } from "./history.ts";
 import { SEND } from "./meeting.ts";
+import { share } from "./sharing.ts";
 import { SHOWS_TWO, sendToDevice, toDeviceUntil } from "./to-device.ts";
 
 const MESSAGES = "/_matrix/client/v3/rooms/*/messages";
-
-interface Shared {
-  readonly alice: Session;
-  /** Of another server. */
-  readonly bob: Session;
-  readonly roomId: string;
-}
-
-async function share(world: World): Promise<Shared> {
-  const [alice, bob] = await Promise.all([world.user("alice"), world.user("bob", "hs2")]);
-  const roomId = await alice.createRoom({ preset: "public_chat" });
-  await bob.join(roomId, alice);
-  return { alice, bob, roomId };
-}
 
 function numbered(count: number, first = 0): readonly string[] {
   return Array.from({ length: count }, (_, index) => `${first + index}`);
