@@ -68,7 +68,16 @@ check(
   "the server comes to the state of a room although a split began when it had hardly joined",
   {
     ...OWN_SERVERS,
-    mutant: alters("has no state", { path: "/_matrix/client/v3/rooms/*/state" }, NOT_FOUND),
+    mutant: {
+      name: "has no state",
+      rules: [
+        {
+          match: { path: "/_matrix/client/v3/rooms/*/state" },
+          phase: "before",
+          action: { kind: "answer", ...NOT_FOUND },
+        },
+      ],
+    },
   },
   async (world) => {
     const [alice, bob] = [await world.user("alice"), await world.user("bob", "hs2")];
