@@ -16,6 +16,8 @@ export interface RequestOptions {
   /** Null removes a header that would be sent otherwise. */
   readonly headers?: Readonly<Record<string, string | null>>;
   readonly timeoutMs?: number;
+  /** Closes the connection; the request then throws HS_NO_ANSWER. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface HttpResponse {
@@ -99,7 +101,8 @@ async function exchange(
     else headers[name.toLowerCase()] = value;
   }
   const timeout = AbortSignal.timeout(timeoutMs);
-  const signal = client.signal === undefined ? timeout : AbortSignal.any([timeout, client.signal]);
+  const signals = [client.signal, options.signal].filter((given) => given !== undefined);
+  const signal = AbortSignal.any([timeout, ...signals]);
   const started = performance.now();
   let status = 0;
   try {
@@ -130,7 +133,11 @@ async function exchange(
     return response;
   } catch (cause) {
     if (client.signal?.aborted === true) throw client.signal.reason;
-    const why = timeout.aborted ? `no answer within ${timeoutMs} ms` : describe(cause);
+    const why = options.signal?.aborted
+      ? "cancelled"
+      : timeout.aborted
+        ? `no answer within ${timeoutMs} ms`
+        : describe(cause);
     throw new HarnessError("HS_NO_ANSWER", {
       what: `${method} ${scrub(target)}: ${why}`,
       facts: status === 0 ? [] : [`the head of an answer with status ${status} came`],

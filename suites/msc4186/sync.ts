@@ -127,3 +127,9 @@ export function forgets(name: string, contains?: string): Mutant {
     ],
   };
 }
+
+/** How often an event came in a room's timeline, as the connection's client shows it. */
+export function eventCount({ view }: SlidingConnection, roomId: string, eventId: string): number {
+  const events = view.room(roomId)?.timeline.flat() ?? [];
+  return events.filter(({ event_id }) => event_id === eventId).length;
+}

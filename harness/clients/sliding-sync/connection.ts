@@ -24,6 +24,14 @@ export interface Synced extends SlidingResponse {
   readonly http: HttpResponse;
 }
 
+/** A request under way. */
+export interface InFlight {
+  /** Its answer, unprocessed; undefined once it was cancelled. */
+  readonly answer: Promise<HttpResponse | undefined>;
+  /** Closes the HTTP connection, as a client has to do before its next request (MSC4186 §Connections). */
+  readonly cancel: () => void;
+}
+
 export interface ConnectionOptions {
   readonly connId?: string;
   /** Called for each rule that an answer breaks, with the exchange; may throw. */
@@ -65,7 +73,20 @@ export class SlidingConnection {
       ...options,
     });
     const patienceMs = (30_000 + (options.timeoutMs ?? 0)) * this.session.context.timeoutScale;
-    return this.session.request("POST", path, { query, body, timeoutMs: patienceMs });
+    const { signal } = options;
+    return this.session.request("POST", path, { query, body, timeoutMs: patienceMs, signal });
+  }
+
+  /** Sends a request and does not wait for its answer. */
+  start(request: SlidingRequest, options: CallOptions = {}): InFlight {
+    const cancelled = new AbortController();
+    const answer = this.send(request, { ...options, signal: cancelled.signal }).catch((error) => {
+      if (cancelled.signal.aborted) return undefined;
+      throw error;
+    });
+    // A check that fails before it awaits the answer leaves nobody to hear of what comes of it.
+    answer.catch(() => undefined);
+    return { answer, cancel: () => cancelled.abort() };
   }
 
   /** A request that has to succeed; its answer is processed. */
