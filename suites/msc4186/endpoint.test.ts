@@ -1,4 +1,6 @@
 import { STABLE, UNSTABLE } from "#harness/clients/sliding-sync/dialect";
+import { HarnessError } from "#harness/errors";
+import { at } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
 import type { World } from "#harness/world/world";
@@ -86,6 +88,128 @@ check(
       expectMatrixError(response, [404, 405], "M_UNRECOGNIZED");
       if (response.status === 404) world.note("another method answers 404, not 405");
       expectEqual(response.text.includes('"pos"'), false, "sync data in the refusal", response);
+    });
+  },
+);
+
+const OLD_FLAG = "org.matrix.msc3575";
+
+check(
+  "MSC4186.endpoint.legacy-3575-not-confused",
+  "the server does not advertise the old sliding sync unless it serves it",
+  {
+    mutant: {
+      name: "advertises it",
+      rules: [
+        {
+          match: { path: "/_matrix/client/versions", status: 200 },
+          phase: "processed",
+          action: { kind: "rewrite", set: { "/unstable_features/org.matrix.msc3575": true } },
+        },
+      ],
+    },
+  },
+  async (world) => {
+    const alice = await world.user("alice");
+    const roomId = await alice.createRoom();
+    const versions = ok(await alice.get("/_matrix/client/versions"));
+    if (at(versions, "unstable_features", OLD_FLAG) !== true) return;
+
+    const list = { ranges: [[0, 9]], sort: ["by_recency"], timeline_limit: 1, required_state: [] };
+    const response = await alice.post(`/_matrix/client/unstable/${OLD_FLAG}/sync`, {
+      lists: { all: list },
+    });
+
+    expectThat(
+      response.status !== 404,
+      `an endpoint behind ${OLD_FLAG}`,
+      response.status,
+      response,
+    );
+    expectThat(at(response.json, "rooms", roomId) !== undefined, "the room", response.json);
+  },
+);
+
+const LOGOUT_POLL_MS = 8_171;
+
+check(
+  "MSC4186.endpoint.logout-during-poll",
+  "the server sends nothing new to a device that has logged out while it waits",
+  {
+    mutant: answersInstead(
+      "sends the message",
+      200,
+      { pos: "1", rooms: { "!r:hs1": { timeline: [] } } },
+      { contains: String(LOGOUT_POLL_MS) },
+    ),
+  },
+  async (world) => {
+    await inEachDialect(world, async (sync) => {
+      const [alice, bob] = await world.users("alice", "bob");
+      const roomId = await alice.createRoom({ preset: "public_chat" });
+      await bob.join(roomId);
+      const connection = sync.connection(alice);
+      const request = { lists: { all: { range: [0, 9] as const, timelineLimit: 5 } } };
+      await connection.initial(request);
+      await connection.drain(request);
+      const poll = connection.start(request, { timeoutMs: LOGOUT_POLL_MS });
+      await world.quietPeriod(1_000);
+      ok(await alice.post("/_matrix/client/v3/logout"));
+
+      await bob.send(roomId, "a message");
+
+      // A connection that was closed is as good as a refusal.
+      const response = await poll.answer.catch((error) => {
+        if (error instanceof HarnessError && error.code === "HS_NO_ANSWER") return undefined;
+        throw error;
+      });
+      if (response === undefined) return;
+      if (response.status === 200) expectEqual(at(response.json, "rooms") ?? {}, {}, "rooms");
+      else expectMatrixError(response, 401);
+    });
+  },
+);
+
+const PREFLIGHT = {
+  "access-control-request-method": "POST",
+  "access-control-request-headers": "authorization, content-type",
+  origin: "https://client.example.org",
+};
+
+check(
+  "MSC4186.endpoint.cors-simple",
+  "the server answers a browser's question whether it may sync",
+  {
+    mutant: ["origin", "methods", "headers"].map((name) => ({
+      name: `says nothing about ${name}`,
+      rules: [
+        {
+          match: { method: "OPTIONS", path: STABLE.path },
+          phase: "processed" as const,
+          action: {
+            kind: "rewrite" as const,
+            headers: { [`access-control-allow-${name}`]: null },
+          },
+        },
+      ],
+    })),
+  },
+  async (world) => {
+    await inDialect(world, STABLE, async ({ dialect }) => {
+      const client = world.anonymous();
+      const response = await client.request("OPTIONS", dialect.path, { headers: PREFLIGHT });
+
+      const { status, headers } = response;
+      const allowed = (name: string) => {
+        const value = String(headers[`access-control-allow-${name}`] ?? "");
+        return value.toLowerCase().split(/\s*,\s*/);
+      };
+      expectThat(status >= 200 && status < 300, "success", status, response);
+      expectThat(allowed("origin").join() !== "", "an allowed origin", headers, response);
+      expectThat(allowed("methods").includes("post"), "POST allowed", headers, response);
+      for (const name of ["authorization", "content-type"]) {
+        expectThat(allowed("headers").includes(name), `${name} allowed`, headers, response);
+      }
     });
   },
 );
