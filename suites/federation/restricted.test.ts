@@ -4,7 +4,7 @@ import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/e
 import type { JsonObject } from "#protocol/events/event";
 import { MAKE_JOIN, refusesAs, refusesNothing, SEND_JOIN } from "./handshake.ts";
 import { type Meeting, meet } from "./meeting.ts";
-import { listed } from "./rejection.ts";
+import { expectMembership, listed, member } from "./rejection.ts";
 
 /** Rooms whose members may join. */
 async function restrict({ alice, peer, room }: Meeting, allow: unknown): Promise<void> {
@@ -23,6 +23,7 @@ check(
   {
     mutant: [
       refusesNothing("vouches for everybody", MAKE_JOIN),
+      refusesNothing("vouches for who does not ask", SEND_JOIN),
       refusesAs("says that others could know", MAKE_JOIN, 403, 400, "M_UNABLE_TO_AUTHORISE_JOIN"),
       {
         name: "does not vouch for its template",
@@ -50,6 +51,12 @@ check(
 
       const forInsider = await peer.client().makeJoin(room.roomId, insider);
       const forOutsider = await peer.client().makeJoin(room.roomId, outsider);
+      // Who does not ask may not join either, with the user who would have vouched.
+      const join = room.build({
+        ...member(outsider, outsider, "join"),
+        content: { membership: "join", join_authorised_via_users_server: alice.userId },
+      });
+      const unasked = await peer.client().sendJoin(room.roomId, join);
 
       const content = objectAt(ok(forInsider), "event", "content");
       expectEqual(
@@ -59,6 +66,8 @@ check(
         forInsider,
       );
       expectMatrixError(forOutsider, 403, "M_FORBIDDEN");
+      expectMatrixError(unasked, 403, "M_FORBIDDEN");
+      await expectMembership(meeting, outsider, undefined);
     }
   },
 );
