@@ -6,7 +6,7 @@ import { expectEqual, ok } from "#harness/world/expect";
 import type { Account, Session } from "#harness/world/session";
 import type { Sync } from "./sync.ts";
 
-export const ENCRYPTION: JsonObject = { algorithm: "m.megolm.v1.aes-sha2" };
+export const ENCRYPTION = { algorithm: "m.megolm.v1.aes-sha2" };
 export const ENCRYPTED: JsonObject = {
   initial_state: [{ type: "m.room.encryption", state_key: "", content: ENCRYPTION }],
 };
