@@ -1,13 +1,13 @@
 import type { SlidingRequest } from "#harness/clients/sliding-sync/request";
 import { stateOf } from "#harness/clients/sliding-sync/request";
 import type { RoomResult, SlidingResponse } from "#harness/clients/sliding-sync/response";
-import { stateKeyOf } from "#harness/clients/sliding-sync/view";
+import { membershipIn, stateKeyOf } from "#harness/clients/sliding-sync/view";
 import { CheckFailure } from "#harness/errors";
 import { check } from "#harness/world/check";
-import { expectThat } from "#harness/world/expect";
+import { expectEqual, expectThat } from "#harness/world/expect";
 import type { World } from "#harness/world/world";
-import { inEachDialect, type Sync } from "../sync.ts";
-import { DROPS_RULES, KEEPS_RULES, TWO_LISTS } from "./corpus.ts";
+import { answers, inEachDialect, type Sync } from "../sync.ts";
+import { CHANGES, DROPS_RULES, KEEPS_RULES, LOSES_ANSWERS, TWO_LISTS } from "./corpus.ts";
 import { search } from "./search.ts";
 import { EVERYTHING, Scene, type Story, stories, tell } from "./story.ts";
 import { expectNoHole, expectSameView } from "./views.ts";
@@ -32,7 +32,7 @@ async function expectFoldEqualsFresh(sync: Sync, story: Story): Promise<void> {
 async function expectOthersUnchanged(sync: Sync, story: Story): Promise<void> {
   const scene = await Scene.make(sync.world);
   for (const step of story) {
-    if (step.do !== "sync") {
+    if (!("config" in step)) {
       await scene.act(step);
       continue;
     }
@@ -51,6 +51,49 @@ async function expectOthersUnchanged(sync: Sync, story: Story): Promise<void> {
       "a second list of one room to change at most that one",
       changed,
     );
+  }
+}
+
+/** A connection that loses answers ends with the view of one that does not (P2 of the digest). */
+async function expectLossesMatterNot(sync: Sync, story: Story): Promise<void> {
+  const scene = await Scene.make(sync.world);
+  const [losing, steady] = [
+    sync.connection(scene.reader, "losing"),
+    sync.connection(scene.reader, "steady"),
+  ];
+  for (const connection of [losing, steady]) {
+    await connection.initial(scene.request({ ...EVERYTHING, last: 1 }));
+  }
+  for (const step of story) {
+    if (!("config" in step)) {
+      await scene.act(step);
+      continue;
+    }
+    const request = scene.request(step.config);
+    if (step.do === "lose") await losing.lose(request);
+    else for (const connection of [losing, steady]) await connection.sync(request);
+  }
+  for (const connection of [losing, steady]) await connection.drain(scene.request(EVERYTHING));
+  expectSameView(losing.view, steady.view, scene.reader.userId, sync.dialect);
+}
+
+/** A fresh connection and a fresh /v3/sync agree on rooms and on their state (P11 of the digest). */
+async function expectAgreement(sync: Sync, story: Story): Promise<void> {
+  const scene = await Scene.make(sync.world);
+  await tell(story, scene, sync.connection(scene.reader, "story"));
+  const fresh = sync.connection(scene.reader, "fresh");
+  await fresh.initial(scene.request(EVERYTHING));
+  const { rooms = {} } = (await scene.reader.sync()) as { rooms?: { join?: object } };
+  const joined = [...fresh.view.rooms]
+    .filter(([, room]) => membershipIn(room, scene.reader.userId) === "join")
+    .map(([id]) => id);
+  expectEqual(joined.sort(), Object.keys(rooms.join ?? {}).sort(), "the joined rooms");
+  for (const id of joined) {
+    const room = fresh.view.room(id);
+    const name = await scene.reader.state(id, "m.room.name");
+    expectEqual(room?.name ?? "", name?.name ?? "", `the name of ${id}`);
+    const topic = await scene.reader.state(id, "m.room.topic");
+    expectEqual(room?.state.get("m.room.topic|")?.content, topic, `the topic of ${id}`);
   }
 }
 
@@ -142,6 +185,58 @@ check(
       await search(world, stories({ keepsRules: true }), (story) =>
         expectOthersUnchanged(sync, story),
       );
+    });
+  },
+);
+
+check(
+  "MSC4186.conn.retry-idempotent",
+  "the server does as if lost answers had never been, in stories with losses",
+  {
+    deadlineMs: 120_000,
+    mutant: answers(
+      "forgets what the client has not got",
+      {
+        set: { "/rooms/*/timeline": [], "/rooms/*/joined_count": 9 },
+      },
+      { contains: '"losing"' },
+    ),
+  },
+  async (world) => await tryAll(world, LOSES_ANSWERS, expectLossesMatterNot),
+);
+
+check(
+  "MSC4186.conn.retry-idempotent",
+  "the server does as if lost answers had never been, in random stories",
+  { isSearch: true },
+  async (world) => {
+    await inEachDialect(world, async (sync) => {
+      await search(world, stories({ keepsRules: false, losesAnswers: true }), (story) =>
+        expectLossesMatterNot(sync, story),
+      );
+    });
+  },
+);
+
+check(
+  "MSC4186.delta.eventual-v3-agreement",
+  "the server shows the same rooms, names and topics by both syncs",
+  {
+    deadlineMs: 120_000,
+    mutant: answers("shows another topic", {
+      set: { "/rooms/*/required_state/*/content": { topic: "another", membership: "join" } },
+    }),
+  },
+  async (world) => await tryAll(world, CHANGES, expectAgreement),
+);
+
+check(
+  "MSC4186.delta.eventual-v3-agreement",
+  "the server shows the same rooms, names and topics by both syncs, in random stories",
+  { isSearch: true },
+  async (world) => {
+    await inEachDialect(world, async (sync) => {
+      await search(world, stories({ keepsRules: true }), (story) => expectAgreement(sync, story));
     });
   },
 );

@@ -27,7 +27,8 @@ export interface Config {
 export type Step =
   | { readonly do: "send" | "leave" | "join" | "kick" | "tag" | "direct"; readonly room: number }
   | { readonly do: "rename" | "topic"; readonly room: number; readonly text: string }
-  | { readonly do: "sync"; readonly config: Config };
+  /** `lose`: the answer never gets to the client. */
+  | { readonly do: "sync" | "lose"; readonly config: Config };
 
 export type Story = readonly Step[];
 
@@ -40,8 +41,17 @@ export const EVERYTHING: Config = {
   subscriptions: [],
 };
 
-/** @param keepsRules the list is in each request, without a filter */
-export function stories({ keepsRules }: { keepsRules: boolean }): fc.Arbitrary<Story> {
+/**
+ * @param keepsRules the list is in each request, without a filter
+ * @param losesAnswers some answers do not get to the client
+ */
+export function stories({
+  keepsRules,
+  losesAnswers = false,
+}: {
+  readonly keepsRules: boolean;
+  readonly losesAnswers?: boolean;
+}): fc.Arbitrary<Story> {
   const room = fc.integer({ min: 0, max: ROOMS - 1 });
   const text = fc.constantFrom("", "one", "two");
   const last = fc.integer({ min: 0, max: 3 });
@@ -58,6 +68,9 @@ export function stories({ keepsRules }: { keepsRules: boolean }): fc.Arbitrary<S
   );
   const step = fc.oneof(
     { weight: 6, arbitrary: fc.record({ do: fc.constant("sync" as const), config }) },
+    ...(losesAnswers
+      ? [{ weight: 4, arbitrary: fc.record({ do: fc.constant("lose" as const), config }) }]
+      : []),
     { weight: 6, arbitrary: fc.record({ do: fc.constant("send" as const), room }) },
     {
       weight: 4,
@@ -110,7 +123,7 @@ export class Scene {
   }
 
   /** Does what the step says, or nothing where that is not possible. */
-  async act(step: Exclude<Step, { readonly do: "sync" }>): Promise<void> {
+  async act(step: Exclude<Step, { readonly config: Config }>): Promise<void> {
     const roomId = this.roomId(step.room);
     const { owner, other } = this;
     const account = path`/_matrix/client/v3/user/${other.userId}`;
@@ -196,8 +209,9 @@ export async function tell(
   connection: SlidingConnection,
 ): Promise<void> {
   for (const step of story) {
-    if (step.do === "sync") await connection.sync(scene.request(step.config));
-    else await scene.act(step);
+    if (!("config" in step)) await scene.act(step);
+    else if (step.do === "lose") await connection.lose(scene.request(step.config));
+    else await connection.sync(scene.request(step.config));
   }
   await connection.drain(scene.request(EVERYTHING));
 }
