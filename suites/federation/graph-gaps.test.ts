@@ -4,6 +4,7 @@ import { changed } from "#harness/peer/lies";
 import type { Pdu } from "#harness/peer/pdu";
 import type { Peer } from "#harness/peer/peer";
 import type { PeerRoom } from "#harness/peer/room";
+import { isOfRoute } from "#harness/peer/routes";
 import { check } from "#harness/world/check";
 import { expectEqual, expectStatus, expectThat, ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
@@ -56,9 +57,14 @@ check(
     const since = await alice.syncToken();
 
     await peer.transmit(room, ...pdus.slice(-1));
-    await peer.requests.wait("a request for events", ({ uri }) => ASKS.test(uri));
+    const request = await peer.requests.wait("a request for events", ({ uri }) => ASKS.test(uri));
     await alice.syncUntilEvent(since, room.roomId, ids.at(-1) ?? "", WAIT);
 
+    if (isOfRoute(request, MISSING)) {
+      const latest = listAt(request.json, "latest_events");
+      expectThat(latest.includes(ids.at(-1)), "the event among latest_events", latest);
+      listAt(request.json, "earliest_events");
+    }
     const target = path`/_matrix/client/v3/rooms/${room.roomId}/messages`;
     const page = ok(await alice.get(target, { dir: "b", limit: 20 }));
     const shown = eventsAt(page, "chunk").map(({ event_id }) => event_id);
