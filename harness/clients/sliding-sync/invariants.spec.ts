@@ -132,7 +132,6 @@ test.each<[string, Case]>([
     },
   ],
   ["MSC4186.timeline.num-live", { known: KNOWN, result: { timeline: [event("$2")], num_live: 2 } }],
-  ["MSC4186.timeline.num-live", { result: { ...KNOWN, num_live: 1 } }],
   ["MSC4186.timeline.expand-flag", { known: KNOWN, result: { timeline: [event("$1")] } }],
   ["MSC4186.timeline.expand-flag", { result: { ...KNOWN, timeline: [event("$1"), event("$1")] } }],
   [

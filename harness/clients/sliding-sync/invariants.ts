@@ -41,7 +41,7 @@ const MAX_HEROES = 5;
 
 /** All that an answer breaks. */
 export function violationsIn(step: Step): readonly Violation[] {
-  const { request, response, isInitial } = step;
+  const { request, response } = step;
   const violations = [...listViolations(step)];
   for (const [roomId, result] of Object.entries(response.rooms)) {
     const rules = rulesFor(request, roomId);
@@ -53,7 +53,7 @@ export function violationsIn(step: Step): readonly Violation[] {
       tell("MSC4186.list.sticky-not", "no room that no rule of the request matches", result);
       continue;
     }
-    checkRoom({ ...step, roomId, result, rules, isInitial }, tell);
+    checkRoom({ ...step, roomId, result, rules }, tell);
   }
   return [...violations, ...extensionViolations(step)];
 }
@@ -125,11 +125,7 @@ function checkOutside(result: RoomResult, tell: Tell): void {
   }
 }
 
-function checkTimeline(
-  { result, rules, isInitial }: RoomStep,
-  known: RoomView | undefined,
-  tell: Tell,
-): void {
+function checkTimeline({ result, rules }: RoomStep, known: RoomView | undefined, tell: Tell): void {
   const { timeline = [], num_live: live = 0, initial, expanded_timeline: isExpanded } = result;
   const { timelineLimit } = combine(rules);
   if (timeline.length > timelineLimit) {
@@ -137,9 +133,6 @@ function checkTimeline(
   }
   if (live > timeline.length) {
     tell("MSC4186.timeline.num-live", `num_live of at most ${timeline.length}`, live);
-  }
-  if (isInitial && live > 0) {
-    tell("MSC4186.timeline.num-live", "no live events without a pos", live);
   }
   const ids = timeline.map(({ event_id }) => event_id);
   if (new Set(ids).size < ids.length) {
