@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, HarnessError } from "#harness/errors";
 import type { Requirement } from "#harness/requirements/requirement";
-import type { CheckResult, Evidence } from "#harness/results/outcome";
+import { type CheckResult, type Evidence, IN_ALL_ANSWERS } from "#harness/results/outcome";
 import type { RunRegistry } from "#harness/runs/registry";
 import type { CheckReport } from "#harness/world/run-info";
 import type { Selected } from "./select.ts";
@@ -18,8 +18,6 @@ export function harnessVersion(): string {
 }
 
 const WITHHELD = "withheld: see evidence.jsonl in the local run directory";
-/** Title of the result for a rule that other checks saw broken. */
-const IN_ALL_ANSWERS = "the server keeps this rule in the answers that other checks got";
 
 /** Collects what checks report, and knows which have not yet. */
 export class Verdicts {

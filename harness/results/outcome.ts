@@ -14,6 +14,9 @@ export const OUTCOMES = [
 ] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
+/** Title of the result for a rule that other checks saw broken. */
+export const IN_ALL_ANSWERS = "the server keeps this rule in the answers that other checks got";
+
 /** RFC 2119 level of a requirement. A missed MUST gates, a missed SHOULD gates only with `--strict`, a MAY never does. */
 export const LEVELS = ["MUST", "SHOULD", "MAY"] as const;
 export type Level = (typeof LEVELS)[number];

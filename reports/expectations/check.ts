@@ -1,6 +1,7 @@
 /** What is wrong with a manifest that can be read. */
 import type { Requirement } from "#harness/requirements/requirement";
 import { globMatcher } from "#harness/requirements/select";
+import { IN_ALL_ANSWERS } from "#harness/results/outcome";
 import { didYouMean } from "#harness/suggest";
 import type { Manifest, ManifestEntry } from "./manifest.ts";
 
@@ -44,7 +45,7 @@ function nameProblems(
   if (requirement.retired !== undefined) return [`${id} is retired: delete the entry`];
   if (check !== undefined && expect === "disabled")
     return [`${id}: disabled is for all checks of a requirement`];
-  const titles = titlesOf(id);
+  const titles = [...titlesOf(id), IN_ALL_ANSWERS];
   return check === undefined || titles.includes(check)
     ? []
     : [`${id} has no check "${check}": ${didYouMean(check, titles)}`];
