@@ -22,6 +22,8 @@ export interface StagedDag extends WrittenDag {
 }
 
 const PDUS_AT_MOST = 50;
+/** All that was sent has to be processed first. */
+const FENCE_MS = 30_000;
 const API = "/_matrix/federation/v1";
 
 /**
@@ -52,7 +54,8 @@ export async function stageDag(
   const staged = { ...written, peer, watcher };
   if (end?.tip === undefined || ends.length > 1) return { ...staged, present: undefined };
   room.extremities = [end.tip];
-  const fence = await peer.fence(room, watcher, { sender: senderOf(written, peer.serverName) });
+  const sender = senderOf(written, peer.serverName);
+  const fence = await peer.fence(room, watcher, { sender, deadlineMs: FENCE_MS });
   const present = { ...end, tip: fence.id };
   return { ...staged, sets: sets.map((set) => (set === end ? present : set)), present };
 }
@@ -81,7 +84,7 @@ export async function mergeDag(staged: StagedDag): Promise<RoomEntry> {
   room.extremities = [pdu.id];
   // Nobody trusts what comes unasked from behind a gap: with a lie behind it, it is left to be asked for.
   if (lies.length === 0) ok(await peer.client(watcher.server.serverName).send([pdu]));
-  await peer.fence(room, watcher, { sender });
+  await peer.fence(room, watcher, { sender, deadlineMs: FENCE_MS });
   return merge;
 }
 

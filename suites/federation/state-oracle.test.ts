@@ -13,13 +13,18 @@ import { expectKept, expectOracle, shows } from "./state-stories.ts";
 
 const VERSIONS = ["6", "10", "11", "12"];
 const DRAWS = 1000;
+/** Several rooms a check. */
+const DEADLINE_MS = 120_000;
 /** Redactions change what is judged once it is stored, and third-party invites are signed for users of other names. */
 const ODD_TYPES = new Set(["m.room.redaction", "m.room.third_party_invite"]);
 
 check(
   "FED.chaos.no-state-reset",
   "the server loses nothing to a stale state that voids who set the newer one, in version 12",
-  { mutant: shows("forgets bans and kicks", "m.room.member", { membership: "join" }) },
+  {
+    mutant: shows("forgets bans and kicks", "m.room.member", { membership: "join" }),
+    deadlineMs: DEADLINE_MS,
+  },
   async (world) => {
     world.needs("room-version:12");
     await expectKept(world, "a-join-rules-lost", "12");
@@ -33,7 +38,10 @@ check(
 check(
   "FED.chaos.no-state-reset",
   "the server loses nothing to a stale state that hides what lies between, in version 12",
-  { mutant: shows("opens the room again", "m.room.join_rules", { join_rule: "public" }) },
+  {
+    mutant: shows("opens the room again", "m.room.join_rules", { join_rule: "public" }),
+    deadlineMs: DEADLINE_MS,
+  },
   async (world) => {
     world.needs("room-version:12");
     await expectKept(world, "b-join-rules-cascade", "12");
@@ -57,7 +65,7 @@ const OTHER_STATE: Mutant = {
 check(
   "FED.chaos.state-oracle",
   "the server resolves branches of random rooms as the oracle does",
-  { mutant: OTHER_STATE },
+  { mutant: OTHER_STATE, deadlineMs: DEADLINE_MS },
   async (world) => {
     for (const version of listed(world, ...VERSIONS)) {
       await expectOracle(world, await draw(world, version, "forks"), version);
@@ -68,7 +76,7 @@ check(
 check(
   "FED.chaos.state-oracle",
   "the server resolves stale states of random rooms as the oracle does",
-  { mutant: OTHER_STATE },
+  { mutant: OTHER_STATE, deadlineMs: DEADLINE_MS },
   async (world) => {
     for (const version of listed(world, ...VERSIONS)) {
       await expectOracle(world, await draw(world, version, "stale"), version);
