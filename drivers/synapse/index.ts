@@ -30,7 +30,7 @@ const SETTINGS = [
   "rate limits raised out of reach",
   "caches.sync_response_cache_duration 0",
   "federation retries within 2 s",
-  "open registration, refresh tokens, presence, room list publication allowed",
+  "open registration, guests, refresh tokens, presence, room list publication allowed",
   "ip_range_blacklist empty, trusted_key_servers empty",
   "msc4306, msc4354 and include_profile_updates_in_sync on",
 ];
