@@ -4,7 +4,8 @@ import { path } from "#harness/http/client";
 import { check } from "#harness/world/check";
 import { expectContains, expectEqual, expectThat, ok } from "#harness/world/expect";
 import { globals, KEY, markRead, ofRoom, set, typeName } from "./account-data.ts";
-import { wakes, withExtension } from "./extensions.ts";
+import { withExtension } from "./extensions.ts";
+import { wokenBy } from "./polls.ts";
 import { answers, inDialect } from "./sync.ts";
 
 const ALL = withExtension(allRooms({ timelineLimit: 1 }), KEY);
@@ -86,7 +87,9 @@ check(
       const connection = sync.connection(alice);
       await connection.initial(ALL);
 
-      const answer = await wakes(world, connection, ALL, () => set(alice, typeName("new"), {}));
+      const answer = await wokenBy(sync, connection, ALL, "new account data", () =>
+        set(alice, typeName("new"), {}),
+      );
       await connection.drain(ALL);
       const poll = connection.sync(ALL, { timeoutMs: 3_000 });
       await world.quietPeriod(500);

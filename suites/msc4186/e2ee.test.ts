@@ -4,7 +4,8 @@ import { at } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat } from "#harness/world/expect";
 import { ALGORITHM, claim, E2EE, encryptedRoom, KnownKeys, SECTION, withKeys } from "./e2ee.ts";
-import { answers, inDialect, STABLE_OR_UNSTABLE } from "./sync.ts";
+import { answersAtOnce } from "./polls.ts";
+import { answers, inDialect } from "./sync.ts";
 
 const COUNT = `${SECTION}/device_one_time_keys_count`;
 const FALLBACK = `${SECTION}/device_unused_fallback_key_types`;
@@ -132,14 +133,7 @@ check(
   "MSC3884.e2ee.quiet-poll",
   "the server does not end a poll because it has counts to send",
   {
-    mutant: {
-      name: "answers at once",
-      rules: STABLE_OR_UNSTABLE.map((path) => ({
-        match: { path, contains: "timeout=1500" },
-        phase: "before" as const,
-        action: { kind: "answer" as const, status: 200, body: { pos: "1" } },
-      })),
-    },
+    mutant: answersAtOnce("timeout=1500"),
   },
   async (world) => {
     await inDialect(world, UNSTABLE, async (sync) => {

@@ -3,11 +3,10 @@ import { allRooms, type SlidingRequest } from "#harness/clients/sliding-sync/req
 import { at, type JsonObject } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
-import type { Session } from "#harness/world/session";
-import type { World } from "#harness/world/world";
 import {
   answersUntil,
   dataOf,
+  meet,
   read,
   stopTyping,
   type,
@@ -29,20 +28,6 @@ const REFUSES = answersInstead(
   { errcode: "M_BAD_JSON", error: "" },
   { contains: "extensions" },
 );
-
-interface Company {
-  readonly alice: Session;
-  readonly bob: Session;
-  readonly roomId: string;
-}
-
-/** Alice and bob in a room of hers. */
-async function meet(world: World, options: JsonObject = {}): Promise<Company> {
-  const [alice, bob] = await world.users("alice", "bob");
-  const roomId = await alice.createRoom({ preset: "public_chat", ...options });
-  await bob.join(roomId);
-  return { alice, bob, roomId };
-}
 
 check(
   "MSC4508.ext.default-off",

@@ -4,16 +4,24 @@ import type { SlidingRequest } from "#harness/clients/sliding-sync/request";
 import type { SlidingResponse } from "#harness/clients/sliding-sync/response";
 import { path } from "#harness/http/client";
 import { at, type JsonObject, listAt } from "#harness/match/json";
-import { expectThat, ok } from "#harness/world/expect";
+import { ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 import type { Sync } from "./sync.ts";
 
-const POLL_MS = 20_000;
-/** How long a long-poll may take to end once there is something. */
-const WAKE_MS = 5_000;
-/** After which a request is waiting at the server. */
-const SETTLED_MS = 500;
+/** Alice, and bob in a room of hers. */
+export interface Company {
+  readonly alice: Session;
+  readonly bob: Session;
+  readonly roomId: string;
+}
+
+export async function meet(world: World, options: JsonObject = {}): Promise<Company> {
+  const [alice, bob] = await world.users("alice", "bob");
+  const roomId = await alice.createRoom({ preset: "public_chat", ...options });
+  await bob.join(roomId);
+  return { alice, bob, roomId };
+}
 
 export function withExtension(
   request: SlidingRequest,
@@ -29,8 +37,8 @@ export function dataOf({ extensions }: SlidingResponse, key: string, roomId: str
   return at(extensions, key, "rooms", roomId);
 }
 
-/** Starts typing, for half a minute unless given otherwise. */
-export async function type(session: Session, roomId: string, timeoutMs = 30_000): Promise<void> {
+/** Starts typing, for a minute unless given otherwise. */
+export async function type(session: Session, roomId: string, timeoutMs = 60_000): Promise<void> {
   await putTyping(session, roomId, { typing: true, timeout: timeoutMs });
 }
 
@@ -78,30 +86,4 @@ export async function answersUntil(
     return isThere === true ? true : undefined;
   });
   return answers;
-}
-
-/** Lets a request wait at the server, acts, and expects that this ends the waiting. Returns the answer. */
-export async function wakes(
-  world: World,
-  connection: SlidingConnection,
-  request: SlidingRequest,
-  act: () => Promise<unknown>,
-): Promise<Synced> {
-  const scale = connection.session.context.timeoutScale;
-  await connection.drain(request);
-  const poll = connection.send(request, { timeoutMs: POLL_MS * scale });
-  let answeredAt: number | undefined;
-  const answered = poll.then((response) => {
-    answeredAt = performance.now();
-    return response;
-  });
-  await world.quietPeriod(SETTLED_MS);
-  expectThat(answeredAt === undefined, "no answer before anything happened", "an answer");
-  const actedAt = performance.now();
-  await act();
-  const response = await answered;
-  const tookMs = Math.round((answeredAt ?? Number.POSITIVE_INFINITY) - actedAt);
-  const expected = `an answer within ${WAKE_MS * scale} ms of what happened`;
-  expectThat(tookMs <= WAKE_MS * scale, expected, `${tookMs} ms`, response);
-  return connection.process(request, response);
 }

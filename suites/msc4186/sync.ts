@@ -58,9 +58,6 @@ export async function inDialect(
   }
 }
 
-/** Paths of both dialects, for rules. */
-export const STABLE_OR_UNSTABLE = [STABLE_PATH, UNSTABLE_PATH];
-
 type Broken = Omit<Rewrite, "method" | "path">;
 
 /** A server whose answers, in either dialect, are changed like this. */

@@ -3,7 +3,7 @@ import { path } from "#harness/http/client";
 import { at, listAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
-import { wakes } from "./extensions.ts";
+import { wokenBy } from "./polls.ts";
 import { answers, answersInstead, inDialect } from "./sync.ts";
 import { KEY, NOTE, notify, pageOf, receive, receiveUntil, request, tokenOf } from "./to-device.ts";
 
@@ -178,7 +178,7 @@ check(
       const connection = sync.connection(alice);
       const since = await tokenOf(connection);
 
-      const answer = await wakes(world, connection, request({ since }), () =>
+      const answer = await wokenBy(sync, connection, request({ since }), "a message", () =>
         notify(bob, alice, ["hello"]),
       );
 

@@ -3,28 +3,20 @@ import { allRooms, type SlidingRequest } from "#harness/clients/sliding-sync/req
 import { at } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat } from "#harness/world/expect";
-import type { World } from "#harness/world/world";
 import {
   answersUntil,
   dataOf,
+  meet,
   stopTyping,
   type,
   typingIn,
-  wakes,
   withExtension,
 } from "./extensions.ts";
+import { wokenBy } from "./polls.ts";
 import { answers, inDialect, inEachDialect, type Sync } from "./sync.ts";
 
 const FORGETS = answers("leaves rooms out", { remove: ["/extensions/*/rooms/*"] });
 const SOMEBODY = { rooms: { "!x:y": { type: "m.typing", content: { user_ids: ["@a:b"] } } } };
-
-/** Alice and bob in a room of hers. */
-async function meet(world: World) {
-  const [alice, bob] = await world.users("alice", "bob");
-  const roomId = await alice.createRoom({ preset: "public_chat" });
-  await bob.join(roomId);
-  return { alice, bob, roomId };
-}
 
 function allWithTyping({ dialect }: Sync): SlidingRequest {
   return withExtension(allRooms({ timelineLimit: 1 }), dialect.extensions.typing);
@@ -59,7 +51,7 @@ check(
     await inEachDialect(world, async (sync) => {
       const { alice, bob, roomId } = await meet(world);
       await alice.createRoom();
-      await type(bob, roomId, 60_000);
+      await type(bob, roomId);
       const connection = sync.connection(alice);
       await connection.initial(windowOf(sync, 0));
       await connection.sync(windowOf(sync, 0));
@@ -82,7 +74,7 @@ check(
       const connection = sync.connection(alice);
       await connection.initial(windowOf(sync, 1));
       await connection.sync(windowOf(sync, 0));
-      await type(bob, roomId, 60_000);
+      await type(bob, roomId);
       await alice.send(newest, "still the newest");
       await connection.sync(windowOf(sync, 0));
 
@@ -111,14 +103,14 @@ check(
       const connection = sync.connection(alice);
       await connection.initial(request);
       const steps = [
-        { act: () => type(bob, roomId, 60_000), expected: [bob] },
-        { act: () => type(charlie, roomId, 60_000), expected: [bob, charlie] },
+        { act: () => type(bob, roomId), expected: [bob] },
+        { act: () => type(charlie, roomId), expected: [bob, charlie] },
         { act: () => stopTyping(bob, roomId), expected: [charlie] },
         { act: () => stopTyping(charlie, roomId), expected: [] },
       ];
 
       for (const { act, expected } of steps) {
-        const answer = await wakes(world, connection, request, act);
+        const answer = await wokenBy(sync, connection, request, "typing", act);
         const users = expected.map(({ userId }) => userId).sort();
         expectEqual(typingIn(answer, sync, roomId), users, "who types", answer.http);
       }
@@ -146,8 +138,8 @@ check(
       await alice.kick(roomId, bob);
       await connection.drain(request);
 
-      await type(alice, roomId, 60_000);
-      await type(alice, invitedTo, 60_000);
+      await type(alice, roomId);
+      await type(alice, invitedTo);
       const fence = await bob.send(control, "fence");
       const seen = await answersUntil(connection, request, control, fence);
       const fresh = await sync.connection(bob, "fresh").initial(request);
@@ -176,10 +168,11 @@ check(
       const connection = sync.connection(alice);
       await connection.initial(request);
 
-      await type(bob, roomId, 2_000);
-      await connection.until(request, "bob typing", (answer) =>
+      const begun = connection.until(request, "bob typing", (answer) =>
         typingIn(answer, sync, roomId)?.includes(bob.userId) === true ? true : undefined,
       );
+      await type(bob, roomId, 2_000);
+      await begun;
       await connection.until(request, "nobody typing", (answer) =>
         typingIn(answer, sync, roomId)?.length === 0 ? true : undefined,
       );
