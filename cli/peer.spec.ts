@@ -64,6 +64,7 @@ function world(): World {
     signal,
     timeoutScale: 2,
     propertySeconds: 0,
+    accountSizes: [],
   });
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type Figure, figureData, figureLine, quantile } from "./figure.ts";
+import { type Figure, figureData, figureLine } from "./figure.ts";
 
 const FIGURE: Figure = {
   name: "start to first verdict",
@@ -14,11 +14,4 @@ test("a figure stands beside its peer, with the ratio", () => {
   );
   expect(figureData(FIGURE)).toMatchObject({ value: 4.5, ratio: 2.25 });
   expect(figureData({ name: "checks", value: 3, unit: "1/s" })).not.toHaveProperty("ratio");
-});
-
-test("a quantile is one of the values", () => {
-  const values = Array.from({ length: 100 }, (_, index) => 100 - index);
-  expect(quantile(values, 0.5)).toBe(51);
-  expect(quantile(values, 0.99)).toBe(100);
-  expect(quantile([], 0.5)).toBeNaN();
 });

@@ -9,8 +9,9 @@ import type { Address } from "#harness/deployment/contract";
 import { CertificateAuthority } from "#harness/gateway/ca";
 import { Gateway } from "#harness/gateway/gateway";
 import { Recorder } from "#harness/gateway/recorder";
+import { quantile } from "#harness/results/measurement";
 import { BareSynapse } from "./bare.ts";
-import { type Figure, quantile } from "./figure.ts";
+import type { Figure } from "./figure.ts";
 
 interface Load {
   readonly method: "GET" | "PUT";

@@ -1,6 +1,8 @@
 /** How long a user waits for the first verdict, beside the bare start of the same Synapse. */
+
+import { median } from "#harness/results/measurement";
 import { BareSynapse } from "./bare.ts";
-import { type Figure, median } from "./figure.ts";
+import type { Figure } from "./figure.ts";
 import { timeRun } from "./run.ts";
 
 const REPETITIONS = 3;

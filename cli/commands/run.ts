@@ -23,6 +23,7 @@ import { renderConsole } from "#reports/render/console";
 import { renderDiff } from "#reports/render/diff";
 import { renderJunit } from "#reports/render/junit";
 import { renderMarkdown } from "#reports/render/markdown";
+import { performanceMarkdown, performanceText } from "#reports/render/performance";
 import { type Summary, summarise } from "#reports/summarise";
 
 interface RunFlags {
@@ -135,6 +136,15 @@ async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags):
     remark(`last log lines of ${role}:`);
     for (const line of lines) remark(`  ${tame(scrub(line))}`);
   }
+  const measurements = executed.reports.flatMap((report) => report.measurements ?? []);
+  if (measurements.length > 0) {
+    if (isOnConsole) print(performanceText(measurements));
+    const { name } = executed.deployment ?? {};
+    directory.write(
+      "perf.json",
+      `${JSON.stringify({ deployment: name, measurements }, null, 1)}\n`,
+    );
+  }
   directory.finish(executed.results, {
     id: runId,
     harness: harnessVersion(),
@@ -148,7 +158,11 @@ async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags):
     ...(trouble === undefined ? {} : { trouble }),
   });
   const markdown = settings.reporter.includes("markdown")
-    ? directory.write("summary.md", renderMarkdown(summary, options))
+    ? directory.write(
+        "summary.md",
+        renderMarkdown(summary, options) +
+          (measurements.length === 0 ? "" : performanceMarkdown(measurements)),
+      )
     : undefined;
   if (settings.reporter.includes("junit"))
     directory.write("junit.xml", renderJunit(summary, options));
@@ -211,12 +225,13 @@ function troubleOf({ wasInterrupted, trouble }: Executed): string | undefined {
 /** The exit code of a run that was started. */
 function endOf(
   summary: Summary,
-  { failIfNone }: Settings,
+  { failIfNone, perf }: Settings,
   { wasInterrupted, trouble }: Executed,
 ): number {
   if (wasInterrupted) return 130;
   if (trouble !== undefined) return exitCodeOf(trouble);
-  return summary.exitCode === 4 && !failIfNone ? 0 : summary.exitCode;
+  // Figures need no verdict.
+  return summary.exitCode === 4 && (!failIfNone || perf) ? 0 : summary.exitCode;
 }
 
 /** @throws HarnessError NOTHING_RAN, unless that is allowed. */

@@ -149,12 +149,11 @@ export async function execute(execution: Execution): Promise<Executed> {
     await runVitest({
       root: ROOT,
       files: plan.files,
-      workers: Math.min(
-        settings.workers,
-        plan.files.length,
-        Math.max(2, os.availableParallelism()),
-      ),
-      concurrency: settings.concurrency,
+      // What is measured must not wait for another check.
+      workers: settings.perf
+        ? 1
+        : Math.min(settings.workers, plan.files.length, Math.max(2, os.availableParallelism())),
+      concurrency: settings.perf ? 1 : settings.concurrency,
       signal: stop,
       onReport: (report) => {
         // Its servers are being taken down: what it says now is no verdict.
@@ -182,10 +181,11 @@ export async function execute(execution: Execution): Promise<Executed> {
         selected: Object.fromEntries(plan.requirements.map(({ id, needs }) => [id, needs])),
         disabled: execution.disabled(deployment),
         propertySeconds: mode === "mutants" ? 0 : settings.propertySeconds,
+        accountSizes: settings.perf ? settings.perfRooms : [],
         repeat: settings.repeat,
         retry: settings.retry,
         isolate: settings.isolate,
-        record: mode === "mutants" ? "none" : settings.record,
+        record: mode === "mutants" || settings.perf ? "none" : settings.record,
         mode,
       },
     });

@@ -7,6 +7,7 @@ import { type Catalogue, loadCatalogue } from "#harness/requirements/catalogue";
 import { type CheckIndex, indexChecks } from "#harness/requirements/check-index";
 import type { Requirement } from "#harness/requirements/requirement";
 import { selectRequirements } from "#harness/requirements/select";
+import { tagsOf } from "#harness/requirements/tags";
 import { didYouMean } from "#harness/suggest";
 import { TOPOLOGIES, type Topology } from "#scenarios/topologies/topologies";
 import { type CheckPlan, planChecks } from "./plan.ts";
@@ -38,7 +39,10 @@ export async function select(settings: Settings, ids: readonly string[]): Promis
       });
     }
   }
-  const requirements = sharded(chosen, index, settings.shard);
+  const measured = settings.perf
+    ? chosen.filter((requirement) => tagsOf(requirement).has("perf"))
+    : chosen;
+  const requirements = sharded(measured, index, settings.shard);
   const plan = planChecks(
     requirements,
     index.checks,

@@ -22,6 +22,8 @@ export interface Settings {
   readonly retry: number;
   readonly bail: number | undefined;
   readonly propertySeconds: number;
+  readonly perf: boolean;
+  readonly perfRooms: readonly number[];
   readonly record: RecordChoice;
   readonly workers: number;
   readonly concurrency: number;
@@ -170,6 +172,14 @@ const TABLE: { readonly [Name in SettingName]: Row<Settings[Name]> } = {
   propertySeconds: {
     ...row("execution", "--property-seconds <n>", value.integer(0, 86_400), 0),
     help: "time for each random search; 0: only the cases that failed once",
+  },
+  perf: {
+    ...row("selection", "--perf", value.boolean, false),
+    help: "measure performance, and nothing else: the requirements tagged perf, one after the other",
+  },
+  perfRooms: {
+    ...row("execution", "--perf-rooms <n,…>", value.integers(1, 5_000), [20, 200]),
+    help: "rooms of the accounts for --perf; 20,200,1000 takes some minutes more",
   },
   record: {
     ...row("output", "--record <which>", value.oneOf(RECORDS), "failures"),

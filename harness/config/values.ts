@@ -77,6 +77,15 @@ export function integer(min: number, max: number): Parser<number> {
   };
 }
 
+/** Whole numbers, divided at spaces and commas; ascending, each once. */
+export function integers(min: number, max: number): Parser<readonly number[]> {
+  const parse = integer(min, max);
+  return (raw) => {
+    const parts = Array.isArray(raw) ? raw : typeof raw === "number" ? [raw] : names(raw);
+    return [...new Set(parts.map(parse))].sort((a, b) => a - b);
+  };
+}
+
 export const shard: Parser<{ readonly index: number; readonly count: number }> = (raw) => {
   const [, index = 0, count = 0] = (/^(\d+)\/(\d+)$/.exec(String(raw)) ?? []).map(Number);
   if (index >= 1 && index <= count) return { index, count };

@@ -11,6 +11,7 @@ import { createRandom } from "#harness/random";
 import type { RequirementId } from "#harness/requirements/ids.generated";
 import { type Control, controlClient } from "./control.ts";
 import { deal } from "./deal.ts";
+import { extraMs, type Kind, whyNotAsked } from "./on-request.ts";
 import { MAX_ROOMS, viewsOf } from "./room-views.ts";
 import type { CheckReport, DeploymentInfo, MutantReport, RunInfo } from "./run-info.ts";
 import { World } from "./world.ts";
@@ -32,8 +33,8 @@ export interface CheckOptions {
   readonly isolated?: { readonly features?: readonly Feature[] };
   /** Bound for the whole check; 60 s unless given. */
   readonly deadlineMs?: number;
-  /** A random search: it runs when `--property-seconds` gives it time, and that long more. */
-  readonly isSearch?: true;
+  /** It runs only when its kind is asked for, and gets more time then. */
+  readonly kind?: Kind;
 }
 
 export type CheckBody = (world: World) => Promise<void>;
@@ -74,7 +75,7 @@ export function check(
   if (body === undefined) throw new TypeError(`check ${id} has no body`);
   for (let repetition = 1; repetition <= run.repeat; repetition++) {
     const name = run.repeat === 1 ? `${id} ${title}` : `${id} ${title} (${repetition})`;
-    const timeout = VITEST_GRACE_MS + DEADLINE_MS * run.timeoutScale + run.propertySeconds * 1000;
+    const timeout = VITEST_GRACE_MS + DEADLINE_MS * run.timeoutScale + extraMs(options.kind, run);
     test.concurrent(name, { timeout }, async ({ task }) => {
       const checker = new Checker(run, id, title, repetition, options, body);
       task.meta.crucible = await checker.report(needs);
@@ -126,9 +127,7 @@ class Checker {
   }
 
   async #judge(needs: readonly string[]): Promise<Verdict> {
-    if (this.#options.isSearch === true && this.#run.propertySeconds === 0)
-      return { outcome: "skip", reason: "disabled: random search needs --property-seconds" };
-    const reason = this.#run.disabled[this.#id];
+    const reason = whyNotAsked(this.#options.kind, this.#run) ?? this.#run.disabled[this.#id];
     if (reason !== undefined) return { outcome: "skip", reason: `disabled: ${reason}` };
     const missing = needs.filter((need) => !this.#run.deployment.features.includes(need));
     if (missing.length > 0)
@@ -178,9 +177,9 @@ class Checker {
       return await this.#verdictOf(error, undefined);
     }
     const deadline = new AbortController();
-    const searchMs = this.#options.isSearch === true ? this.#run.propertySeconds * 1000 : 0;
     const deadlineMs =
-      (this.#options.deadlineMs ?? DEADLINE_MS) * this.#run.timeoutScale + searchMs;
+      (this.#options.deadlineMs ?? DEADLINE_MS) * this.#run.timeoutScale +
+      extraMs(this.#options.kind, this.#run);
     const timer = setTimeout(() => {
       const next =
         "a server that is slow or hangs, or a deadline that is too short: see the trace, or raise --timeout-scale";
@@ -208,6 +207,7 @@ class Checker {
         signal: deadline.signal,
         timeoutScale: this.#run.timeoutScale,
         propertySeconds: this.#run.propertySeconds,
+        accountSizes: this.#run.accountSizes,
       });
       const handles = [];
       for (const rule of mutation) {
@@ -232,8 +232,12 @@ class Checker {
     }
     if (isolated !== undefined)
       await this.#control.stopIsolated(isolated.id).catch(() => undefined);
-    const violations = world?.violations ?? [];
-    return violations.length === 0 ? verdict : { ...verdict, violations };
+    const { violations = [], measurements = [] } = world ?? {};
+    return {
+      ...verdict,
+      ...(violations.length === 0 ? {} : { violations }),
+      ...(measurements.length === 0 ? {} : { measurements }),
+    };
   }
 
   /** Keeps the check's rooms, when they are wanted. */

@@ -1,4 +1,5 @@
 /** What the command tells the checks: plain data, so that it crosses into Vitest's workers. */
+import type { Measurement } from "#harness/results/measurement";
 
 export interface RunInfo {
   readonly runId: string;
@@ -14,6 +15,8 @@ export interface RunInfo {
   readonly disabled: Readonly<Record<string, string>>;
   /** How long each random search takes; 0: none is made. */
   readonly propertySeconds: number;
+  /** Rooms of the accounts on which performance is measured; none: it is not. */
+  readonly accountSizes: readonly number[];
   /** Each check runs so often. */
   readonly repeat: number;
   /** Further tries of a check that did not pass; a pass after one is `flaky`. */
@@ -81,6 +84,7 @@ export interface CheckReport {
     readonly message: string;
     readonly exchange?: string;
   }[];
+  readonly measurements?: readonly Measurement[];
   /** Replay files of its rooms, within the run directory. */
   readonly replays?: readonly string[];
   /** In mode `mutants`: one entry a mutant. */

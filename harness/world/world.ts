@@ -10,6 +10,7 @@ import { textAt } from "#harness/match/json";
 import { Peer } from "#harness/peer/peer";
 import type { Random } from "#harness/random";
 import type { RequirementId } from "#harness/requirements/ids.generated";
+import type { Measurement } from "#harness/results/measurement";
 import type { Control, ServerAction } from "./control.ts";
 import { placeOf } from "./deal.ts";
 import { ok } from "./expect.ts";
@@ -25,6 +26,7 @@ export interface WorldOptions {
   readonly signal: AbortSignal;
   readonly timeoutScale: number;
   readonly propertySeconds: number;
+  readonly accountSizes: readonly number[];
 }
 
 /** An answer that broke a rule which the check is not about. */
@@ -69,6 +71,7 @@ export class World implements AsyncDisposable {
   readonly exchanges: string[] = [];
   readonly notes: string[] = [];
   readonly violations: Violation[] = [];
+  readonly measurements: Measurement[] = [];
   /** Rooms that its users have had to do with, and those users' clients. */
   readonly rooms = new Map<string, Set<ServerClient>>();
   lastExchange: HttpResponse | undefined;
@@ -109,6 +112,11 @@ export class World implements AsyncDisposable {
   /** How long a random search may take; 0: it is not asked for. */
   get propertySeconds(): number {
     return this.#options.propertySeconds;
+  }
+
+  /** Rooms of the accounts on which performance is to be measured, ascending. */
+  get accountSizes(): readonly number[] {
+    return this.#options.accountSizes;
   }
 
   /** A fresh name: prefix, a hyphen, and letters and digits that no other check uses. */
@@ -237,6 +245,11 @@ export class World implements AsyncDisposable {
   /** Worth knowing, but no verdict: an accepted deviation, an optional part that is missing. */
   note(text: string): void {
     this.notes.push(this.scrub(text));
+  }
+
+  /** A figure for the report. */
+  measured(measurement: Measurement): void {
+    this.measurements.push(measurement);
   }
 
   /**

@@ -139,7 +139,7 @@ check(
 check(
   "MSC4186.delta.fold-equals-fresh",
   "the server tells by deltas what it tells a fresh connection, in random stories",
-  { isSearch: true },
+  { kind: "search" },
   async (world) => {
     await inEachDialect(world, async (sync) => {
       await search(world, stories({ keepsRules: true }), (story) =>
@@ -159,7 +159,7 @@ check(
 check(
   "MSC4186.delta.config-path-independence",
   "the server tells the same whatever was asked for before, in random stories",
-  { isSearch: true },
+  { kind: "search" },
   async (world) => {
     await inEachDialect(world, async (sync) => {
       await search(world, stories({ keepsRules: false }), (story) =>
@@ -179,7 +179,7 @@ check(
 check(
   "MSC4186.sub.no-config-bleed",
   "the server gives other rooms nothing of what a second list asks for, in random stories",
-  { isSearch: true },
+  { kind: "search" },
   async (world) => {
     await inEachDialect(world, async (sync) => {
       await search(world, stories({ keepsRules: true }), (story) =>
@@ -208,7 +208,7 @@ check(
 check(
   "MSC4186.conn.retry-idempotent",
   "the server does as if lost answers had never been, in random stories",
-  { isSearch: true },
+  { kind: "search" },
   async (world) => {
     await inEachDialect(world, async (sync) => {
       await search(world, stories({ keepsRules: false, losesAnswers: true }), (story) =>
@@ -233,7 +233,7 @@ check(
 check(
   "MSC4186.delta.eventual-v3-agreement",
   "the server shows the same rooms, names and topics by both syncs, in random stories",
-  { isSearch: true },
+  { kind: "search" },
   async (world) => {
     await inEachDialect(world, async (sync) => {
       await search(world, stories({ keepsRules: true }), (story) => expectAgreement(sync, story));
