@@ -94,6 +94,16 @@ test("a refused connection is a clear error", async () => {
   await expect(client.request("GET", "/x")).rejects.toMatchObject({ code: "HS_NO_ANSWER" });
 });
 
+test("a request that is cancelled ends at once", async () => {
+  const cancelled = new AbortController();
+  const request = createClient({ baseUrl }).request("GET", "/hangs", { signal: cancelled.signal });
+  cancelled.abort();
+  await expect(request).rejects.toMatchObject({
+    code: "HS_NO_ANSWER",
+    message: expect.stringContaining("cancelled"),
+  });
+});
+
 test("path encodes its parts", () => {
   expect(path`/rooms/${"!a:b"}/send/${"m/x"}`).toBe("/rooms/!a%3Ab/send/m%2Fx");
 });

@@ -1,6 +1,5 @@
 import { UNSTABLE } from "#harness/clients/sliding-sync/dialect";
 import { allRooms, type SlidingRequest } from "#harness/clients/sliding-sync/request";
-import { Unsupported } from "#harness/errors";
 import { path } from "#harness/http/client";
 import { listAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
@@ -136,85 +135,6 @@ check(
       const ids = rooms[roomId]?.timeline?.map(({ event_id }) => event_id);
       expectEqual(ids, [eventId], "the timeline", response);
       expectEqual(rooms[roomId]?.initial ?? false, false, "initial", response);
-    });
-  },
-);
-
-/** Opens connections of a device, a few at a time; returns their positions, the oldest first. */
-async function openMany(sync: Sync, session: Session, count: number): Promise<readonly string[]> {
-  const positions: string[] = [];
-  for (let opened = 0; opened < count; opened += 5) {
-    const some = Array.from({ length: 5 }, async (_, index) => {
-      const connection = sync.connection(session, `conn-${opened + index}`);
-      return (await connection.initial(LIST)).pos;
-    });
-    positions.push(...(await Promise.all(some)));
-  }
-  return positions;
-}
-
-/** Continues one of them, with a list under this name. */
-function reuse(sync: Sync, session: Session, index: number, pos: string | undefined, key: string) {
-  const connection = sync.connection(session, `conn-${index}`);
-  connection.pos = pos;
-  return connection.send({ lists: { [key]: { range: [0, 9], timelineLimit: 10 } } });
-}
-
-check(
-  "MSC4186.conn.expiry-errcode",
-  "the server gives M_UNKNOWN_POS as reason, when it has let connections expire",
-  {
-    deadlineMs: 120_000,
-    mutant: [
-      answersInstead("gives another reason", 400, UNKNOWN, { contains: '"again":' }),
-      answersInstead("breaks", 500, UNKNOWN, { contains: '"again":' }),
-    ],
-  },
-  async (world) => {
-    await inEachDialect(world, async (sync) => {
-      const alice = await world.user("alice");
-      await alice.createRoom();
-      const positions = await openMany(sync, alice, 100);
-      let expired = 0;
-      for (const [index, pos] of positions.slice(0, 20).entries()) {
-        const response = await reuse(sync, alice, index, pos, "again");
-        if (response.status === 200) continue;
-        expectMatrixError(response, 400, "M_UNKNOWN_POS");
-        expired++;
-        await sync.connection(alice, `conn-${index}`).initial(LIST);
-      }
-      if (expired === 0) throw new Unsupported("expiry", "none of 100 connections expired");
-    });
-  },
-);
-
-const MANY = 500;
-
-check(
-  "MSC4186.conn.count-limit",
-  "the server lives with many connections of a device, of which the newest works",
-  {
-    deadlineMs: 300_000,
-    mutant: [
-      answersInstead("breaks at the next one", 500, UNKNOWN, { contains: '"conn-7"' }),
-      answersInstead("refuses the newest", 400, UNKNOWN_POS, { contains: '"newest":' }),
-    ],
-  },
-  async (world) => {
-    await inEachDialect(world, async (sync) => {
-      const alice = await world.user("alice");
-      await alice.createRoom();
-      const positions = await openMany(sync, alice, MANY);
-
-      const newest = await reuse(sync, alice, MANY - 1, positions.at(-1), "newest");
-      const oldest = await reuse(sync, alice, 0, positions[0], "oldest");
-
-      ok(newest);
-      const boundMs = PROMPT_MS * alice.context.timeoutScale;
-      const tookMs = Math.round(newest.durationMs);
-      expectThat(tookMs <= boundMs, `an answer within ${boundMs} ms`, `${tookMs} ms`, newest);
-      if (oldest.status === 200) world.note(`no bound seen up to ${MANY} connections`);
-      else expectMatrixError(oldest, 400, "M_UNKNOWN_POS");
     });
   },
 );

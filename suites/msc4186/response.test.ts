@@ -64,6 +64,7 @@ check(
   "MSC4186.resp.schema",
   "the server sends fields of the types that the text has",
   {
+    deadlineMs: 120_000,
     mutant: [
       answers("writes a stamp as text", { set: { "/rooms/*/bump_stamp": "1" } }),
       answers("counts members in text", { set: { "/rooms/*/joined_count": "1" } }),
