@@ -1,12 +1,17 @@
 /**
- * A homeserver that answers just enough for a run to start on it, and misbehaves when it is asked to log somebody in:
- * what the specs of trouble run against.
+ * A homeserver that answers just enough for a run to start on it, and misbehaves when it is asked to log somebody in or
+ * for sliding sync: what the specs of trouble run against.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { SLIDING_SYNC_FLAG, UNSTABLE_PATH } from "#harness/clients/sliding-sync/dialect";
 
 const HUGE_BYTES = 200 * 1024 * 1024;
 const LOGIN = "/_matrix/client/v3/login";
+const LATE_MS = 2_500;
+
+const NOTHING_NEW = JSON.stringify({ pos: "1", lists: {}, rooms: {}, extensions: {} });
 
 const MISDEEDS = {
   hugeBody: async (_: Socket, response: ServerResponse) => {
@@ -30,6 +35,14 @@ const MISDEEDS = {
     }
   },
   silence: async () => undefined,
+  late: async (_: Socket, response: ServerResponse) => {
+    await sleep(LATE_MS);
+    response.writeHead(200, { "content-type": "application/json" }).end(NOTHING_NEW);
+  },
+  cut: async (socket: Socket, response: ServerResponse) => {
+    response.writeHead(200, { "content-type": "application/json", "content-length": 1000 });
+    response.write(NOTHING_NEW, () => socket.destroy());
+  },
 } satisfies Record<string, (socket: Socket, response: ServerResponse) => Promise<void>>;
 
 export type Misdeed = keyof typeof MISDEEDS;
@@ -47,7 +60,9 @@ export class HostileServer implements AsyncDisposable {
     });
   }
 
-  /** @param misdeeds one for each of the first users that log in, in this order; the later ones are served well. */
+  /**
+   * @param misdeeds one for each of the first users that log in or sync, in this order; the later ones are served well.
+   */
   static async start(...misdeeds: readonly Misdeed[]): Promise<HostileServer> {
     const hostile = new HostileServer(misdeeds);
     await new Promise<void>((resolve) => hostile.#server.listen(0, "127.0.0.1", resolve));
@@ -64,6 +79,13 @@ export class HostileServer implements AsyncDisposable {
     this.#server.closeAllConnections();
   }
 
+  #misdeedAgainst(localpart: string): Misdeed | undefined {
+    // What probes a server at the start is no check.
+    if (!localpart.startsWith("probe-") && !this.#misdeedOf.has(localpart))
+      this.#misdeedOf.set(localpart, this.#misdeeds.shift());
+    return this.#misdeedOf.get(localpart);
+  }
+
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
@@ -75,7 +97,10 @@ export class HostileServer implements AsyncDisposable {
     const { pathname } = new URL(request.url ?? "/", "http://hostile");
     switch (`${request.method} ${pathname}`) {
       case "GET /_matrix/client/versions":
-        return void json(200, { versions: ["v1.11"] });
+        return void json(200, {
+          versions: ["v1.11"],
+          unstable_features: { [SLIDING_SYNC_FLAG]: true },
+        });
       case "POST /_matrix/client/v3/register":
         if (body.auth === undefined)
           return void json(401, { flows: [{ stages: ["m.login.dummy"] }] });
@@ -86,15 +111,18 @@ export class HostileServer implements AsyncDisposable {
       case `POST ${LOGIN}`: {
         const { user = "" } = (body.identifier ?? {}) as { user?: string };
         const localpart = user.replace(/^@|:.*$/g, "");
-        // What probes a server at the start is no check.
-        if (!localpart.startsWith("probe-") && !this.#misdeedOf.has(localpart))
-          this.#misdeedOf.set(localpart, this.#misdeeds.shift());
-        const misdeed = this.#misdeedOf.get(localpart);
+        const misdeed = this.#misdeedAgainst(localpart);
         if (misdeed !== undefined) return MISDEEDS[misdeed](request.socket, response);
         const isRight = this.#passwords.get(localpart) === body.password;
         return void (isRight
           ? json(200, session(localpart))
           : json(403, { errcode: "M_FORBIDDEN", error: "no" }));
+      }
+      case `POST ${UNSTABLE_PATH}`: {
+        const localpart = request.headers.authorization?.replace("Bearer syt_", "") ?? "";
+        const misdeed = this.#misdeedAgainst(localpart);
+        if (misdeed !== undefined) return MISDEEDS[misdeed](request.socket, response);
+        return void json(200, JSON.parse(NOTHING_NEW));
       }
       default:
         return void json(404, { errcode: "M_UNRECOGNIZED", error: "unknown endpoint" });

@@ -55,6 +55,39 @@ describe.concurrent("servers", PATIENCE, () => {
     expect(code).toBe(1);
   });
 
+  test("each hostile answer to sliding sync is a failure that says what was awaited", async () => {
+    using sandbox = new Sandbox();
+    await using hostile = await HostileServer.start(
+      "invalidJson",
+      "html",
+      "silence",
+      "late",
+      "cut",
+      "endlessHeaders",
+    );
+    const flags = ["--hs", hostile.spec, "--timeout-scale", "0.2", "--repeat", "7", ...ONE_BY_ONE];
+
+    const run = sandbox.run(["MSC4186.poll.initial-immediate", ...flags]);
+    const { code } = await run.ended;
+
+    const { results, evidence } = run.results();
+    expect(evidence.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/expected a JSON object .*got \{"user_id": "@alice/),
+      expect.stringMatching(/expected status 200 .*got 502 <h1>Bad/),
+      expect.stringMatching(/expected an answer to sliding sync within 8000 ms, .*got .*no answer/),
+      expect.stringMatching(/expected an answer within 1000 ms .*got \d{4} ms/),
+      expect.stringMatching(
+        /expected an answer to sliding sync .*got .*closed; the server answers/,
+      ),
+      expect.stringMatching(
+        /expected an answer to sliding sync .*got .*closed; the server answers/,
+      ),
+    ]);
+    const outcomes = results.map(({ outcome }) => outcome);
+    expect(outcomes).toEqual([...Array(6).fill("fail"), "pass"]);
+    expect(code).toBe(1);
+  });
+
   test("a server that does not start makes errors, with its last log lines", async () => {
     using sandbox = new Sandbox();
     const python = sandbox.script("python", "echo the disk of the server is on fire", "exit 7");

@@ -5,7 +5,12 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { STABLE, STABLE_PATH, UNSTABLE } from "#harness/clients/sliding-sync/dialect";
+import {
+  SLIDING_SYNC_FLAG,
+  STABLE,
+  STABLE_PATH,
+  UNSTABLE,
+} from "#harness/clients/sliding-sync/dialect";
 import type { Gateway, ServerLinks } from "#harness/gateway/gateway";
 import { createClient, type HttpClient } from "#harness/http/client";
 import { compareVersions } from "#harness/versions";
@@ -36,7 +41,6 @@ export async function probeIdentity(links: ServerLinks): Promise<Identity> {
   }
 }
 
-const SLIDING_SYNC_FLAG = "org.matrix.simplified_msc3575";
 /** A server that looks for the peer elsewhere must not hold up the start. */
 const PEER_TIMEOUT_MS = 5_000;
 

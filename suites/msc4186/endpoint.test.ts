@@ -1,5 +1,5 @@
 import { STABLE, UNSTABLE } from "#harness/clients/sliding-sync/dialect";
-import { HarnessError } from "#harness/errors";
+import { NoAnswer } from "#harness/clients/sliding-sync/patience";
 import { at } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
@@ -160,7 +160,7 @@ check(
 
       // A connection that was closed is as good as a refusal.
       const response = await poll.answer.catch((error) => {
-        if (error instanceof HarnessError && error.code === "HS_NO_ANSWER") return undefined;
+        if (error instanceof NoAnswer) return undefined;
         throw error;
       });
       if (response === undefined) return;

@@ -92,6 +92,25 @@ check(
   },
 );
 
+check(
+  "MSC4186.meta.heroes",
+  "the server names those in a room whose name is empty",
+  { mutant: NONE },
+  async (world) => {
+    await inEachDialect(world, async (sync) => {
+      const [alice, bob] = await world.users("alice", "bob");
+      const roomId = await alice.createRoom({ preset: "public_chat", name: "named" });
+      await bob.join(roomId);
+      const last = await alice.setState(roomId, "m.room.name", { name: "" });
+      await settled(alice, roomId, last);
+
+      const room = resultOf(await sync.connection(alice).initial(REQUEST), roomId);
+
+      expectEqual(heroesOf(room), [bob.userId], "the heroes of a room whose name is empty");
+    });
+  },
+);
+
 const NAMES_ALWAYS = { set: { "/rooms/*/heroes": [{ user_id: "@hero:example.org" }] } };
 
 check(

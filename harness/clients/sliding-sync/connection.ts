@@ -5,6 +5,7 @@ import { ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import type { CallOptions, Dialect } from "./dialect.ts";
 import { type Violation, violationsIn } from "./invariants.ts";
+import { NoAnswer, sendPatiently } from "./patience.ts";
 import type { SlidingRequest } from "./request.ts";
 import {
   parseResponse,
@@ -62,19 +63,18 @@ export class SlidingConnection {
     this.#options = options;
   }
 
-  /** A request with any answer, for what is under test: nothing is processed. */
+  /**
+   * A request with any answer, for what is under test: nothing is processed.
+   *
+   * @throws NoAnswer when none comes from a server that is alive
+   */
   send(
     request: SlidingRequest,
     options: CallOptions & { readonly signal?: AbortSignal } = {},
   ): Promise<HttpResponse> {
-    const { path, query, body } = this.dialect.encode(request, {
-      connId: this.connId,
-      pos: this.pos,
-      ...options,
-    });
-    const patienceMs = (30_000 + (options.timeoutMs ?? 0)) * this.session.context.timeoutScale;
-    const { signal } = options;
-    return this.session.request("POST", path, { query, body, timeoutMs: patienceMs, signal });
+    const { timeoutMs = 0, signal } = options;
+    const call = this.dialect.encode(request, { connId: this.connId, pos: this.pos, ...options });
+    return sendPatiently(this.session, call, timeoutMs, signal);
   }
 
   /** Sends a request and does not wait for its answer. */
@@ -131,7 +131,7 @@ export class SlidingConnection {
    * Goes on until an answer has what is looked for.
    *
    * @param what completes "expected …"
-   * @throws CheckFailure at the deadline
+   * @throws CheckFailure at the deadline, or when an answer does not come
    */
   async until<T>(
     request: SlidingRequest,
@@ -143,8 +143,9 @@ export class SlidingConnection {
     const deadline = Date.now() + scaledMs;
     for (let answers = 1; ; answers++) {
       const remaining = deadline - Date.now();
-      const synced = await this.sync(request, {
-        timeoutMs: Math.max(0, Math.min(POLL_MS, remaining)),
+      const timeoutMs = Math.max(0, Math.min(POLL_MS, remaining));
+      const synced = await this.sync(request, { timeoutMs }).catch((error) => {
+        throw error instanceof NoAnswer ? error.awaiting(`${what} within ${scaledMs} ms`) : error;
       });
       const found = find(synced);
       if (found !== undefined) return found;

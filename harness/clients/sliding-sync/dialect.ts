@@ -40,6 +40,9 @@ export interface Dialect {
 export const STABLE_PATH = "/_matrix/client/v4/sync";
 export const UNSTABLE_PATH = "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync";
 
+/** In the unstable features of servers that offer the unstable endpoint. */
+export const SLIDING_SYNC_FLAG = "org.matrix.simplified_msc3575";
+
 /** MSC4186 as merged. */
 export const STABLE: Dialect = {
   name: "stable",
