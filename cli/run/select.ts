@@ -12,6 +12,7 @@ import { didYouMean } from "#harness/suggest";
 import { TOPOLOGIES, type Topology } from "#scenarios/topologies/topologies";
 import { type CheckPlan, planChecks } from "./plan.ts";
 import { requireScript } from "./post-test.ts";
+import { quickCut } from "./quick.ts";
 
 export interface Selected {
   readonly catalogue: Catalogue;
@@ -42,7 +43,8 @@ export async function select(settings: Settings, ids: readonly string[]): Promis
   const measured = settings.perf
     ? chosen.filter((requirement) => tagsOf(requirement).has("perf"))
     : chosen;
-  const requirements = sharded(measured, index, settings.shard);
+  const cut = settings.preset === "quick" ? quickCut(measured, index) : measured;
+  const requirements = sharded(cut, index, settings.shard);
   const plan = planChecks(
     requirements,
     index.checks,

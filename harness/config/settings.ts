@@ -135,7 +135,7 @@ const TABLE: { readonly [Name in SettingName]: Row<Settings[Name]> } = {
   },
   preset: {
     ...row("selection", "--preset <name>", value.oneOf(PRESETS), undefined),
-    help: "a named selection: quick",
+    help: "a named selection: quick (all of core, and a cut through every other suite)",
   },
   suite: {
     ...row("selection", "--suite <name>[]", value.names, []),
