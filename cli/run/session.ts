@@ -82,7 +82,10 @@ export class Verdicts {
   /** Rules that answers broke in checks of something else: one failure for each of the requirements in this run. */
   violations(): { result: CheckResult; evidence: Evidence }[] {
     const first = new Map<string, { report: CheckReport; message: string; exchange?: string }>();
-    for (const report of this.reports) {
+    // Not the one that came first: two runs should tell the same.
+    const order = ({ requirement, title }: CheckReport) => `${requirement} ${title}`;
+    const reports = this.reports.toSorted((a, b) => (order(a) < order(b) ? -1 : 1));
+    for (const report of reports) {
       for (const { requirement, ...violation } of report.violations ?? []) {
         if (!first.has(requirement)) first.set(requirement, { report, ...violation });
       }

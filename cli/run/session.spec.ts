@@ -1,0 +1,57 @@
+import { expect, test } from "vitest";
+import type { Requirement } from "#harness/requirements/requirement";
+import { IN_ALL_ANSWERS } from "#harness/results/outcome";
+import type { CheckReport } from "#harness/world/run-info";
+import type { Selected } from "./select.ts";
+import { Verdicts } from "./session.ts";
+
+const requirement = (id: string, more: Partial<Requirement> = {}) =>
+  ({ id, suite: "x", level: "MUST", needs: [], ...more }) as unknown as Requirement;
+
+function verdicts(...requirements: readonly Requirement[]): Verdicts {
+  const plan = { requirements, checks: [], topology: { name: "one" } };
+  return new Verdicts({ plan, servers: new Map() } as unknown as Selected, 1);
+}
+
+function report(id: string, title: string, broken: readonly string[]): CheckReport {
+  return {
+    requirement: id,
+    title,
+    repetition: 1,
+    outcome: "pass",
+    durationMs: 1,
+    exchanges: [],
+    notes: [],
+    violations: broken.map((requirement) => ({ requirement, message: `seen in ${title}` })),
+  };
+}
+
+test("a rule that other checks saw broken fails once, whichever of them ended first", () => {
+  const reports = [report("A.a.a", "one", ["B.b.b"]), report("A.a.a", "two", ["B.b.b", "B.b.b"])];
+  for (const order of [reports, reports.toReversed()]) {
+    const all = verdicts(requirement("A.a.a"), requirement("B.b.b"));
+    for (const each of order) all.add(each, 1);
+    const [first, ...others] = all.violations();
+    expect(others).toEqual([]);
+    expect(first?.result).toMatchObject({
+      requirement: "B.b.b",
+      check: IN_ALL_ANSWERS,
+      outcome: "fail",
+      reason: "seen in one (seen by A.a.a one)",
+    });
+  }
+});
+
+test("of a sensitive rule only the evidence tells more", () => {
+  const all = verdicts(requirement("A.a.a"), requirement("B.b.b", { sensitive: true }));
+  all.add(report("A.a.a", "one", ["B.b.b"]), 1);
+  const [only] = all.violations();
+  expect(only?.result.reason).toContain("withheld");
+  expect(only?.evidence.message).toContain("seen in one");
+});
+
+test("a rule that is not part of the run has no result", () => {
+  const all = verdicts(requirement("A.a.a"));
+  all.add(report("A.a.a", "one", ["B.b.b"]), 1);
+  expect(all.violations()).toEqual([]);
+});
