@@ -24,6 +24,7 @@ import { renderDiff } from "#reports/render/diff";
 import { renderJunit } from "#reports/render/junit";
 import { renderMarkdown } from "#reports/render/markdown";
 import { performanceMarkdown, performanceText } from "#reports/render/performance";
+import { performanceSvg } from "#reports/render/performance-plot";
 import { type Summary, summarise } from "#reports/summarise";
 
 interface RunFlags {
@@ -139,7 +140,8 @@ async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags):
   const measurements = executed.reports.flatMap((report) => report.measurements ?? []);
   if (measurements.length > 0) {
     if (isOnConsole) print(performanceText(measurements));
-    const { name } = executed.deployment ?? {};
+    const name = executed.deployment?.name ?? "";
+    directory.write("perf.svg", performanceSvg(measurements, name));
     directory.write(
       "perf.json",
       `${JSON.stringify({ deployment: name, measurements }, null, 1)}\n`,

@@ -71,6 +71,8 @@ export class DeploymentPool implements AsyncDisposable {
         ...((await find(id).server(role).server.capabilities.hasLogs?.tail(lines)) ?? []),
         ...(this.#deaths.get(`${id} ${role}`) ?? []),
       ],
+      cpuMs: async (id, role) =>
+        (await find(id).server(role).server.capabilities.usesCpu?.cpuMs()) ?? null,
       setAppservice: async (id, port) =>
         find(id).setAppserviceUpstream(port === null ? undefined : { host: "127.0.0.1", port }),
       addPeer: async (id, name, port, check) => {

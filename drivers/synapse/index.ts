@@ -190,6 +190,7 @@ async function start(context: StartContext): Promise<RunningServer> {
           }),
       },
       configuresFeatures: { features: FEATURES },
+      ...(process.platform === "linux" ? { usesCpu: { cpuMs: () => child.cpuMs() } } : {}),
       // A running database's folder can not be copied like a file.
       ...(postgres === undefined
         ? {

@@ -122,6 +122,7 @@ export interface ServerCapabilities {
   readonly registersUsers?: RegistersUsers;
   readonly configuresFeatures?: ConfiguresFeatures;
   readonly snapshotsData?: SnapshotsData;
+  readonly usesCpu?: UsesCpu;
 }
 
 export interface Killable {
@@ -165,6 +166,11 @@ export interface SnapshotsData {
   snapshot(folder: string): Promise<void>;
   /** Replaces the data by a snapshot; the server must be stopped. */
   restore(folder: string): Promise<void>;
+}
+
+export interface UsesCpu {
+  /** CPU time of the server so far, milliseconds. */
+  cpuMs(): Promise<number>;
 }
 
 /** A driver: knows one implementation on one or more substrates. */

@@ -35,6 +35,8 @@ export interface Control {
   removeRule(deployment: string, rule: string): Promise<number>;
   actOnServer(deployment: string, role: string, action: ServerAction): Promise<void>;
   serverLog(deployment: string, role: string, lines: number): Promise<readonly string[]>;
+  /** CPU time of a server so far, milliseconds; null: its driver can not tell. */
+  cpuMs(deployment: string, role: string): Promise<number | null>;
   /** Sends what servers push to the application service to this port on loopback; null: the gateway answers it. */
   setAppservice(deployment: string, port: number | null): Promise<void>;
   /**

@@ -342,6 +342,12 @@ export class World implements AsyncDisposable {
     );
   }
 
+  /** CPU time of a server so far, milliseconds; undefined: its driver can not tell. */
+  async cpuMs(role = "hs1"): Promise<number | undefined> {
+    const { control, deployment } = this.#options;
+    return (await control.cpuMs(deployment.id, placeOf(deployment, role))) ?? undefined;
+  }
+
   /**
    * Receives what the servers push to the run's application service while the check runs. The listener is shared by all
    * checks of a deployment, so look only at rooms and users of your own.

@@ -21,7 +21,7 @@ const MANY = 10;
 const NOTHING = "-";
 
 /** Measurements that are of the same thing but for the size of the account. */
-function series(measurements: readonly Measurement[]): readonly (readonly Measurement[])[] {
+export function series(measurements: readonly Measurement[]): readonly (readonly Measurement[])[] {
   const groups = Map.groupBy(
     measurements,
     ({ name, subject, unit }) => `${name}|${unit}|${subject}`,
@@ -29,7 +29,7 @@ function series(measurements: readonly Measurement[]): readonly (readonly Measur
   return [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, own]) => own);
 }
 
-function sizesOf(measurements: readonly Measurement[]): readonly number[] {
+export function sizesOf(measurements: readonly Measurement[]): readonly number[] {
   return [...new Set(measurements.map(({ rooms }) => rooms))].sort((a, b) => a - b);
 }
 
@@ -86,7 +86,7 @@ export function performanceMarkdown(measurements: readonly Measurement[]): strin
     "",
     "## Performance",
     "",
-    `The ${HEAD}. Each value: perf.json.`,
+    `The ${HEAD}. Each value: perf.json. ![plot](perf.svg)`,
     "",
     line(["figure", "of", "unit", ...sizes.map(String), "growth"]),
     line(["---", "---", "---", ...sizes.map(() => "---:"), "---:"]),
@@ -103,7 +103,7 @@ function growthOf(values: readonly (number | undefined)[]): string {
   return `x${figure(last / first)}`;
 }
 
-function figure(value: number | undefined): string {
+export function figure(value: number | undefined): string {
   if (value === undefined) return NOTHING;
   return value >= 100 ? value.toFixed(0) : value.toFixed(value >= 10 ? 1 : 2);
 }

@@ -1,7 +1,7 @@
 /** A server as a child process: own group, log file, known to the run's registry. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, readFile } from "node:fs/promises";
 import { HarnessError } from "#harness/errors";
 
 export interface ChildOptions {
@@ -20,6 +20,8 @@ export interface ChildOptions {
 
 /** How long an orderly stop may take before it becomes SIGKILL, milliseconds. */
 const STOP_GRACE_MS = 5_000;
+/** Unit of times in /proc, on every Linux that Node runs on. */
+const TICK_MS = 10;
 
 export class Child {
   readonly #options: ChildOptions;
@@ -77,6 +79,14 @@ export class Child {
       });
     }
     onSpawn(child.pid);
+  }
+
+  /** CPU time so far, milliseconds; only where there is /proc. */
+  async cpuMs(): Promise<number> {
+    const stat = await readFile(`/proc/${this.pid}/stat`, "utf8");
+    // The second field, a name in parentheses, may hold anything; user and system time are the 14th and 15th.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
   }
 
   signal(signal: NodeJS.Signals): void {

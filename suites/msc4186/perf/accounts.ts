@@ -34,18 +34,27 @@ export async function accountOf(world: World, rooms: number): Promise<BigAccount
 async function make(world: World, rooms: number): Promise<Made> {
   const reader = await world.user("reader");
   const roomIds: string[] = [];
-  let started = 0;
-  const work = async () => {
-    while (started < rooms) {
-      const roomId = await reader.createRoom({ name: `room ${++started}` });
-      await reader.send(roomId, "first");
-      roomIds.push(roomId);
-    }
-  };
+  const names = Array.from({ length: rooms }, (_, at) => `room ${at + 1}`);
   const since = performance.now();
-  await Promise.all(Array.from({ length: PARALLEL }, work));
+  await inParallel(names, async (name) => {
+    const roomId = await reader.createRoom({ name });
+    await reader.send(roomId, "first");
+    roomIds.push(roomId);
+  });
   const seconds = (performance.now() - since) / 1000;
   world.note(`the account of ${rooms} rooms was made in ${seconds.toFixed(1)} s`);
   const { userId, localpart, password, accessToken, deviceId } = reader;
   return { userId, localpart, password, accessToken, deviceId, roomIds };
+}
+
+/** Does something to each item, a few at a time. */
+export async function inParallel<Item>(
+  items: readonly Item[],
+  body: (item: Item) => Promise<unknown>,
+): Promise<void> {
+  const rest = items.values();
+  const work = async () => {
+    for (const item of rest) await body(item);
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, work));
 }

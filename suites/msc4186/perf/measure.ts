@@ -1,12 +1,27 @@
 /** What is measured: requests as clients send them, and their times and sizes as figures of the report. */
 import type { SlidingRequest } from "#harness/clients/sliding-sync/request";
+import { Unsupported } from "#harness/errors";
 import type { HttpResponse } from "#harness/http/client";
-import type { Measurement } from "#harness/results/measurement";
-import { ok } from "#harness/world/expect";
+import { type Measurement, median } from "#harness/results/measurement";
+import { expectThat, ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
+import type { Sync } from "../sync.ts";
 
+/** Subject of what is shown beside sliding sync. */
 export const V3 = "/v3/sync";
+
+/** Rooms that a client shows at once. */
+export const WINDOW = 20;
+
+/** From which factor on times depend on the size of the account. */
+const MAX_GROWTH = 3;
+/** The fewest rooms of a large account, as far as verdicts are concerned. */
+const LARGE = 200;
+
+export function subjectOf({ dialect }: Sync): string {
+  return `sliding sync (${dialect.name})`;
+}
 
 /** The first rooms of a room list, with the state by which a client shows them. */
 export function roomList(rooms: number): SlidingRequest {
@@ -20,11 +35,11 @@ export function roomList(rooms: number): SlidingRequest {
 export async function oldSync(
   session: Session,
   salt: number,
-  since?: string,
+  { since, timeoutMs = 0 }: { since?: string; timeoutMs?: number } = {},
 ): Promise<HttpResponse> {
   const room = { state: { lazy_load_members: true }, timeline: { limit: 1 } };
   const filter = { room, presence: { not_types: [`org.example.${salt}`] } };
-  const response = await session.syncResponse({ since, filter });
+  const response = await session.syncResponse({ since, timeoutMs, filter });
   ok(response);
   return response;
 }
@@ -36,14 +51,59 @@ export async function repeat<T>(count: number, body: (index: number) => Promise<
   return results;
 }
 
-/** Reports how long answers took and how large they were; returns the times. */
-export function report(
-  world: World,
-  series: Pick<Measurement, "name" | "subject" | "rooms">,
-  responses: readonly HttpResponse[],
-): readonly number[] {
+export type Series = Pick<Measurement, "name" | "subject" | "rooms">;
+
+/** Reports how long answers took and how large they were; returns the median time. */
+export function report(world: World, series: Series, responses: readonly HttpResponse[]): number {
   const times = responses.map(({ durationMs }) => durationMs);
   world.measured({ ...series, unit: "ms", values: times });
   world.measured({ ...series, unit: "bytes", values: responses.map(({ bytes }) => bytes.length) });
-  return times;
+  return median(times);
+}
+
+/** Requests one after the other: their times and sizes, and the server's CPU time for one. Returns the answers. */
+export async function sample(
+  world: World,
+  series: Series,
+  count: number,
+  body: (index: number) => Promise<HttpResponse>,
+): Promise<readonly HttpResponse[]> {
+  const before = await world.cpuMs();
+  const responses = await repeat(count, body);
+  const after = await world.cpuMs();
+  report(world, series, responses);
+  if (before !== undefined && after !== undefined) {
+    const name = `M6 CPU of ${series.name}`;
+    world.measured({ ...series, name, unit: "ms", values: [(after - before) / count] });
+  }
+  return responses;
+}
+
+/** Begins the id of connections by which mutants know the largest account. */
+export function sizeName({ accountSizes }: World, rooms: number): "largest" | "smaller" {
+  return rooms === accountSizes.at(-1) ? "largest" : "smaller";
+}
+
+/** Whether the accounts differ enough for a verdict. */
+export function canJudge({ accountSizes }: World): boolean {
+  const [smallest = 0, largest = 0] = [accountSizes[0], accountSizes.at(-1)];
+  return smallest * MAX_GROWTH <= largest && largest >= LARGE;
+}
+
+/** The end of a check that measured. @throws Unsupported when there can be no verdict. */
+export function endWithoutVerdict(world: World): void {
+  if (!canJudge(world))
+    throw new Unsupported("perf", `no verdict without accounts of ${WINDOW} and ${LARGE} rooms`);
+}
+
+/** @param medians by size of the account; with accounts that allow no verdict nothing is expected */
+export function expectNoGrowth(world: World, medians: ReadonlyMap<number, number>): void {
+  if (!canJudge(world)) return;
+  const [smallest = 0, largest = 0] = [world.accountSizes[0], world.accountSizes.at(-1)];
+  const [base = Number.NaN, grown = Number.NaN] = [medians.get(smallest), medians.get(largest)];
+  expectThat(
+    grown <= MAX_GROWTH * base,
+    `at most ${MAX_GROWTH} times the ${base.toFixed(1)} ms of an account of ${smallest} rooms`,
+    `${grown.toFixed(1)} ms for one of ${largest} rooms`,
+  );
 }
