@@ -6,6 +6,8 @@ const PANEL = { width: 300, height: 200 };
 const PLOT = { left: 52, top: 34, width: 228, height: 130 };
 const COLUMNS = 3;
 const HEADER = 60;
+/** That an axis covers. */
+const MIN_DECADES = 1.2;
 /** Told apart also by those who do not see all colours. */
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"];
 
@@ -76,11 +78,12 @@ function pointsOf(own: readonly Measurement[]): readonly Point[] {
     .sort(([a], [b]) => a - b);
 }
 
-/** Logarithmic, with some room at both ends. */
+/** Logarithmic, with some room at both ends. Values that hardly differ stay close together. */
 function scale(values: readonly number[], from: number, to: number): (value: number) => number {
   const logs = values.map(Math.log10);
-  const low = Math.min(...logs) - 0.1;
-  const high = Math.max(...logs) + 0.1;
+  const [lowest, highest] = [Math.min(...logs), Math.max(...logs)];
+  const margin = Math.max(0.1, (MIN_DECADES - (highest - lowest)) / 2);
+  const [low, high] = [lowest - margin, highest + margin];
   return (value) => from + ((Math.log10(value) - low) / (high - low)) * (to - from);
 }
 
