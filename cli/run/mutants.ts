@@ -13,10 +13,13 @@ export function showMutants(reports: readonly CheckReport[], asJson: boolean): n
   const unproven = sorted.filter(
     ({ outcome, mutants = [] }) => outcome !== "skip" && mutants.length === 0,
   );
-  const alive = rows.filter(({ verdict }) => verdict !== "killed");
+  const moot = rows.filter(({ verdict }) => verdict === "moot");
+  const killed = rows.filter(({ verdict }) => verdict === "killed");
+  const alive = rows.filter((row) => !moot.includes(row) && !killed.includes(row));
   if (asJson) {
     printJson({
-      killed: rows.length - alive.length,
+      killed: killed.length,
+      moot: moot.length,
       mutants: rows,
       unproven: unproven.map(({ requirement, title }) => ({ requirement, check: title })),
     });
@@ -29,7 +32,8 @@ export function showMutants(reports: readonly CheckReport[], asJson: boolean): n
     for (const { requirement, title } of unproven)
       print(`${colour.red("no mutant")} ${requirement}: ${title}`);
     print(
-      `${rows.length - alive.length} of ${rows.length} mutants killed, ${unproven.length} checks without one, ${skipped.length} checks skipped as unsupported`,
+      `${killed.length} of ${rows.length} mutants killed, ${moot.length} moot as the server breaks the rule itself, ` +
+        `${unproven.length} checks without one, ${skipped.length} checks skipped as unsupported`,
     );
   }
   if (rows.length === 0) return 4;

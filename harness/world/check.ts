@@ -155,7 +155,9 @@ class Checker {
     const reports: MutantReport[] = [];
     for (const mutant of mutants) reports.push(await this.#hunt(mutant));
     return {
-      outcome: reports.every(({ verdict }) => verdict === "killed") ? "pass" : "fail",
+      outcome: reports.every(({ verdict }) => verdict === "killed" || verdict === "moot")
+        ? "pass"
+        : "fail",
       mutants: reports,
     };
   }
@@ -163,7 +165,10 @@ class Checker {
   async #hunt(mutant: Mutant): Promise<MutantReport> {
     const verdict = await this.#try(mutant.rules.map((rule) => ({ ...rule, name: mutant.name })));
     const detail = verdict.reason ?? verdict.outcome;
-    if (verdict.fired === 0) return { name: mutant.name, verdict: "not-fired", detail };
+    if (verdict.fired === 0) {
+      const isMoot = verdict.outcome === "fail";
+      return { name: mutant.name, verdict: isMoot ? "moot" : "not-fired", detail };
+    }
     if (verdict.outcome === "fail") return { name: mutant.name, verdict: "killed", detail };
     if (verdict.outcome === "pass") return { name: mutant.name, verdict: "survived", detail };
     return { name: mutant.name, verdict: "error", detail: `${verdict.outcome}: ${detail}` };

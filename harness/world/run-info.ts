@@ -93,7 +93,8 @@ export interface CheckReport {
 
 export interface MutantReport {
   readonly name: string;
-  readonly verdict: "killed" | "survived" | "not-fired" | "error";
+  /** `moot`: the server breaks the rule itself, before the mutant could. */
+  readonly verdict: "killed" | "survived" | "not-fired" | "moot" | "error";
   readonly detail: string;
 }
 
