@@ -46,6 +46,10 @@ export async function roam(
     for (const [id, room] of Object.entries(rooms)) results.get(id)?.push(room);
   };
   await request(0);
+  // More than a small limit lets through at once, so that there is a gap whatever comes by chance.
+  const newest = roomIds.at(-1) ?? "";
+  for (let index = 0; index < 4; index++) await session.send(newest, `burst ${index}`);
+  await request(0);
   for (let step = 0; step < STEPS; step++) {
     const count = 1 + world.integer(3);
     for (let index = 0; index < count; index++) {
