@@ -36,6 +36,8 @@ export interface WrittenSet {
 }
 
 const SECOND_MS = 1000;
+/** Ids that are tried for an event; each is signed, which takes milliseconds. */
+const MAX_ATTEMPTS = 300;
 
 /** @throws HarnessError INTERNAL for a file that does not begin as rooms do. */
 export async function writeDag(
@@ -164,7 +166,7 @@ class Writer {
     const word = (text: string) => this.#words.get(text) ?? text;
     const rivals = this.#written.filter(({ event: other }) => other.ts === event.ts);
     // Ids are hashes: where they decide, the event is made anew until they stand as in the file.
-    for (let attempt = 0; ; attempt++) {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const pdu = this.#room.build({
         type,
         sender: word(sender),
@@ -183,6 +185,10 @@ class Writer {
       );
       if (isInOrder) return pdu;
     }
+    throw new HarnessError("INTERNAL", {
+      what: `${event.id} can not be written: no id in ${MAX_ATTEMPTS} stands where the file has it`,
+      next: "give fewer events the same ts",
+    });
   }
 }
 
