@@ -503,14 +503,24 @@ function typists(body: JsonObject, roomId: string): readonly unknown[] | undefin
   return users;
 }
 
-function untilTyping(reader: Session, since: string, roomId: string, expected: readonly string[]) {
+/** How late after its timeout typing may end: the text sets no bound, and timers of servers are coarse. */
+const TIMED_OUT_MS = 20_000;
+
+function untilTyping(
+  reader: Session,
+  since: string,
+  roomId: string,
+  expected: readonly string[],
+  options: { readonly deadlineMs?: number } = {},
+) {
   const what = expected.length === 0 ? "nobody typing" : `${expected.join()} typing`;
-  return reader.syncUntil(since, what, (body) => {
+  const find = (body: JsonObject) => {
     const users = typists(body, roomId);
     return users?.length === expected.length && expected.every((user) => users.includes(user))
       ? true
       : undefined;
-  });
+  };
+  return reader.syncUntil(since, what, find, options);
 }
 
 check(
@@ -548,7 +558,7 @@ check(
     const stopped = await untilTyping(bob, started.since, roomId, []);
     const short = await typing(alice, roomId, { typing: true, timeout: 1000 });
     const again = await untilTyping(bob, stopped.since, roomId, [alice.userId]);
-    await untilTyping(bob, again.since, roomId, []);
+    await untilTyping(bob, again.since, roomId, [], { deadlineMs: TIMED_OUT_MS });
     const other = await typing(alice, elsewhere, { typing: true, timeout: 30_000 });
     const { bodies } = await untilTyping(charlie, sinceOfCharlie, elsewhere, [alice.userId]);
 

@@ -173,8 +173,12 @@ check(
       );
       await type(bob, roomId, 2_000);
       await begun;
-      await connection.until(request, "nobody typing", (answer) =>
-        typingIn(answer, sync, roomId)?.length === 0 ? true : undefined,
+      await connection.until(
+        request,
+        "nobody typing",
+        (answer) => (typingIn(answer, sync, roomId)?.length === 0 ? true : undefined),
+        // The text sets no bound, and timers of servers are coarse.
+        { deadlineMs: 20_000 },
       );
     });
   },
