@@ -83,7 +83,7 @@ export class DeploymentPool implements AsyncDisposable {
       recordRoom: async (evidence) => {
         const deployment = find(evidence.deployment);
         const recordings = this.#recordings;
-        if (recordings !== undefined) return recordings.add(evidence, deployment);
+        if (recordings !== undefined) return recordings.add(evidence, deployment) ?? null;
         throw new HarnessError("INTERNAL", { what: "this command keeps no rooms" });
       },
       startIsolated: async (features) => {

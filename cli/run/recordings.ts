@@ -38,22 +38,23 @@ export class Recordings implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Returns the path of the file to be, within the run directory. */
-  add(evidence: RoomEvidence, deployment: Deployment): string {
+  /** Returns the path of the file to be, within the run directory; undefined when there are enough. */
+  add(evidence: RoomEvidence, deployment: Deployment): string | undefined {
+    if (this.#recordings.length >= MAX_RECORDINGS) {
+      if (!this.#isFullTold)
+        this.#options.onProblem(`no more than ${MAX_RECORDINGS} rooms are kept as replay files`);
+      this.#isFullTold = true;
+      return undefined;
+    }
     const { requirement } = evidence;
     const number = (this.#count.get(requirement) ?? 0) + 1;
     this.#count.set(requirement, number);
     const name = `${FOLDER}/${requirement}-${number}${REPLAY_SUFFIX}`;
-    if (this.#recordings.length < MAX_RECORDINGS) {
-      const servers = deployment.facts.servers.map((facts) => ({
-        ...facts,
-        serverName: deployment.server(facts.role).server.serverName,
-      }));
-      this.#recordings.push({ name, evidence, servers, traceFile: deployment.traceFile });
-    } else if (!this.#isFullTold) {
-      this.#isFullTold = true;
-      this.#options.onProblem(`no more than ${MAX_RECORDINGS} rooms are kept as replay files`);
-    }
+    const servers = deployment.facts.servers.map((facts) => ({
+      ...facts,
+      serverName: deployment.server(facts.role).server.serverName,
+    }));
+    this.#recordings.push({ name, evidence, servers, traceFile: deployment.traceFile });
     return name;
   }
 

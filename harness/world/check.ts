@@ -268,7 +268,9 @@ class Checker {
       }),
     );
     const names = await Promise.allSettled(recorded);
-    const replays = names.flatMap((name) => (name.status === "fulfilled" ? [name.value] : []));
+    const replays = names.flatMap((name) =>
+      name.status === "fulfilled" && name.value !== null ? [name.value] : [],
+    );
     return replays.length === 0 ? {} : { replays };
   }
 

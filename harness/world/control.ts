@@ -45,8 +45,8 @@ export interface Control {
    */
   addPeer(deployment: string, name: string, port: number, check: string): Promise<PeerLink>;
   removePeer(deployment: string, name: string): Promise<void>;
-  /** Keeps what is known of a room for a replay file, whose path within the run directory it returns. */
-  recordRoom(evidence: RoomEvidence): Promise<string>;
+  /** Keeps what is known of a room for a replay file; returns its path within the run directory, null when there are enough. */
+  recordRoom(evidence: RoomEvidence): Promise<string | null>;
   startIsolated(features: readonly Feature[]): Promise<DeploymentInfo>;
   stopIsolated(deployment: string): Promise<void>;
 }

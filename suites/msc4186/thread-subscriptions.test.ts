@@ -32,6 +32,11 @@ async function roots(session: Session, roomId: string, count: number): Promise<r
   return ids;
 }
 
+/** A message of a room that can be the root of a thread. */
+function rootIn(session: Session, roomId: string): Promise<string> {
+  return session.send(roomId, "root");
+}
+
 /** Goes on until an answer has something of the extension. */
 function untilTold(connection: SlidingConnection, request = REQUEST) {
   return connection.until(request, "changes of thread subscriptions", (answer) => {
@@ -63,8 +68,7 @@ check(
     await inEachDialect(world, async (sync) => {
       const alice = await world.user("alice");
       const roomId = await alice.createRoom();
-      const [root] = await roots(alice, roomId, 1);
-      if (root === undefined) return;
+      const root = await rootIn(alice, roomId);
       const connection = sync.connection(alice);
       await connection.initial(REQUEST);
 
@@ -97,8 +101,7 @@ check(
     await inEachDialect(world, async (sync) => {
       const alice = await world.user("alice");
       const roomId = await alice.createRoom();
-      const [root] = await roots(alice, roomId, 1);
-      if (root === undefined) return;
+      const root = await rootIn(alice, roomId);
       const connection = sync.connection(alice);
       await connection.initial(REQUEST);
 
@@ -188,8 +191,7 @@ check(
     await inEachDialect(world, async (sync) => {
       const alice = await world.user("alice");
       const roomId = await alice.createRoom();
-      const [root] = await roots(alice, roomId, 1);
-      if (root === undefined) return;
+      const root = await rootIn(alice, roomId);
       const devices = [alice, await world.login(alice)].map((device) => sync.connection(device));
       for (const connection of devices) await connection.initial(REQUEST);
       const stamps: number[] = [];

@@ -23,8 +23,6 @@ export interface RoomView {
   readonly timeline: readonly Segment[];
   /** Ids of the events that were ever in the timeline since the room was last sent whole. */
   readonly delivered: ReadonlySet<string>;
-  /** Whether the client must doubt the members that it has loaded lazily. */
-  readonly areMembersPartial: boolean;
 }
 
 const NOTHING: RoomView = {
@@ -40,7 +38,6 @@ const NOTHING: RoomView = {
   strippedState: undefined,
   timeline: [],
   delivered: new Set(),
-  areMembersPartial: false,
 };
 
 export class View {
@@ -96,7 +93,6 @@ function foldRoom(before: RoomView | undefined, result: RoomResult): RoomView {
       isExpanded: result.expanded_timeline === true,
     }),
     delivered: new Set([...base.delivered, ...timeline.map(({ event_id }) => event_id)]),
-    areMembersPartial: base.areMembersPartial || limited,
   };
 }
 

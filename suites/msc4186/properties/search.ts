@@ -17,13 +17,13 @@ export async function search<Item>(
   const seed = world.integer(2 ** 31);
   let trouble: unknown;
   const property = fc.asyncProperty(values, async (value) => {
-    // What is no verdict about the server ends the search, and is not shrunk.
+    // What is no verdict about the server ends the search: it fails once, and nothing smaller does.
     if (trouble !== undefined) return;
     try {
       await holds(value);
     } catch (error) {
-      if (error instanceof CheckFailure) throw error;
-      trouble = error;
+      if (!(error instanceof CheckFailure)) trouble = error;
+      throw error;
     }
   });
   const details = await fc.check(property, {
