@@ -1,13 +1,19 @@
 /** `npm run differential`: our state resolution and auth rules against Synapse's own, on random DAGs. */
 import { availableParallelism } from "node:os";
-import { Command, CommanderError } from "commander";
+import { Command } from "commander";
+import {
+  countingNumber,
+  drawnSeed,
+  runToItsEnd,
+  seedText,
+  spoiltOr,
+  wholeNumber,
+} from "#cli/generated-runs";
 import { colour, remark } from "#cli/io";
-import { exitCodeOf, troubleText } from "#cli/trouble";
 import { synapsePython } from "#drivers/synapse/index";
 import { HarnessError } from "#harness/errors";
-import { didYouMean } from "#harness/suggest";
 import { ROOM_VERSIONS, type RoomVersion } from "#protocol/rooms/room-version";
-import { answerOf, type Resolver } from "./answer.ts";
+import { answerOf } from "./answer.ts";
 import { MUTANTS } from "./mutants.ts";
 import { printResult, printResultJson, writeFindings } from "./report.ts";
 import { runDifferential } from "./run.ts";
@@ -44,7 +50,7 @@ Examples:
 async function differential(options: Options): Promise<void> {
   const { count, from, seed = drawnSeed(), out, json } = options;
   const versions = versionsOf(options.versions);
-  const resolver = resolverOf(options.mutant);
+  const resolver = spoiltOr(options.mutant, MUTANTS, answerOf);
   const stop = new AbortController();
   process.once("SIGINT", () => stop.abort());
   const python = await synapsePython(options.synapse, { signal: stop.signal, progress: remark });
@@ -103,35 +109,8 @@ function versionsOf(text: string): readonly RoomVersion[] {
   });
 }
 
-function resolverOf(mutant: string | undefined): Resolver {
-  if (mutant === undefined) return answerOf;
-  const resolver = MUTANTS[mutant];
-  if (resolver !== undefined) return resolver;
-  throw new HarnessError("BAD_USAGE", {
-    what: `there is no mutant ${mutant}`,
-    next: didYouMean(mutant, Object.keys(MUTANTS)),
-  });
-}
-
-/** Part of a file's name. */
-function seedText(text: string): string {
-  if (/^[\w.-]{1,64}$/.test(text)) return text;
-  throw new HarnessError("BAD_USAGE", { what: `${text} is no seed: letters, digits, . _ and -` });
-}
-
-function countingNumber(text: string): number {
-  if (wholeNumber(text) > 0) return wholeNumber(text);
-  throw new HarnessError("BAD_USAGE", { what: "no DAGs would compare nothing" });
-}
-
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value;
-  throw new HarnessError("BAD_USAGE", { what: `${text} is no whole number` });
-}
-
-try {
-  await new Command("npm run differential --")
+await runToItsEnd(
+  new Command("npm run differential --")
     .description("judge our state resolution and auth rules by Synapse's own, on random DAGs")
     .option("--count <n>", "how many DAGs", countingNumber, 500)
     .option(
@@ -149,14 +128,5 @@ try {
     .addHelpText("after", HELP)
     .showHelpAfterError("next: npm run differential -- --help")
     .exitOverride()
-    .action(differential)
-    .parseAsync();
-} catch (error) {
-  process.exitCode = exitCodeOf(error);
-  // Commander has already said its own.
-  if (!(error instanceof CommanderError)) remark(`${colour.red("error")} ${troubleText(error)}`);
-}
-
-function drawnSeed(): string {
-  return String(Math.floor(Math.random() * 2 ** 32));
-}
+    .action(differential),
+);

@@ -1,18 +1,9 @@
 import { expect, test } from "vitest";
 import { MUTANTS } from "./mutants.ts";
-import { type Finding, fuzzRoom, RECEIVER, type Receiver, type Tally } from "./run.ts";
+import { type Finding, fuzzRoom, newTally, RECEIVER, type Receiver, type Tally } from "./run.ts";
 
 function fuzz(receiver: Receiver, rooms: number): { tally: Tally; findings: Finding[] } {
-  const tally = {
-    rooms: 0,
-    events: 0,
-    unreadable: 0,
-    unsigned: 0,
-    redacted: 0,
-    whole: 0,
-    elsewhere: 0,
-    rejected: 0,
-  };
+  const tally = newTally();
   const findings: Finding[] = [];
   for (let room = 0; room < rooms && findings.length === 0; room++) {
     const finding = fuzzRoom("spec", room, receiver, tally);

@@ -1,13 +1,19 @@
 /** `npm run fuzz`: mutated events through parsing, signatures, authorization and state resolution. */
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { Command, CommanderError } from "commander";
+import { Command } from "commander";
+import {
+  countingNumber,
+  drawnSeed,
+  runToItsEnd,
+  seedText,
+  spoiltOr,
+  wholeNumber,
+} from "#cli/generated-runs";
 import { colour, print, printJson, remark } from "#cli/io";
-import { exitCodeOf, troubleText } from "#cli/trouble";
 import { HarnessError } from "#harness/errors";
-import { didYouMean } from "#harness/suggest";
 import { MUTANTS } from "./mutants.ts";
-import { type Finding, fuzzRoom, RECEIVER, type Receiver, type Tally } from "./run.ts";
+import { type Finding, fuzzRoom, newTally, RECEIVER, type Tally } from "./run.ts";
 
 interface Options {
   readonly count: number;
@@ -34,17 +40,8 @@ Examples:
   npm run fuzz -- --mutant trusts-signatures      (it must find something)`;
 
 async function fuzz({ count, from, seed, mutant, out, json }: Options): Promise<void> {
-  const receiver = receiverOf(mutant);
-  const tally: Tally = {
-    rooms: 0,
-    events: 0,
-    unreadable: 0,
-    unsigned: 0,
-    redacted: 0,
-    whole: 0,
-    elsewhere: 0,
-    rejected: 0,
-  };
+  const receiver = spoiltOr(mutant, MUTANTS, RECEIVER);
+  const tally = newTally();
   const findings: Finding[] = [];
   const started = Date.now();
   let lastProgress = started;
@@ -105,41 +102,15 @@ function printResult(
   if (findings.length === 0) print(colour.green("nothing found"));
 }
 
-function receiverOf(mutant: string | undefined): Receiver {
-  if (mutant === undefined) return RECEIVER;
-  const receiver = MUTANTS[mutant];
-  if (receiver !== undefined) return receiver;
-  throw new HarnessError("BAD_USAGE", {
-    what: `there is no mutant ${mutant}`,
-    next: didYouMean(mutant, Object.keys(MUTANTS)),
-  });
-}
-
-function seedText(text: string): string {
-  if (/^[\w.-]{1,64}$/.test(text)) return text;
-  throw new HarnessError("BAD_USAGE", { what: `${text} is no seed: letters, digits, . _ and -` });
-}
-
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value;
-  throw new HarnessError("BAD_USAGE", { what: `${text} is no whole number` });
-}
-
-function countingNumber(text: string): number {
-  if (wholeNumber(text) > 0) return wholeNumber(text);
-  throw new HarnessError("BAD_USAGE", { what: "no events would try nothing" });
-}
-
-try {
-  await new Command("npm run fuzz --")
+await runToItsEnd(
+  new Command("npm run fuzz --")
     .description("take mutated events through parsing, signatures, authorization and resolution")
     .option("--count <n>", "how many mutated events, at least", countingNumber, 5_000)
     .option(
       "--seed <text>",
       "decides the mutations; drawn and printed unless given",
       seedText,
-      String(Math.floor(Math.random() * 2 ** 32)),
+      drawnSeed(),
     )
     .option("--from <n>", "number of the first room", wholeNumber, 0)
     .option("--mutant <name>", `spoil the receiver: ${Object.keys(MUTANTS).join(", ")}`)
@@ -148,10 +119,5 @@ try {
     .addHelpText("after", HELP)
     .showHelpAfterError("next: npm run fuzz -- --help")
     .exitOverride()
-    .action(fuzz)
-    .parseAsync();
-} catch (error) {
-  process.exitCode = exitCodeOf(error);
-  // Commander has already said its own.
-  if (!(error instanceof CommanderError)) remark(`${colour.red("error")} ${troubleText(error)}`);
-}
+    .action(fuzz),
+);

@@ -57,6 +57,19 @@ export interface Tally {
   rejected: number;
 }
 
+export function newTally(): Tally {
+  return {
+    rooms: 0,
+    events: 0,
+    unreadable: 0,
+    unsigned: 0,
+    redacted: 0,
+    whole: 0,
+    elsewhere: 0,
+    rejected: 0,
+  };
+}
+
 const MAX_MUTATED = 4;
 const MAX_DEPTH = 5;
 const VERSIONS = [...ROOM_VERSIONS.values()];
