@@ -1,5 +1,6 @@
 import { path } from "#harness/http/client";
 import { at, textAt } from "#harness/match/json";
+import { imageSize, png } from "#harness/match/png";
 import { check } from "#harness/world/check";
 import {
   expectEqual,
@@ -10,7 +11,6 @@ import {
   ok,
 } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
-import { imageSize, png } from "./png.ts";
 
 const UPLOAD = "/_matrix/media/v3/upload";
 const DOWNLOAD = "/_matrix/client/v1/media/download/**";

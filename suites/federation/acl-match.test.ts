@@ -1,5 +1,6 @@
 import type { HttpResponse } from "#harness/http/client";
 import { at } from "#harness/match/json";
+import { expectUnknown, message } from "#harness/peer/meeting";
 import type { Pdu } from "#harness/peer/pdu";
 import type { Peer } from "#harness/peer/peer";
 import type { PeerRoom } from "#harness/peer/room";
@@ -10,7 +11,6 @@ import type { World } from "#harness/world/world";
 import type { JsonObject } from "#protocol/events/event";
 import { host, joinThrough } from "./founding.ts";
 import { hostOf, refusesAs, refusesNothing } from "./handshake.ts";
-import { expectUnknown, message } from "./meeting.ts";
 import { alters } from "./mutants.ts";
 
 const STATE_IDS = "/_matrix/federation/v1/state_ids/**";

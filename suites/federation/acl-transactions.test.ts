@@ -1,8 +1,8 @@
 import { at, eventsAt, objectAt } from "#harness/match/json";
+import { expectUnknown, type Meeting, meet, message, SEND } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
 import { allow, deny } from "./acl.ts";
-import { expectUnknown, type Meeting, meet, message, SEND } from "./meeting.ts";
 import { alters } from "./mutants.ts";
 
 const SYNC = { path: "/_matrix/client/v3/sync" };

@@ -1,12 +1,12 @@
 import { type HttpResponse, path } from "#harness/http/client";
 import { at } from "#harness/match/json";
 import { strippedState } from "#harness/peer/hosting";
+import { type Meeting, meet } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectMatrixError, expectThat, ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import { allow, deny } from "./acl.ts";
 import { refusesAs, refusesNothing } from "./handshake.ts";
-import { type Meeting, meet } from "./meeting.ts";
 import { listed, member } from "./rejection.ts";
 
 type Requests = Readonly<Record<string, () => Promise<HttpResponse>>>;

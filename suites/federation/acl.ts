@@ -1,6 +1,7 @@
 /** What checks of server access control lists share. */
+
+import type { Meeting } from "#harness/peer/meeting";
 import { hostOf } from "./handshake.ts";
-import type { Meeting } from "./meeting.ts";
 
 /** Denies the peer of a meeting access to the room. */
 export async function deny({ alice, peer, room }: Meeting): Promise<void> {

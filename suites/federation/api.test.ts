@@ -1,9 +1,9 @@
 import { isUtf8 } from "node:buffer";
 import type { HttpResponse } from "#harness/http/client";
 import { at, isObject } from "#harness/match/json";
+import { meet } from "#harness/peer/meeting";
 import { check, type Mutant } from "#harness/world/check";
 import { expectMatrixError, expectThat, ok } from "#harness/world/expect";
-import { meet } from "./meeting.ts";
 
 const PREFIX = "/_matrix/federation/v1";
 const VERSION = `${PREFIX}/version`;

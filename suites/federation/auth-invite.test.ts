@@ -1,7 +1,7 @@
 import { path } from "#harness/http/client";
+import { meet } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectMatrixError, ok } from "#harness/world/expect";
-import { meet } from "./meeting.ts";
 import {
   agrees,
   ban,

@@ -1,8 +1,8 @@
 import { path } from "#harness/http/client";
+import { meet } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, ok } from "#harness/world/expect";
 import { room as roomIn } from "#harness/world/session";
-import { meet } from "./meeting.ts";
 import {
   agrees,
   ban,

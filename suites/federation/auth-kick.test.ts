@@ -1,8 +1,8 @@
 import { path } from "#harness/http/client";
+import { meet } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectMatrixError, ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
-import { meet } from "./meeting.ts";
 import {
   agrees,
   ban,

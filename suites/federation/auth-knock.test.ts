@@ -1,8 +1,8 @@
 import { path } from "#harness/http/client";
+import type { Meeting } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
-import type { Meeting } from "./meeting.ts";
 import {
   agrees,
   ban,

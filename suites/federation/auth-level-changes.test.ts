@@ -1,4 +1,5 @@
 import { path } from "#harness/http/client";
+import { meet } from "#harness/peer/meeting";
 import type { PeerRoom } from "#harness/peer/room";
 import { check } from "#harness/world/check";
 import { expectMatrixError, ok } from "#harness/world/expect";
@@ -14,7 +15,6 @@ import {
   READ_LEVELS,
   setLevels,
 } from "./levels.ts";
-import { meet } from "./meeting.ts";
 import { allows, alters } from "./mutants.ts";
 import { listed, offer } from "./rejection.ts";
 

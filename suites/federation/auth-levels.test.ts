@@ -1,10 +1,10 @@
 import { path } from "#harness/http/client";
+import { expectUnknown, meet, message, visit } from "#harness/peer/meeting";
 import type { Draft } from "#harness/peer/room";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, ok } from "#harness/world/expect";
 import type { JsonObject } from "#protocol/events/event";
 import { levelsWith, setLevels } from "./levels.ts";
-import { expectUnknown, meet, message, visit } from "./meeting.ts";
 import { allows, alters, shows } from "./mutants.ts";
 import { expectMembership, expectTopic, keeps, listed, member, offer, topic } from "./rejection.ts";
 

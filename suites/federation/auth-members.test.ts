@@ -1,5 +1,5 @@
+import { meet } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
-import { meet } from "./meeting.ts";
 import { expectMembership, keeps, listed, member, offer } from "./rejection.ts";
 
 const MEMBER = "m.room.member";

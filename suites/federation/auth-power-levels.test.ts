@@ -1,4 +1,5 @@
 import { path } from "#harness/http/client";
+import { meet } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectStatus } from "#harness/world/expect";
 import type { JsonObject } from "#protocol/events/event";
@@ -12,7 +13,6 @@ import {
   READ_LEVELS,
   setLevels,
 } from "./levels.ts";
-import { meet } from "./meeting.ts";
 import { allows, alters } from "./mutants.ts";
 import { expectTopic, keeps, listed, offer, topic } from "./rejection.ts";
 

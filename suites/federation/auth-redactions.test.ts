@@ -1,12 +1,12 @@
 import { path } from "#harness/http/client";
 import { eventsAt, type JsonObject } from "#harness/match/json";
+import { EVENT, expectUnknown, type Meeting, meet, message } from "#harness/peer/meeting";
 import type { Pdu } from "#harness/peer/pdu";
 import type { Draft } from "#harness/peer/room";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
 import { timeline } from "#harness/world/session";
 import { levelsWith, setLevels } from "./levels.ts";
-import { EVENT, expectUnknown, type Meeting, meet, message } from "./meeting.ts";
 import { alters, shows } from "./mutants.ts";
 import { listed, offer } from "./rejection.ts";
 

@@ -1,11 +1,11 @@
 import { path } from "#harness/http/client";
 import { at, eventsAt, isObject, listAt } from "#harness/match/json";
+import { EVENT, expectUnknown, type Meeting, meet, message } from "#harness/peer/meeting";
 import type { Pdu } from "#harness/peer/pdu";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
 import { timeline } from "#harness/world/session";
 import type { World } from "#harness/world/world";
-import { EVENT, expectUnknown, type Meeting, meet, message } from "./meeting.ts";
 import { alters, shows } from "./mutants.ts";
 import { listed, topic } from "./rejection.ts";
 

@@ -1,10 +1,10 @@
 import { path } from "#harness/http/client";
+import { type Meeting, meet } from "#harness/peer/meeting";
 import type { Peer } from "#harness/peer/peer";
 import type { Draft } from "#harness/peer/room";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, ok } from "#harness/world/expect";
 import type { World } from "#harness/world/world";
-import { type Meeting, meet } from "./meeting.ts";
 import {
   agrees,
   expectMembership,

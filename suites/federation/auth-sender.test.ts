@@ -1,6 +1,7 @@
 import { path } from "#harness/http/client";
 import { at } from "#harness/match/json";
 import { versionOf } from "#harness/peer/found";
+import { expectUnknown, type Meeting, meet, message } from "#harness/peer/meeting";
 import { PeerRoom } from "#harness/peer/room";
 import { check } from "#harness/world/check";
 import {
@@ -11,7 +12,6 @@ import {
   ok,
 } from "#harness/world/expect";
 import type { World } from "#harness/world/world";
-import { expectUnknown, type Meeting, meet, message } from "./meeting.ts";
 import { alters, shows } from "./mutants.ts";
 import {
   agrees,

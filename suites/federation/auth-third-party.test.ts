@@ -1,11 +1,11 @@
 import { path } from "#harness/http/client";
 import type { SigningKey } from "#harness/peer/keys";
+import type { Meeting } from "#harness/peer/meeting";
 import type { Draft } from "#harness/peer/room";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, ok } from "#harness/world/expect";
 import type { JsonObject } from "#protocol/events/event";
 import { publicKeyOf, signJson } from "#protocol/events/signatures";
-import type { Meeting } from "./meeting.ts";
 import {
   ban,
   expectMembership,

@@ -2,13 +2,13 @@
 import type { Phase } from "#harness/gateway/rule";
 import { path } from "#harness/http/client";
 import { at } from "#harness/match/json";
+import { EVENT, SEND } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
+import { converge, NUDGE, share, split } from "#harness/world/sharing";
 import { history } from "./history.ts";
-import { EVENT, SEND } from "./meeting.ts";
 import { alters } from "./mutants.ts";
-import { converge, NUDGE, share, split } from "./sharing.ts";
 
 const MESSAGES = "/_matrix/client/v3/rooms/*/messages";
 const NOT_FOUND = { status: 404, body: { errcode: "M_NOT_FOUND", error: "" } };

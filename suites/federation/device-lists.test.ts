@@ -2,12 +2,12 @@ import { path } from "#harness/http/client";
 import { at } from "#harness/match/json";
 import { answer } from "#harness/peer/answer";
 import { refused } from "#harness/peer/lies";
+import { meet, SEND } from "#harness/peer/meeting";
 import type { Peer } from "#harness/peer/peer";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import { signJson } from "#protocol/events/signatures";
-import { meet, SEND } from "./meeting.ts";
 
 const UPDATE = "m.device_list_update";
 const KEYS_QUERY = "POST /_matrix/federation/v1/user/keys/query";

@@ -1,7 +1,7 @@
 import { at, eventsAt, isObject } from "#harness/match/json";
+import { type Meeting, meet } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, ok } from "#harness/world/expect";
-import { type Meeting, meet } from "./meeting.ts";
 
 const SYNC = "/_matrix/client/v3/sync";
 

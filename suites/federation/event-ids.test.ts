@@ -1,10 +1,10 @@
 import { path } from "#harness/http/client";
 import { eventsAt, listAt, textAt } from "#harness/match/json";
+import { meet } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
 import type { JsonObject } from "#protocol/events/event";
 import { eventId } from "#protocol/events/hashes";
-import { meet } from "./meeting.ts";
 import { listed } from "./rejection.ts";
 
 check(

@@ -1,10 +1,10 @@
 import { path } from "#harness/http/client";
+import { expectUnknown, type Meeting, meet, message } from "#harness/peer/meeting";
 import type { Pdu } from "#harness/peer/pdu";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectStatus, expectThat } from "#harness/world/expect";
 import { canonicalJson } from "#protocol/events/canonical-json";
 import type { JsonValue } from "#protocol/events/event";
-import { expectUnknown, type Meeting, meet, message } from "./meeting.ts";
 import { hides, shows } from "./mutants.ts";
 import { listed, offer } from "./rejection.ts";
 

@@ -1,6 +1,7 @@
 import { path } from "#harness/http/client";
 import { at, eventsAt, type JsonObject, listAt } from "#harness/match/json";
 import { changed } from "#harness/peer/lies";
+import { meet, message, SEND } from "#harness/peer/meeting";
 import type { Pdu } from "#harness/peer/pdu";
 import type { Peer } from "#harness/peer/peer";
 import type { PeerRoom } from "#harness/peer/room";
@@ -9,7 +10,6 @@ import { check } from "#harness/world/check";
 import { expectEqual, expectStatus, expectThat, ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
-import { meet, message, SEND } from "./meeting.ts";
 
 const API = "/_matrix/federation/v1";
 const MISSING = `POST ${API}/get_missing_events/{roomId}`;

@@ -1,6 +1,7 @@
 import { path } from "#harness/http/client";
 import { at, isObject, listAt } from "#harness/match/json";
 import { changed } from "#harness/peer/lies";
+import { meet, message } from "#harness/peer/meeting";
 import type { PeerRequest } from "#harness/peer/routes";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
@@ -8,7 +9,6 @@ import type { World } from "#harness/world/world";
 import type { JsonObject } from "#protocol/events/event";
 import { eventId } from "#protocol/events/hashes";
 import { history } from "./history.ts";
-import { meet, message } from "./meeting.ts";
 import { alters } from "./mutants.ts";
 import { listed } from "./rejection.ts";
 

@@ -1,7 +1,7 @@
 import { at } from "#harness/match/json";
+import { expectUnknown, meet, message, SEND } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectStatus, expectThat } from "#harness/world/expect";
-import { expectUnknown, meet, message, SEND } from "./meeting.ts";
 import { shows } from "./mutants.ts";
 import { listed } from "./rejection.ts";
 

@@ -1,9 +1,9 @@
 import { path } from "#harness/http/client";
 import { at, eventsAt, listAt } from "#harness/match/json";
+import { meet } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
 import { idsIn } from "./history.ts";
-import { meet } from "./meeting.ts";
 import { listed } from "./rejection.ts";
 
 const API = "/_matrix/federation/v1";

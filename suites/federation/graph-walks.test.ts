@@ -1,8 +1,8 @@
+import { type Meeting, meet, message } from "#harness/peer/meeting";
 import type { PeerRoom } from "#harness/peer/room";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
 import { idsIn } from "./history.ts";
-import { type Meeting, meet, message } from "./meeting.ts";
 import { alters } from "./mutants.ts";
 
 const API = "/_matrix/federation/v1";

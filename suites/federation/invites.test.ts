@@ -1,6 +1,7 @@
 import { path } from "#harness/http/client";
 import { at, objectAt } from "#harness/match/json";
 import { strippedState } from "#harness/peer/hosting";
+import { meet } from "#harness/peer/meeting";
 import type { Pdu } from "#harness/peer/pdu";
 import type { Peer } from "#harness/peer/peer";
 import type { PeerRoom } from "#harness/peer/room";
@@ -11,7 +12,6 @@ import type { World } from "#harness/world/world";
 import type { JsonObject } from "#protocol/events/event";
 import { eventId } from "#protocol/events/hashes";
 import { cutOff, expectRefused, expectSignedBy, impostor, refusesNothing } from "./handshake.ts";
-import { meet } from "./meeting.ts";
 import { expectMembership, keeps, listed, member, topic } from "./rejection.ts";
 
 const INVITE = "/_matrix/federation/v2/invite/**";

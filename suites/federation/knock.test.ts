@@ -1,9 +1,9 @@
 import { path } from "#harness/http/client";
 import { eventsAt, isObject } from "#harness/match/json";
+import { meet } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
 import { room as roomOf } from "#harness/world/session";
-import { meet } from "./meeting.ts";
 import { alters } from "./mutants.ts";
 import { expectMembership, listed } from "./rejection.ts";
 

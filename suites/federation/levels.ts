@@ -1,8 +1,9 @@
 /** What checks about power levels share: the levels of a room as the peer has them, and their changes. */
+
+import type { Meeting } from "#harness/peer/meeting";
 import type { PeerRoom } from "#harness/peer/room";
 import { expectEqual } from "#harness/world/expect";
 import type { JsonObject } from "#protocol/events/event";
-import type { Meeting } from "./meeting.ts";
 
 export const LEVELS = "m.room.power_levels";
 /** Where clients read them. */

@@ -1,8 +1,8 @@
 import { at } from "#harness/match/json";
+import { meet } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, ok } from "#harness/world/expect";
 import { MAKE_JOIN, refusesAs, refusesNothing } from "./handshake.ts";
-import { meet } from "./meeting.ts";
 import { ban, listed } from "./rejection.ts";
 
 check(

@@ -1,5 +1,6 @@
 import { type HttpResponse, path } from "#harness/http/client";
 import { textAt } from "#harness/match/json";
+import { imageSize, png } from "#harness/match/png";
 import { refused } from "#harness/peer/lies";
 import type { Peer } from "#harness/peer/peer";
 import type { Handler, PeerRequest } from "#harness/peer/routes";
@@ -13,7 +14,6 @@ import {
 } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
-import { imageSize, png } from "../core/png.ts";
 
 const MEDIA = "/_matrix/federation/v1/media";
 const LEGACY = "/_matrix/media/";

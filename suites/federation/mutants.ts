@@ -1,8 +1,8 @@
 /** Ways for a server to be wrong, as mutants of checks. */
 import type { Rewrite, RuleMatch } from "#harness/gateway/rule";
+import { EVENT } from "#harness/peer/meeting";
 import type { Mutant } from "#harness/world/check";
 import type { JsonObject } from "#protocol/events/event";
-import { EVENT } from "./meeting.ts";
 
 /** A server that answers other than it does. */
 export function alters(name: string, match: RuleMatch, rewrite: Rewrite): Mutant {

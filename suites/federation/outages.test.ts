@@ -2,13 +2,13 @@
 import { path } from "#harness/http/client";
 import { at, listAt } from "#harness/match/json";
 import { html, truncated } from "#harness/peer/lies";
+import { meet, message, SEND } from "#harness/peer/meeting";
 import type { Peer } from "#harness/peer/peer";
 import type { Handler } from "#harness/peer/routes";
 import { check, type Mutant } from "#harness/world/check";
 import { expectEqual, expectStatus, expectThat, ok } from "#harness/world/expect";
 import type { World } from "#harness/world/world";
 import { domainOf } from "#protocol/auth/auth-event";
-import { meet, message, SEND } from "./meeting.ts";
 
 const SEND_ROUTE = "PUT /_matrix/federation/v1/send/{txnId}";
 const CLIENT_SEND = "/_matrix/client/v3/rooms/*/send/**";

@@ -1,12 +1,12 @@
 import { path } from "#harness/http/client";
 import { at, listAt } from "#harness/match/json";
+import { type Meeting, meet } from "#harness/peer/meeting";
 import type { Pdu } from "#harness/peer/pdu";
 import { check } from "#harness/world/check";
 import { expectEqual, ok } from "#harness/world/expect";
 import { citableState } from "#protocol/auth/selection";
 import type { JsonObject } from "#protocol/events/event";
 import { parseEvent } from "#protocol/events/parse";
-import { type Meeting, meet } from "./meeting.ts";
 import { alters } from "./mutants.ts";
 import { listed } from "./rejection.ts";
 

@@ -2,6 +2,7 @@ import { path } from "#harness/http/client";
 import { at } from "#harness/match/json";
 import { answer, refusal } from "#harness/peer/answer";
 import type { Signer } from "#harness/peer/keys";
+import { type Meeting, meet } from "#harness/peer/meeting";
 import { type Pdu, sign } from "#harness/peer/pdu";
 import type { Peer } from "#harness/peer/peer";
 import type { PeerRoom } from "#harness/peer/room";
@@ -12,7 +13,6 @@ import type { World } from "#harness/world/world";
 import { isObject, type JsonObject } from "#protocol/events/event";
 import { eventId } from "#protocol/events/hashes";
 import { publicKeyOf } from "#protocol/events/signatures";
-import { type Meeting, meet } from "./meeting.ts";
 import { allows, alters } from "./mutants.ts";
 import { listed } from "./rejection.ts";
 

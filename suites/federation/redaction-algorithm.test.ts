@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { listAt } from "#harness/match/json";
+import { EVENT, type Meeting, meet, message } from "#harness/peer/meeting";
 import type { Draft, PeerRoom } from "#harness/peer/room";
 import { check } from "#harness/world/check";
 import { expectEqual, ok } from "#harness/world/expect";
@@ -7,7 +8,6 @@ import type { World } from "#harness/world/world";
 import { isObject, type JsonObject } from "#protocol/events/event";
 import { eventId } from "#protocol/events/hashes";
 import { redact } from "#protocol/events/redact";
-import { EVENT, type Meeting, meet, message } from "./meeting.ts";
 import { listed } from "./rejection.ts";
 
 const VERSIONS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"];

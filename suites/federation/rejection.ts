@@ -1,6 +1,7 @@
 /** What checks of the authorization rules share: state that is right, events that break a rule, and what is kept of them. */
 import { type HttpResponse, path } from "#harness/http/client";
 import { at, isObject, type JsonObject } from "#harness/match/json";
+import { type Meeting, type MeetOptions, meet } from "#harness/peer/meeting";
 import type { Pdu } from "#harness/peer/pdu";
 import type { Peer } from "#harness/peer/peer";
 import type { Draft } from "#harness/peer/room";
@@ -8,7 +9,6 @@ import type { Mutant } from "#harness/world/check";
 import { expectEqual, ok } from "#harness/world/expect";
 import type { World } from "#harness/world/world";
 import type { JsonObject as EventContent } from "#protocol/events/event";
-import { type Meeting, type MeetOptions, meet } from "./meeting.ts";
 
 /** A server that has taken an event: it shows its content as state. */
 export function keeps(name: string, type: string, content: EventContent): Mutant {

@@ -1,9 +1,9 @@
 import { at, objectAt } from "#harness/match/json";
+import { type Meeting, meet } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
 import type { JsonObject } from "#protocol/events/event";
 import { MAKE_JOIN, refusesAs, refusesNothing, SEND_JOIN } from "./handshake.ts";
-import { type Meeting, meet } from "./meeting.ts";
 import { expectMembership, listed, member } from "./rejection.ts";
 
 /** Rooms whose members may join. */

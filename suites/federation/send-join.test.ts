@@ -1,5 +1,6 @@
 import type { HttpResponse } from "#harness/http/client";
 import { at, listAt } from "#harness/match/json";
+import { type Meeting, meet } from "#harness/peer/meeting";
 import { check, type Mutant } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
 import type { World } from "#harness/world/world";
@@ -7,7 +8,6 @@ import type { JsonObject, RoomEvent } from "#protocol/events/event";
 import { parseEvent } from "#protocol/events/parse";
 import type { RoomVersion } from "#protocol/rooms/room-version";
 import { SEND_JOIN, stateOf } from "./handshake.ts";
-import { type Meeting, meet } from "./meeting.ts";
 import { listed, putLevels } from "./rejection.ts";
 
 /** A room of several servers, whose auth chains hold more than its state. */

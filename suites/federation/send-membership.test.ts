@@ -1,10 +1,10 @@
 import type { HttpResponse } from "#harness/http/client";
+import { type Meeting, meet } from "#harness/peer/meeting";
 import type { Pdu } from "#harness/peer/pdu";
 import { check, type Mutant } from "#harness/world/check";
 import { expectEqual, ok } from "#harness/world/expect";
 import type { World } from "#harness/world/world";
 import { expectRefused, impostor, refusesNothing, SEND_JOIN, stateOf } from "./handshake.ts";
-import { type Meeting, meet } from "./meeting.ts";
 import { expectMembership, listed, member, topic } from "./rejection.ts";
 
 type Membership = "join" | "leave" | "knock";

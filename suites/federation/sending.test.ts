@@ -1,13 +1,13 @@
 import { at, isObject, listAt } from "#harness/match/json";
 import { refusal } from "#harness/peer/answer";
 import { held, late, times } from "#harness/peer/lies";
+import { meet, message, SEND } from "#harness/peer/meeting";
 import type { Peer } from "#harness/peer/peer";
 import { isOfRoute } from "#harness/peer/routes";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
 import type { JsonObject } from "#protocol/events/event";
 import { eventId } from "#protocol/events/hashes";
-import { meet, message, SEND } from "./meeting.ts";
 import { sendToDevice } from "./to-device.ts";
 
 const ROUTE = "PUT /_matrix/federation/v1/send/{txnId}";

@@ -1,5 +1,6 @@
 import { path } from "#harness/http/client";
 import { at } from "#harness/match/json";
+import { EVENT, expectUnknown, meet, message, SEND } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import {
   expectEqual,
@@ -8,7 +9,6 @@ import {
   expectThat,
   ok,
 } from "#harness/world/expect";
-import { EVENT, expectUnknown, meet, message, SEND } from "./meeting.ts";
 
 check(
   "FED.sig.event-unsigned-dropped",

@@ -2,10 +2,10 @@ import { CheckFailure, Unsupported } from "#harness/errors";
 import { path } from "#harness/http/client";
 import { at, eventsAt } from "#harness/match/json";
 import type { SigningKey } from "#harness/peer/keys";
+import { enter, expectUnknown, type Meeting, meet, message } from "#harness/peer/meeting";
 import type { EventLies, Pdu } from "#harness/peer/pdu";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
-import { enter, expectUnknown, type Meeting, meet, message } from "./meeting.ts";
 import { hides, shows } from "./mutants.ts";
 import { listed } from "./rejection.ts";
 

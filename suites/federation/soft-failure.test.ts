@@ -1,8 +1,8 @@
 import { at, listAt } from "#harness/match/json";
+import { type Meeting, meet, message } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
 import type { World } from "#harness/world/world";
-import { type Meeting, meet, message } from "./meeting.ts";
 import { alters } from "./mutants.ts";
 import { ban, expectTopic, keeps, listed, member, topic } from "./rejection.ts";
 

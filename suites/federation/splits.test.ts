@@ -2,16 +2,15 @@
 import { HarnessError } from "#harness/errors";
 import { type HttpResponse, path } from "#harness/http/client";
 import { at, eventsAt, isObject } from "#harness/match/json";
-import { slot } from "#harness/peer/room-state";
+import { EVENT, SEND } from "#harness/peer/meeting";
+import { slot, stateShown } from "#harness/peer/room-state";
 import { check } from "#harness/world/check";
 import { expectEqual, expectStatus, expectThat, fail, ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
+import { converge, cut, NUDGE, promote, share, split } from "#harness/world/sharing";
 import { domainOf } from "#protocol/auth/auth-event";
 import { history } from "./history.ts";
-import { EVENT, SEND } from "./meeting.ts";
 import { alters } from "./mutants.ts";
-import { converge, cut, NUDGE, promote, share, split } from "./sharing.ts";
-import { stateShown } from "./state-stories.ts";
 
 const MEMBER_STATE = "/_matrix/client/v3/rooms/*/state/m.room.member/*";
 const MESSAGES = "/_matrix/client/v3/rooms/*/messages";

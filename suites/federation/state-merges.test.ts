@@ -1,16 +1,17 @@
 /** Branches of a room of the peer, and what is left of them where they meet. */
 import { createHash } from "node:crypto";
 import { listAt } from "#harness/match/json";
+import { message } from "#harness/peer/meeting";
 import type { Pdu } from "#harness/peer/pdu";
 import type { Peer } from "#harness/peer/peer";
 import type { Draft, PeerRoom } from "#harness/peer/room";
+import { stateShown } from "#harness/peer/room-state";
 import { check } from "#harness/world/check";
 import { expectEqual, ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
-import { message } from "./meeting.ts";
 import { listed, member, topic } from "./rejection.ts";
-import { shows, stateShown } from "./state-stories.ts";
+import { shows } from "./state-stories.ts";
 
 const MINUTE_MS = 60_000;
 

@@ -1,12 +1,9 @@
 /** What checks of state resolution share: a story is played to a server, and its state is read by the client API. */
 import { HarnessError } from "#harness/errors";
-import { path } from "#harness/http/client";
-import { eventsAt } from "#harness/match/json";
 import { mergeDag, type StagedDag, stageDag } from "#harness/peer/play-dag";
-import { type RoomState, slot } from "#harness/peer/room-state";
+import { type RoomState, stateShown } from "#harness/peer/room-state";
 import type { Mutant } from "#harness/world/check";
-import { expectEqual, expectStatus } from "#harness/world/expect";
-import type { Session } from "#harness/world/session";
+import { expectEqual } from "#harness/world/expect";
 import type { World } from "#harness/world/world";
 import type { DagFile } from "#protocol/dag/dag-file";
 import { writeDagFile } from "#protocol/dag/write-dag-file";
@@ -106,16 +103,6 @@ async function expectAfter(
     expectEqual(await watcher.state(room.roomId, type, stateKey), content, what);
   }
   expectState(staged, after, expected, `the state after they met in ${version}`);
-}
-
-/** State of a room as clients get it. */
-export async function stateShown(session: Session, roomId: string): Promise<RoomState> {
-  const response = await session.get(path`/_matrix/client/v3/rooms/${roomId}/state`);
-  expectStatus(response, 200);
-  const events = eventsAt({ state: response.json }, "state");
-  return new Map(
-    events.map(({ type, state_key = "", event_id }) => [slot(type, state_key), event_id]),
-  );
 }
 
 function expectState(staged: StagedDag, actual: RoomState, expected: RoomState, what: string) {

@@ -1,6 +1,6 @@
+import { meet } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectStatus } from "#harness/world/expect";
-import { meet } from "./meeting.ts";
 import { SHOWS_TWO, toDevice, toDeviceUntil } from "./to-device.ts";
 
 check(

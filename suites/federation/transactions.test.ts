@@ -1,8 +1,8 @@
 import { path } from "#harness/http/client";
 import { eventsAt } from "#harness/match/json";
+import { EVENT, expectUnknown, meet, message, SEND } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectStatus, expectThat } from "#harness/world/expect";
-import { EVENT, expectUnknown, meet, message, SEND } from "./meeting.ts";
 import { SHOWS_TWO, toDevice, toDeviceUntil } from "./to-device.ts";
 
 /** What a transaction above the limits is answered: the text names no status. */

@@ -1,8 +1,8 @@
+import { SEND } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual } from "#harness/world/expect";
+import { share } from "#harness/world/sharing";
 import { history } from "./history.ts";
-import { SEND } from "./meeting.ts";
-import { share } from "./sharing.ts";
 import { SHOWS_TWO, sendToDevice, toDeviceUntil } from "./to-device.ts";
 
 const TRIES_AT_MOST = 50;

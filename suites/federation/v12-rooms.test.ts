@@ -1,12 +1,12 @@
 import { path } from "#harness/http/client";
 import { at, isObject, listAt, numberAt, textAt } from "#harness/match/json";
+import { EVENT, meet } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import type { JsonObject } from "#protocol/events/event";
 import { eventId } from "#protocol/events/hashes";
 import { LEVELS, READ_LEVELS } from "./levels.ts";
-import { EVENT, meet } from "./meeting.ts";
 import { alters } from "./mutants.ts";
 
 const API = "/_matrix/federation/v1";

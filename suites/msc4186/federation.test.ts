@@ -1,11 +1,11 @@
 import { allRooms, stateOf } from "#harness/clients/sliding-sync/request";
 import { path } from "#harness/http/client";
 import { eventsAt, textAt } from "#harness/match/json";
+import { meet, message } from "#harness/peer/meeting";
+import { stateShown } from "#harness/peer/room-state";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
-import { meet, message } from "../federation/meeting.ts";
-import { converge, promote, share, split } from "../federation/sharing.ts";
-import { stateShown } from "../federation/state-stories.ts";
+import { converge, promote, share, split } from "#harness/world/sharing";
 import { EVERYTHING, untilMembership } from "./membership.ts";
 import { idsIn, LATER, resultOf, sendMessages, settled } from "./rooms.ts";
 import { answers, inEachDialect } from "./sync.ts";

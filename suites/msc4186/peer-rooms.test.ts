@@ -4,6 +4,7 @@ import { path } from "#harness/http/client";
 import { at, eventsAt, isObject, listAt } from "#harness/match/json";
 import { strippedState } from "#harness/peer/hosting";
 import { changed } from "#harness/peer/lies";
+import { meet, message, visit } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import {
   expectEqual,
@@ -13,7 +14,6 @@ import {
   ok,
 } from "#harness/world/expect";
 import type { JsonValue } from "#protocol/events/event";
-import { meet, message, visit } from "../federation/meeting.ts";
 import { EVERYTHING, isMemberOf, ownRoom, untilMembership } from "./membership.ts";
 import { LATER, resultOf } from "./rooms.ts";
 import { answers, answersInstead, inEachDialect } from "./sync.ts";

@@ -2,10 +2,10 @@
 import { CheckFailure } from "#harness/errors";
 import { path } from "#harness/http/client";
 import { at, type JsonObject } from "#harness/match/json";
-import { expectEqual, expectStatus, expectThat } from "#harness/world/expect";
-import type { Session } from "#harness/world/session";
-import type { World } from "#harness/world/world";
-import { stateShown } from "./state-stories.ts";
+import { stateShown } from "#harness/peer/room-state";
+import { expectEqual, expectStatus, expectThat } from "./expect.ts";
+import type { Session } from "./session.ts";
+import type { World } from "./world.ts";
 
 /** Body of messages that only tell a server that the other one is there. */
 export const NUDGE = "nudge";

@@ -1,12 +1,12 @@
 /** What checks with a peer share: a room with a user of the server under test and one of the peer, and what is seen of it. */
 import { path } from "#harness/http/client";
 import type { JsonObject } from "#harness/match/json";
-import type { Founding } from "#harness/peer/found";
-import type { Peer } from "#harness/peer/peer";
-import type { Draft, PeerRoom } from "#harness/peer/room";
 import { expectMatrixError, ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
+import type { Founding } from "./found.ts";
+import type { Peer } from "./peer.ts";
+import type { Draft, PeerRoom } from "./room.ts";
 
 export const SEND = "/_matrix/federation/v1/send/*";
 export const EVENT = "/_matrix/client/v3/rooms/*/event/*";
