@@ -1,5 +1,4 @@
 /** Rooms that a peer founds. */
-
 import { HarnessError } from "#harness/errors";
 import type { JsonObject, RoomEvent } from "#protocol/events/event";
 import { ROOM_VERSIONS, type RoomVersion } from "#protocol/rooms/room-version";

@@ -1,5 +1,4 @@
 /** From what came over the wire to a request of a server that is who it says. */
-
 import type { JsonValue } from "#protocol/events/event";
 import type { RawRequest } from "./listener.ts";
 import type { RemoteKeys } from "./remote-keys.ts";

@@ -2,7 +2,6 @@
  * The line between checks and the command that holds servers and gateways: JSON over HTTP on loopback, with a token.
  * Both sides share the interface; the transport knows nothing of its methods.
  */
-
 import { timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";

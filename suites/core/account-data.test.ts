@@ -3,8 +3,8 @@ import { path } from "#harness/http/client";
 import { type JsonObject, objectAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectStatus, ok } from "#harness/world/expect";
+import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import { accountData, changeWakes } from "./account-data.ts";
-import { altersAnswer, altersRequest, claims } from "./rooms.ts";
 
 const GLOBAL = "/_matrix/client/v3/user/*/account_data/*";
 const OF_ROOM = "/_matrix/client/v3/user/*/rooms/*/account_data/*";

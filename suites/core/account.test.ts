@@ -10,6 +10,7 @@ import {
   expectThat,
   ok,
 } from "#harness/world/expect";
+import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import {
   DEVICES,
@@ -25,7 +26,6 @@ import {
   WHOAMI,
   withPassword,
 } from "./accounts.ts";
-import { altersAnswer, altersRequest, claims } from "./rooms.ts";
 
 const DEVICE = `${DEVICES}/*`;
 const DELETE_DEVICES = "/_matrix/client/v3/delete_devices";

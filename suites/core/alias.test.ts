@@ -2,9 +2,10 @@ import { type HttpResponse, path } from "#harness/http/client";
 import { type JsonObject, listAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer, claims } from "#harness/world/mutants";
 import type { ServerClient } from "#harness/world/session";
 import type { World } from "#harness/world/world";
-import { altersAnswer, claims, part, ROOM, setLevels } from "./rooms.ts";
+import { part, ROOM, setLevels } from "./rooms.ts";
 
 const ALIAS = "/_matrix/client/v3/directory/room/*";
 const ALIASES = `${ROOM}/aliases`;

@@ -2,6 +2,7 @@ import { path } from "#harness/http/client";
 import { eventsAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
+import { altersRequest } from "#harness/world/mutants";
 import type { World } from "#harness/world/world";
 
 const REGISTER = "/_matrix/client/v3/register";
@@ -103,16 +104,11 @@ check(
   "CS.appservice.push",
   "events of interest are pushed in order and again until they are taken",
   {
-    mutant: {
-      name: "pushes without its token",
-      rules: [
-        {
-          match: { from: "server", to: "appservice", path: "/_matrix/app/v1/transactions/*" },
-          phase: "before",
-          action: { kind: "rewrite", headers: { authorization: null } },
-        },
-      ],
-    },
+    mutant: altersRequest(
+      "pushes without its token",
+      { from: "server", to: "appservice", path: "/_matrix/app/v1/transactions/*" },
+      { headers: { authorization: null } },
+    ),
   },
   async (world) => {
     const alice = await world.user("alice");

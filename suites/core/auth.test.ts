@@ -9,8 +9,8 @@ import {
   fail,
   ok,
 } from "#harness/world/expect";
+import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import { WHOAMI } from "./accounts.ts";
-import { altersAnswer, altersRequest, claims } from "./rooms.ts";
 
 const VERSIONS = "/_matrix/client/versions";
 const WELL_KNOWN = "/.well-known/matrix/client";

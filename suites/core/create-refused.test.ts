@@ -2,8 +2,9 @@ import { path } from "#harness/http/client";
 import { eventsAt, textAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, ok } from "#harness/world/expect";
+import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import { CREATE, expectNoRooms, halfMade, tryCreate } from "./creations.ts";
-import { altersAnswer, altersRequest, claims, ROOM } from "./rooms.ts";
+import { ROOM } from "./rooms.ts";
 
 const DIRECTORY = "/_matrix/client/v3/directory/room/*";
 const INVITE = `${ROOM}/invite`;

@@ -2,8 +2,9 @@ import { path } from "#harness/http/client";
 import { at, eventsAt, listAt, numberAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer, altersRequest } from "#harness/world/mutants";
 import { CREATE, expectNoRooms, halfMade, tryCreate } from "./creations.ts";
-import { altersAnswer, altersRequest, part, ROOM, setLevels, walkMessages } from "./rooms.ts";
+import { part, ROOM, setLevels, walkMessages } from "./rooms.ts";
 
 const LEVELS = `${ROOM}/state/m.room.power_levels/`;
 const CREATE_EVENT = `${ROOM}/state/m.room.create/`;

@@ -1,9 +1,10 @@
 import { at, eventsAt, isObject, listAt, type MatrixEvent } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectContains, expectEqual, expectThat } from "#harness/world/expect";
+import { altersAnswer, altersRequest } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import { CREATE, tryCreate } from "./creations.ts";
-import { altersAnswer, altersRequest, part, ROOM, walkMessages } from "./rooms.ts";
+import { part, ROOM, walkMessages } from "./rooms.ts";
 
 const SYNC = "/_matrix/client/v3/sync";
 const MESSAGES = `${ROOM}/messages`;

@@ -8,6 +8,7 @@ import {
   expectThat,
   ok,
 } from "#harness/world/expect";
+import { altersAnswer, altersRequest } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 
 const UPLOAD_KEYS = "/_matrix/client/v3/keys/upload";
@@ -30,26 +31,16 @@ check(
   "to-device messages reach the named devices once they are acknowledged",
   {
     mutant: [
-      {
-        name: "sends to one device where all were named",
-        rules: [
-          {
-            match: { method: "PUT", path: "/_matrix/client/v3/sendToDevice/**", contains: '"*"' },
-            phase: "before",
-            action: { kind: "rewrite", replace: [['"*"', '"DEVICE"']] },
-          },
-        ],
-      },
-      {
-        name: "forgets a message that was not acknowledged",
-        rules: [
-          {
-            match: { path: "/_matrix/client/v3/sync", contains: "timeout=0" },
-            phase: "processed",
-            action: { kind: "rewrite", remove: ["/to_device"] },
-          },
-        ],
-      },
+      altersRequest(
+        "sends to one device where all were named",
+        { method: "PUT", path: "/_matrix/client/v3/sendToDevice/**", contains: '"*"' },
+        { replace: [['"*"', '"DEVICE"']] },
+      ),
+      altersAnswer(
+        "forgets a message that was not acknowledged",
+        { path: "/_matrix/client/v3/sync", contains: "timeout=0" },
+        { remove: ["/to_device"] },
+      ),
     ],
   },
   async (world) => {
@@ -150,26 +141,16 @@ check(
   "keys can be uploaded, queried, and claimed once",
   {
     mutant: [
-      {
-        name: "hands out a key without counting it",
-        rules: [
-          {
-            match: { method: "POST", path: UPLOAD_KEYS, contains: "{}" },
-            phase: "processed",
-            action: { kind: "rewrite", set: { "/one_time_key_counts/signed_curve25519": 3 } },
-          },
-        ],
-      },
-      {
-        name: "hides device keys",
-        rules: [
-          {
-            match: { method: "POST", path: "/_matrix/client/v3/keys/query" },
-            phase: "processed",
-            action: { kind: "rewrite", remove: ["/device_keys/*"] },
-          },
-        ],
-      },
+      altersAnswer(
+        "hands out a key without counting it",
+        { method: "POST", path: UPLOAD_KEYS, contains: "{}" },
+        { set: { "/one_time_key_counts/signed_curve25519": 3 } },
+      ),
+      altersAnswer(
+        "hides device keys",
+        { method: "POST", path: "/_matrix/client/v3/keys/query" },
+        { remove: ["/device_keys/*"] },
+      ),
     ],
   },
   async (world) => {

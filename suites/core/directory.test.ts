@@ -9,9 +9,10 @@ import {
   fail,
   ok,
 } from "#harness/world/expect";
+import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import type { ServerClient, Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
-import { altersAnswer, altersRequest, claims, unknownRoom } from "./rooms.ts";
+import { unknownRoom } from "./rooms.ts";
 
 const LIST = "/_matrix/client/v3/directory/list/room/*";
 const PUBLIC_ROOMS = "/_matrix/client/v3/publicRooms";

@@ -11,9 +11,10 @@ import {
   fail,
   ok,
 } from "#harness/world/expect";
+import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import { LOGIN, WHOAMI } from "./accounts.ts";
-import { altersAnswer, altersRequest, claims, ROOM } from "./rooms.ts";
+import { ROOM } from "./rooms.ts";
 
 const CREATE_ROOM = "/_matrix/client/v3/createRoom";
 const THIRD_PARTY = "/_matrix/client/v3/thirdparty/**";

@@ -9,6 +9,7 @@ import {
   fail,
   ok,
 } from "#harness/world/expect";
+import { altersAnswer, altersRequest } from "#harness/world/mutants";
 import { room, type Session, timeline } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 
@@ -88,16 +89,11 @@ check(
   "CS.fed.join-errors",
   "the server passes on why a remote join was refused",
   {
-    mutant: {
-      name: "turns every refusal into 404",
-      rules: [
-        {
-          match: { method: "POST", path: JOIN, status: 403 },
-          phase: "processed",
-          action: { kind: "rewrite", status: 404, set: { "/errcode": "M_NOT_FOUND" } },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "turns every refusal into 404",
+      { method: "POST", path: JOIN, status: 403 },
+      { status: 404, set: { "/errcode": "M_NOT_FOUND" } },
+    ),
   },
   async (world) => {
     const [alice, bob] = await pair(world);
@@ -124,16 +120,11 @@ check(
   "CS.fed.messages-both-ways",
   "messages and state pass both ways, unchanged and in the sender's order",
   {
-    mutant: {
-      name: "changes a message on the way",
-      rules: [
-        {
-          match: { path: "/_matrix/client/v3/sync" },
-          phase: "processed",
-          action: { kind: "rewrite", replace: [["ping 3 of", "pong 3 of"]] },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "changes a message on the way",
+      { path: "/_matrix/client/v3/sync" },
+      { replace: [["ping 3 of", "pong 3 of"]] },
+    ),
   },
   async (world) => {
     const [alice, bob, roomId] = await sharedRoom(world);
@@ -192,29 +183,16 @@ check(
   "a remote invite shows stripped state, and can be accepted, rejected and rescinded",
   {
     mutant: [
-      {
-        name: "shows no m.room.create in invites",
-        rules: [
-          {
-            match: { path: "/_matrix/client/v3/sync" },
-            phase: "processed",
-            action: {
-              kind: "rewrite",
-              replace: [['"type":"m.room.create"', '"type":"m.room.hidden"']],
-            },
-          },
-        ],
-      },
-      {
-        name: "keeps a rescinded invite",
-        rules: [
-          {
-            match: { path: "/_matrix/client/v3/sync" },
-            phase: "processed",
-            action: { kind: "rewrite", remove: ["/rooms/leave"] },
-          },
-        ],
-      },
+      altersAnswer(
+        "shows no m.room.create in invites",
+        { path: "/_matrix/client/v3/sync" },
+        { replace: [['"type":"m.room.create"', '"type":"m.room.hidden"']] },
+      ),
+      altersAnswer(
+        "keeps a rescinded invite",
+        { path: "/_matrix/client/v3/sync" },
+        { remove: ["/rooms/leave"] },
+      ),
     ],
   },
   async (world) => {
@@ -404,16 +382,11 @@ check(
   "CS.fed.alias",
   "the server resolves remote aliases and tells unknown from unreachable",
   {
-    mutant: {
-      name: "answers 200 without servers",
-      rules: [
-        {
-          match: { method: "GET", path: "/_matrix/client/v3/directory/room/*", status: 200 },
-          phase: "processed",
-          action: { kind: "rewrite", set: { "/servers": [] } },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "answers 200 without servers",
+      { method: "GET", path: "/_matrix/client/v3/directory/room/*", status: 200 },
+      { set: { "/servers": [] } },
+    ),
   },
   async (world) => {
     const [alice, bob] = await pair(world);
@@ -443,16 +416,11 @@ check(
   "CS.fed.profile",
   "the server fetches remote profiles and passes changes on to shared rooms",
   {
-    mutant: {
-      name: "leaves the display name out of remote profiles",
-      rules: [
-        {
-          match: { method: "GET", path: "/_matrix/client/v3/profile/*", status: 200 },
-          phase: "processed",
-          action: { kind: "rewrite", remove: ["/displayname"] },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "leaves the display name out of remote profiles",
+      { method: "GET", path: "/_matrix/client/v3/profile/*", status: 200 },
+      { remove: ["/displayname"] },
+    ),
   },
   async (world) => {
     const [alice, bob, roomId] = await sharedRoom(world);
@@ -487,19 +455,11 @@ check(
   "CS.fed.receipts-typing",
   "receipts and typing reach the other server, private receipts never",
   {
-    mutant: {
-      name: "passes private receipts on",
-      rules: [
-        {
-          match: { path: "/_matrix/client/v3/sync" },
-          phase: "processed",
-          action: {
-            kind: "rewrite",
-            replace: [['"m.read":{', '"m.read.private":{"@bob:hs2":{"ts":1}},"m.read":{']],
-          },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "passes private receipts on",
+      { path: "/_matrix/client/v3/sync" },
+      { replace: [['"m.read":{', '"m.read.private":{"@bob:hs2":{"ts":1}},"m.read":{']] },
+    ),
   },
   async (world) => {
     const [alice, bob, roomId] = await sharedRoom(world);
@@ -559,16 +519,11 @@ check(
   "CS.fed.backfill",
   "the server pages in history from before the join and from an absence",
   {
-    mutant: {
-      name: "backfills nothing",
-      rules: [
-        {
-          match: { method: "GET", path: "/_matrix/client/v3/rooms/*/messages", status: 200 },
-          phase: "processed",
-          action: { kind: "rewrite", remove: ["/chunk/-1", "/end"] },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "backfills nothing",
+      { method: "GET", path: "/_matrix/client/v3/rooms/*/messages", status: 200 },
+      { remove: ["/chunk/-1", "/end"] },
+    ),
     deadlineMs: 90_000,
   },
   async (world) => {
@@ -633,16 +588,11 @@ check(
   "CS.fed.redaction",
   "redactions act on both servers, whoever sent the event",
   {
-    mutant: {
-      name: "shows redacted content",
-      rules: [
-        {
-          match: { method: "GET", path: "/_matrix/client/v3/rooms/*/event/*", status: 200 },
-          phase: "processed",
-          action: { kind: "rewrite", set: { "/content": { body: "still here" } } },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "shows redacted content",
+      { method: "GET", path: "/_matrix/client/v3/rooms/*/event/*", status: 200 },
+      { set: { "/content": { body: "still here" } } },
+    ),
   },
   async (world) => {
     const [alice, bob, roomId] = await sharedRoom(world);
@@ -690,16 +640,11 @@ check(
   "CS.fed.todevice",
   "a to-device message to all devices of a remote user reaches each once",
   {
-    mutant: {
-      name: "delivers to one device only",
-      rules: [
-        {
-          match: { method: "PUT", path: "/_matrix/client/v3/sendToDevice/**" },
-          phase: "before",
-          action: { kind: "rewrite", replace: [['"*"', '"DEVICE"']] },
-        },
-      ],
-    },
+    mutant: altersRequest(
+      "delivers to one device only",
+      { method: "PUT", path: "/_matrix/client/v3/sendToDevice/**" },
+      { replace: [['"*"', '"DEVICE"']] },
+    ),
   },
   async (world) => {
     const [alice, bob] = await pair(world);
@@ -881,16 +826,11 @@ check(
   "CS.fed.directory-summary-space",
   "the server fetches directory, summary and hierarchy of remote rooms",
   {
-    mutant: {
-      name: "leaves remote children out of the hierarchy",
-      rules: [
-        {
-          match: { method: "GET", path: "/_matrix/client/v1/rooms/*/hierarchy", status: 200 },
-          phase: "processed",
-          action: { kind: "rewrite", remove: ["/rooms/-1"] },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "leaves remote children out of the hierarchy",
+      { method: "GET", path: "/_matrix/client/v1/rooms/*/hierarchy", status: 200 },
+      { remove: ["/rooms/-1"] },
+    ),
   },
   async (world) => {
     const [alice, bob] = await pair(world);
@@ -974,16 +914,11 @@ check(
   "CS.fed.presence",
   "presence reaches remote users of shared rooms",
   {
-    mutant: {
-      name: "sends no presence",
-      rules: [
-        {
-          match: { path: "/_matrix/client/v3/sync" },
-          phase: "processed",
-          action: { kind: "rewrite", remove: ["/presence"] },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "sends no presence",
+      { path: "/_matrix/client/v3/sync" },
+      { remove: ["/presence"] },
+    ),
   },
   async (world) => {
     const [alice, bob] = await sharedRoom(world);
@@ -1008,16 +943,11 @@ check(
   "CS.fed.media",
   "the server fetches remote media and thumbnails",
   {
-    mutant: {
-      name: "changes the bytes of remote media",
-      rules: [
-        {
-          match: { method: "GET", path: "/_matrix/client/v1/media/download/*/*", status: 200 },
-          phase: "processed",
-          action: { kind: "rewrite", replace: [["crucible", "cruxible"]] },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "changes the bytes of remote media",
+      { method: "GET", path: "/_matrix/client/v1/media/download/*/*", status: 200 },
+      { replace: [["crucible", "cruxible"]] },
+    ),
   },
   async (world) => {
     const [alice, bob] = await pair(world);

@@ -8,8 +8,9 @@ import {
   expectThat,
   ok,
 } from "#harness/world/expect";
+import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import { room, stateBefore, timeline } from "#harness/world/session";
-import { altersAnswer, altersRequest, claims, ids } from "./rooms.ts";
+import { ids } from "./rooms.ts";
 
 const FILTER = "/_matrix/client/v3/user/*/filter";
 const SYNC = "/_matrix/client/v3/sync";

@@ -1,9 +1,10 @@
 import { path } from "#harness/http/client";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer, claims } from "#harness/world/mutants";
 import { room, type Session } from "#harness/world/session";
 import { change, REFUSED, roomsUnder, untilIn } from "./membership.ts";
-import { altersAnswer, claims, ROOM, texts, walkMessages } from "./rooms.ts";
+import { ROOM, texts, walkMessages } from "./rooms.ts";
 import { SYNC } from "./syncs.ts";
 
 const FORGET = `${ROOM}/forget`;

@@ -2,18 +2,10 @@ import { path } from "#harness/http/client";
 import { eventsAt, listAt, textAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, fail, ok } from "#harness/world/expect";
+import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import { type Session, timeline } from "#harness/world/session";
 import type { World } from "#harness/world/world";
-import {
-  altersAnswer,
-  altersRequest,
-  claims,
-  ids,
-  ROOM,
-  texts,
-  unknownRoom,
-  walkMessages,
-} from "./rooms.ts";
+import { ids, ROOM, texts, unknownRoom, walkMessages } from "./rooms.ts";
 
 const MESSAGES = `${ROOM}/messages`;
 const CONTEXT = `${ROOM}/context/*`;

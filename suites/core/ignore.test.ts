@@ -2,8 +2,9 @@ import { path } from "#harness/http/client";
 import { at, eventsAt, isObject, type JsonObject, type MatrixEvent } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectStatus, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer, altersRequest } from "#harness/world/mutants";
 import { room, type Session, stateBefore, timeline } from "#harness/world/session";
-import { altersAnswer, altersRequest, texts } from "./rooms.ts";
+import { texts } from "./rooms.ts";
 
 const SYNC = "/_matrix/client/v3/sync";
 const IGNORED = "/_matrix/client/v3/user/*/account_data/m.ignored_user_list";

@@ -8,6 +8,7 @@ import {
   expectThat,
   ok,
 } from "#harness/world/expect";
+import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 import {
@@ -26,7 +27,7 @@ import {
   stripped,
   untilIn,
 } from "./membership.ts";
-import { altersAnswer, altersRequest, claims, ROOM, setLevels } from "./rooms.ts";
+import { ROOM, setLevels } from "./rooms.ts";
 import { SYNC } from "./syncs.ts";
 
 const INVITE = `${ROOM}/invite`;

@@ -2,6 +2,7 @@ import { path } from "#harness/http/client";
 import type { JsonObject } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import { timeline } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 import {
@@ -18,16 +19,7 @@ import {
   membersSentBy,
   REFUSED,
 } from "./membership.ts";
-import {
-  altersAnswer,
-  altersRequest,
-  claims,
-  ROOM,
-  setLevels,
-  texts,
-  unknownRoom,
-  walkMessages,
-} from "./rooms.ts";
+import { ROOM, setLevels, texts, unknownRoom, walkMessages } from "./rooms.ts";
 import { SYNC } from "./syncs.ts";
 
 const ROOM_JOIN = `${ROOM}/join`;

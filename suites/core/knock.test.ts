@@ -2,6 +2,7 @@ import { type HttpResponse, path } from "#harness/http/client";
 import { type JsonObject, listAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectContains, expectEqual, expectMatrixError, ok } from "#harness/world/expect";
+import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import type { ServerClient, Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 import {
@@ -18,7 +19,7 @@ import {
   untilIn,
   untilMember,
 } from "./membership.ts";
-import { altersAnswer, altersRequest, claims, ROOM, unknownRoom } from "./rooms.ts";
+import { ROOM, unknownRoom } from "./rooms.ts";
 import { SYNC } from "./syncs.ts";
 
 const KNOCK = "/_matrix/client/v3/knock/*";

@@ -7,6 +7,7 @@ import {
   expectThat,
   ok,
 } from "#harness/world/expect";
+import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import {
   BROKEN,
@@ -25,7 +26,7 @@ import {
   untilIn,
   untilMember,
 } from "./membership.ts";
-import { altersAnswer, altersRequest, claims, part, ROOM, setLevels } from "./rooms.ts";
+import { part, ROOM, setLevels } from "./rooms.ts";
 import { presentState, SYNC } from "./syncs.ts";
 
 const LEAVE = `${ROOM}/leave`;

@@ -10,6 +10,7 @@ import {
   fail,
   ok,
 } from "#harness/world/expect";
+import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import type { World } from "#harness/world/world";
 import {
   DEVICES,
@@ -22,7 +23,6 @@ import {
   tryLogin,
   WHOAMI,
 } from "./accounts.ts";
-import { altersAnswer, altersRequest, claims } from "./rooms.ts";
 
 const REFRESH = "/_matrix/client/v3/refresh";
 const LOGOUT = "/_matrix/client/v3/logout";
@@ -71,16 +71,11 @@ check(
   "CS.login.wrong-password",
   "the server refuses a wrong password",
   {
-    mutant: {
-      name: "answers 401 to a wrong password",
-      rules: [
-        {
-          match: { method: "POST", path: LOGIN, status: 403 },
-          phase: "processed",
-          action: { kind: "rewrite", status: 401 },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "answers 401 to a wrong password",
+      { method: "POST", path: LOGIN, status: 403 },
+      { status: 401 },
+    ),
   },
   async (world) => {
     const alice = await world.user("alice");

@@ -10,6 +10,7 @@ import {
   fail,
   ok,
 } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 
 const UPLOAD = "/_matrix/media/v3/upload";
@@ -58,36 +59,21 @@ check(
   "uploads come back byte for byte with type and name",
   {
     mutant: [
-      {
-        name: "changes bytes",
-        rules: [
-          {
-            match: { path: DOWNLOAD, status: 200 },
-            phase: "processed",
-            action: { kind: "rewrite", replace: [["crucible", "cruxible"]] },
-          },
-        ],
-      },
-      {
-        name: "loses the type",
-        rules: [
-          {
-            match: { path: DOWNLOAD, status: 200 },
-            phase: "processed",
-            action: { kind: "rewrite", headers: { "content-type": "application/octet-stream" } },
-          },
-        ],
-      },
-      {
-        name: "loses the file name",
-        rules: [
-          {
-            match: { path: DOWNLOAD, status: 200 },
-            phase: "processed",
-            action: { kind: "rewrite", headers: { "content-disposition": "inline" } },
-          },
-        ],
-      },
+      altersAnswer(
+        "changes bytes",
+        { path: DOWNLOAD, status: 200 },
+        { replace: [["crucible", "cruxible"]] },
+      ),
+      altersAnswer(
+        "loses the type",
+        { path: DOWNLOAD, status: 200 },
+        { headers: { "content-type": "application/octet-stream" } },
+      ),
+      altersAnswer(
+        "loses the file name",
+        { path: DOWNLOAD, status: 200 },
+        { headers: { "content-disposition": "inline" } },
+      ),
     ],
   },
   async (world) => {
@@ -219,26 +205,16 @@ check(
   "dangerous types are attachments and sandboxing headers are set",
   {
     mutant: [
-      {
-        name: "shows HTML inline",
-        rules: [
-          {
-            match: { path: DOWNLOAD, status: 200 },
-            phase: "processed",
-            action: { kind: "rewrite", headers: { "content-disposition": "inline" } },
-          },
-        ],
-      },
-      {
-        name: "sets no Content-Security-Policy",
-        rules: [
-          {
-            match: { path: DOWNLOAD, status: 200 },
-            phase: "processed",
-            action: { kind: "rewrite", headers: { "content-security-policy": null } },
-          },
-        ],
-      },
+      altersAnswer(
+        "shows HTML inline",
+        { path: DOWNLOAD, status: 200 },
+        { headers: { "content-disposition": "inline" } },
+      ),
+      altersAnswer(
+        "sets no Content-Security-Policy",
+        { path: DOWNLOAD, status: 200 },
+        { headers: { "content-security-policy": null } },
+      ),
     ],
   },
   async (world) => {
@@ -275,16 +251,11 @@ check(
   "CS.media.not-found",
   "unknown media answers 404",
   {
-    mutant: {
-      name: "answers 500 for unknown media",
-      rules: [
-        {
-          match: { path: DOWNLOAD, status: 404 },
-          phase: "processed",
-          action: { kind: "rewrite", status: 500 },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "answers 500 for unknown media",
+      { path: DOWNLOAD, status: 404 },
+      { status: 500 },
+    ),
   },
   async (world) => {
     const alice = await world.user("alice");

@@ -2,8 +2,9 @@ import { path, type Query } from "#harness/http/client";
 import { at, eventsAt, objectAt, textAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectContains, expectEqual, expectMatrixError, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import { room, type ServerClient, type Session } from "#harness/world/session";
-import { altersAnswer, ROOM } from "./rooms.ts";
+import { ROOM } from "./rooms.ts";
 
 const MEMBERS = `${ROOM}/members`;
 const JOINED = `${ROOM}/joined_members`;

@@ -2,8 +2,9 @@ import { path } from "#harness/http/client";
 import { at, type JsonObject, listAt, textAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectContains, expectEqual, expectMatrixError, ok } from "#harness/world/expect";
+import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
-import { altersAnswer, altersRequest, claims, ROOM } from "./rooms.ts";
+import { ROOM } from "./rooms.ts";
 
 const SYNC = "/_matrix/client/v3/sync";
 const PUSHERS = "/_matrix/client/v3/pushers";

@@ -1,7 +1,8 @@
 import { path } from "#harness/http/client";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
-import { altersAnswer, claims, part, putLevels, ROOM, setLevels } from "./rooms.ts";
+import { altersAnswer, claims } from "#harness/world/mutants";
+import { part, putLevels, ROOM, setLevels } from "./rooms.ts";
 
 const LEVELS = `${ROOM}/state/m.room.power_levels/`;
 

@@ -8,8 +8,8 @@ import {
   expectThat,
   ok,
 } from "#harness/world/expect";
+import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import type { Account, Session } from "#harness/world/session";
-import { altersAnswer, altersRequest, claims } from "./rooms.ts";
 import { SYNC } from "./syncs.ts";
 
 const STATUS = "/_matrix/client/v3/presence/*/status";

@@ -9,10 +9,10 @@ import {
   expectThat,
   ok,
 } from "#harness/world/expect";
+import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 import { FIELD, field, KEY, needsKeys, PROFILE, profileOf, setField, whole } from "./profiles.ts";
-import { altersAnswer, altersRequest, claims } from "./rooms.ts";
 
 const NO_ERROR = { status: 200, body: {} };
 const NOT_FOUND = { errcode: "M_NOT_FOUND", error: "no" };

@@ -8,6 +8,7 @@ import {
   expectThat,
   ok,
 } from "#harness/world/expect";
+import { altersAnswer, claims } from "#harness/world/mutants";
 import { type Account, type ServerClient, timeline } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 import {
@@ -21,7 +22,7 @@ import {
   setField,
   whole,
 } from "./profiles.ts";
-import { altersAnswer, claims, ROOM } from "./rooms.ts";
+import { ROOM } from "./rooms.ts";
 
 const NO_ERROR = { status: 200, body: {} };
 const FORBIDDEN = { errcode: "M_FORBIDDEN", error: "no" };

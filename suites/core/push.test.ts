@@ -9,9 +9,9 @@ import {
   expectThat,
   ok,
 } from "#harness/world/expect";
+import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import { accountData, changeWakes } from "./account-data.ts";
 import { effect, PREDEFINED, pushRules, RULES, ruleIds, ruleOf, rulesOf } from "./push-rules.ts";
-import { altersAnswer, altersRequest, claims } from "./rooms.ts";
 
 const GLOBAL = "/_matrix/client/v3/pushrules/global";
 const CONTENT = "/_matrix/client/v3/pushrules/global/content";
@@ -113,16 +113,11 @@ check(
       claims("keeps the pattern", { method: "PUT", path: RULE, contains: "pie" }, {}),
       claims("does not delete", { method: "DELETE", path: RULE }, {}),
       altersAnswer("keeps syncs waiting", { path: SYNC }, { remove: ["/account_data"] }),
-      {
-        name: "answers from a damaged cache the second time",
-        rules: [
-          {
-            match: { method: "GET", path: RULES, contains: "again" },
-            phase: "processed",
-            action: { kind: "rewrite", set: { "/global/content/0/actions": [] } },
-          },
-        ],
-      },
+      altersAnswer(
+        "answers from a damaged cache the second time",
+        { method: "GET", path: RULES, contains: "again" },
+        { set: { "/global/content/0/actions": [] } },
+      ),
     ],
   },
   async (world) => {

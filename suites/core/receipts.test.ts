@@ -2,17 +2,10 @@ import { path } from "#harness/http/client";
 import { at, eventsAt, type JsonObject, numberAt, objectAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import { room, type Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
-import {
-  altersAnswer,
-  altersRequest,
-  claims,
-  ephemeral,
-  ROOM,
-  receipt,
-  receipts,
-} from "./rooms.ts";
+import { ephemeral, ROOM, receipt, receipts } from "./rooms.ts";
 
 const SYNC = "/_matrix/client/v3/sync";
 const RECEIPT = `${ROOM}/receipt/**`;

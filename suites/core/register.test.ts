@@ -9,6 +9,7 @@ import {
   expectThat,
   ok,
 } from "#harness/world/expect";
+import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import type { World } from "#harness/world/world";
 import {
   AVAILABLE,
@@ -24,7 +25,6 @@ import {
   tryLogin,
   WHOAMI,
 } from "./accounts.ts";
-import { altersAnswer, altersRequest, claims } from "./rooms.ts";
 
 const REGISTRATION: RuleMatch = { method: "POST", path: REGISTER };
 const CLAIMED = { user_id: "@claimed:hs1", access_token: "claimed", device_id: "CLAIMED" };

@@ -9,8 +9,9 @@ import {
   fail,
   ok,
 } from "#harness/world/expect";
+import { altersAnswer, claims } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
-import { altersAnswer, claims, ids, ROOM } from "./rooms.ts";
+import { ids, ROOM } from "./rooms.ts";
 
 const RELATIONS = "/_matrix/client/v1/rooms/*/relations/**";
 const THREADS = "/_matrix/client/v1/rooms/*/threads";

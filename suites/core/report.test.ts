@@ -1,9 +1,10 @@
 import { type HttpResponse, path } from "#harness/http/client";
 import { check } from "#harness/world/check";
 import { expectMatrixError, ok } from "#harness/world/expect";
+import { altersAnswer, claims } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
-import { altersAnswer, claims, ROOM } from "./rooms.ts";
+import { ROOM } from "./rooms.ts";
 
 const EVENT = `${ROOM}/report/*`;
 const ROOM_REPORT = `${ROOM}/report`;

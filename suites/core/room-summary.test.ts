@@ -8,9 +8,10 @@ import {
   expectThat,
   ok,
 } from "#harness/world/expect";
+import { altersAnswer, altersRequest } from "#harness/world/mutants";
 import type { ServerClient } from "#harness/world/session";
 import type { World } from "#harness/world/world";
-import { altersAnswer, altersRequest, unknownRoom } from "./rooms.ts";
+import { unknownRoom } from "./rooms.ts";
 
 const SUMMARY = "/_matrix/client/v1/room_summary/*";
 

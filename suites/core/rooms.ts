@@ -1,8 +1,5 @@
-/** What checks about rooms share: mutants in one line each, power levels, walks through /messages, parts of /sync. */
-import type { JsonValue, Rewrite, RuleMatch } from "#harness/gateway/rule";
 import { type HttpResponse, path, type Query } from "#harness/http/client";
 import { at, eventsAt, isObject, type JsonObject, type MatrixEvent } from "#harness/match/json";
-import type { Mutant } from "#harness/world/check";
 import { fail, ok } from "#harness/world/expect";
 import type { ServerClient, Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
@@ -10,28 +7,6 @@ import type { World } from "#harness/world/world";
 /** Path pattern of a room, for rules. */
 export const ROOM = "/_matrix/client/v3/rooms/*";
 const PAGES_AT_MOST = 60;
-
-/** A server that claims success and does nothing. */
-export function claims(
-  name: string,
-  match: RuleMatch,
-  body: JsonValue = { event_id: "$claimed" },
-): Mutant {
-  return {
-    name,
-    rules: [{ match, phase: "before", action: { kind: "answer", status: 200, body } }],
-  };
-}
-
-/** A server that acts on something else than what was asked. */
-export function altersRequest(name: string, match: RuleMatch, rewrite: Rewrite): Mutant {
-  return { name, rules: [{ match, phase: "before", action: { kind: "rewrite", ...rewrite } }] };
-}
-
-/** A server that answers something else than it should. */
-export function altersAnswer(name: string, match: RuleMatch, rewrite: Rewrite): Mutant {
-  return { name, rules: [{ match, phase: "processed", action: { kind: "rewrite", ...rewrite } }] };
-}
 
 /** The id of a room that does not exist. */
 export function unknownRoom(world: World): string {

@@ -10,9 +10,10 @@ import {
   fail,
   ok,
 } from "#harness/world/expect";
+import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import type { ServerClient, Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
-import { altersAnswer, altersRequest, claims, ids } from "./rooms.ts";
+import { ids } from "./rooms.ts";
 
 const SEARCH = "/_matrix/client/v3/search";
 const DIRECTORY = "/_matrix/client/v3/user_directory/search";

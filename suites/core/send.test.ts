@@ -10,16 +10,9 @@ import {
   fail,
   ok,
 } from "#harness/world/expect";
+import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import { type Session, timeline } from "#harness/world/session";
-import {
-  altersAnswer,
-  altersRequest,
-  claims,
-  ROOM,
-  texts,
-  unknownRoom,
-  walkMessages,
-} from "./rooms.ts";
+import { ROOM, texts, unknownRoom, walkMessages } from "./rooms.ts";
 
 const SEND = `${ROOM}/send/**`;
 const SYNC = "/_matrix/client/v3/sync";

@@ -9,9 +9,10 @@ import {
   fail,
   ok,
 } from "#harness/world/expect";
+import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
-import { altersAnswer, altersRequest, claims, ROOM, unknownRoom } from "./rooms.ts";
+import { ROOM, unknownRoom } from "./rooms.ts";
 
 const HIERARCHY = "/_matrix/client/v1/rooms/*/hierarchy";
 const CREATE_ROOM = "/_matrix/client/v3/createRoom";

@@ -9,8 +9,9 @@ import {
   expectThat,
   ok,
 } from "#harness/world/expect";
+import { altersAnswer, claims } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
-import { altersAnswer, claims, ROOM, unknownRoom, walkMessages } from "./rooms.ts";
+import { ROOM, unknownRoom, walkMessages } from "./rooms.ts";
 
 const NOT_FOUND = { errcode: "M_NOT_FOUND", error: "no" };
 const FORBIDDEN = { errcode: "M_FORBIDDEN", error: "no" };

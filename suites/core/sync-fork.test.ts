@@ -1,6 +1,6 @@
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat } from "#harness/world/expect";
-import { altersAnswer } from "./rooms.ts";
+import { altersAnswer } from "#harness/world/mutants";
 import { folded, SYNC } from "./syncs.ts";
 
 const FILTERED = "org.matrix-crucible.filtered";

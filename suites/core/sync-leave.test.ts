@@ -2,9 +2,9 @@ import { path } from "#harness/http/client";
 import { at, type JsonObject } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import { room, type Session, stateBefore, timeline } from "#harness/world/session";
 import type { World } from "#harness/world/world";
-import { altersAnswer, altersRequest, claims } from "./rooms.ts";
 import { roomsIn, SYNC, sendAll } from "./syncs.ts";
 
 const WITH_LEFT = { room: { include_leave: true } };

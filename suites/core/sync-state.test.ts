@@ -9,9 +9,10 @@ import {
 } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat } from "#harness/world/expect";
+import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import { room, type Session, stateBefore, timeline } from "#harness/world/session";
 import type { World } from "#harness/world/world";
-import { altersAnswer, altersRequest, claims, ids, ROOM, texts, walkMessages } from "./rooms.ts";
+import { ids, ROOM, texts, walkMessages } from "./rooms.ts";
 import { folded, presentState, roomsIn, SYNC, sendAll, stateIds, syncWith } from "./syncs.ts";
 
 const FULL = { full_state: true };
@@ -213,20 +214,14 @@ check(
   "CS.sync.gap-newly-joined",
   "the server sets limited when visible messages of a room just joined are left out",
   {
-    mutant: {
-      name: "denies that messages are missing",
-      rules: [
-        {
-          match: { path: SYNC },
-          phase: "processed",
-          action: {
-            kind: "rewrite",
-            remove: ["/rooms/join/*/timeline/events/0"],
-            set: { "/rooms/join/*/timeline/limited": false },
-          },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "denies that messages are missing",
+      { path: SYNC },
+      {
+        remove: ["/rooms/join/*/timeline/events/0"],
+        set: { "/rooms/join/*/timeline/limited": false },
+      },
+    ),
   },
   async (world) => {
     const [alice, bob] = await world.users("alice", "bob");

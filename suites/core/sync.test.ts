@@ -10,8 +10,9 @@ import {
 } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer, altersRequest } from "#harness/world/mutants";
 import { stateBefore, timeline } from "#harness/world/session";
-import { altersAnswer, altersRequest, ids, texts } from "./rooms.ts";
+import { ids, texts } from "./rooms.ts";
 import { folded, presentState, roomsIn, SYNC, sendAll, syncWith } from "./syncs.ts";
 
 const UNSEEN = { set_presence: "offline" };

@@ -8,8 +8,9 @@ import {
   expectThat,
   ok,
 } from "#harness/world/expect";
+import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
-import { altersAnswer, altersRequest, claims, ROOM } from "./rooms.ts";
+import { ROOM } from "./rooms.ts";
 
 const UPGRADE = `${ROOM}/upgrade`;
 const CREATE = `${ROOM}/state/m.room.create/`;

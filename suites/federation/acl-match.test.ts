@@ -6,12 +6,12 @@ import type { Peer } from "#harness/peer/peer";
 import type { PeerRoom } from "#harness/peer/room";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 import type { JsonObject } from "#protocol/events/event";
 import { host, joinThrough } from "./founding.ts";
 import { hostOf, refusesAs, refusesNothing } from "./handshake.ts";
-import { alters } from "./mutants.ts";
 
 const STATE_IDS = "/_matrix/federation/v1/state_ids/**";
 
@@ -125,17 +125,12 @@ check(
   "the server denies a server that is named by an address, and its PDUs, where the ACL says so",
   {
     mutant: [
-      {
-        name: "takes no notice of it",
-        rules: [
-          {
-            match: { from: "198.*", path: STATE_IDS, status: 403 },
-            phase: "processed",
-            action: { kind: "rewrite", status: 200, body: {} },
-          },
-        ],
-      },
-      alters(
+      altersAnswer(
+        "takes no notice of it",
+        { from: "198.*", path: STATE_IDS, status: 403 },
+        { status: 200, body: {} },
+      ),
+      altersAnswer(
         "takes its PDUs",
         { from: "198.*", path: "/_matrix/federation/v1/send/*" },
         { remove: ["/pdus/*/error"] },
@@ -163,16 +158,11 @@ check(
   "FED.hs.acl-ip-literal",
   "the server takes an allow_ip_literals that is missing or no boolean for true",
   {
-    mutant: {
-      name: "takes it for false",
-      rules: [
-        {
-          match: { from: "198.*", path: STATE_IDS },
-          phase: "processed",
-          action: { kind: "rewrite", status: 403, body: { errcode: "M_FORBIDDEN", error: "" } },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "takes it for false",
+      { from: "198.*", path: STATE_IDS },
+      { status: 403, body: { errcode: "M_FORBIDDEN", error: "" } },
+    ),
   },
   async (world) => {
     const [alice, peer] = await Promise.all([world.user("alice"), world.peer({ kind: "address" })]);

@@ -2,8 +2,8 @@ import { at, eventsAt, objectAt } from "#harness/match/json";
 import { expectUnknown, type Meeting, meet, message, SEND } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import { allow, deny } from "./acl.ts";
-import { alters } from "./mutants.ts";
 
 const SYNC = { path: "/_matrix/client/v3/sync" };
 
@@ -21,7 +21,7 @@ check(
   "the server ignores the PDU for a room that denies the sender, and says so, but not the one beside it",
   {
     mutant: [
-      alters("does not say so", { from: "peer-*", path: SEND }, { set: { "/pdus": {} } }),
+      altersAnswer("does not say so", { from: "peer-*", path: SEND }, { set: { "/pdus": {} } }),
       {
         name: "refuses the transaction",
         rules: [
@@ -83,8 +83,8 @@ check(
   "the server ignores typing and receipts for a room that denies the sender, but not those beside them",
   {
     mutant: [
-      alters("shows them", SYNC, { set: { "/rooms/join/*/ephemeral": { events: FORGED } } }),
-      alters("drops both", SYNC, { remove: ["/rooms/join/*/ephemeral"] }),
+      altersAnswer("shows them", SYNC, { set: { "/rooms/join/*/ephemeral": { events: FORGED } } }),
+      altersAnswer("drops both", SYNC, { remove: ["/rooms/join/*/ephemeral"] }),
     ],
   },
   async (world) => {

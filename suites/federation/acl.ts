@@ -1,5 +1,4 @@
 /** What checks of server access control lists share. */
-
 import type { Meeting } from "#harness/peer/meeting";
 import { hostOf } from "./handshake.ts";
 

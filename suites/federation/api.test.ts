@@ -4,22 +4,18 @@ import { at, isObject } from "#harness/match/json";
 import { meet } from "#harness/peer/meeting";
 import { check, type Mutant } from "#harness/world/check";
 import { expectMatrixError, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 
 const PREFIX = "/_matrix/federation/v1";
 const VERSION = `${PREFIX}/version`;
 const UNSIGNED = { header: () => null };
 
 function refusesWithout(what: string, path: string): Mutant {
-  return {
-    name: `refuses ${what} without errcode`,
-    rules: [
-      {
-        match: { from: "peer-*", path },
-        phase: "processed",
-        action: { kind: "rewrite", text: "404 Not Found" },
-      },
-    ],
-  };
+  return altersAnswer(
+    `refuses ${what} without errcode`,
+    { from: "peer-*", path },
+    { text: "404 Not Found" },
+  );
 }
 
 check(
@@ -56,16 +52,11 @@ check(
   "FED.api.content-type",
   "the server says of its answers that they are JSON, also of refusals",
   {
-    mutant: {
-      name: "sends a refusal as text",
-      rules: [
-        {
-          match: { from: "peer-*", path: `${PREFIX}/**`, status: [401, 403, 404] },
-          phase: "processed",
-          action: { kind: "rewrite", headers: { "content-type": "text/plain" } },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "sends a refusal as text",
+      { from: "peer-*", path: `${PREFIX}/**`, status: [401, 403, 404] },
+      { headers: { "content-type": "text/plain" } },
+    ),
   },
   async (world) => {
     const { alice, peer, mallory, room } = await meet(world);
@@ -122,16 +113,11 @@ check(
           },
         ],
       },
-      {
-        name: "sends a string for the server",
-        rules: [
-          {
-            match: { from: "peer-*", path: VERSION },
-            phase: "processed",
-            action: { kind: "rewrite", set: { "/server": "a server 1.0" } },
-          },
-        ],
-      },
+      altersAnswer(
+        "sends a string for the server",
+        { from: "peer-*", path: VERSION },
+        { set: { "/server": "a server 1.0" } },
+      ),
     ],
   },
   async (world) => {

@@ -1,6 +1,7 @@
 import { changed } from "#harness/peer/lies";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import {
   creating,
   expectJoined,
@@ -142,16 +143,11 @@ check(
   "FED.auth.additional-creators-type",
   "the server creates no room of version 12 whose additional creators are no list of users",
   {
-    mutant: {
-      name: "creates any room",
-      rules: [
-        {
-          match: { path: "/_matrix/client/v3/createRoom" },
-          phase: "processed",
-          action: { kind: "rewrite", status: 200, body: { room_id: "!created" } },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "creates any room",
+      { path: "/_matrix/client/v3/createRoom" },
+      { status: 200, body: { room_id: "!created" } },
+    ),
   },
   async (world) => {
     const [version = ""] = listed(world, "12");

@@ -1,13 +1,13 @@
 import { path } from "#harness/http/client";
 import { check, type Mutant } from "#harness/world/check";
 import { expectEqual, expectMatrixError, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import { LEVELS } from "./levels.ts";
-import { alters } from "./mutants.ts";
 
 function lets(name: string, action: "kick" | "ban"): Mutant {
   const match = { path: `/_matrix/client/v3/rooms/*/${action}`, status: 403 };
-  return alters(name, match, { status: 200, body: {} });
+  return altersAnswer(name, match, { status: 200, body: {} });
 }
 
 check(
@@ -17,7 +17,7 @@ check(
     mutant: [
       lets("lets admins kick creators", "kick"),
       lets("lets admins ban creators", "ban"),
-      alters(
+      altersAnswer(
         "lets creators kick nobody of the greatest level",
         { path: "/_matrix/client/v3/rooms/*/kick", status: 200 },
         { status: 403, body: { errcode: "M_FORBIDDEN", error: "" } },

@@ -3,6 +3,7 @@ import { meet } from "#harness/peer/meeting";
 import type { PeerRoom } from "#harness/peer/room";
 import { check } from "#harness/world/check";
 import { expectMatrixError, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import type { JsonObject } from "#protocol/events/event";
 import {
@@ -15,7 +16,7 @@ import {
   READ_LEVELS,
   setLevels,
 } from "./levels.ts";
-import { allows, alters } from "./mutants.ts";
+import { allows } from "./mutants.ts";
 import { listed, offer } from "./rejection.ts";
 
 const PUT_LEVELS = `/_matrix/client/v3/rooms/*/state/${LEVELS}/**`;
@@ -105,10 +106,10 @@ check(
   "the server rejects power levels that change levels above the sender's or those of his equals",
   {
     mutant: [
-      alters("takes a level above that of the sender", READ_LEVELS, {
+      altersAnswer("takes a level above that of the sender", READ_LEVELS, {
         set: { "/users/@charlie:example.org": 51 },
       }),
-      alters("lets nobody lower himself", READ_LEVELS, { set: { "/kick": 50 } }),
+      altersAnswer("lets nobody lower himself", READ_LEVELS, { set: { "/kick": 50 } }),
     ],
     deadlineMs: 120_000,
   },
@@ -135,8 +136,8 @@ check(
   "the server guards the levels of notifications from version 6 on, and not before",
   {
     mutant: [
-      alters("leaves them unguarded", READ_LEVELS, { set: { "/notifications/room": 10 } }),
-      alters("guards them in version 5", READ_LEVELS, { set: { "/notifications/room": 60 } }),
+      altersAnswer("leaves them unguarded", READ_LEVELS, { set: { "/notifications/room": 10 } }),
+      altersAnswer("guards them in version 5", READ_LEVELS, { set: { "/notifications/room": 60 } }),
     ],
   },
   async (world) => {

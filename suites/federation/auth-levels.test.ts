@@ -3,9 +3,10 @@ import { expectUnknown, meet, message, visit } from "#harness/peer/meeting";
 import type { Draft } from "#harness/peer/room";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { JsonObject } from "#protocol/events/event";
 import { levelsWith, setLevels } from "./levels.ts";
-import { allows, alters, shows } from "./mutants.ts";
+import { allows, shows } from "./mutants.ts";
 import { expectMembership, expectTopic, keeps, listed, member, offer, topic } from "./rejection.ts";
 
 const ROOM = "/_matrix/client/v3/rooms/*";
@@ -99,16 +100,11 @@ check(
   {
     mutant: [
       shows("shows a message of a user without the level", { n: 0 }),
-      {
-        name: "refuses messages of a type whose level is 0",
-        rules: [
-          {
-            match: { method: "GET", path: `${ROOM}/event/*` },
-            phase: "processed",
-            action: { kind: "rewrite", status: 404, body: { errcode: "M_NOT_FOUND", error: "" } },
-          },
-        ],
-      },
+      altersAnswer(
+        "refuses messages of a type whose level is 0",
+        { method: "GET", path: `${ROOM}/event/*` },
+        { status: 404, body: { errcode: "M_NOT_FOUND", error: "" } },
+      ),
     ],
   },
   async (world) => {
@@ -203,7 +199,7 @@ check(
   {
     mutant: [
       keeps("takes state in the name of others", OWN, { by: "mallory" }),
-      alters(
+      altersAnswer(
         "takes nothing under a user id",
         { method: "GET", path: `${ROOM}/state/${OWN}/*`, status: 200 },
         { body: {} },

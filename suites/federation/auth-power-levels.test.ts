@@ -2,6 +2,7 @@ import { path } from "#harness/http/client";
 import { meet } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectStatus } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { JsonObject } from "#protocol/events/event";
 import {
   expectLevels,
@@ -13,7 +14,7 @@ import {
   READ_LEVELS,
   setLevels,
 } from "./levels.ts";
-import { allows, alters } from "./mutants.ts";
+import { allows } from "./mutants.ts";
 import { expectTopic, keeps, listed, offer, topic } from "./rejection.ts";
 
 const PUT_LEVELS = `/_matrix/client/v3/rooms/*/state/${LEVELS}/**`;
@@ -65,8 +66,10 @@ check(
   "the server rejects power levels that are no integers, from version 10 on",
   {
     mutant: [
-      alters("stores a string among the users", READ_LEVELS, { set: { "/users/@x:y": "50" } }),
-      alters("stores a string for kicks", READ_LEVELS, { set: { "/kick": "50" } }),
+      altersAnswer("stores a string among the users", READ_LEVELS, {
+        set: { "/users/@x:y": "50" },
+      }),
+      altersAnswer("stores a string for kicks", READ_LEVELS, { set: { "/kick": "50" } }),
     ],
   },
   async (world) => {
@@ -92,7 +95,7 @@ check(
   {
     mutant: [
       keeps("does not count strings as levels", "m.room.topic", { topic: "before" }),
-      alters("rejects strings", READ_LEVELS, { set: { "/users": {} } }),
+      altersAnswer("rejects strings", READ_LEVELS, { set: { "/users": {} } }),
       keeps("counts strings as more than they say", OWN, { by: "charlie" }),
     ],
   },
@@ -123,7 +126,7 @@ check(
 check(
   "FED.auth.pl-users-valid",
   "the server rejects power levels whose users are no object or no user ids",
-  { mutant: alters("stores the levels", READ_LEVELS, { set: { "/users": { bob: 50 } } }) },
+  { mutant: altersAnswer("stores the levels", READ_LEVELS, { set: { "/users": { bob: 50 } } }) },
   async (world) => {
     for (const version of listed(world, "5", "9", "10", "12")) {
       const meeting = await meet(world, { version });
@@ -152,7 +155,9 @@ check(
   {
     mutant: [
       allows("takes a client's levels that name a creator", PUT_LEVELS),
-      alters("stores levels that name a creator", READ_LEVELS, { set: { "/users/@a:b": 100 } }),
+      altersAnswer("stores levels that name a creator", READ_LEVELS, {
+        set: { "/users/@a:b": 100 },
+      }),
     ],
   },
   async (world) => {

@@ -5,15 +5,18 @@ import type { Pdu } from "#harness/peer/pdu";
 import type { Draft } from "#harness/peer/room";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import { timeline } from "#harness/world/session";
 import { levelsWith, setLevels } from "./levels.ts";
-import { alters, shows } from "./mutants.ts";
+import { shows } from "./mutants.ts";
 import { listed, offer } from "./rejection.ts";
 
 const REDACTION = "m.room.redaction";
 const READ_EVENT = { method: "GET", path: EVENT, status: 200 };
-const REDACTS_ALL = alters("applies every redaction", READ_EVENT, { set: { "/content": {} } });
-const REDACTS_NONE = alters("applies no redaction", READ_EVENT, {
+const REDACTS_ALL = altersAnswer("applies every redaction", READ_EVENT, {
+  set: { "/content": {} },
+});
+const REDACTS_NONE = altersAnswer("applies no redaction", READ_EVENT, {
   set: { "/content": { msgtype: "m.text", body: "kept" } },
 });
 
@@ -87,12 +90,12 @@ check(
   "the server does not show its clients a redaction by a user without the level",
   {
     mutant: [
-      alters(
+      altersAnswer(
         "shows it in /sync",
         { path: "/_matrix/client/v3/sync" },
         { set: { "/rooms/join/*/timeline/events/0/type": REDACTION } },
       ),
-      alters(
+      altersAnswer(
         "shows it in /messages",
         { path: "/_matrix/client/v3/rooms/*/messages" },
         { set: { "/chunk/0/type": REDACTION } },
@@ -188,7 +191,7 @@ check(
   {
     mutant: [
       REDACTS_NONE,
-      alters(
+      altersAnswer(
         "shows the content first",
         { path: "/_matrix/client/v3/sync" },
         { set: { "/rooms/join/*/timeline/events/-1/content/body": "never to be seen" } },

@@ -4,9 +4,10 @@ import { EVENT, expectUnknown, type Meeting, meet, message } from "#harness/peer
 import type { Pdu } from "#harness/peer/pdu";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import { timeline } from "#harness/world/session";
 import type { World } from "#harness/world/world";
-import { alters, shows } from "./mutants.ts";
+import { shows } from "./mutants.ts";
 import { listed, topic } from "./rejection.ts";
 
 const API = "/_matrix/federation/v1";
@@ -42,12 +43,12 @@ check(
   "the server keeps a rejected event out of the state, also after an event that follows it",
   {
     mutant: [
-      alters(
+      altersAnswer(
         "shows the topic in the state",
         { method: "GET", path: `${ROOM}/state` },
         { set: { "/-1/type": TOPIC } },
       ),
-      alters(
+      altersAnswer(
         "has another event in the state before later ones",
         { from: "peer-*", path: `${API}/state_ids/*` },
         { set: { "/pdu_ids/-1": "$rejected" } },
@@ -82,12 +83,12 @@ check(
   "the server shows a rejected event to nobody, and does not cite it",
   {
     mutant: [
-      alters(
+      altersAnswer(
         "shows it in /sync",
         { path: "/_matrix/client/v3/sync" },
         { set: { "/rooms/join/*/timeline/events/0/type": TOPIC } },
       ),
-      alters(
+      altersAnswer(
         "shows it in /messages",
         { path: `${ROOM}/messages` },
         { set: { "/chunk/0/type": TOPIC } },
@@ -124,12 +125,12 @@ check(
   "the server takes a right event that follows a rejected one",
   {
     mutant: [
-      alters(
+      altersAnswer(
         "rejects it as well",
         { method: "GET", path: EVENT },
         { status: 404, body: { errcode: "M_NOT_FOUND", error: "" } },
       ),
-      alters(
+      altersAnswer(
         "does not show it",
         { path: "/_matrix/client/v3/sync" },
         { set: { "/rooms/join/*/timeline/events/*/content": {} } },

@@ -11,8 +11,9 @@ import {
   expectThat,
   ok,
 } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { World } from "#harness/world/world";
-import { alters, shows } from "./mutants.ts";
+import { shows } from "./mutants.ts";
 import {
   agrees,
   expectMembership,
@@ -67,7 +68,7 @@ check(
     mutant: [
       keeps("attaches them to the room that they cite", TOPIC, FORGED),
       shows("shows the message", {}),
-      alters(
+      altersAnswer(
         "makes a room of it",
         { path: "/_matrix/client/v3/joined_rooms" },
         { replace: [['["!', '["!phantom","!']] },

@@ -4,6 +4,7 @@ import type { Meeting } from "#harness/peer/meeting";
 import type { Draft } from "#harness/peer/room";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { JsonObject } from "#protocol/events/event";
 import { publicKeyOf, signJson } from "#protocol/events/signatures";
 import {
@@ -187,16 +188,11 @@ check(
           },
         ],
       },
-      {
-        name: "asks for no level",
-        rules: [
-          {
-            match: { method: "PUT", path: PUT_OFFER, status: 403 },
-            phase: "processed",
-            action: { kind: "rewrite", status: 200, body: { event_id: "$taken" } },
-          },
-        ],
-      },
+      altersAnswer(
+        "asks for no level",
+        { method: "PUT", path: PUT_OFFER, status: 403 },
+        { status: 200, body: { event_id: "$taken" } },
+      ),
       keeps("takes another one", OFFER, { display_name: "another" }),
     ],
   },

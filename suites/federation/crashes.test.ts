@@ -5,10 +5,10 @@ import { at } from "#harness/match/json";
 import { EVENT, SEND } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import { converge, NUDGE, share, split } from "#harness/world/sharing";
 import { history } from "./history.ts";
-import { alters } from "./mutants.ts";
 
 const MESSAGES = "/_matrix/client/v3/rooms/*/messages";
 const NOT_FOUND = { status: 404, body: { errcode: "M_NOT_FOUND", error: "" } };
@@ -29,7 +29,10 @@ async function messageIds(session: Session, roomId: string): Promise<readonly st
 check(
   "FED.chaos.kill-durability",
   "the server still has what it had acknowledged when it was killed",
-  { ...OWN_SERVERS, mutant: alters("loses what it had acknowledged", { path: EVENT }, NOT_FOUND) },
+  {
+    ...OWN_SERVERS,
+    mutant: altersAnswer("loses what it had acknowledged", { path: EVENT }, NOT_FOUND),
+  },
   async (world) => {
     const shared = await share(world);
     const { alice, bob, roomId } = shared;
@@ -64,8 +67,8 @@ check(
   {
     ...OWN_SERVERS,
     mutant: [
-      alters("loses what it was sent", { path: EVENT }, NOT_FOUND),
-      alters(
+      altersAnswer("loses what it was sent", { path: EVENT }, NOT_FOUND),
+      altersAnswer(
         "shows a message twice",
         { path: MESSAGES },
         {
@@ -118,7 +121,10 @@ check(
 check(
   "FED.chaos.pause",
   "the servers lose nothing while one is stopped",
-  { ...OWN_SERVERS, mutant: alters("takes what hung for delivered", { path: EVENT }, NOT_FOUND) },
+  {
+    ...OWN_SERVERS,
+    mutant: altersAnswer("takes what hung for delivered", { path: EVENT }, NOT_FOUND),
+  },
   async (world) => {
     const shared = await share(world);
     const { alice, roomId } = shared;

@@ -3,6 +3,7 @@ import type { HttpResponse } from "#harness/http/client";
 import { at, isObject, listAt, numberAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 
 const DEVICES = "/_matrix/federation/v1/user/devices/*";
 const QUERY = "/_matrix/federation/v1/user/keys/query";
@@ -22,26 +23,16 @@ check(
   "the server tells the devices of its users, with keys and cross-signing keys",
   {
     mutant: [
-      {
-        name: "tells the same stream id for ever",
-        rules: [
-          {
-            match: { from: "peer-*", path: DEVICES },
-            phase: "processed",
-            action: { kind: "rewrite", set: { "/stream_id": 1 } },
-          },
-        ],
-      },
-      {
-        name: "leaves the self-signing key out",
-        rules: [
-          {
-            match: { from: "peer-*", path: DEVICES },
-            phase: "processed",
-            action: { kind: "rewrite", remove: ["/self_signing_key"] },
-          },
-        ],
-      },
+      altersAnswer(
+        "tells the same stream id for ever",
+        { from: "peer-*", path: DEVICES },
+        { set: { "/stream_id": 1 } },
+      ),
+      altersAnswer(
+        "leaves the self-signing key out",
+        { from: "peer-*", path: DEVICES },
+        { remove: ["/self_signing_key"] },
+      ),
     ],
   },
   async (world) => {
@@ -80,26 +71,16 @@ check(
   "the server tells the keys that are asked for, and keeps the user-signing key to itself",
   {
     mutant: [
-      {
-        name: "leaves the device keys out",
-        rules: [
-          {
-            match: { from: "peer-*", path: QUERY },
-            phase: "processed",
-            action: { kind: "rewrite", set: { "/device_keys": {} } },
-          },
-        ],
-      },
-      {
-        name: "gives the user-signing keys out",
-        rules: [
-          {
-            match: { from: "peer-*", path: QUERY },
-            phase: "processed",
-            action: { kind: "rewrite", set: { "/user_signing_keys": { "@alice:hs1": {} } } },
-          },
-        ],
-      },
+      altersAnswer(
+        "leaves the device keys out",
+        { from: "peer-*", path: QUERY },
+        { set: { "/device_keys": {} } },
+      ),
+      altersAnswer(
+        "gives the user-signing keys out",
+        { from: "peer-*", path: QUERY },
+        { set: { "/user_signing_keys": { "@alice:hs1": {} } } },
+      ),
     ],
   },
   async (world) => {
@@ -138,16 +119,11 @@ check(
           action: { kind: "rewrite", replace: [["key2", "key1"]] },
         })),
       },
-      {
-        name: "has no fallback key",
-        rules: [
-          {
-            match: { from: "peer-*", path: CLAIM },
-            phase: "processed",
-            action: { kind: "rewrite", replace: [["fallback", "other"]] },
-          },
-        ],
-      },
+      altersAnswer(
+        "has no fallback key",
+        { from: "peer-*", path: CLAIM },
+        { replace: [["fallback", "other"]] },
+      ),
     ],
   },
   async (world) => {

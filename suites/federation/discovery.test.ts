@@ -2,6 +2,7 @@ import { path } from "#harness/http/client";
 import type { Peer } from "#harness/peer/peer";
 import { check, type Mutant } from "#harness/world/check";
 import { expectEqual, expectThat } from "#harness/world/expect";
+import { altersRequest } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 
 const WELL_KNOWN = "/.well-known/matrix/server";
@@ -18,29 +19,19 @@ async function talk(alice: Session, peer: Peer): Promise<void> {
 }
 
 function namesAnother(to: string): Mutant {
-  return {
-    name: `names another host to ${to}`,
-    rules: [
-      {
-        match: { to, path: PROFILE },
-        phase: "before",
-        action: { kind: "rewrite", headers: { host: "other.example" } },
-      },
-    ],
-  };
+  return altersRequest(
+    `names another host to ${to}`,
+    { to, path: PROFILE },
+    { headers: { host: "other.example" } },
+  );
 }
 
 function looksForFile(to: string): Mutant {
-  return {
-    name: `looks for a well-known file of ${to}`,
-    rules: [
-      {
-        match: { to, path: PROFILE },
-        phase: "before",
-        action: { kind: "rewrite", path: WELL_KNOWN },
-      },
-    ],
-  };
+  return altersRequest(
+    `looks for a well-known file of ${to}`,
+    { to, path: PROFILE },
+    { path: WELL_KNOWN },
+  );
 }
 
 function expectStraight(peer: Peer): void {
@@ -94,16 +85,11 @@ check(
         ],
       },
       namesAnother("peer-*"),
-      {
-        name: "signs for the delegate",
-        rules: [
-          {
-            match: { to: "peer-*", path: "/_matrix/federation/v1/send/*" },
-            phase: "before",
-            action: { kind: "rewrite", headers: { authorization: "X-Matrix origin=a" } },
-          },
-        ],
-      },
+      altersRequest(
+        "signs for the delegate",
+        { to: "peer-*", path: "/_matrix/federation/v1/send/*" },
+        { headers: { authorization: "X-Matrix origin=a" } },
+      ),
     ],
   },
   async (world) => {

@@ -3,6 +3,7 @@ import { eventsAt, listAt, textAt } from "#harness/match/json";
 import { meet } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { JsonObject } from "#protocol/events/event";
 import { eventId } from "#protocol/events/hashes";
 import { listed } from "./rejection.ts";
@@ -12,16 +13,11 @@ check(
   "the server names events by their hashes, and sends no ids",
   {
     mutant: [
-      {
-        name: "makes up an id",
-        rules: [
-          {
-            match: { path: "/_matrix/client/v3/rooms/*/messages" },
-            phase: "processed",
-            action: { kind: "rewrite", set: { "/chunk/0/event_id": `$${"A".repeat(43)}` } },
-          },
-        ],
-      },
+      altersAnswer(
+        "makes up an id",
+        { path: "/_matrix/client/v3/rooms/*/messages" },
+        { set: { "/chunk/0/event_id": `$${"A".repeat(43)}` } },
+      ),
       ...[
         "/_matrix/federation/v1/backfill/*",
         "/_matrix/federation/v1/event/*",
@@ -36,16 +32,11 @@ check(
           },
         ],
       })),
-      {
-        name: "sends an id in the answer to a join",
-        rules: [
-          {
-            match: { from: "peer-*", path: "/_matrix/federation/v2/send_join/**" },
-            phase: "processed",
-            action: { kind: "rewrite", set: { "/auth_chain/*/event_id": "$an-id" } },
-          },
-        ],
-      },
+      altersAnswer(
+        "sends an id in the answer to a join",
+        { from: "peer-*", path: "/_matrix/federation/v2/send_join/**" },
+        { set: { "/auth_chain/*/event_id": "$an-id" } },
+      ),
     ],
   },
   async (world) => {

@@ -3,6 +3,7 @@ import { expectUnknown, type Meeting, meet, message } from "#harness/peer/meetin
 import type { Pdu } from "#harness/peer/pdu";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectStatus, expectThat } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import { canonicalJson } from "#protocol/events/canonical-json";
 import type { JsonValue } from "#protocol/events/event";
 import { hides, shows } from "./mutants.ts";
@@ -97,19 +98,11 @@ check(
   "FED.sig.key-size",
   "the server drops PDUs whose type or state key has more than 255 bytes",
   {
-    mutant: {
-      name: "stores the event",
-      rules: [
-        {
-          match: { path: "/_matrix/client/v3/rooms/*/state" },
-          phase: "processed",
-          action: {
-            kind: "rewrite",
-            replace: [[`"state_key":"${"x".repeat(255)}"`, `"state_key":"${"x".repeat(256)}"`]],
-          },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "stores the event",
+      { path: "/_matrix/client/v3/rooms/*/state" },
+      { replace: [[`"state_key":"${"x".repeat(255)}"`, `"state_key":"${"x".repeat(256)}"`]] },
+    ),
   },
   async (world) => {
     for (const version of listed(world, "5", "12")) {

@@ -7,6 +7,7 @@ import type { Peer } from "#harness/peer/peer";
 import type { PeerRoom } from "#harness/peer/room";
 import type { Mutant } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import { room as roomIn, type Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 import type { JsonObject as EventContent } from "#protocol/events/event";
@@ -14,28 +15,18 @@ import type { JsonObject as EventContent } from "#protocol/events/event";
 const JOIN = "/_matrix/client/v3/join/*";
 
 /** A server that does not look at the create event. */
-export const JOINS_ANY: Mutant = {
-  name: "joins the room",
-  rules: [
-    {
-      match: { path: JOIN },
-      phase: "processed",
-      action: { kind: "rewrite", status: 200, body: { room_id: "!joined" } },
-    },
-  ],
-};
+export const JOINS_ANY: Mutant = altersAnswer(
+  "joins the room",
+  { path: JOIN },
+  { status: 200, body: { room_id: "!joined" } },
+);
 
 /** A server that takes right rooms for wrong ones. */
-export const JOINS_NONE: Mutant = {
-  name: "joins no room",
-  rules: [
-    {
-      match: { path: JOIN, status: 200 },
-      phase: "processed",
-      action: { kind: "rewrite", status: 403, body: { errcode: "M_FORBIDDEN", error: "" } },
-    },
-  ],
-};
+export const JOINS_NONE: Mutant = altersAnswer(
+  "joins no room",
+  { path: JOIN, status: 200 },
+  { status: 403, body: { errcode: "M_FORBIDDEN", error: "" } },
+);
 
 /** A create event with other keys in its content; undefined: without the key. */
 export function creating(keys: Readonly<Record<string, unknown>>): EventLies {

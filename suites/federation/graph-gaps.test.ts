@@ -8,6 +8,7 @@ import type { PeerRoom } from "#harness/peer/room";
 import { isOfRoute } from "#harness/peer/routes";
 import { check } from "#harness/world/check";
 import { expectEqual, expectStatus, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 
@@ -78,16 +79,11 @@ check(
   "the server asks for the state at an event when it gets only some of those before",
   {
     mutant: [
-      {
-        name: "shows the timeline as whole",
-        rules: [
-          {
-            match: { path: "/_matrix/client/v3/sync" },
-            phase: "processed",
-            action: { kind: "rewrite", set: { "/rooms/join/*/timeline/limited": false } },
-          },
-        ],
-      },
+      altersAnswer(
+        "shows the timeline as whole",
+        { path: "/_matrix/client/v3/sync" },
+        { set: { "/rooms/join/*/timeline/limited": false } },
+      ),
       {
         name: "does not get the state",
         rules: [

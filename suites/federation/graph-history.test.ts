@@ -5,11 +5,11 @@ import { meet, message } from "#harness/peer/meeting";
 import type { PeerRequest } from "#harness/peer/routes";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { World } from "#harness/world/world";
 import type { JsonObject } from "#protocol/events/event";
 import { eventId } from "#protocol/events/hashes";
 import { history } from "./history.ts";
-import { alters } from "./mutants.ts";
 import { listed } from "./rejection.ts";
 
 const API = "/_matrix/federation/v1";
@@ -42,7 +42,7 @@ check(
   "FED.dag.backfill-visibility",
   "the server does not hand out content from before the asking server came",
   {
-    mutant: alters(
+    mutant: altersAnswer(
       "hands it out",
       { from: "peer-*", path: `${API}/backfill/*` },
       { set: { "/pdus/*/content/body": "secret" } },
@@ -68,7 +68,7 @@ check(
   "FED.dag.missing-events-visibility",
   "the server does not hand out content from before the asking server came",
   {
-    mutant: alters(
+    mutant: altersAnswer(
       "hands it out",
       { from: "peer-*", path: `${API}/get_missing_events/*` },
       { set: { "/events/*/content/body": "secret" } },
@@ -95,17 +95,12 @@ check(
   "the server answers with the event that is closest in the direction, or with 404",
   {
     mutant: [
-      {
-        name: "ignores the direction",
-        rules: [
-          {
-            match: { from: "peer-*", path: `${API}/timestamp_to_event/*`, contains: "dir=b" },
-            phase: "processed",
-            action: { kind: "rewrite", set: { "/event_id": "$another" } },
-          },
-        ],
-      },
-      alters(
+      altersAnswer(
+        "ignores the direction",
+        { from: "peer-*", path: `${API}/timestamp_to_event/*`, contains: "dir=b" },
+        { set: { "/event_id": "$another" } },
+      ),
+      altersAnswer(
         "answers 200 when there is none",
         { from: "peer-*", path: `${API}/timestamp_to_event/*`, status: 404 },
         { status: 200, body: { event_id: null } },

@@ -2,6 +2,7 @@ import { at } from "#harness/match/json";
 import { expectUnknown, meet, message, SEND } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectStatus, expectThat } from "#harness/world/expect";
+import { altersRequest } from "#harness/world/mutants";
 import { shows } from "./mutants.ts";
 import { listed } from "./rejection.ts";
 
@@ -67,16 +68,11 @@ check(
           },
         ],
       },
-      {
-        name: "adds one",
-        rules: [
-          {
-            match: { from: "hs1", to: "peer-*", path: SEND, contains: "m.room.message" },
-            phase: "before",
-            action: { kind: "rewrite", set: { "/pdus/*/depth": MAX_DEPTH + 1 } },
-          },
-        ],
-      },
+      altersRequest(
+        "adds one",
+        { from: "hs1", to: "peer-*", path: SEND, contains: "m.room.message" },
+        { set: { "/pdus/*/depth": MAX_DEPTH + 1 } },
+      ),
     ],
   },
   async (world) => {

@@ -3,6 +3,7 @@ import { at, eventsAt, listAt } from "#harness/match/json";
 import { meet } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import { idsIn } from "./history.ts";
 import { listed } from "./rejection.ts";
 
@@ -12,16 +13,11 @@ check(
   "FED.dag.event-served",
   "the server answers with the PDU in a transaction, in the format of the room version",
   {
-    mutant: {
-      name: "changes the PDU",
-      rules: [
-        {
-          match: { from: "peer-*", path: `${API}/event/*` },
-          phase: "processed",
-          action: { kind: "rewrite", set: { "/pdus/0/depth": 12345 } },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "changes the PDU",
+      { from: "peer-*", path: `${API}/event/*` },
+      { set: { "/pdus/0/depth": 12345 } },
+    ),
   },
   async (world) => {
     const { alice, peer, room } = await meet(world);
@@ -46,36 +42,21 @@ check(
   "the server answers with the state before the event",
   {
     mutant: [
-      {
-        name: "answers 200 for an unknown event",
-        rules: [
-          {
-            match: { from: "peer-*", path: `${API}/state_ids/*`, status: 404 },
-            phase: "processed",
-            action: { kind: "rewrite", status: 200, body: { pdu_ids: [], auth_chain_ids: [] } },
-          },
-        ],
-      },
-      {
-        name: "answers a server that is not in the room",
-        rules: [
-          {
-            match: { from: "peer-*", path: `${API}/state_ids/*`, status: 403 },
-            phase: "processed",
-            action: { kind: "rewrite", status: 200, body: { pdu_ids: [], auth_chain_ids: [] } },
-          },
-        ],
-      },
-      {
-        name: "leaves an event of the state out",
-        rules: [
-          {
-            match: { from: "peer-*", path: `${API}/state_ids/*`, status: 200 },
-            phase: "processed",
-            action: { kind: "rewrite", remove: ["/pdu_ids/0"] },
-          },
-        ],
-      },
+      altersAnswer(
+        "answers 200 for an unknown event",
+        { from: "peer-*", path: `${API}/state_ids/*`, status: 404 },
+        { status: 200, body: { pdu_ids: [], auth_chain_ids: [] } },
+      ),
+      altersAnswer(
+        "answers a server that is not in the room",
+        { from: "peer-*", path: `${API}/state_ids/*`, status: 403 },
+        { status: 200, body: { pdu_ids: [], auth_chain_ids: [] } },
+      ),
+      altersAnswer(
+        "leaves an event of the state out",
+        { from: "peer-*", path: `${API}/state_ids/*`, status: 200 },
+        { remove: ["/pdu_ids/0"] },
+      ),
     ],
   },
   async (world) => {
@@ -119,16 +100,11 @@ check(
   "FED.dag.event-auth",
   "the server answers with the whole auth chain of the event",
   {
-    mutant: {
-      name: "leaves the chain out",
-      rules: [
-        {
-          match: { from: "peer-*", path: `${API}/event_auth/**` },
-          phase: "processed",
-          action: { kind: "rewrite", set: { "/auth_chain": [] } },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "leaves the chain out",
+      { from: "peer-*", path: `${API}/event_auth/**` },
+      { set: { "/auth_chain": [] } },
+    ),
   },
   async (world) => {
     const { alice, peer, room } = await meet(world);

@@ -2,8 +2,8 @@ import { type Meeting, meet, message } from "#harness/peer/meeting";
 import type { PeerRoom } from "#harness/peer/room";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer, altersRequest } from "#harness/world/mutants";
 import { idsIn } from "./history.ts";
-import { alters } from "./mutants.ts";
 
 const API = "/_matrix/federation/v1";
 
@@ -27,12 +27,12 @@ check(
   "the server answers backfill with the events and their predecessors, up to the limit",
   {
     mutant: [
-      alters(
+      altersAnswer(
         "leaves the given event out",
         { from: "peer-*", path: `${API}/backfill/*` },
         { set: { "/pdus": [] } },
       ),
-      alters(
+      altersAnswer(
         "exceeds the limit",
         { from: "peer-*", path: `${API}/backfill/*` },
         { set: { "/pdus/-": { type: "m.room.message", content: {} } } },
@@ -81,17 +81,12 @@ check(
   "the server answers get_missing_events with no more and no others than were asked for",
   {
     mutant: [
-      {
-        name: "ignores the earliest events and the limit",
-        rules: [
-          {
-            match: { from: "peer-*", path: `${API}/get_missing_events/*` },
-            phase: "before",
-            action: { kind: "rewrite", set: { "/earliest_events": [], "/limit": 10 } },
-          },
-        ],
-      },
-      alters(
+      altersRequest(
+        "ignores the earliest events and the limit",
+        { from: "peer-*", path: `${API}/get_missing_events/*` },
+        { set: { "/earliest_events": [], "/limit": 10 } },
+      ),
+      altersAnswer(
         "returns one more than the limit",
         { from: "peer-*", path: `${API}/get_missing_events/*` },
         { set: { "/events/-": { type: "m.room.message", content: {} } } },
@@ -142,16 +137,11 @@ check(
   "FED.dag.missing-events-served",
   "the server answers get_missing_events without events below the depth that is asked for",
   {
-    mutant: {
-      name: "ignores the least depth",
-      rules: [
-        {
-          match: { from: "peer-*", path: `${API}/get_missing_events/*` },
-          phase: "before",
-          action: { kind: "rewrite", remove: ["/min_depth"] },
-        },
-      ],
-    },
+    mutant: altersRequest(
+      "ignores the least depth",
+      { from: "peer-*", path: `${API}/get_missing_events/*` },
+      { remove: ["/min_depth"] },
+    ),
   },
   async (world) => {
     const meeting = await meet(world);

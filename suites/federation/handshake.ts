@@ -1,17 +1,13 @@
 /** What checks of the handshakes share: rooms with conditions, events that do not fit, and mutants of what is answered. */
-
 import type { JsonValue } from "#harness/gateway/rule";
-import { type HttpResponse, path } from "#harness/http/client";
-import { eventsAt, objectAt, textAt } from "#harness/match/json";
+import type { HttpResponse } from "#harness/http/client";
+import { objectAt, textAt } from "#harness/match/json";
 import type { FederationClient } from "#harness/peer/client";
 import type { Signer } from "#harness/peer/keys";
 import type { Peer } from "#harness/peer/peer";
 import type { Mutant } from "#harness/world/check";
-import { expectStatus, expectThat, ok } from "#harness/world/expect";
-import type { Session } from "#harness/world/session";
-
-export const MAKE_JOIN = "/_matrix/federation/v1/make_join/**";
-export const SEND_JOIN = "/_matrix/federation/v2/send_join/**";
+import { expectThat, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 
 import type { RuleHandle, World } from "#harness/world/world";
 import type { JsonObject } from "#protocol/events/event";
@@ -19,18 +15,16 @@ import { redact } from "#protocol/events/redact";
 import { verifyJson } from "#protocol/events/signatures";
 import type { RoomVersion } from "#protocol/rooms/room-version";
 
+export const MAKE_JOIN = "/_matrix/federation/v1/make_join/**";
+export const SEND_JOIN = "/_matrix/federation/v2/send_join/**";
+
 /** A server that refuses a peer nothing: it answers 200 instead. */
 export function refusesNothing(name: string, path: string, body: JsonValue = {}): Mutant {
-  return {
+  return altersAnswer(
     name,
-    rules: [
-      {
-        match: { from: "peer-*", path, status: [400, 403, 404] },
-        phase: "processed",
-        action: { kind: "rewrite", status: 200, body },
-      },
-    ],
-  };
+    { from: "peer-*", path, status: [400, 403, 404] },
+    { status: 200, body },
+  );
 }
 
 /** A server that refuses with another status and code than it should. */
@@ -41,31 +35,17 @@ export function refusesAs(
   status: number,
   errcode: string,
 ): Mutant {
-  return {
+  return altersAnswer(
     name,
-    rules: [
-      {
-        match: { from: "peer-*", path, status: from },
-        phase: "processed",
-        action: { kind: "rewrite", status, body: { errcode, error: "" } },
-      },
-    ],
-  };
+    { from: "peer-*", path, status: from },
+    { status, body: { errcode, error: "" } },
+  );
 }
 
 /** Any refusal will do: the text has a code for it as a SHOULD only. */
 export function expectRefused(response: HttpResponse, what: string): void {
   const isRefusal = response.status >= 400 && response.status < 500;
   expectThat(isRefusal, `a refusal of ${what}`, `status ${response.status}`, response);
-}
-
-/** Ids of the events of the room's state, sorted. */
-export async function stateOf(alice: Session, roomId: string): Promise<readonly string[]> {
-  const response = await alice.get(path`/_matrix/client/v3/rooms/${roomId}/state`);
-  expectStatus(response, 200);
-  return eventsAt({ state: response.json }, "state")
-    .map(({ event_id }) => event_id)
-    .sort();
 }
 
 /** Who signs with the id of the peer's key and another secret. */

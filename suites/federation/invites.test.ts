@@ -7,6 +7,7 @@ import type { Peer } from "#harness/peer/peer";
 import type { PeerRoom } from "#harness/peer/room";
 import { check, type Mutant } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import { room as roomOf } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 import type { JsonObject } from "#protocol/events/event";
@@ -29,26 +30,16 @@ check(
   "the server returns an invite as it was, with its signature added",
   {
     mutant: [
-      {
-        name: "does not sign it",
-        rules: [
-          {
-            match: { from: "peer-*", path: INVITE },
-            phase: "processed",
-            action: { kind: "rewrite", set: { "/event/signatures": {} } },
-          },
-        ],
-      },
-      {
-        name: "changes the event",
-        rules: [
-          {
-            match: { from: "peer-*", path: INVITE },
-            phase: "processed",
-            action: { kind: "rewrite", set: { "/event/depth": 77 } },
-          },
-        ],
-      },
+      altersAnswer(
+        "does not sign it",
+        { from: "peer-*", path: INVITE },
+        { set: { "/event/signatures": {} } },
+      ),
+      altersAnswer(
+        "changes the event",
+        { from: "peer-*", path: INVITE },
+        { set: { "/event/depth": 77 } },
+      ),
     ],
   },
   async (world) => {
@@ -77,16 +68,11 @@ check(
   {
     mutant: [
       refusesNothing("signs whatever it is given", INVITE),
-      {
-        name: "refuses an invite and shows it all the same",
-        rules: [
-          {
-            match: { path: "/_matrix/client/v3/sync" },
-            phase: "processed",
-            action: { kind: "rewrite", set: { "/rooms/invite/!wrong:peer": {} } },
-          },
-        ],
-      },
+      altersAnswer(
+        "refuses an invite and shows it all the same",
+        { path: "/_matrix/client/v3/sync" },
+        { set: { "/rooms/invite/!wrong:peer": {} } },
+      ),
     ],
   },
   async (world) => {
@@ -134,16 +120,11 @@ check(
 );
 
 const KEEPS_INVITE: readonly Mutant[] = [
-  {
-    name: "takes the invite",
-    rules: [
-      {
-        match: { path: "/_matrix/client/v3/rooms/*/invite" },
-        phase: "processed",
-        action: { kind: "rewrite", status: 200, body: {} },
-      },
-    ],
-  },
+  altersAnswer(
+    "takes the invite",
+    { path: "/_matrix/client/v3/rooms/*/invite" },
+    { status: 200, body: {} },
+  ),
   keeps("leaves a member event behind", "m.room.member", { membership: "invite" }),
 ];
 

@@ -6,10 +6,10 @@ import type { Peer } from "#harness/peer/peer";
 import type { PeerRoom } from "#harness/peer/room";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 import { cutOff, impostor } from "./handshake.ts";
-import { alters } from "./mutants.ts";
 import { keeps, listed, member } from "./rejection.ts";
 
 const SEND_JOIN = "PUT /_matrix/federation/v2/send_join/{roomId}/{eventId}";
@@ -27,7 +27,12 @@ function join(alice: Session, room: PeerRoom, ...via: readonly Peer[]) {
 check(
   "FED.hs.join-fallback",
   "the server joins by another server when the first can not be reached",
-  { mutant: alters("gives up", JOIN, { status: 502, body: { errcode: "M_UNKNOWN", error: "" } }) },
+  {
+    mutant: altersAnswer("gives up", JOIN, {
+      status: 502,
+      body: { errcode: "M_UNKNOWN", error: "" },
+    }),
+  },
   async (world) => {
     const [alice, away, peer] = await Promise.all([
       world.user("alice"),
@@ -48,7 +53,12 @@ check(
 check(
   "FED.hs.join-fallback",
   "the server joins by another server when the first fails",
-  { mutant: alters("gives up", JOIN, { status: 502, body: { errcode: "M_UNKNOWN", error: "" } }) },
+  {
+    mutant: altersAnswer("gives up", JOIN, {
+      status: 502,
+      body: { errcode: "M_UNKNOWN", error: "" },
+    }),
+  },
   async (world) => {
     const [alice, broken, peer] = await Promise.all([
       world.user("alice"),

@@ -5,6 +5,7 @@ import { at, isObject, listAt, numberAt, textAt } from "#harness/match/json";
 import type { Peer } from "#harness/peer/peer";
 import { check, type Mutant } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { JsonObject } from "#protocol/events/event";
 import { verifyJson } from "#protocol/events/signatures";
 
@@ -18,26 +19,16 @@ check(
   "the server publishes its keys, signed by each of them",
   {
     mutant: [
-      {
-        name: "changes what it has signed",
-        rules: [
-          {
-            match: { from: "peer-*", path: SERVER },
-            phase: "processed",
-            action: { kind: "rewrite", set: { "/valid_until_ts": 4_102_444_800_000 } },
-          },
-        ],
-      },
-      {
-        name: "does not sign",
-        rules: [
-          {
-            match: { from: "peer-*", path: SERVER },
-            phase: "processed",
-            action: { kind: "rewrite", set: { "/signatures": {} } },
-          },
-        ],
-      },
+      altersAnswer(
+        "changes what it has signed",
+        { from: "peer-*", path: SERVER },
+        { set: { "/valid_until_ts": 4_102_444_800_000 } },
+      ),
+      altersAnswer(
+        "does not sign",
+        { from: "peer-*", path: SERVER },
+        { set: { "/signatures": {} } },
+      ),
     ],
   },
   async (world) => {
@@ -119,20 +110,11 @@ check(
   "FED.keys.notary-offline",
   "the server has no keys of a server that nobody reaches",
   {
-    mutant: {
-      name: "answers 502",
-      rules: [
-        {
-          match: { from: "peer-*", path: QUERY },
-          phase: "processed",
-          action: {
-            kind: "rewrite",
-            status: 502,
-            body: { errcode: "M_UNKNOWN", error: "can not reach it" },
-          },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "answers 502",
+      { from: "peer-*", path: QUERY },
+      { status: 502, body: { errcode: "M_UNKNOWN", error: "can not reach it" } },
+    ),
   },
   async (world) => {
     const peer = await world.peer();

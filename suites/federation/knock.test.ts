@@ -3,8 +3,8 @@ import { eventsAt, isObject } from "#harness/match/json";
 import { meet } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import { room as roomOf } from "#harness/world/session";
-import { alters } from "./mutants.ts";
 import { expectMembership, listed } from "./rejection.ts";
 
 const SYNC = { path: "/_matrix/client/v3/sync" };
@@ -15,8 +15,8 @@ check(
   "the server carries a knock to the room, and what is shown of the room to who knocks",
   {
     mutant: [
-      alters("shows nothing of the room", SYNC, { remove: ["/rooms/knock/*/knock_state"] }),
-      alters("keeps the knock to itself", MEMBER, { body: { membership: "leave" } }),
+      altersAnswer("shows nothing of the room", SYNC, { remove: ["/rooms/knock/*/knock_state"] }),
+      altersAnswer("keeps the knock to itself", MEMBER, { body: { membership: "leave" } }),
     ],
   },
   async (world) => {
@@ -54,10 +54,10 @@ check(
   "the server answers a knock with whole events, the create event among them",
   {
     mutant: [
-      alters("strips the events", SEND_KNOCK, {
+      altersAnswer("strips the events", SEND_KNOCK, {
         remove: ["/knock_room_state/*/signatures", "/knock_room_state/*/auth_events"],
       }),
-      alters("leaves the create event out", SEND_KNOCK, {
+      altersAnswer("leaves the create event out", SEND_KNOCK, {
         replace: [["m.room.create", "m.other"]],
       }),
     ],

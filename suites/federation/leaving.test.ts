@@ -3,6 +3,7 @@ import type { Peer } from "#harness/peer/peer";
 import type { PeerRoom } from "#harness/peer/room";
 import { check, type Mutant } from "#harness/world/check";
 import { expectContains, expectEqual, expectStatus, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import { room as roomOf, type Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 import type { JsonObject } from "#protocol/events/event";
@@ -40,16 +41,11 @@ async function expectInviteGone({ alice, room, since }: Invited): Promise<void> 
   expectEqual(roomOf(body, "invite", room.roomId), undefined, "the invite in a first /sync");
 }
 
-const KEEPS_INVITE: Mutant = {
-  name: "keeps showing the invite",
-  rules: [
-    {
-      match: { path: "/_matrix/client/v3/sync" },
-      phase: "processed",
-      action: { kind: "rewrite", replace: [['"leave":{', '"invite":{']] },
-    },
-  ],
-};
+const KEEPS_INVITE: Mutant = altersAnswer(
+  "keeps showing the invite",
+  { path: "/_matrix/client/v3/sync" },
+  { replace: [['"leave":{', '"invite":{']] },
+);
 
 check(
   "FED.hs.leave",
@@ -104,16 +100,11 @@ check(
   {
     mutant: [
       KEEPS_INVITE,
-      {
-        name: "fails with the other server",
-        rules: [
-          {
-            match: { path: "/_matrix/client/v3/rooms/*/leave" },
-            phase: "processed",
-            action: { kind: "rewrite", status: 502, body: { errcode: "M_UNKNOWN", error: "" } },
-          },
-        ],
-      },
+      altersAnswer(
+        "fails with the other server",
+        { path: "/_matrix/client/v3/rooms/*/leave" },
+        { status: 502, body: { errcode: "M_UNKNOWN", error: "" } },
+      ),
     ],
   },
   async (world) => {

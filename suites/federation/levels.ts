@@ -1,5 +1,4 @@
 /** What checks about power levels share: the levels of a room as the peer has them, and their changes. */
-
 import type { Meeting } from "#harness/peer/meeting";
 import type { PeerRoom } from "#harness/peer/room";
 import { expectEqual } from "#harness/world/expect";

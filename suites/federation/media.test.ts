@@ -12,6 +12,7 @@ import {
   expectThat,
   ok,
 } from "#harness/world/expect";
+import { altersAnswer, altersRequest } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 
@@ -74,29 +75,19 @@ async function upload(alice: Session, bytes: Buffer, type: string): Promise<stri
 }
 
 function sendsPlainBytes(route: string): Mutant {
-  return {
-    name: "sends plain bytes",
-    rules: [
-      {
-        match: { from: "peer-*", path: route, status: 200 },
-        phase: "processed",
-        action: { kind: "rewrite", text: "bytes", headers: { "content-type": "image/png" } },
-      },
-    ],
-  };
+  return altersAnswer(
+    "sends plain bytes",
+    { from: "peer-*", path: route, status: 200 },
+    { text: "bytes", headers: { "content-type": "image/png" } },
+  );
 }
 
 function servesAnybody(route: string): Mutant {
-  return {
-    name: "serves anybody",
-    rules: [
-      {
-        match: { from: "peer-*", path: route, status: [401, 403] },
-        phase: "processed",
-        action: { kind: "rewrite", status: 200 },
-      },
-    ],
-  };
+  return altersAnswer(
+    "serves anybody",
+    { from: "peer-*", path: route, status: [401, 403] },
+    { status: 200 },
+  );
 }
 
 check(
@@ -181,16 +172,11 @@ function requestsOf(peer: Peer, prefix: string): readonly PeerRequest[] {
   return peer.requests.items.filter((request) => request.path.startsWith(prefix));
 }
 
-const ASKS_LEGACY: Mutant = {
-  name: "asks at the old place, which may ask others in turn",
-  rules: [
-    {
-      match: { to: "peer-*", path: `${MEDIA}/download/*` },
-      phase: "before",
-      action: { kind: "rewrite", path: `${LEGACY}v3/download/peer/media` },
-    },
-  ],
-};
+const ASKS_LEGACY: Mutant = altersRequest(
+  "asks at the old place, which may ask others in turn",
+  { to: "peer-*", path: `${MEDIA}/download/*` },
+  { path: `${LEGACY}v3/download/peer/media` },
+);
 
 check(
   "FED.media.fallback",

@@ -1,24 +1,19 @@
 /** Ways for a server to be wrong, as mutants of checks. */
-import type { Rewrite, RuleMatch } from "#harness/gateway/rule";
 import { EVENT } from "#harness/peer/meeting";
 import type { Mutant } from "#harness/world/check";
+import { altersAnswer } from "#harness/world/mutants";
 import type { JsonObject } from "#protocol/events/event";
-
-/** A server that answers other than it does. */
-export function alters(name: string, match: RuleMatch, rewrite: Rewrite): Mutant {
-  return { name, rules: [{ match, phase: "processed", action: { kind: "rewrite", ...rewrite } }] };
-}
 
 /** A server that shows an event which it has refused. */
 export function shows(name: string, content: JsonObject = {}): Mutant {
   const match = { method: "GET", path: EVENT, status: 404 };
-  return alters(name, match, { status: 200, body: { content } });
+  return altersAnswer(name, match, { status: 200, body: { content } });
 }
 
 /** A server that takes requests of a client which it refuses. */
 export function allows(name: string, path: string): Mutant {
   const match = { method: "PUT", path, status: [400, 403] };
-  return alters(name, match, { status: 200, body: { event_id: "$taken" } });
+  return altersAnswer(name, match, { status: 200, body: { event_id: "$taken" } });
 }
 
 /** A server that drops events which it has to take. */

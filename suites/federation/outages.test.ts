@@ -7,6 +7,7 @@ import type { Peer } from "#harness/peer/peer";
 import type { Handler } from "#harness/peer/routes";
 import { check, type Mutant } from "#harness/world/check";
 import { expectEqual, expectStatus, expectThat, ok } from "#harness/world/expect";
+import { altersRequest } from "#harness/world/mutants";
 import type { World } from "#harness/world/world";
 import { domainOf } from "#protocol/auth/auth-event";
 
@@ -91,16 +92,11 @@ check(
   "FED.chaos.no-relay",
   "the server does not pass on what another server has sent it",
   {
-    mutant: {
-      name: "sends in the name of another server",
-      rules: [
-        {
-          match: { from: "hs1", to: "peer-*", path: SEND, contains: "m.room.message" },
-          phase: "before",
-          action: { kind: "rewrite", set: { "/pdus/-1/sender": "@relayed:elsewhere.example" } },
-        },
-      ],
-    },
+    mutant: altersRequest(
+      "sends in the name of another server",
+      { from: "hs1", to: "peer-*", path: SEND, contains: "m.room.message" },
+      { set: { "/pdus/-1/sender": "@relayed:elsewhere.example" } },
+    ),
   },
   async (world) => {
     const { alice, peer, mallory, room } = await meet(world);

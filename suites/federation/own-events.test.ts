@@ -4,10 +4,10 @@ import { type Meeting, meet } from "#harness/peer/meeting";
 import type { Pdu } from "#harness/peer/pdu";
 import { check } from "#harness/world/check";
 import { expectEqual, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import { citableState } from "#protocol/auth/selection";
 import type { JsonObject } from "#protocol/events/event";
 import { parseEvent } from "#protocol/events/parse";
-import { alters } from "./mutants.ts";
 import { listed } from "./rejection.ts";
 
 /** Waits for what the server made, by its type, state key and a text in its content. */
@@ -43,12 +43,12 @@ check(
   "the server cites in its events what the selection names, once, and nothing else",
   {
     mutant: [
-      alters(
+      altersAnswer(
         "cites something else as well",
         { from: "peer-*", path: "/_matrix/federation/v1/event/*" },
         { set: { "/pdus/0/auth_events/-1": "$else" } },
       ),
-      alters(
+      altersAnswer(
         "leaves something out",
         { from: "peer-*", path: "/_matrix/federation/v1/event/*" },
         { remove: ["/pdus/0/auth_events/0"] },

@@ -5,10 +5,10 @@ import type { Peer } from "#harness/peer/peer";
 import type { PeerRoom } from "#harness/peer/room";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import { room as roomOf, type Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 import { host, joinThrough } from "./founding.ts";
-import { alters } from "./mutants.ts";
 import { member } from "./rejection.ts";
 
 const SEND_JOIN = "PUT /_matrix/federation/v2/send_join/{roomId}/{eventId}";
@@ -72,12 +72,12 @@ check(
   "the server lets a user join and send before it has the members, and then has the same as the resident",
   {
     mutant: [
-      alters(
+      altersAnswer(
         "lets nobody send",
         { path: "/_matrix/client/v3/rooms/*/send/**" },
         { status: 503, body: { errcode: "M_UNKNOWN", error: "" } },
       ),
-      alters("never learns of the others", { path: MEMBERS }, { remove: ["/chunk/0"] }),
+      altersAnswer("never learns of the others", { path: MEMBERS }, { remove: ["/chunk/0"] }),
     ],
   },
   async (world) => {
@@ -97,8 +97,8 @@ check(
   "the server shows no incomplete members, and goes on with lazy-loading syncs",
   {
     mutant: [
-      alters("shows those that it has", { path: MEMBERS }, { remove: ["/chunk/0"] }),
-      alters(
+      altersAnswer("shows those that it has", { path: MEMBERS }, { remove: ["/chunk/0"] }),
+      altersAnswer(
         "shows no such room",
         { path: "/_matrix/client/v3/sync" },
         { remove: ["/rooms/join"] },
@@ -133,7 +133,7 @@ check(
   {
     isolated: {},
     deadlineMs: 180_000,
-    mutant: alters("never learns of the others", { path: MEMBERS }, { remove: ["/chunk/0"] }),
+    mutant: altersAnswer("never learns of the others", { path: MEMBERS }, { remove: ["/chunk/0"] }),
   },
   async (world) => {
     const partial = await joinPartially(world);

@@ -8,12 +8,13 @@ import type { Peer } from "#harness/peer/peer";
 import type { PeerRoom } from "#harness/peer/room";
 import { check, type Mutant } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import { timeline } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 import { isObject, type JsonObject } from "#protocol/events/event";
 import { eventId } from "#protocol/events/hashes";
 import { publicKeyOf } from "#protocol/events/signatures";
-import { allows, alters } from "./mutants.ts";
+import { allows } from "./mutants.ts";
 import { listed } from "./rejection.ts";
 
 const POLICY = "m.room.policy";
@@ -147,7 +148,7 @@ check(
   {
     mutant: [
       allows("takes a client's event all the same", "/_matrix/client/v3/rooms/*/send/**"),
-      alters(
+      altersAnswer(
         "shows another server's event all the same",
         { path: "/_matrix/client/v3/sync" },
         { set: { "/rooms/join/*/timeline/events/-1/type": REFUSED } },

@@ -2,6 +2,7 @@ import { path } from "#harness/http/client";
 import { at, textAt } from "#harness/match/json";
 import { check, type Mutant } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 
 const API = "/_matrix/federation/v1";
 const USERINFO = `${API}/openid/userinfo`;
@@ -13,16 +14,7 @@ function answers(
   action: { readonly set?: Record<string, string | null>; readonly status?: number },
   status: number,
 ): Mutant {
-  return {
-    name,
-    rules: [
-      {
-        match: { from: "peer-*", path: route, status },
-        phase: "processed",
-        action: { kind: "rewrite", ...action },
-      },
-    ],
-  };
+  return altersAnswer(name, { from: "peer-*", path: route, status }, { ...action });
 }
 
 check(

@@ -4,6 +4,7 @@ import { EVENT, type Meeting, meet, message } from "#harness/peer/meeting";
 import type { Draft, PeerRoom } from "#harness/peer/room";
 import { check } from "#harness/world/check";
 import { expectEqual, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { World } from "#harness/world/world";
 import { isObject, type JsonObject } from "#protocol/events/event";
 import { eventId } from "#protocol/events/hashes";
@@ -17,16 +18,11 @@ check(
   "FED.sig.redaction-algorithm",
   "the server keeps of redacted events what their room version says",
   {
-    mutant: {
-      name: "keeps what nobody knows",
-      rules: [
-        {
-          match: { path: EVENT },
-          phase: "processed",
-          action: { kind: "rewrite", set: { "/content/x.more": 1 } },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "keeps what nobody knows",
+      { path: EVENT },
+      { set: { "/content/x.more": 1 } },
+    ),
     deadlineMs: 180_000,
   },
   async (world) => {
@@ -50,19 +46,11 @@ check(
   "FED.sig.redaction-algorithm",
   "the server serves redacted events whose ids and signatures are still right",
   {
-    mutant: {
-      name: "redacts origin, membership and prev_state in every version",
-      rules: [
-        {
-          match: { from: "peer-*", path: BACKFILL },
-          phase: "processed",
-          action: {
-            kind: "rewrite",
-            remove: ["/pdus/*/origin", "/pdus/*/membership", "/pdus/*/prev_state"],
-          },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "redacts origin, membership and prev_state in every version",
+      { from: "peer-*", path: BACKFILL },
+      { remove: ["/pdus/*/origin", "/pdus/*/membership", "/pdus/*/prev_state"] },
+    ),
     deadlineMs: 180_000,
   },
   async (world) => {

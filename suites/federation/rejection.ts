@@ -7,21 +7,17 @@ import type { Peer } from "#harness/peer/peer";
 import type { Draft } from "#harness/peer/room";
 import type { Mutant } from "#harness/world/check";
 import { expectEqual, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { World } from "#harness/world/world";
 import type { JsonObject as EventContent } from "#protocol/events/event";
 
 /** A server that has taken an event: it shows its content as state. */
 export function keeps(name: string, type: string, content: EventContent): Mutant {
-  return {
+  return altersAnswer(
     name,
-    rules: [
-      {
-        match: { method: "GET", path: `/_matrix/client/v3/rooms/*/state/${type}/**` },
-        phase: "processed",
-        action: { kind: "rewrite", status: 200, body: content },
-      },
-    ],
-  };
+    { method: "GET", path: `/_matrix/client/v3/rooms/*/state/${type}/**` },
+    { status: 200, body: content },
+  );
 }
 
 /** Those of the room versions that the server lists. The check ends as unsupported when it lists none. */

@@ -5,6 +5,7 @@ import type { Peer } from "#harness/peer/peer";
 import { formatAuthorization, signRequest, type XMatrix } from "#harness/peer/request-auth";
 import { check, type Mutant } from "#harness/world/check";
 import { expectEqual, expectMatrixError, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 
 const PROFILE = "/_matrix/federation/v1/query/profile";
@@ -149,16 +150,11 @@ check(
   "FED.sig.old-key-not-for-requests",
   "the server refuses a request that a retired key signed",
   {
-    mutant: {
-      name: "lets a retired key speak for the server",
-      rules: [
-        {
-          match: { from: "peer-*", path: PROFILE, status: [401, 403] },
-          phase: "processed",
-          action: { kind: "rewrite", status: 200, body: {} },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "lets a retired key speak for the server",
+      { from: "peer-*", path: PROFILE, status: [401, 403] },
+      { status: 200, body: {} },
+    ),
   },
   async (world) => {
     const [alice, peer] = await Promise.all([world.user("alice"), world.peer()]);

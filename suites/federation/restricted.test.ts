@@ -2,6 +2,7 @@ import { at, objectAt } from "#harness/match/json";
 import { type Meeting, meet } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { JsonObject } from "#protocol/events/event";
 import { MAKE_JOIN, refusesAs, refusesNothing, SEND_JOIN } from "./handshake.ts";
 import { expectMembership, listed, member } from "./rejection.ts";
@@ -25,19 +26,11 @@ check(
       refusesNothing("vouches for everybody", MAKE_JOIN),
       refusesNothing("vouches for who does not ask", SEND_JOIN),
       refusesAs("says that others could know", MAKE_JOIN, 403, 400, "M_UNABLE_TO_AUTHORISE_JOIN"),
-      {
-        name: "does not vouch for its template",
-        rules: [
-          {
-            match: { from: "peer-*", path: MAKE_JOIN, status: 200 },
-            phase: "processed",
-            action: {
-              kind: "rewrite",
-              remove: ["/event/content/join_authorised_via_users_server"],
-            },
-          },
-        ],
-      },
+      altersAnswer(
+        "does not vouch for its template",
+        { from: "peer-*", path: MAKE_JOIN, status: 200 },
+        { remove: ["/event/content/join_authorised_via_users_server"] },
+      ),
     ],
   },
   async (world) => {
@@ -166,26 +159,12 @@ check(
   "the server signs the restricted join that it vouches for, and shares it so",
   {
     mutant: [
-      {
-        name: "returns no event",
-        rules: [
-          {
-            match: { from: "peer-*", path: SEND_JOIN },
-            phase: "processed",
-            action: { kind: "rewrite", remove: ["/event"] },
-          },
-        ],
-      },
-      {
-        name: "does not sign it",
-        rules: [
-          {
-            match: { from: "peer-*", path: SEND_JOIN },
-            phase: "processed",
-            action: { kind: "rewrite", set: { "/event/signatures": {} } },
-          },
-        ],
-      },
+      altersAnswer("returns no event", { from: "peer-*", path: SEND_JOIN }, { remove: ["/event"] }),
+      altersAnswer(
+        "does not sign it",
+        { from: "peer-*", path: SEND_JOIN },
+        { set: { "/event/signatures": {} } },
+      ),
     ],
   },
   async (world) => {

@@ -10,6 +10,7 @@ import {
   expectThat,
   ok,
 } from "#harness/world/expect";
+import { altersAnswer, altersRequest } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 
 const PUBLIC_ROOMS = "/_matrix/federation/v1/publicRooms";
@@ -33,26 +34,16 @@ check(
   "the server lists its published rooms page by page",
   {
     mutant: [
-      {
-        name: "ignores the limit",
-        rules: [
-          {
-            match: { from: "peer-*", method: "GET", path: PUBLIC_ROOMS },
-            phase: "before",
-            action: { kind: "rewrite", path: PUBLIC_ROOMS },
-          },
-        ],
-      },
-      {
-        name: "ignores since",
-        rules: [
-          {
-            match: { from: "peer-*", method: "POST", path: PUBLIC_ROOMS },
-            phase: "before",
-            action: { kind: "rewrite", remove: ["/since"] },
-          },
-        ],
-      },
+      altersRequest(
+        "ignores the limit",
+        { from: "peer-*", method: "GET", path: PUBLIC_ROOMS },
+        { path: PUBLIC_ROOMS },
+      ),
+      altersRequest(
+        "ignores since",
+        { from: "peer-*", method: "POST", path: PUBLIC_ROOMS },
+        { remove: ["/since"] },
+      ),
     ],
   },
   async (world) => {
@@ -79,16 +70,11 @@ check(
   "FED.query.public-rooms",
   "the server finds the published rooms that a filter asks for",
   {
-    mutant: {
-      name: "ignores the filter",
-      rules: [
-        {
-          match: { from: "peer-*", method: "POST", path: PUBLIC_ROOMS },
-          phase: "before",
-          action: { kind: "rewrite", remove: ["/filter"] },
-        },
-      ],
-    },
+    mutant: altersRequest(
+      "ignores the filter",
+      { from: "peer-*", method: "POST", path: PUBLIC_ROOMS },
+      { remove: ["/filter"] },
+    ),
   },
   async (world) => {
     const [alice, peer] = await Promise.all([world.user("alice"), world.peer()]);
@@ -139,29 +125,16 @@ check(
   "the server tells of a space's children what the asking server may know",
   {
     mutant: [
-      {
-        name: "leaves the private room out",
-        rules: [
-          {
-            match: { from: "peer-*", path: HIERARCHY, status: 200 },
-            phase: "processed",
-            action: { kind: "rewrite", set: { "/inaccessible_children": [] } },
-          },
-        ],
-      },
-      {
-        name: "ignores suggested_only",
-        rules: [
-          {
-            match: { from: "peer-*", path: HIERARCHY, contains: "suggested_only=true" },
-            phase: "processed",
-            action: {
-              kind: "rewrite",
-              set: { "/children/-": { room_id: "!more:hs1", name: "more" } },
-            },
-          },
-        ],
-      },
+      altersAnswer(
+        "leaves the private room out",
+        { from: "peer-*", path: HIERARCHY, status: 200 },
+        { set: { "/inaccessible_children": [] } },
+      ),
+      altersAnswer(
+        "ignores suggested_only",
+        { from: "peer-*", path: HIERARCHY, contains: "suggested_only=true" },
+        { set: { "/children/-": { room_id: "!more:hs1", name: "more" } } },
+      ),
     ],
   },
   async (world) => {
@@ -204,16 +177,11 @@ check(
   "FED.query.hierarchy",
   "the server answers 404 M_NOT_FOUND for a room that it does not know, and for one that is closed",
   {
-    mutant: {
-      name: "answers 200 for an unknown room",
-      rules: [
-        {
-          match: { from: "peer-*", path: HIERARCHY, status: 404 },
-          phase: "processed",
-          action: { kind: "rewrite", status: 200 },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "answers 200 for an unknown room",
+      { from: "peer-*", path: HIERARCHY, status: 404 },
+      { status: 200 },
+    ),
   },
   async (world) => {
     const [alice, peer] = await Promise.all([world.user("alice"), world.peer()]);

@@ -1,10 +1,11 @@
 import type { HttpResponse } from "#harness/http/client";
 import { type Meeting, meet } from "#harness/peer/meeting";
 import type { Pdu } from "#harness/peer/pdu";
+import { stateShown } from "#harness/peer/room-state";
 import { check, type Mutant } from "#harness/world/check";
 import { expectEqual, ok } from "#harness/world/expect";
 import type { World } from "#harness/world/world";
-import { expectRefused, impostor, refusesNothing, SEND_JOIN, stateOf } from "./handshake.ts";
+import { expectRefused, impostor, refusesNothing, SEND_JOIN } from "./handshake.ts";
 import { expectMembership, listed, member, topic } from "./rejection.ts";
 
 type Membership = "join" | "leave" | "knock";
@@ -82,11 +83,11 @@ async function offerMisfits(
     await peer.waitForPdu(room, "the join rules", (pdu) => pdu.id === id);
   }
   const wrong = await misfits(meeting, world, membership);
-  const before = await stateOf(alice, room.roomId);
+  const before = await stateShown(alice, room.roomId);
 
   for (const { what, pdu } of wrong) expectRefused(await send(meeting, pdu), what);
   await peer.fence(room, alice);
-  const after = await stateOf(alice, room.roomId);
+  const after = await stateShown(alice, room.roomId);
   const subject = membership === "leave" ? mallory : peer.user("newcomer");
   const right = room.build(member(subject, subject, membership));
   const response = await send(meeting, right);

@@ -9,22 +9,18 @@ import {
   expectThat,
   ok,
 } from "#harness/world/expect";
+import { altersAnswer, altersRequest } from "#harness/world/mutants";
 
 check(
   "FED.sig.event-unsigned-dropped",
   "the server drops an event whose signature is wrong",
   {
     mutant: [
-      {
-        name: "shows a message that was signed wrongly",
-        rules: [
-          {
-            match: { path: EVENT, status: 404 },
-            phase: "processed",
-            action: { kind: "rewrite", status: 200, body: { type: "m.room.message", content: {} } },
-          },
-        ],
-      },
+      altersAnswer(
+        "shows a message that was signed wrongly",
+        { path: EVENT, status: 404 },
+        { status: 200, body: { type: "m.room.message", content: {} } },
+      ),
     ],
   },
   async (world) => {
@@ -50,16 +46,11 @@ check(
   "the server redacts an event whose content hash is wrong, and takes what follows it",
   {
     mutant: [
-      {
-        name: "shows the changed body",
-        rules: [
-          {
-            match: { path: EVENT },
-            phase: "processed",
-            action: { kind: "rewrite", set: { "/content/body": "changed" } },
-          },
-        ],
-      },
+      altersAnswer(
+        "shows the changed body",
+        { path: EVENT },
+        { set: { "/content/body": "changed" } },
+      ),
       {
         name: "drops the event",
         rules: [
@@ -93,16 +84,11 @@ check(
   "FED.sig.request-auth",
   "the server refuses requests without a valid authorization, and keeps nothing of them",
   {
-    mutant: {
-      name: "takes any transaction",
-      rules: [
-        {
-          match: { from: "peer-*", path: SEND, status: [401, 403] },
-          phase: "processed",
-          action: { kind: "rewrite", status: 200, body: { pdus: {} } },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "takes any transaction",
+      { from: "peer-*", path: SEND, status: [401, 403] },
+      { status: 200, body: { pdus: {} } },
+    ),
   },
   async (world) => {
     const { alice, peer, mallory, room } = await meet(world);
@@ -134,16 +120,11 @@ check(
   "FED.sig.destination",
   "the server refuses a request that was signed for another server",
   {
-    mutant: {
-      name: "takes a replayed request",
-      rules: [
-        {
-          match: { from: "peer-*", path: "/_matrix/federation/v1/query/profile", status: 401 },
-          phase: "processed",
-          action: { kind: "rewrite", status: 200, body: {} },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "takes a replayed request",
+      { from: "peer-*", path: "/_matrix/federation/v1/query/profile", status: 401 },
+      { status: 200, body: {} },
+    ),
   },
   async (world) => {
     const [alice, peer] = await Promise.all([world.user("alice"), world.peer()]);
@@ -166,21 +147,15 @@ check(
   "FED.sig.destination-sent",
   "the server names the destination in each request, and signs all of it",
   {
-    mutant: {
-      name: "names another destination",
-      rules: [
-        {
-          match: { to: "peer-*", path: "/_matrix/federation/v1/query/directory" },
-          phase: "before",
-          action: {
-            kind: "rewrite",
-            headers: {
-              authorization: 'X-Matrix origin="a",destination="b",key="ed25519:c",sig="d"',
-            },
-          },
+    mutant: altersRequest(
+      "names another destination",
+      { to: "peer-*", path: "/_matrix/federation/v1/query/directory" },
+      {
+        headers: {
+          authorization: 'X-Matrix origin="a",destination="b",key="ed25519:c",sig="d"',
         },
-      ],
-    },
+      },
+    ),
   },
   async (world) => {
     const { alice, peer, room } = await meet(world);

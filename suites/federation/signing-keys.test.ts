@@ -6,6 +6,7 @@ import { enter, expectUnknown, type Meeting, meet, message } from "#harness/peer
 import type { EventLies, Pdu } from "#harness/peer/pdu";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import { hides, shows } from "./mutants.ts";
 import { listed } from "./rejection.ts";
 
@@ -162,16 +163,11 @@ check(
   "FED.sig.old-key-still-verifies",
   "the server takes a room and its history whose events a retired key signed",
   {
-    mutant: {
-      name: "drops the history from before the rotation",
-      rules: [
-        {
-          match: { path: "/_matrix/client/v3/rooms/*/messages" },
-          phase: "processed",
-          action: { kind: "rewrite", set: { "/chunk": [] } },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "drops the history from before the rotation",
+      { path: "/_matrix/client/v3/rooms/*/messages" },
+      { set: { "/chunk": [] } },
+    ),
   },
   async (world) => {
     for (const version of listed(world, "5", "12")) {

@@ -2,8 +2,8 @@ import { at, listAt } from "#harness/match/json";
 import { type Meeting, meet, message } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { World } from "#harness/world/world";
-import { alters } from "./mutants.ts";
 import { ban, expectTopic, keeps, listed, member, topic } from "./rejection.ts";
 
 const SECOND_MS = 1_000;
@@ -33,7 +33,7 @@ check(
   {
     mutant: [
       keeps("takes the topic into the state", "m.room.topic", { topic: "late" }),
-      alters(
+      altersAnswer(
         "shows the message",
         { method: "GET", path: "/_matrix/client/v3/sync" },
         { replace: [['"body":"after the ban"', '"body":"late"']] },
@@ -72,16 +72,11 @@ check(
   "FED.dag.soft-fail-served",
   "the server still answers with an event that it does not show",
   {
-    mutant: {
-      name: "does not know it any more",
-      rules: [
-        {
-          match: { from: "peer-*", path: "/_matrix/federation/v1/event/*" },
-          phase: "processed",
-          action: { kind: "rewrite", status: 404, body: { errcode: "M_NOT_FOUND", error: "" } },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "does not know it any more",
+      { from: "peer-*", path: "/_matrix/federation/v1/event/*" },
+      { status: 404, body: { errcode: "M_NOT_FOUND", error: "" } },
+    ),
   },
   async (world) => {
     for (const version of listed(world, "10", "12")) {
@@ -153,7 +148,7 @@ async function cite(
   return parting;
 }
 
-const DROPS_IT = alters(
+const DROPS_IT = altersAnswer(
   "does not count it",
   { from: "peer-*", path: "/_matrix/federation/v1/state_ids/*" },
   { remove: ["/pdu_ids/0"] },

@@ -6,11 +6,11 @@ import { EVENT, SEND } from "#harness/peer/meeting";
 import { slot, stateShown } from "#harness/peer/room-state";
 import { check } from "#harness/world/check";
 import { expectEqual, expectStatus, expectThat, fail, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import { converge, cut, NUDGE, promote, share, split } from "#harness/world/sharing";
 import { domainOf } from "#protocol/auth/auth-event";
 import { history } from "./history.ts";
-import { alters } from "./mutants.ts";
 
 const MEMBER_STATE = "/_matrix/client/v3/rooms/*/state/m.room.member/*";
 const MESSAGES = "/_matrix/client/v3/rooms/*/messages";
@@ -43,7 +43,7 @@ check(
   "the servers have all events of both sides after a split and a message from each",
   {
     ...OWN_SERVERS,
-    mutant: alters("loses what was sent in the split", { path: EVENT }, NOT_FOUND),
+    mutant: altersAnswer("loses what was sent in the split", { path: EVENT }, NOT_FOUND),
   },
   async (world) => {
     const shared = await share(world);
@@ -104,8 +104,8 @@ check(
   {
     ...OWN_SERVERS,
     mutant: [
-      alters("loses what was sent meanwhile", { path: EVENT }, NOT_FOUND),
-      alters(
+      altersAnswer("loses what was sent meanwhile", { path: EVENT }, NOT_FOUND),
+      altersAnswer(
         "shows a message twice",
         { path: MESSAGES },
         { replace: [['"body":"alice 1"', '"body":"alice 2"']] },
@@ -173,7 +173,7 @@ check(
   "the servers agree on who is in the room after joins and leaves on both sides of a split",
   {
     ...OWN_SERVERS,
-    mutant: alters(
+    mutant: altersAnswer(
       "still shows somebody who has left",
       { path: "/_matrix/client/v3/rooms/*/joined_members" },
       { set: { "/joined/@left:elsewhere.example": {} } },
@@ -210,7 +210,7 @@ check(
   "the servers keep a ban although the banned user went on in a split",
   {
     ...OWN_SERVERS,
-    mutant: alters(
+    mutant: altersAnswer(
       "lets the rename undo the ban",
       { path: MEMBER_STATE },
       { set: { "/membership": "join" } },
@@ -247,7 +247,7 @@ check(
   "the server tells a client all that a split and its end have changed",
   {
     ...OWN_SERVERS,
-    mutant: alters(
+    mutant: altersAnswer(
       "never tells of a topic",
       { path: "/_matrix/client/v3/sync" },
       { replace: [['"type":"m.room.topic"', '"type":"x.other"']] },
@@ -295,7 +295,7 @@ check(
   "the servers agree on an upgrade in a split, and aliases still lead somewhere",
   {
     ...OWN_SERVERS,
-    mutant: alters(
+    mutant: altersAnswer(
       "names no replacement",
       { path: "/_matrix/client/v3/rooms/*/state/m.room.tombstone/*" },
       { remove: ["/replacement_room"] },

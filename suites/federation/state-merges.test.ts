@@ -8,6 +8,7 @@ import type { Draft, PeerRoom } from "#harness/peer/room";
 import { stateShown } from "#harness/peer/room-state";
 import { check } from "#harness/world/check";
 import { expectEqual, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 import { listed, member, topic } from "./rejection.ts";
@@ -159,16 +160,11 @@ check(
   "FED.stateres.idempotent",
   "the servers agree on the state after branches that came to each in another order",
   {
-    mutant: {
-      name: "one of them leaves an event out",
-      rules: [
-        {
-          match: { from: "peer-*", to: "hs2", path: "/_matrix/federation/v1/state_ids/*" },
-          phase: "processed",
-          action: { kind: "rewrite", remove: ["/pdu_ids/-1"] },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "one of them leaves an event out",
+      { from: "peer-*", to: "hs2", path: "/_matrix/federation/v1/state_ids/*" },
+      { remove: ["/pdu_ids/-1"] },
+    ),
   },
   async (world) => {
     const bob = await world.user("bob", "hs2");

@@ -6,6 +6,7 @@ import { PeerKeys } from "#harness/peer/keys";
 import { speakersOf, type WrittenDag, writeDag } from "#harness/peer/write-dag";
 import { createRandom, type Random } from "#harness/random";
 import { check, type Mutant } from "#harness/world/check";
+import { altersAnswer } from "#harness/world/mutants";
 import type { World } from "#harness/world/world";
 import type { DagFile } from "#protocol/dag/dag-file";
 import { type DagKind, generateDag } from "#protocol/dag/generate";
@@ -52,16 +53,11 @@ check(
   },
 );
 
-const OTHER_STATE: Mutant = {
-  name: "shows another event in the state",
-  rules: [
-    {
-      match: { path: "/_matrix/client/v3/rooms/*/state" },
-      phase: "processed",
-      action: { kind: "rewrite", set: { "/-1/event_id": "$other" } },
-    },
-  ],
-};
+const OTHER_STATE: Mutant = altersAnswer(
+  "shows another event in the state",
+  { path: "/_matrix/client/v3/rooms/*/state" },
+  { set: { "/-1/event_id": "$other" } },
+);
 
 check(
   "FED.chaos.state-oracle",

@@ -3,6 +3,7 @@ import type { Pdu } from "#harness/peer/pdu";
 import type { Draft, PeerRoom } from "#harness/peer/room";
 import { check } from "#harness/world/check";
 import { expectEqual, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 
@@ -86,16 +87,11 @@ check(
   "FED.stateres.power-before-ts",
   "the server lets a demotion undo an earlier ban that had not seen it",
   {
-    mutant: {
-      name: "keeps the ban, which is older",
-      rules: [
-        {
-          match: { path: `${STATE}/m.room.member/*` },
-          phase: "processed",
-          action: { kind: "rewrite", set: { "/membership": "ban" } },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "keeps the ban, which is older",
+      { path: `${STATE}/m.room.member/*` },
+      { set: { "/membership": "ban" } },
+    ),
   },
   async (world) => {
     for (const version of versionsOf(world)) {
@@ -118,16 +114,11 @@ check(
   "FED.stateres.power-before-others",
   "the server lets a demotion undo an earlier topic that had not seen it",
   {
-    mutant: {
-      name: "keeps the topic, which is older",
-      rules: [
-        {
-          match: { path: `${STATE}/m.room.topic/*` },
-          phase: "processed",
-          action: { kind: "rewrite", set: { "/topic": "by the moderator" } },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "keeps the topic, which is older",
+      { path: `${STATE}/m.room.topic/*` },
+      { set: { "/topic": "by the moderator" } },
+    ),
   },
   async (world) => {
     for (const version of versionsOf(world)) {

@@ -4,6 +4,7 @@ import { mergeDag, type StagedDag, stageDag } from "#harness/peer/play-dag";
 import { type RoomState, stateShown } from "#harness/peer/room-state";
 import type { Mutant } from "#harness/world/check";
 import { expectEqual } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { World } from "#harness/world/world";
 import type { DagFile } from "#protocol/dag/dag-file";
 import { writeDagFile } from "#protocol/dag/write-dag-file";
@@ -20,16 +21,7 @@ export function shows(name: string, type: string, content: JsonObject | null): M
     content === null
       ? { status: 404, body: { errcode: "M_NOT_FOUND", error: "" } }
       : { status: 200, body: content };
-  return {
-    name,
-    rules: [
-      {
-        match: { path: `${STATE}/${type}/**` },
-        phase: "processed",
-        action: { kind: "rewrite", ...answer },
-      },
-    ],
-  };
+  return altersAnswer(name, { path: `${STATE}/${type}/**` }, { ...answer });
 }
 
 interface Played {

@@ -6,10 +6,10 @@ import type { PeerRoom } from "#harness/peer/room";
 import { isOfRoute } from "#harness/peer/routes";
 import { check, type Mutant } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 import { isObject, type JsonObject } from "#protocol/events/event";
-import { alters } from "./mutants.ts";
 import { listed } from "./rejection.ts";
 
 type Change = "join" | "leave" | "knock";
@@ -35,7 +35,7 @@ function lies(peer: Peer): Readonly<Record<string, Lie>> {
 /** A server that overlooks a lie: what it hears is the truth again. */
 function overlooks(change: Change, what: string, set: Rewrite["set"]): Mutant {
   const match = { to: "peer-*", path: `/_matrix/federation/v1/make_${change}/**` };
-  return alters(`overlooks another ${what}`, match, { set: { ...set } });
+  return altersAnswer(`overlooks another ${what}`, match, { set: { ...set } });
 }
 
 const anyType = (change: Change) => overlooks(change, "type", { "/event/type": "m.room.member" });

@@ -3,6 +3,7 @@ import { eventsAt } from "#harness/match/json";
 import { EVENT, expectUnknown, meet, message, SEND } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectStatus, expectThat } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import { SHOWS_TWO, toDevice, toDeviceUntil } from "./to-device.ts";
 
 /** What a transaction above the limits is answered: the text names no status. */
@@ -25,16 +26,11 @@ check(
   {
     mutant: [
       SHOWS_TWO,
-      {
-        name: "refuses the repetition",
-        rules: [
-          {
-            match: { from: "peer-*", path: SEND, contains: "once" },
-            phase: "processed",
-            action: { kind: "rewrite", status: 400 },
-          },
-        ],
-      },
+      altersAnswer(
+        "refuses the repetition",
+        { from: "peer-*", path: SEND, contains: "once" },
+        { status: 400 },
+      ),
     ],
   },
   async (world) => {

@@ -1,6 +1,7 @@
 import { SEND } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import { share } from "#harness/world/sharing";
 import { history } from "./history.ts";
 import { SHOWS_TWO, sendToDevice, toDeviceUntil } from "./to-device.ts";
@@ -27,27 +28,21 @@ check(
           },
         ],
       },
-      {
-        name: "shows an event twice",
-        rules: [
-          {
-            match: { path: MESSAGES },
-            phase: "processed",
-            action: {
-              kind: "rewrite",
-              set: {
-                "/chunk/-": {
-                  type: "m.room.message",
-                  event_id: "$twice",
-                  sender: "@bob:other.example",
-                  origin_server_ts: 1,
-                  content: {},
-                },
-              },
+      altersAnswer(
+        "shows an event twice",
+        { path: MESSAGES },
+        {
+          set: {
+            "/chunk/-": {
+              type: "m.room.message",
+              event_id: "$twice",
+              sender: "@bob:other.example",
+              origin_server_ts: 1,
+              content: {},
             },
           },
-        ],
-      },
+        },
+      ),
     ],
   },
   async (world) => {
@@ -69,16 +64,11 @@ check(
   {
     mutant: [
       SHOWS_TWO,
-      {
-        name: "shows a message twice",
-        rules: [
-          {
-            match: { path: MESSAGES },
-            phase: "processed",
-            action: { kind: "rewrite", replace: [['"body":"0"', '"body":"1"']] },
-          },
-        ],
-      },
+      altersAnswer(
+        "shows a message twice",
+        { path: MESSAGES },
+        { replace: [['"body":"0"', '"body":"1"']] },
+      ),
     ],
   },
   async (world) => {

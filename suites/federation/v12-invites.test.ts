@@ -4,10 +4,10 @@ import { versionOf } from "#harness/peer/found";
 import { strippedState } from "#harness/peer/hosting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer, altersRequest } from "#harness/world/mutants";
 import { type Session, timeline } from "#harness/world/session";
 import type { JsonObject as Event } from "#protocol/events/event";
 import { eventId, hasValidHash } from "#protocol/events/hashes";
-import { alters } from "./mutants.ts";
 import { listed, member } from "./rejection.ts";
 
 const CREATE = "m.room.create";
@@ -20,26 +20,16 @@ check(
   "the server sends invites with the create event and other state as whole events",
   {
     mutant: [
-      {
-        name: "leaves the create event out",
-        rules: [
-          {
-            match: { to: "peer-*", path: INVITE },
-            phase: "before",
-            action: { kind: "rewrite", set: { "/invite_room_state": [] } },
-          },
-        ],
-      },
-      {
-        name: "sends stripped events",
-        rules: [
-          {
-            match: { to: "peer-*", path: INVITE },
-            phase: "before",
-            action: { kind: "rewrite", remove: ["/invite_room_state/*/signatures"] },
-          },
-        ],
-      },
+      altersRequest(
+        "leaves the create event out",
+        { to: "peer-*", path: INVITE },
+        { set: { "/invite_room_state": [] } },
+      ),
+      altersRequest(
+        "sends stripped events",
+        { to: "peer-*", path: INVITE },
+        { remove: ["/invite_room_state/*/signatures"] },
+      ),
     ],
   },
   async (world) => {
@@ -85,12 +75,12 @@ check(
   "the server refuses an invite to a room of version 12 without its create event",
   {
     mutant: [
-      alters(
+      altersAnswer(
         "signs every invite",
         { from: "peer-*", path: INVITE },
         { status: 200, body: { event: {} } },
       ),
-      alters(
+      altersAnswer(
         "refuses every invite",
         { from: "peer-*", path: INVITE },
         { status: 400, body: { errcode: "M_INVALID_PARAM", error: "" } },
@@ -137,12 +127,12 @@ check(
   "the server shows the create event in the stripped state of invites and knocks, and no PDUs",
   {
     mutant: ["invite", "knock"].flatMap((section) => [
-      alters(
+      altersAnswer(
         `leaves the create event out of a ${section}`,
         { path: SYNC },
         { set: { [`/rooms/${section}/*/${section}_state/events/*/type`]: "m.room.name" } },
       ),
-      alters(
+      altersAnswer(
         `passes PDUs on in a ${section}`,
         { path: SYNC },
         { set: { [`/rooms/${section}/*/${section}_state/events/0/hashes`]: {} } },

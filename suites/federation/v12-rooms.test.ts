@@ -3,11 +3,11 @@ import { at, isObject, listAt, numberAt, textAt } from "#harness/match/json";
 import { EVENT, meet } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import type { JsonObject } from "#protocol/events/event";
 import { eventId } from "#protocol/events/hashes";
 import { LEVELS, READ_LEVELS } from "./levels.ts";
-import { alters } from "./mutants.ts";
 
 const API = "/_matrix/federation/v1";
 const CREATE = "m.room.create";
@@ -24,7 +24,7 @@ check(
   "FED.v12.room-id-hash",
   "the server names a room of version 12 after the hash of its create event",
   {
-    mutant: alters(
+    mutant: altersAnswer(
       "names it after something else",
       { from: "peer-*", path: `${API}/event/*` },
       { set: { "/pdus/0/content/x.other": 1 } },
@@ -47,12 +47,12 @@ check(
   "the server leaves room_id out of the create event for servers, and has it for clients",
   {
     mutant: [
-      alters(
+      altersAnswer(
         "has room_id in the PDU",
         { from: "peer-*", path: `${API}/event/*` },
         { set: { "/pdus/0/room_id": "!room" } },
       ),
-      alters("has none for clients", { path: EVENT }, { remove: ["/room_id"] }),
+      altersAnswer("has none for clients", { path: EVENT }, { remove: ["/room_id"] }),
     ],
   },
   async (world) => {
@@ -78,7 +78,7 @@ check(
   "FED.v12.join-needs-via",
   "the server refuses to join a room of version 12 by its id alone, and asks no server for it",
   {
-    mutant: alters(
+    mutant: altersAnswer(
       "answers 500",
       { path: "/_matrix/client/v3/join/*", status: [400, 403, 404] },
       { status: 500, body: { errcode: "M_UNKNOWN", error: "" } },
@@ -108,7 +108,7 @@ check(
   "FED.v12.tombstone-level",
   "the server asks more for a tombstone than for other state in a new room of version 12",
   {
-    mutant: alters("asks no more", READ_LEVELS, { set: { "/events/m.room.tombstone": 50 } }),
+    mutant: altersAnswer("asks no more", READ_LEVELS, { set: { "/events/m.room.tombstone": 50 } }),
   },
   async (world) => {
     world.needs("room-version:12");
@@ -129,12 +129,12 @@ check(
   "the server makes those who are invited to a trusted private chat creators, each once",
   {
     mutant: [
-      alters(
+      altersAnswer(
         "names nobody but who was given",
         { path: `/_matrix/client/v3/rooms/*/state/${CREATE}/**` },
         { remove: ["/additional_creators/0"] },
       ),
-      alters(
+      altersAnswer(
         "names somebody twice",
         { path: `/_matrix/client/v3/rooms/*/state/${CREATE}/**` },
         { set: { "/additional_creators/-": "@bob:example.org" } },

@@ -2,9 +2,9 @@ import { path } from "#harness/http/client";
 import { at, type JsonObject, listAt, objectAt, textAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import { LEVELS, READ_LEVELS } from "./levels.ts";
-import { alters } from "./mutants.ts";
 
 const CREATE = "m.room.create";
 const READ_CREATE = { path: `/_matrix/client/v3/rooms/*/state/${CREATE}/**` };
@@ -20,8 +20,10 @@ check(
   "the server leaves the creators out of the power levels when it upgrades a room to version 12",
   {
     mutant: [
-      alters("copies the old levels", READ_LEVELS, { set: { "/users/@alice:example.org": 100 } }),
-      alters("copies no levels", READ_LEVELS, { set: { "/users": {} } }),
+      altersAnswer("copies the old levels", READ_LEVELS, {
+        set: { "/users/@alice:example.org": 100 },
+      }),
+      altersAnswer("copies no levels", READ_LEVELS, { set: { "/users": {} } }),
     ],
   },
   async (world) => {
@@ -51,8 +53,8 @@ check(
   "the server makes those the additional creators of the new room that the upgrade names",
   {
     mutant: [
-      alters("drops them", READ_CREATE, { set: { "/additional_creators": [] } }),
-      alters("adds those of the old room", READ_CREATE, {
+      altersAnswer("drops them", READ_CREATE, { set: { "/additional_creators": [] } }),
+      altersAnswer("adds those of the old room", READ_CREATE, {
         set: { "/additional_creators/-": "@carol:example.org" },
       }),
     ],

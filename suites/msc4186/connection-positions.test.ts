@@ -5,6 +5,7 @@ import { type HttpResponse, path } from "#harness/http/client";
 import { at, eventsAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import { answersInstead, inDialect, inEachDialect, type Sync } from "./sync.ts";
 
@@ -242,16 +243,11 @@ check(
   "MSC4186.conn.pos-in-messages",
   "the server paginates from a position of sliding sync",
   {
-    mutant: {
-      name: "does not know the position",
-      rules: [
-        {
-          match: { method: "GET", path: "/_matrix/client/v3/rooms/*/messages" },
-          phase: "processed",
-          action: { kind: "rewrite", status: 400, body: { errcode: "M_UNKNOWN", error: "" } },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "does not know the position",
+      { method: "GET", path: "/_matrix/client/v3/rooms/*/messages" },
+      { status: 400, body: { errcode: "M_UNKNOWN", error: "" } },
+    ),
   },
   async (world) => {
     await inDialect(world, STABLE, async (sync) => {

@@ -8,9 +8,10 @@ import {
 import type { RoomResult } from "#harness/clients/sliding-sync/response";
 import { stateKeyOf } from "#harness/clients/sliding-sync/view";
 import { check } from "#harness/world/check";
-import { expectEqual, expectMatrixError, expectThat } from "#harness/world/expect";
+import { expectEqual, expectMatrixError, expectThat, fail } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
+import { answersLate } from "./polls.ts";
 import { answers, answersInstead, eventCount, inEachDialect } from "./sync.ts";
 
 /** Timeout of the request that is sent again, by which mutants find it. Something is due, so it does not run out. */
@@ -230,14 +231,7 @@ check(
   {
     mutant: [
       answers("takes it for received", { set: { "/rooms": {} } }, AGAIN),
-      {
-        name: "answers late",
-        rules: ["/_matrix/client/v4/sync", "/_matrix/client/unstable/*/sync"].map((path) => ({
-          match: { path, ...AGAIN },
-          phase: "processed" as const,
-          action: { kind: "delay" as const, ms: 6_000 },
-        })),
-      },
+      answersLate(AGAIN.contains),
     ],
   },
   async (world) => {
@@ -290,7 +284,8 @@ check(
       const [first, last] = await Promise.all(polls.map(({ answer }) => answer));
 
       for (const response of [first, last]) {
-        if (response?.status === 200 || response === undefined) continue;
+        if (response === undefined) fail("an answer to each request", "none");
+        if (response.status === 200) continue;
         expectMatrixError(response, 400, "M_UNKNOWN_POS");
       }
       if (last?.status === 200) connection.process(request, last);

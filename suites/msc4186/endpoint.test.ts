@@ -3,6 +3,7 @@ import { NoAnswer } from "#harness/clients/sliding-sync/patience";
 import { at } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { World } from "#harness/world/world";
 import { answers, answersInstead, inDialect, inEachDialect, type Sync } from "./sync.ts";
 
@@ -98,16 +99,11 @@ check(
   "MSC4186.endpoint.legacy-3575-not-confused",
   "the server does not advertise the old sliding sync unless it serves it",
   {
-    mutant: {
-      name: "advertises it",
-      rules: [
-        {
-          match: { path: "/_matrix/client/versions", status: 200 },
-          phase: "processed",
-          action: { kind: "rewrite", set: { "/unstable_features/org.matrix.msc3575": true } },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "advertises it",
+      { path: "/_matrix/client/versions", status: 200 },
+      { set: { "/unstable_features/org.matrix.msc3575": true } },
+    ),
   },
   async (world) => {
     const alice = await world.user("alice");

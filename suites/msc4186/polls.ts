@@ -1,10 +1,9 @@
 /** Long-polls: a request that waits while something happens, and how long each took. */
 import type { SlidingConnection, Synced } from "#harness/clients/sliding-sync/connection";
-import { STABLE_PATH, UNSTABLE_PATH } from "#harness/clients/sliding-sync/dialect";
 import type { SlidingRequest } from "#harness/clients/sliding-sync/request";
 import type { Mutant } from "#harness/world/check";
 import { expectThat, fail } from "#harness/world/expect";
-import type { Sync } from "./sync.ts";
+import { inBothDialects, type Sync } from "./sync.ts";
 
 /** Of polls that something has to end. So long that their end is told from an answer at once on a busy machine, too. */
 export const POLL_MS = 20_000;
@@ -15,26 +14,14 @@ const SETTLE_MS = 500;
 
 /** A server that takes longer than prompt answers may take, where requests have this text. */
 export function answersLate(contains: string): Mutant {
-  return {
-    name: "answers late",
-    rules: [STABLE_PATH, UNSTABLE_PATH].map((path) => ({
-      match: { path, contains },
-      phase: "processed" as const,
-      action: { kind: "delay" as const, ms: PROMPT_MS + 2_000 },
-    })),
-  };
+  const action = { kind: "delay" as const, ms: PROMPT_MS + 2_000 };
+  return inBothDialects("answers late", { contains }, { phase: "processed", action });
 }
 
 /** A server that holds no request that has this text. */
 export function answersAtOnce(contains: string): Mutant {
-  return {
-    name: "answers at once",
-    rules: [STABLE_PATH, UNSTABLE_PATH].map((path) => ({
-      match: { path, contains },
-      phase: "before" as const,
-      action: { kind: "answer" as const, status: 200, body: { pos: "1", rooms: {} } },
-    })),
-  };
+  const action = { kind: "answer" as const, status: 200, body: { pos: "1", rooms: {} } };
+  return inBothDialects("answers at once", { contains }, { phase: "before", action });
 }
 
 /**

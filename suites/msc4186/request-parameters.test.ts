@@ -3,6 +3,7 @@ import { allRooms } from "#harness/clients/sliding-sync/request";
 import { path } from "#harness/http/client";
 import { check } from "#harness/world/check";
 import { expectContains, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import { expectRefused, expectTaken, takes, withTimeout } from "./bodies.ts";
 import { answersInstead, inDialect, inEachDialect } from "./sync.ts";
 
@@ -76,16 +77,11 @@ check(
   "MSC4186.req.set-presence-effect",
   "the server marks who syncs as online, as idle, or not at all, as is asked for",
   {
-    mutant: {
-      name: "shows everybody as busy",
-      rules: [
-        {
-          match: { method: "GET", path: STATUS, status: 200 },
-          phase: "processed",
-          action: { kind: "rewrite", set: { "/presence": "busy" } },
-        },
-      ],
-    },
+    mutant: altersAnswer(
+      "shows everybody as busy",
+      { method: "GET", path: STATUS, status: 200 },
+      { set: { "/presence": "busy" } },
+    ),
   },
   async (world) => {
     await inDialect(world, STABLE, async (sync) => {

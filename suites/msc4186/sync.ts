@@ -58,18 +58,26 @@ export async function inDialect(
   }
 }
 
-type Broken = Omit<Rewrite, "method" | "path">;
+type Match = Partial<Rule["match"]>;
 
-/** A server whose answers, in either dialect, are changed like this. */
-export function answers(name: string, change: Broken, more: Partial<Rule["match"]> = {}): Mutant {
-  return {
-    name,
-    rules: [STABLE_PATH, UNSTABLE_PATH].map((path) => ({
-      match: { path, status: 200, ...more },
-      phase: "processed" as const,
-      action: { kind: "rewrite" as const, ...change },
-    })),
-  };
+/** One rule, in either dialect. */
+export function inBothDialects(
+  name: string,
+  match: Match,
+  rule: Pick<Rule, "phase" | "action">,
+): Mutant {
+  const paths = [STABLE_PATH, UNSTABLE_PATH];
+  return { name, rules: paths.map((path) => ({ match: { path, ...match }, ...rule })) };
+}
+
+/** A server whose answers are changed like this. */
+export function answers(
+  name: string,
+  change: Omit<Rewrite, "method" | "path">,
+  match: Match = {},
+): Mutant {
+  const action = { kind: "rewrite" as const, ...change };
+  return inBothDialects(name, { status: 200, ...match }, { phase: "processed", action });
 }
 
 /** A server that answers requests which it should refuse, or the other way round. */
@@ -77,32 +85,19 @@ export function answersInstead(
   name: string,
   status: number,
   body: NonNullable<Rewrite["body"]>,
-  more: Partial<Rule["match"]> = {},
+  match: Match = {},
 ): Mutant {
-  return {
-    name,
-    rules: [STABLE_PATH, UNSTABLE_PATH].map((path) => ({
-      match: { path, ...more },
-      phase: "processed" as const,
-      action: { kind: "rewrite" as const, status, body },
-    })),
-  };
+  const action = { kind: "rewrite" as const, status, body };
+  return inBothDialects(name, match, { phase: "processed", action });
 }
 
 /** A server that reads each request as if the second text of a pair stood where the first does. */
 export function reads(
   name: string,
   replace: readonly (readonly [string, string])[],
-  more: Partial<Rule["match"]> = {},
+  match: Match = {},
 ): Mutant {
-  return {
-    name,
-    rules: [STABLE_PATH, UNSTABLE_PATH].map((path) => ({
-      match: { path, ...more },
-      phase: "before" as const,
-      action: { kind: "rewrite" as const, replace },
-    })),
-  };
+  return inBothDialects(name, match, { phase: "before", action: { kind: "rewrite", replace } });
 }
 
 /** A server that takes requests, all or those which contain a text, as the first of a connection. */

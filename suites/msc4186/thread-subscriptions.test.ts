@@ -4,6 +4,7 @@ import { path } from "#harness/http/client";
 import { at, isObject, numberAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import { withExtension } from "./extensions.ts";
 import { answers, inEachDialect } from "./sync.ts";
@@ -126,26 +127,8 @@ check(
   {
     mutant: [
       answers("gives no way to the others", { remove: [`${SECTION}/prev_batch`] }),
-      {
-        name: "repeats a page",
-        rules: [
-          {
-            match: { path: COMPANION, status: 200 },
-            phase: "processed",
-            action: { kind: "rewrite", set: { "/end": "1" } },
-          },
-        ],
-      },
-      {
-        name: "leaves pages empty",
-        rules: [
-          {
-            match: { path: COMPANION, status: 200 },
-            phase: "processed",
-            action: { kind: "rewrite", body: {} },
-          },
-        ],
-      },
+      altersAnswer("repeats a page", { path: COMPANION, status: 200 }, { set: { "/end": "1" } }),
+      altersAnswer("leaves pages empty", { path: COMPANION, status: 200 }, { body: {} }),
     ],
   },
   async (world) => {

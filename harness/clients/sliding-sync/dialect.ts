@@ -2,7 +2,6 @@
  * The two ways in which servers speak simplified sliding sync: the merged text, and the unstable endpoint that is deployed.
  * Requests are translated; answers are brought into the form of the stable dialect, as far as the other one says so much.
  */
-
 import type { Query } from "#harness/http/client";
 import { isObject, type JsonObject } from "#harness/match/json";
 import type { Filters, ListConfig, RequiredState, RoomConfig, SlidingRequest } from "./request.ts";

@@ -1,5 +1,4 @@
 /** Comparison of what a client has folded with what a fresh connection is told. */
-
 import type { Dialect } from "#harness/clients/sliding-sync/dialect";
 import type { SyncEvent } from "#harness/clients/sliding-sync/response";
 import type { RoomView, View } from "#harness/clients/sliding-sync/view";
