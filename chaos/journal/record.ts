@@ -3,6 +3,7 @@
  * format keep and ignore. Simulated and real servers write the same ones, and checkers read nothing else.
  */
 import type { Body as ReplayBody, StateIds } from "#harness/replay/record";
+import type { RequirementId } from "#harness/requirements/ids.generated";
 import type { FaultKind, OperationKind, Plan, ServerStep } from "#scenarios/plan";
 
 /** `unknown`: it may have happened or not; nothing was heard. */
@@ -176,9 +177,12 @@ export interface CheckerVerdict {
 }
 
 export interface Finding {
-  readonly outcome: Exclude<CheckerOutcome, "pass" | "skip">;
+  /** `reported`: breaks nothing that is a server's duty (no MUST), is told, and decides nothing. */
+  readonly outcome: Exclude<CheckerOutcome, "pass" | "skip"> | "reported";
   /** One line. */
   readonly what: string;
+  /** What was broken; absent: nothing that is written down. */
+  readonly requirement?: RequirementId;
   readonly room?: string;
   readonly servers?: readonly string[];
   readonly events?: readonly string[];
