@@ -1,0 +1,333 @@
+/**
+ * Plans at random: epochs of calm, of trouble on links or of a partition with something happening to a process, each with
+ * operations on all sides, and each followed by a convergence. The same seed and options give the same plan, and more
+ * epochs only continue it.
+ */
+import { createRandom } from "#harness/random";
+import { Choice } from "#protocol/dag/choice";
+import {
+  type FaultKind,
+  type FaultStep,
+  type Operation,
+  type OperationKind,
+  PLAN_FORMAT,
+  type Plan,
+  type RoomPlan,
+  type ServerStep,
+  type Step,
+} from "#scenarios/plan";
+import { Beliefs } from "./cast.ts";
+import { Deck } from "./deck.ts";
+import { type Drawing, drawOperation } from "./operations.ts";
+import { cutOf } from "./partitions.ts";
+import type { FaultName, PartitionName } from "./vocabulary.ts";
+
+export interface GenerateOptions {
+  readonly seed: number;
+  /** 2 to 5. */
+  readonly servers: number;
+  readonly rooms: number;
+  /** Room versions, dealt to rooms in turn. */
+  readonly versions: readonly string[];
+  readonly operations: readonly OperationKind[];
+  readonly faults: readonly FaultName[];
+  readonly partitions: readonly PartitionName[];
+  readonly epochs: number;
+  /** About so many, half of them under faults at least. */
+  readonly operationsPerEpoch: number;
+}
+
+const NAMES = "alice bob charlie dave erin frank grace heidi ivan judy".split(" ");
+/** Users of each server. */
+const USERS = 2;
+const MODERATOR = 50;
+/** Links' faults in force at the same time. */
+const FAULTS_AT_ONCE = 3;
+/** Every so many epochs, servers have to agree by themselves. */
+const SILENT_EVERY = 7;
+const LATER_ROOMS = 2;
+
+const CUTTERS = ["refuse", "reset", "blackhole", "disconnect"] as const satisfies FaultKind[];
+const LINK_FAULTS = [
+  ...CUTTERS,
+  "delay",
+  "slow-body",
+  "drop-request",
+  "drop-answer",
+  "duplicate",
+  "reorder",
+  "status",
+  "truncate",
+  "wrong-certificate",
+] as const satisfies FaultKind[];
+const PROCESS_FAULTS = [
+  "pause",
+  "kill",
+  "stop",
+  "restart",
+  "restart-in-split",
+  "restart-database",
+  "fill-disk",
+] as const;
+const TWISTS = ["twice", "abort", "clock-ahead"] as const;
+
+export function generatePlan(options: GenerateOptions): Plan {
+  return new Generator(options).plan();
+}
+
+class Generator {
+  readonly #options: GenerateOptions;
+  readonly #servers: readonly string[];
+  readonly #beliefs: Beliefs;
+  readonly #rooms: Record<string, RoomPlan> = {};
+  readonly #steps: Step[] = [];
+  readonly #linkFaults: Deck<FaultKind>;
+  readonly #processFaults: Deck<(typeof PROCESS_FAULTS)[number]>;
+  readonly #partitions: Deck<PartitionName>;
+  readonly #cutters: Deck<FaultKind>;
+  #choice: Choice;
+  #operations = 0;
+  #troubles = 0;
+
+  constructor(options: GenerateOptions) {
+    this.#options = options;
+    this.#choice = this.#choiceOf("cast");
+    this.#servers = Array.from({ length: options.servers }, (_, at) => `hs${at + 1}`);
+    const users = NAMES.slice(0, options.servers * USERS).map(
+      (name, at) => [name, this.#servers[at % options.servers] ?? ""] as const,
+    );
+    this.#beliefs = new Beliefs(Object.fromEntries(users));
+    for (let at = 0; at < options.rooms; at++) this.#addRoom(at);
+    const chosen = <Name extends string>(all: readonly Name[]) =>
+      all.filter((name) => options.faults.some((fault) => fault === name));
+    this.#linkFaults = new Deck(chosen(LINK_FAULTS));
+    this.#processFaults = new Deck(chosen(PROCESS_FAULTS));
+    this.#partitions = new Deck(options.partitions);
+    const cutters = chosen(CUTTERS);
+    this.#cutters = new Deck(cutters.length === 0 ? ["refuse"] : cutters);
+  }
+
+  plan(): Plan {
+    const { seed, epochs, servers } = this.#options;
+    for (let epoch = 1; epoch <= epochs; epoch++) {
+      this.#choice = this.#choiceOf(`epoch ${epoch}`);
+      this.#epoch(epoch);
+    }
+    return {
+      format: PLAN_FORMAT,
+      id: `seed-${Math.abs(seed)}`,
+      title: `${epochs} epochs on ${servers} servers from seed ${seed}`,
+      seed,
+      servers,
+      users: { ...this.#beliefs.homes },
+      rooms: this.#rooms,
+      steps: this.#steps,
+    };
+  }
+
+  #epoch(epoch: number): void {
+    const { operationsPerEpoch } = this.#options;
+    const calm = Math.floor(operationsPerEpoch / 3);
+    this.#act(calm, []);
+    const hasLinks = !this.#linkFaults.isEmpty;
+    const hasSplits = !(this.#partitions.isEmpty && this.#processFaults.isEmpty);
+    if (hasLinks && (epoch % 2 === 1 || !hasSplits))
+      this.#troubleOnLinks(operationsPerEpoch - calm);
+    else if (hasSplits) this.#split(operationsPerEpoch - calm);
+    else this.#act(operationsPerEpoch - calm, []);
+    this.#steps.push({ converge: epoch % SILENT_EVERY === 0 ? "silent" : "nudged" });
+  }
+
+  /** Some links are ill, and all of them are used. */
+  #troubleOnLinks(count: number): void {
+    const links = this.#servers.flatMap((from) =>
+      this.#servers.filter((to) => to !== from).map((to) => `${from}>${to}`),
+    );
+    const ill = new Deck(links);
+    const many = Math.min(FAULTS_AT_ONCE, links.length);
+    for (let at = 0; at < many; at++) {
+      const kind = this.#linkFaults.draw(this.#choice);
+      this.#steps.push(this.#fault(kind, [ill.draw(this.#choice)], kind));
+    }
+    this.#speakUp();
+    this.#act(count - this.#servers.length, this.#twists());
+    this.#steps.push({ heal: "all" });
+  }
+
+  /** Servers are cut off from each other, and something may happen to one of them meanwhile. */
+  #split(count: number): void {
+    const half = Math.max(1, Math.floor((count - this.#servers.length) / 2));
+    const cut = this.#partitions.isEmpty
+      ? undefined
+      : cutOf(this.#partitions.draw(this.#choice), this.#servers, this.#choice);
+    const fault = () => cut && this.#fault(this.#cutters.draw(this.#choice), cut.links, cut.title);
+    const first = fault();
+    if (first !== undefined) this.#steps.push(first);
+    this.#speakUp();
+    this.#act(half, this.#twists());
+    if (cut?.isFlapping && first !== undefined) {
+      this.#steps.push({ heal: [first.id] });
+      this.#act(1, []);
+      const again = fault();
+      if (again !== undefined) this.#steps.push(again);
+    }
+    this.#harmServer(cut?.links ?? [], half);
+    this.#steps.push({ heal: "all" });
+  }
+
+  #harmServer(cutLinks: readonly string[], count: number): void {
+    if (this.#processFaults.isEmpty) {
+      this.#act(count, this.#twists());
+      return;
+    }
+    const kind = this.#processFaults.draw(this.#choice);
+    const cutOff = this.#servers.filter((one) => cutLinks.some((link) => link.startsWith(one)));
+    const isInSplit = kind === "restart-in-split" && cutOff.length > 0;
+    const server = this.#choice.pick(isInSplit ? cutOff : this.#servers);
+    const does = (action: ServerStep["action"]) => this.#steps.push({ server, action });
+    const others = new Set(
+      this.#beliefs.users.filter((user) => this.#beliefs.homes[user] !== server),
+    );
+    const end = {
+      pause: "resume",
+      kill: "start",
+      stop: "start",
+      "fill-disk": "free-disk",
+    } as const;
+    switch (kind) {
+      case "restart":
+      case "restart-in-split":
+        does("restart");
+        this.#act(count, this.#twists());
+        return;
+      case "restart-database":
+        does(kind);
+        this.#act(count, this.#twists());
+        return;
+      default:
+        does(kind);
+        this.#act(count, this.#twists(), kind === "fill-disk" ? undefined : others);
+        does(end[kind]);
+    }
+  }
+
+  /** One message of each server in a room with others, so that every link is used. */
+  #speakUp(): void {
+    const shared = this.#beliefs.rooms
+      .filter((room) => !room.isTombstoned)
+      .sort((a, b) => this.#beliefs.serversIn(b).size - this.#beliefs.serversIn(a).size)[0];
+    if (shared === undefined || !this.#options.operations.includes("message")) return;
+    for (const server of this.#servers) {
+      const [by] = this.#beliefs
+        .in(shared, "join")
+        .filter((user) => this.#beliefs.homes[user] === server);
+      if (by === undefined) continue;
+      const id = this.#nextId();
+      const operation: Operation = { op: "message", id, by, room: shared.name, text: id };
+      this.#beliefs.note(operation);
+      this.#steps.push(operation);
+    }
+  }
+
+  /** @param among who may act; absent: anyone */
+  #act(count: number, twists: Drawing["twists"], among?: ReadonlySet<string>): void {
+    if (this.#options.operations.length === 0) return;
+    const drawing: Drawing = {
+      beliefs: this.#beliefs,
+      choice: this.#choice,
+      kinds: this.#options.operations,
+      id: () => this.#nextId(),
+      laterRoom: (creator, { version }) => this.#laterRoom(creator, version),
+      twists,
+    };
+    for (let left = count; left > 0; ) {
+      const isRace = left >= 2 && this.#choice.chance(0.25);
+      const together = [drawOperation(drawing, among)];
+      if (isRace) {
+        const busy = new Set(together.map(({ by }) => by));
+        const free = new Set(
+          (among ? [...among] : this.#beliefs.users).filter((u) => !busy.has(u)),
+        );
+        if (free.size > 0) together.push(drawOperation(drawing, free));
+      }
+      const [first] = together;
+      if (together.length > 1) this.#steps.push({ together });
+      else if (first !== undefined) this.#steps.push(first);
+      left -= together.length;
+    }
+  }
+
+  #twists(): Drawing["twists"] {
+    return TWISTS.filter((twist) => this.#options.faults.includes(twist));
+  }
+
+  #fault(kind: FaultKind, links: readonly string[], title: string): FaultStep {
+    this.#troubles += 1;
+    const more: Partial<Record<FaultKind, Partial<FaultStep>>> = {
+      delay: { ms: this.#choice.pick([300, 800]), jitter: 200 },
+      "slow-body": { bytesPerSecond: 4000 },
+      status: {
+        status: this.#choice.pick([429, 500, 502, 504]),
+        isHtml: this.#choice.chance(0.5),
+      },
+    };
+    return {
+      fault: kind,
+      id: `trouble-${this.#troubles}`,
+      links: [...links],
+      title,
+      ...more[kind],
+    };
+  }
+
+  /** The admin of each room is on another server, its moderator on the one after. */
+  #addRoom(at: number): void {
+    const { versions, servers } = this.#options;
+    const { users } = this.#beliefs;
+    const creator = users[at % servers] ?? "";
+    const moderator = users[(at + 1) % servers] ?? "";
+    const name = at === 0 ? "main" : `room-${at + 1}`;
+    const version = versions[at % versions.length] ?? "12";
+    const rules: readonly NonNullable<RoomPlan["rule"]>[] = [
+      "public",
+      Number(version) >= 7 ? "knock" : "invite",
+      Number(version) >= 8 ? "restricted" : "public",
+      "invite",
+    ];
+    const rule = rules[at % rules.length] ?? "public";
+    // One user of each server; the others may come during the story.
+    const members = users.slice(0, servers).filter((user) => user !== creator);
+    const room: RoomPlan = {
+      version,
+      creator,
+      rule,
+      ...(rule === "restricted" ? { allow: "main" } : {}),
+      members,
+      levels: { [moderator]: MODERATOR },
+    };
+    this.#rooms[name] = room;
+    this.#beliefs.add(name, room);
+  }
+
+  #laterRoom(creator: string, from: number): { name: string; version: string } | undefined {
+    const later = Object.values(this.#rooms).filter(({ isLater }) => isLater).length;
+    if (later >= LATER_ROOMS) return undefined;
+    const { versions } = this.#options;
+    const name = `later-${later + 1}`;
+    const version = versions.find((one) => Number(one) > from) ?? versions[0] ?? "12";
+    const room: RoomPlan = { version, creator, rule: "public", isLater: true };
+    this.#rooms[name] = room;
+    this.#beliefs.add(name, room);
+    return { name, version };
+  }
+
+  #nextId(): string {
+    this.#operations += 1;
+    return `op-${this.#operations}`;
+  }
+
+  #choiceOf(label: string): Choice {
+    const random = createRandom(this.#options.seed).fork(label);
+    return new Choice(() => random.next());
+  }
+}

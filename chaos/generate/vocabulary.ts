@@ -1,0 +1,115 @@
+/** What stories are made of, by name: operations, faults and partitions, and how to choose some of them. */
+import { HarnessError } from "#harness/errors";
+import { didYouMean } from "#harness/suggest";
+import type { FaultKind, OperationKind } from "#scenarios/plan";
+
+/** How often each operation is drawn, by weight. */
+export const OPERATION_WEIGHTS: Readonly<Record<OperationKind, number>> = {
+  message: 30,
+  state: 12,
+  join: 10,
+  leave: 5,
+  invite: 5,
+  reject: 2,
+  knock: 3,
+  kick: 4,
+  ban: 4,
+  unban: 4,
+  forget: 1,
+  levels: 6,
+  "join-rules": 4,
+  visibility: 2,
+  guests: 1,
+  redact: 4,
+  upgrade: 1,
+  alias: 1,
+  "canonical-alias": 1,
+  acl: 1,
+  displayname: 3,
+  typing: 2,
+  receipt: 3,
+  "to-device": 4,
+  "new-device": 1,
+  "upload-keys": 2,
+};
+
+/** Faults of links, of processes, of clients, and of clocks. `restart-in-split`: of a server that is cut off. */
+const FAULTS = [
+  "refuse",
+  "reset",
+  "blackhole",
+  "delay",
+  "slow-body",
+  "drop-request",
+  "drop-answer",
+  "duplicate",
+  "reorder",
+  "status",
+  "truncate",
+  "wrong-certificate",
+  "disconnect",
+  "pause",
+  "kill",
+  "stop",
+  "restart",
+  "restart-in-split",
+  "restart-database",
+  "fill-disk",
+  "twice",
+  "abort",
+  "clock-ahead",
+] as const satisfies readonly (FaultKind | string)[];
+export type FaultName = (typeof FAULTS)[number];
+
+/** These need more than a gateway and processes: containers, PostgreSQL, a small disk, a chosen time stamp. */
+const WITH_SPECIAL_SETUP: readonly FaultName[] = [
+  "disconnect",
+  "restart-database",
+  "fill-disk",
+  "clock-ahead",
+];
+
+export const PARTITIONS = ["halves", "isolate", "one-way", "ring", "bridge", "flapping"] as const;
+export type PartitionName = (typeof PARTITIONS)[number];
+
+export const DEFAULT_FAULTS: readonly FaultName[] = FAULTS.filter(
+  (name) => !WITH_SPECIAL_SETUP.includes(name),
+);
+
+const OPERATIONS = Object.keys(OPERATION_WEIGHTS) as readonly OperationKind[];
+
+/** @throws HarnessError BAD_USAGE for a name that is not known */
+export function chooseOperations(names: readonly string[] | undefined): readonly OperationKind[] {
+  return choose("operation", names, OPERATIONS, OPERATIONS);
+}
+
+/** @throws HarnessError BAD_USAGE for a name that is not known */
+export function chooseFaults(names: readonly string[] | undefined): readonly FaultName[] {
+  return choose("fault", names, FAULTS, DEFAULT_FAULTS);
+}
+
+/** @throws HarnessError BAD_USAGE for a name that is not known */
+export function choosePartitions(names: readonly string[] | undefined): readonly PartitionName[] {
+  return choose("partition", names, PARTITIONS, PARTITIONS);
+}
+
+/** `all` and `none` stand for what they say; nothing for the default. */
+function choose<Name extends string>(
+  what: string,
+  names: readonly string[] | undefined,
+  known: readonly Name[],
+  byDefault: readonly Name[],
+): readonly Name[] {
+  if (names === undefined) return byDefault;
+  if (names.length === 1 && names[0] === "all") return known;
+  if (names.length === 1 && names[0] === "none") return [];
+  const unknown = names.find((name) => !known.some((one) => one === name));
+  if (unknown !== undefined) {
+    throw new HarnessError("BAD_USAGE", {
+      what: `there is no ${what} ${unknown}`,
+      facts: [`known ones: ${known.join(", ")}`],
+      next: didYouMean(unknown, [...known, "all", "none"]),
+    });
+  }
+  return known.filter((name) => names.includes(name));
+}
