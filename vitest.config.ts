@@ -14,6 +14,8 @@ export default defineConfig({
     ...(process.env.CRUCIBLE_TALLY === undefined
       ? {}
       : { reporters: ["default", "json"], outputFile: { json: process.env.CRUCIBLE_TALLY } }),
+    // Specs wait for what happens, however busy the machine is.
+    expect: { poll: { timeout: 10_000 } },
     testTimeout: 60_000,
     hookTimeout: 120_000,
   },

@@ -2,11 +2,22 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { TLSSocket } from "node:tls";
 import type { Dispatcher } from "undici";
 import { describe } from "#harness/errors";
 import { BodyTap } from "./body-tap.ts";
+import type { Connections } from "./connections.ts";
 import type { Exchange } from "./exchange.ts";
+import {
+  type Answer,
+  answerOf,
+  changeHeaders,
+  collect,
+  type Headers,
+  header,
+  splitOnce,
+  tapped,
+  withoutHopByHop,
+} from "./message.ts";
 import { rewriteBody } from "./rewrite.ts";
 import type { RuleAction } from "./rule.ts";
 import type { RuleBook, Subject } from "./rules.ts";
@@ -26,26 +37,18 @@ export interface Route {
 
 export interface ForwardContext {
   readonly rules: RuleBook;
+  readonly connections: Connections;
   readonly nextId: () => string;
   readonly record: (exchange: Exchange) => void;
 }
 
-/** Headers that belong to one connection (RFC 9110 §7.6.1), and ours. */
-/** Bytes of a body that a rule buffers. */
-const MAX_BUFFERED = 64 * 1024 * 1024;
-const HOP_BY_HOP = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "transfer-encoding",
-  "upgrade",
-  "te",
-  "trailer",
-  "expect",
-  "x-crucible-check",
-]);
-
-type Headers = Record<string, string | string[]>;
+/** To a request that comes over an open connection of a link that refuses. */
+const REFUSAL = answerOf({
+  kind: "answer",
+  status: 504,
+  text: "<html><body><h1>504 Gateway Timeout</h1></body></html>\n",
+  headers: { "content-type": "text/html" },
+});
 
 /** Thrown by rules that end the exchange: the connection is destroyed, the trace says why. */
 class Cut extends Error {}
@@ -80,7 +83,6 @@ export async function forward(
     phase: Parameters<RuleBook["take"]>[1],
     apply: (action: RuleAction) => void,
   ) => {
-    if (context.rules.isEmpty) return;
     for (const { rule, released } of context.rules.take(subject, phase)) {
       acted.push(rule.name);
       const { action } = rule;
@@ -88,21 +90,39 @@ export async function forward(
       else if (action.kind === "gate") await race(released, abort.signal);
       else if (action.kind === "kill") await route.kill?.();
       else if (action.kind === "reset") throw new Cut("reset");
+      else if (action.kind === "blackhole") await stayLost();
       else apply(action);
     }
+  };
+  let isLost = false;
+  /** True once a black hole has swallowed something of this exchange: nothing more comes through, whatever ends. */
+  const losesBytes = (): boolean => {
+    if (isLost) return true;
+    for (const { rule } of context.rules.take(subject, "link", "blackhole")) {
+      acted.push(rule.name);
+      isLost = true;
+    }
+    return isLost;
+  };
+  /** Ends by throwing, when the client has given up. */
+  const stayLost = async () => {
+    isLost = true;
+    request.resume();
+    await race(new Promise(() => undefined), abort.signal);
   };
 
   try {
     await run();
   } catch (thrown) {
-    error = scrub(abort.signal.aborted ? "the client went away" : describe(thrown));
+    const cutBy = context.connections.of(request.socket)?.cutBy;
+    if (cutBy !== undefined && !acted.includes(cutBy)) acted.push(cutBy);
+    const isGone = abort.signal.aborted && cutBy === undefined;
+    error = scrub(
+      cutBy !== undefined ? "reset" : isGone ? "the client went away" : describe(thrown),
+    );
     request.resume();
-    if (thrown instanceof Cut && !(request.socket instanceof TLSSocket)) {
-      request.socket.resetAndDestroy();
-    } else {
-      // Node resets no connection under TLS; without a close_notify its end says as little.
-      request.socket.destroy();
-    }
+    if (thrown instanceof Cut) context.connections.reset(request.socket);
+    else request.socket.destroy();
   }
   context.record({
     id,
@@ -133,6 +153,14 @@ export async function forward(
     const hasBody =
       request.headers["content-length"] !== undefined ||
       request.headers["transfer-encoding"] !== undefined;
+    let answered: Answer | undefined;
+    await act("link", (action) => {
+      if (action.kind === "refuse") answered = REFUSAL;
+    });
+    if (answered !== undefined) {
+      request.resume();
+      return deliver(answered);
+    }
     // Rules look at the body or change it; without one in sight it streams.
     if (
       !context.rules.isEmpty &&
@@ -147,7 +175,6 @@ export async function forward(
       outgoing.body = await collect(tapped(request, requestTap));
       subject.requestText = outgoing.body.toString("utf8");
     }
-    let answered: { status: number; headers: Headers; body: Buffer } | undefined;
     let copies = 1;
     await act("before", (action) => {
       if (action.kind === "answer") answered = answerOf(action);
@@ -214,7 +241,7 @@ export async function forward(
 
     async function send(body: AsyncIterable<Buffer> | undefined): Promise<Dispatcher.ResponseData> {
       const streamed =
-        body ?? (outgoing.body === undefined && hasBody ? tapped(request, requestTap) : undefined);
+        body ?? (outgoing.body === undefined && hasBody ? arriving(request) : undefined);
       return await route.upstream().request({
         method: outgoing.method as Dispatcher.HttpMethod,
         path: outgoing.path,
@@ -227,6 +254,13 @@ export async function forward(
     }
   }
 
+  async function* arriving(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of tapped(body, requestTap)) {
+      if (!losesBytes()) yield chunk;
+    }
+    if (isLost) await stayLost();
+  }
+
   async function* halves(body: Buffer): AsyncGenerator<Buffer> {
     const middle = body.length >> 1;
     yield body.subarray(0, middle);
@@ -236,12 +270,9 @@ export async function forward(
     yield body.subarray(middle);
   }
 
-  async function deliver(answer: {
-    status: number;
-    headers: Headers;
-    body: Buffer;
-  }): Promise<void> {
-    const { status, headers, body } = answer;
+  async function deliver({ status, headers: given, body }: Answer): Promise<void> {
+    const headers = { ...given };
+    if (losesBytes()) await stayLost();
     subject.status = status;
     responseHeaders = headers;
     responseTap.add(body);
@@ -261,64 +292,16 @@ export async function forward(
   }
 
   async function stream(upstream: Dispatcher.ResponseData, headers: Headers): Promise<void> {
+    if (losesBytes()) await stayLost();
     responseHeaders = headers;
     response.writeHead(upstream.statusCode, { ...headers, "x-crucible-exchange": id });
     for await (const chunk of upstream.body as AsyncIterable<Buffer>) {
       responseTap.add(chunk);
+      if (losesBytes()) await stayLost();
       if (!response.write(chunk)) await race(drained(response), abort.signal);
     }
     response.end();
   }
-}
-
-function answerOf(action: Extract<RuleAction, { kind: "answer" }>): {
-  status: number;
-  headers: Headers;
-  body: Buffer;
-} {
-  const text = action.text ?? JSON.stringify(action.body ?? {});
-  return {
-    status: action.status,
-    headers: { "content-type": "application/json", ...action.headers },
-    body: Buffer.from(text),
-  };
-}
-
-function withoutHopByHop(headers: NodeJS.Dict<string | string[]>): Headers {
-  const kept: Headers = {};
-  for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined && !HOP_BY_HOP.has(name)) kept[name] = value;
-  }
-  return kept;
-}
-
-function changeHeaders(
-  headers: Headers,
-  changes: Readonly<Record<string, string | null>> = {},
-): void {
-  for (const [name, value] of Object.entries(changes)) {
-    if (value === null) delete headers[name.toLowerCase()];
-    else headers[name.toLowerCase()] = value;
-  }
-}
-
-async function* tapped(source: AsyncIterable<Buffer>, tap: BodyTap): AsyncGenerator<Buffer> {
-  for await (const chunk of source) {
-    tap.add(chunk);
-    yield chunk;
-  }
-}
-
-/** A body as a whole, for rules that change or look at it. @throws Error when it is larger than any that a check sends */
-async function collect(source: AsyncIterable<Buffer>): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of source) {
-    size += chunk.length;
-    if (size > MAX_BUFFERED) throw new Error(`a rule can not hold more than ${MAX_BUFFERED} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 function drained(response: ServerResponse): Promise<void> {
@@ -336,14 +319,4 @@ async function race(promise: Promise<void>, signal: AbortSignal): Promise<void> 
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
-}
-
-function header(request: IncomingMessage, name: string): string | undefined {
-  const value = request.headers[name];
-  return typeof value === "string" ? value : value?.[0];
-}
-
-function splitOnce(text: string, separator: string): [string, string] {
-  const at = text.indexOf(separator);
-  return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
 }

@@ -8,14 +8,16 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Server as NetServer, Socket } from "node:net";
-import { createServer as createTlsServer, TLSSocket } from "node:tls";
 import { type Dispatcher, Pool } from "undici";
 import type { Address } from "#harness/deployment/contract";
 import { HarnessError } from "#harness/errors";
 import type { CertificateAuthority } from "./ca.ts";
+import { Connections, recordConnection, subjectOf } from "./connections.ts";
 import type { Exchange } from "./exchange.ts";
 import { type ForwardContext, forward, type Route } from "./forward.ts";
+import type { Rule } from "./rule.ts";
 import { RuleBook } from "./rules.ts";
+import { Tunnels } from "./tunnels.ts";
 
 /** A server as the gateway needs it. Filled in once the server runs: its ports are often not known before. */
 export interface Endpoint {
@@ -45,7 +47,7 @@ const LOOPBACK = "127.0.0.1";
 const FEDERATION_PORT = 8448;
 
 export class Gateway implements AsyncDisposable {
-  readonly rules = new RuleBook();
+  readonly rules = new RuleBook((id, rule) => this.#cutOpen(id, rule));
   readonly #options: GatewayOptions;
   readonly #endpoints = new Map<string, Endpoint>();
   readonly #pools = new Map<string, Pool>();
@@ -56,18 +58,24 @@ export class Gateway implements AsyncDisposable {
   /** Servers that have asked their proxy for a tunnel. */
   readonly #tunnelled = new Set<string>();
   readonly #context: ForwardContext;
-  readonly #routes = new WeakMap<object, Route>();
-  readonly #tunnels: Server;
+  readonly #tunnels: Tunnels;
   #count = 0;
 
   constructor(options: GatewayOptions) {
     this.#options = options;
     this.#context = {
       rules: this.rules,
+      connections: new Connections(),
       nextId: () => `${options.name}#${++this.#count}`,
       record: options.record,
     };
-    this.#tunnels = this.#server((request, response) => this.#serveTunnel(request, response));
+    this.#tunnels = new Tunnels({
+      ca: options.ca,
+      context: this.#context,
+      route: (from, host) =>
+        this.#endpoints.has(host) ? this.#route(from, host, (end) => end.federation()) : undefined,
+      http: this.#server((request, response) => this.#serveTunnel(request, response)),
+    });
   }
 
   /** Opens the listeners of one server. Requests before `connect` answer 503. */
@@ -100,7 +108,10 @@ export class Gateway implements AsyncDisposable {
         address,
       );
     }
-    await listen(this.#federationByName(role), FEDERATION_PORT, address);
+    const server = this.#tunnels.byName(role);
+    server.on("connection", (socket) => this.#track(socket));
+    this.#servers.add(server);
+    await listen(server, FEDERATION_PORT, address);
   }
 
   /** Tells where a server answers; may be called again. */
@@ -219,8 +230,25 @@ export class Gateway implements AsyncDisposable {
     const server = this.#server((request, response) => {
       void forward(request, response, route, this.#context);
     });
+    const { from, to, check } = route;
+    server.on("connection", (socket) =>
+      this.#context.connections.add({ from, to, check, target: to }, socket, socket),
+    );
     await listen(server, 0, LOOPBACK);
     return server;
+  }
+
+  /** A rule that resets a link, or changes its certificate, ends what is open. */
+  #cutOpen(id: string, { name, phase, action }: Rule): void {
+    if (phase !== "link" || (action.kind !== "reset" && action.kind !== "certificate")) return;
+    const { connections } = this.#context;
+    for (const connection of connections.open) {
+      // Clients speak no TLS with the gateway.
+      if (action.kind === "certificate" && connection.from === "client") continue;
+      if (!this.rules.fires(id, subjectOf(connection))) continue;
+      connections.cut(connection, name);
+      recordConnection(this.#context, connection, { rules: [name], error: "reset while open" });
+    }
   }
 
   #server(handler: (request: IncomingMessage, response: ServerResponse) => void): Server {
@@ -250,73 +278,14 @@ export class Gateway implements AsyncDisposable {
       response.writeHead(502).end(`crucible: no plain proxying of ${request.url ?? ""}`);
     });
     server.on("connect", (request: IncomingMessage, socket: Socket, head: Buffer) => {
-      void this.#tunnel(role, request.url ?? "", socket, head);
+      this.#tunnelled.add(role);
+      void this.#tunnels.connect(role, request.url ?? "", socket, head);
     });
     return server;
-  }
-
-  /** TLS by the name that the sender asks for; a name that nobody has ends the handshake. */
-  #federationByName(from: string): NetServer {
-    const server = createTlsServer(
-      {
-        ALPNProtocols: ["http/1.1"],
-        SNICallback: (name, done) => {
-          if (!this.#endpoints.has(name)) return done(new Error(`no such host ${name}`));
-          this.#options.ca.contextFor(name).then((context) => done(null, context), done);
-        },
-      },
-      (tls) => this.#adopt(tls, from, tls.servername === false ? "" : (tls.servername ?? "")),
-    );
-    server.on("connection", (socket) => this.#track(socket));
-    server.on("tlsClientError", (_, tls) => tls.destroy());
-    this.#servers.add(server);
-    return server;
-  }
-
-  async #tunnel(from: string, target: string, socket: Socket, head: Buffer): Promise<void> {
-    socket.on("error", () => socket.destroy());
-    this.#tunnelled.add(from);
-    const host = target.replace(/:\d+$/, "");
-    if (!this.#endpoints.has(host)) {
-      // Nobody has this name: what a resolver's failure looks like through a proxy.
-      this.#context.record({
-        id: this.#context.nextId(),
-        at: Date.now(),
-        durationMs: 0,
-        from,
-        to: host,
-        method: "CONNECT",
-        path: target,
-        request: { headers: {}, bytes: 0 },
-        status: 502,
-        error: "no such host",
-      });
-      socket.end("HTTP/1.1 502 No Such Host\r\ncontent-length: 0\r\n\r\n");
-      return;
-    }
-    const secureContext = await this.#options.ca.contextFor(host);
-    socket.write("HTTP/1.1 200 OK\r\n\r\n");
-    if (head.length > 0) socket.unshift(head);
-    const tls = new TLSSocket(socket, {
-      isServer: true,
-      secureContext,
-      ALPNProtocols: ["http/1.1"],
-    });
-    tls.on("error", () => tls.destroy());
-    this.#adopt(tls, from, host);
-  }
-
-  /** Serves what comes over a connection whose sender and receiver are known. */
-  #adopt(tls: TLSSocket, from: string, host: string): void {
-    this.#routes.set(
-      tls,
-      this.#route(from, host, (end) => end.federation()),
-    );
-    this.#tunnels.emit("connection", tls);
   }
 
   #serveTunnel(request: IncomingMessage, response: ServerResponse): void {
-    const route = this.#routes.get(request.socket);
+    const route = this.#tunnels.routeOf(request.socket);
     if (route === undefined) {
       response.writeHead(500).end();
       return;

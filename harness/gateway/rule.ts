@@ -4,9 +4,18 @@
  */
 
 /** When in an exchange a rule acts. */
-export const PHASES = ["before", "mid-request", "processed", "mid-response", "after"] as const;
+export const PHASES = [
+  "link",
+  "before",
+  "mid-request",
+  "processed",
+  "mid-response",
+  "after",
+] as const;
 /**
- * `before`: the server has seen nothing. `mid-request`: it has the head and half of the body. `processed`: it has
+ * `link`: a connection is being opened, is open when the rule comes into force, or brings an exchange of which the
+ * gateway has read the head only; bodies are not looked at and go on streaming. A connection is matched as an exchange
+ * `CONNECT <host>:<port>`, so a rule with another method or path acts on exchanges alone. `before`: the server has seen nothing. `mid-request`: it has the head and half of the body. `processed`: it has
  * answered, the client has nothing. `mid-response`: the client has half of the answer. `after`: the client has it all.
  */
 export type Phase = (typeof PHASES)[number];
@@ -61,8 +70,21 @@ export interface Rewrite {
 }
 
 export type RuleAction =
-  /** Closes the connection with a TCP reset. */
+  /**
+   * Closes the connection with a TCP reset. Phase `link`: at once those that are open, and new ones. Before the server has
+   * seen anything this drops the request, once it is `processed` it drops the answer after delivery.
+   */
   | { readonly kind: "reset" }
+  /** Phase `link`: answers CONNECT, and requests over connections that are open, with 504. The server sees nothing. */
+  | { readonly kind: "refuse" }
+  /**
+   * The connection stays open and nothing more comes over it: what is sent is lost, as packets are in a split. What was
+   * lost stays lost when the rule ends, so such an exchange or connection ends by its sender's time-out; other
+   * connections that were idle in between go on.
+   */
+  | { readonly kind: "blackhole" }
+  /** Phase `link`: new connections get a certificate that does not prove the name; those that are open are closed. */
+  | { readonly kind: "certificate"; readonly of: "other-name" | "other-authority" }
   /** Answers in the server's place. Phase `before`: the server never sees the request. */
   | {
       readonly kind: "answer";

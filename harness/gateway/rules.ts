@@ -1,4 +1,5 @@
-import { nameMatches, type Phase, pathMatches, type Rule } from "./rule.ts";
+import { HarnessError } from "#harness/errors";
+import { nameMatches, type Phase, pathMatches, type Rule, type RuleAction } from "./rule.ts";
 
 /** What a rule is matched against: the exchange as far as it has come. */
 export interface Subject {
@@ -21,19 +22,53 @@ interface ActiveRule {
   readonly released: Promise<void>;
 }
 
+/** A rule that acts now. */
+export interface Taken {
+  readonly rule: Rule;
+  readonly released: Promise<void>;
+}
+
+const LINK_ACTIONS: readonly RuleAction["kind"][] = [
+  "refuse",
+  "certificate",
+  "reset",
+  "blackhole",
+  "delay",
+  "gate",
+];
+const LINK_ONLY: readonly RuleAction["kind"][] = ["refuse", "certificate"];
+
 /** Rules in force. Each is held by a handle; taking the handle back tells how often it fired. */
 export class RuleBook {
   readonly #active = new Map<string, ActiveRule>();
+  readonly #onAdded: (id: string, rule: Rule) => void;
   #next = 1;
+
+  /** @param onAdded called when a rule has come into force. */
+  constructor(onAdded: (id: string, rule: Rule) => void = () => undefined) {
+    this.#onAdded = onAdded;
+  }
 
   get isEmpty(): boolean {
     return this.#active.size === 0;
   }
 
+  /** @throws HarnessError BAD_USAGE for an action that does nothing in the rule's phase. */
   add(rule: Rule): string {
+    const { kind } = rule.action;
+    if (!(rule.phase === "link" ? LINK_ACTIONS.includes(kind) : !LINK_ONLY.includes(kind))) {
+      throw new HarnessError("BAD_USAGE", {
+        what: `the rule "${rule.name}" can not ${kind} in phase ${rule.phase}`,
+        next:
+          rule.phase === "link"
+            ? `on a link rules ${LINK_ACTIONS.join(", ")}`
+            : `${LINK_ONLY.join(" and ")} belong in phase link`,
+      });
+    }
     const id = `r${this.#next++}`;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#active.set(id, { id, rule, fired: 0, release: resolve, released: promise });
+    this.#onAdded(id, rule);
     return id;
   }
 
@@ -64,25 +99,39 @@ export class RuleBook {
     return false;
   }
 
-  /** Rules that act now, oldest first; each counts as fired. */
-  take(subject: Subject, phase: Phase): { rule: Rule; released: Promise<void> }[] {
-    const taken: { rule: Rule; released: Promise<void> }[] = [];
-    for (const active of this.#active.values()) {
-      if (active.rule.phase !== phase || !fits(active.rule, subject, true)) continue;
-      if (active.rule.times !== undefined && active.fired >= active.rule.times) continue;
-      active.fired++;
-      taken.push({ rule: active.rule, released: active.released });
-    }
-    return taken;
+  /** Rules that act now, oldest first; each counts as fired. With a kind: only those. */
+  take(subject: Subject, phase: Phase, kind?: RuleAction["kind"]): Taken[] {
+    if (this.isEmpty) return [];
+    return [...this.#active.values()].filter(
+      (active) =>
+        active.rule.phase === phase &&
+        (kind === undefined || active.rule.action.kind === kind) &&
+        fires(active, subject),
+    );
+  }
+
+  /** True, and counted, when this rule acts on the subject now, whatever its phase. */
+  fires(id: string, subject: Subject): boolean {
+    const active = this.#active.get(id);
+    return active !== undefined && fires(active, subject);
   }
 }
 
-function fits({ match }: Rule, subject: Subject, isComplete: boolean): boolean {
+function fires(active: ActiveRule, subject: Subject): boolean {
+  const { rule, fired } = active;
+  if (!fits(rule, subject, true)) return false;
+  if (rule.times !== undefined && fired >= rule.times) return false;
+  active.fired++;
+  return true;
+}
+
+function fits({ match, action }: Rule, subject: Subject, isComplete: boolean): boolean {
   if (match.check !== undefined && match.check !== subject.check) return false;
   if (match.from !== undefined && !nameMatches(match.from, subject.from)) return false;
   if (match.to !== undefined && !nameMatches(match.to, subject.to)) return false;
   if (match.method !== undefined && match.method !== subject.method) return false;
   if (match.path !== undefined && !pathMatches(match.path, subject.path)) return false;
+  if (action.kind === "certificate" && subject.method !== "CONNECT") return false;
   if (!isComplete) return true;
   if (match.contains !== undefined) {
     const isThere =

@@ -1,0 +1,84 @@
+/** Heads and bodies of messages on their way through the gateway. */
+import type { IncomingMessage } from "node:http";
+import type { BodyTap } from "./body-tap.ts";
+import type { RuleAction } from "./rule.ts";
+
+/** Bytes of a body that a rule buffers. */
+const MAX_BUFFERED = 64 * 1024 * 1024;
+/** Headers that belong to one connection (RFC 9110 §7.6.1), and ours. */
+const HOP_BY_HOP = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+  "upgrade",
+  "te",
+  "trailer",
+  "expect",
+  "x-crucible-check",
+]);
+
+export type Headers = Record<string, string | string[]>;
+
+/** A whole answer. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Buffer;
+}
+
+export function answerOf(action: Extract<RuleAction, { kind: "answer" }>): Answer {
+  const text = action.text ?? JSON.stringify(action.body ?? {});
+  return {
+    status: action.status,
+    headers: { "content-type": "application/json", ...action.headers },
+    body: Buffer.from(text),
+  };
+}
+
+export function withoutHopByHop(headers: NodeJS.Dict<string | string[]>): Headers {
+  const kept: Headers = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined && !HOP_BY_HOP.has(name)) kept[name] = value;
+  }
+  return kept;
+}
+
+export function changeHeaders(
+  headers: Headers,
+  changes: Readonly<Record<string, string | null>> = {},
+): void {
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === null) delete headers[name.toLowerCase()];
+    else headers[name.toLowerCase()] = value;
+  }
+}
+
+export async function* tapped(source: AsyncIterable<Buffer>, tap: BodyTap): AsyncGenerator<Buffer> {
+  for await (const chunk of source) {
+    tap.add(chunk);
+    yield chunk;
+  }
+}
+
+/** A body as a whole, for rules that change or look at it. @throws Error when it is larger than any that a check sends */
+export async function collect(source: AsyncIterable<Buffer>): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of source) {
+    size += chunk.length;
+    if (size > MAX_BUFFERED) throw new Error(`a rule can not hold more than ${MAX_BUFFERED} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+export function header(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name];
+  return typeof value === "string" ? value : value?.[0];
+}
+
+export function splitOnce(text: string, separator: string): [string, string] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
+}
