@@ -18,6 +18,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   diff: async () => (await import("./commands/diff.ts")).diffCommand(),
   expect: async () => (await import("./commands/expect.ts")).expectCommand(),
   resolve: async () => (await import("./commands/resolve.ts")).resolveCommand(),
+  search: async () => (await import("./commands/search.ts")).searchCommand(),
   lint: async () => (await import("./commands/lint.ts")).lintCommand(),
 };
 

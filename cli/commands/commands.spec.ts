@@ -79,7 +79,18 @@ const OLD = storedRun("old", "1.114.0", ["pass", "fail"]);
 const NEW = storedRun("new", "1.163.2", ["fail", "pass"]);
 
 describe("every command tells how it is used", () => {
-  const names = ["doctor", "run", "list", "explain", "up", "clean", "report", "diff", "lint"];
+  const names = [
+    "doctor",
+    "run",
+    "list",
+    "explain",
+    "up",
+    "clean",
+    "report",
+    "diff",
+    "lint",
+    "search",
+  ];
   test.each([...names, "mutants", "expect", "expect check", "expect update"])(
     "%s",
     async (name) => {
@@ -103,6 +114,8 @@ describe("wrong input is refused with what to do", () => {
     [["expect", "chek"], "unknown command 'chek'", "Did you mean check?"],
     [["expect", "check", "nowhere.yaml"], "can not be read", "next: check the path"],
     [["doctor", "--topology", "tow"], "there is no topology tow", "did you mean two?"],
+    [["search", "--seconds", "soon"], "soon is no whole number", "next: crucible search --help"],
+    [["search", "--seed", "a b"], "--seed: a b is no seed", "next: crucible search --help"],
     [["up", "--users", "many"], "--users is many", "next: a whole number"],
   ])("%j", async (args, what, next) => {
     const { code, stderr } = await crucible(...args);

@@ -100,6 +100,14 @@ export class EventGraph {
     return index;
   }
 
+  /** Forgets the event that was added last: for searches that try one after another. Numbers of keys stay. */
+  removeLast(): void {
+    const node = this.nodes.pop();
+    if (node === undefined) return;
+    this.#indexes.delete(node.event.id);
+    if (this.create === node.index) this.create = NONE;
+  }
+
   /** The node that an event would become, for checks before it is one. */
   draft(event: RoomEvent): GraphNode {
     return this.#place(event, false);

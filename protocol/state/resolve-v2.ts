@@ -14,16 +14,33 @@ import { isPowerEvent, powerOrder } from "./power-order.ts";
 import { pathsThrough } from "./subgraph-paths.ts";
 import type { Trace } from "./trace.ts";
 
-/** @param sets indexes of the events of each state */
+/** The two changes that make v2.1 of v2 (MSC4297). Apart from each other they are of use only to tell which one a room needs. */
+export interface Repairs {
+  /** The replay begins with no state, not with the unconflicted one. */
+  readonly beginsEmpty: boolean;
+  /** The conflicted subgraph is replayed as well. */
+  readonly hasSubgraph: boolean;
+}
+
+function repairsOf({ version }: EventGraph): Repairs {
+  const isLater = version.stateResolution === "v2.1";
+  return { beginsEmpty: isLater, hasSubgraph: isLater };
+}
+
+/**
+ * @param sets indexes of the events of each state
+ * @param repairs those of the room's version unless given
+ */
 export function resolveV2(
   graph: EventGraph,
   sets: readonly (readonly number[])[],
   trace: Trace | undefined,
+  repairs: Repairs = repairsOf(graph),
 ): State {
   const separated = separate(graph, sets, "everywhere");
   const { unconflicted, conflicted } = separated;
   if (conflicted.length === 0) return unconflicted;
-  const full = fullConflictedSet(graph, sets, separated, trace);
+  const full = fullConflictedSet(graph, sets, separated, trace, repairs);
   const fullSet = new Set(full);
   const powerEvents = full.filter((index) => isPowerEvent(graph.node(index)));
   if (trace !== undefined) trace({ kind: "power-events", ids: idsOf(graph, powerEvents) });
@@ -31,7 +48,7 @@ export function resolveV2(
   const isFirst = new Set(first);
   // v2.1 begins with nothing, so that no state of today stands in for what held when the events were sent.
   const state = new Int32Array(unconflicted.length).fill(NONE);
-  if (graph.version.stateResolution === "v2") state.set(unconflicted);
+  if (!repairs.beginsEmpty) state.set(unconflicted);
   const resolved = roomForKeys(graph, state, full);
   iterativeAuthChecks(graph, first, resolved, "power", trace);
   const rest = mainlineOrder(
@@ -51,6 +68,7 @@ export function fullConflictedSet(
   sets: readonly (readonly number[])[],
   { conflicted, conflictedKeys }: Separated,
   trace: Trace | undefined,
+  { hasSubgraph }: Repairs = repairsOf(graph),
 ): readonly number[] {
   const difference = authDifference(graph, sets);
   const full = new Set([...conflicted, ...difference]);
@@ -70,7 +88,7 @@ export function fullConflictedSet(
     }
     trace({ kind: "auth-difference", ids: idsOf(graph, difference) });
   }
-  if (graph.version.stateResolution === "v2.1") {
+  if (hasSubgraph) {
     const additions = conflictedSubgraph(graph, conflicted).filter((index) => !full.has(index));
     for (const index of additions) full.add(index);
     if (trace !== undefined) {

@@ -1,0 +1,76 @@
+/** The random search on several cores. */
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import { Collection } from "./collection.ts";
+import type { RandomTask, RandomUpdate, WorkerStart } from "./messages.ts";
+import { emptyTally, type Finding, type Tally } from "./random-search.ts";
+
+export interface RandomPlan {
+  readonly seed: string;
+  /** Number of the first history. */
+  readonly from: number;
+  /** How many histories; as many as there is time for unless given. */
+  readonly count?: number;
+  readonly seconds: number;
+  readonly workers: number;
+  /** Findings that are kept of a class. */
+  readonly most: number;
+  readonly signal: AbortSignal;
+  readonly onProgress: (tally: Tally, findings: readonly Finding[]) => void;
+}
+
+export interface RandomResult {
+  readonly tally: Tally;
+  readonly findings: readonly Finding[];
+  readonly seconds: number;
+}
+
+/** Ends at the time or count of the plan, or soon after the signal, with what it has. */
+export async function searchAtRandom(plan: RandomPlan): Promise<RandomResult> {
+  const { seed, from, count, seconds, workers, most, signal, onProgress } = plan;
+  const started = performance.now();
+  const stop = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  const tell = () => Atomics.store(stop, 0, 1);
+  signal.addEventListener("abort", tell);
+  if (signal.aborted) tell();
+  const collection = new Collection<Finding>(most);
+  const tally = emptyTally();
+  const run = async (at: number) => {
+    const task: RandomTask = {
+      kind: "random",
+      seed,
+      first: from + at,
+      stride: workers,
+      end: count === undefined ? Number.POSITIVE_INFINITY : from + count,
+      until: Date.now() + seconds * 1_000,
+    };
+    const worker = startWorker({ task, stop });
+    worker.on("message", (update: RandomUpdate) => {
+      addTo(tally, update.tally);
+      for (const finding of update.findings) collection.add(finding);
+      onProgress(tally, collection.all);
+    });
+    await once(worker, "exit");
+  };
+  try {
+    await Promise.all(Array.from({ length: workers }, (_, at) => run(at)));
+  } finally {
+    tell();
+    signal.removeEventListener("abort", tell);
+  }
+  return { tally, findings: collection.all, seconds: (performance.now() - started) / 1_000 };
+}
+
+function startWorker(workerData: WorkerStart): Worker {
+  // Compiled in the published package.
+  const ending = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  return new Worker(new URL(`./worker.${ending}`, import.meta.url), { workerData });
+}
+
+function addTo(sum: Tally, more: Tally): void {
+  sum.histories += more.histories;
+  sum.cases += more.cases;
+  for (const [name, count] of Object.entries(more.resets)) {
+    sum.resets[name as keyof Tally["resets"]] += count;
+  }
+}
