@@ -1,0 +1,104 @@
+import { expect, it } from "vitest";
+import { generatePlan } from "#chaos/generate/generate";
+import { chooseFaults, chooseOperations, choosePartitions } from "#chaos/generate/vocabulary";
+import { operationsOf, type Plan, parsePlan } from "#scenarios/plan";
+import { type ShrinkProgress, shrinkPlan } from "./shrink.ts";
+
+const planOf = (seed: number): Plan =>
+  generatePlan({
+    seed,
+    servers: 4,
+    rooms: 3,
+    versions: ["12"],
+    operations: chooseOperations(undefined),
+    faults: chooseFaults(["all"]),
+    partitions: choosePartitions(undefined),
+    epochs: 4,
+    operationsPerEpoch: 14,
+  });
+
+const budget = { replays: 3000, timeMs: Number.POSITIVE_INFINITY };
+const isPlan = (plan: Plan) => parsePlan(JSON.parse(JSON.stringify(plan)), "plan");
+
+it("keeps only what a failure needs: one ban and one cut", async () => {
+  const plan = planOf(1);
+  const needs = (one: Plan) =>
+    operationsOf(one).some(({ op }) => op === "ban") &&
+    one.steps.some((step) => "fault" in step) &&
+    one.steps.some((step) => "converge" in step);
+  expect(needs(plan)).toBe(true);
+
+  const { plan: small, isMinimal } = await shrinkPlan(plan, {
+    ...budget,
+    fails: async (one) => needs(isPlan(one)),
+  });
+
+  expect(isMinimal).toBe(true);
+  expect(operationsOf(small)).toHaveLength(1);
+  expect(small.steps).toHaveLength(3);
+  expect(Object.keys(small.users)).toHaveLength(2);
+  expect(Object.keys(small.rooms)).toHaveLength(1);
+});
+
+it("keeps plans valid on every way down, and pulls references along", async () => {
+  for (let seed = 0; seed < 12; seed++) {
+    const plan = planOf(seed);
+    const wanted = operationsOf(plan).filter(({ op }) => op === "redact" || op === "levels");
+    const keep = new Set(wanted.slice(0, 2).map(({ id }) => id));
+
+    const { plan: small } = await shrinkPlan(plan, {
+      ...budget,
+      fails: async (one) => {
+        const there = new Set(operationsOf(isPlan(one)).map(({ id }) => id));
+        return [...keep].every((id) => there.has(id));
+      },
+    });
+
+    const needed = operationsOf(small).filter(({ id }) => !keep.has(id));
+    const targets = operationsOf(small).map((one) => ("target" in one ? one.target : ""));
+    expect(needed.every(({ id }) => targets.includes(id))).toBe(true);
+  }
+});
+
+it("drops rooms, servers, races and twists that a failure does not need", async () => {
+  const { plan: small } = await shrinkPlan(planOf(5), {
+    ...budget,
+    fails: async (one) => operationsOf(one).filter(({ op }) => op === "message").length >= 2,
+  });
+
+  expect(operationsOf(small)).toHaveLength(2);
+  expect(Object.keys(small.rooms)).toHaveLength(1);
+  const others = small.steps.filter((step) => !("op" in step && step.client === undefined));
+  expect(others).toEqual([small.steps.at(-1)]);
+  expect(small.servers).toBeLessThanOrEqual(2);
+});
+
+it("ends with its budget, says so, and tells how it goes", async () => {
+  const told: ShrinkProgress[] = [];
+
+  const { replays, isMinimal } = await shrinkPlan(planOf(1), {
+    replays: 20,
+    timeMs: Number.POSITIVE_INFINITY,
+    fails: async () => told.length % 3 === 0,
+    onProgress: (progress) => told.push(progress),
+  });
+
+  expect({ replays, isMinimal }).toEqual({ replays: 20, isMinimal: false });
+  expect(told.map((one) => one.replays)).toEqual(Array.from({ length: 20 }, (_, at) => at + 1));
+});
+
+it("begins nothing after its time", async () => {
+  let now = 0;
+
+  const { replays } = await shrinkPlan(planOf(1), {
+    replays: 100,
+    timeMs: 50,
+    fails: async () => {
+      now += 20;
+      return false;
+    },
+    clock: { elapsed: () => now },
+  });
+
+  expect(replays).toBe(3);
+});
