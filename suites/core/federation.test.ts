@@ -1,5 +1,6 @@
 import { path } from "#harness/http/client";
 import { at, eventsAt, listAt, textAt } from "#harness/match/json";
+import { stateShown } from "#harness/peer/room-state";
 import { check } from "#harness/world/check";
 import {
   expectEqual,
@@ -25,8 +26,14 @@ async function pair(world: World): Promise<[Session, Session]> {
 async function sharedRoom(world: World, options = {}): Promise<[Session, Session, string]> {
   const [alice, bob] = await pair(world);
   const roomId = await alice.createRoom({ preset: "public_chat", ...options });
-  await bob.join(roomId, alice);
+  await joinWhole(bob, roomId, alice);
   return [alice, bob, roomId];
+}
+
+/** Joins, and waits for the whole state: a server that is put out while it still asks for that never gets it. */
+async function joinWhole(user: Session, roomId: string, via: Session): Promise<void> {
+  await user.join(roomId, via);
+  await stateShown(user, roomId);
 }
 
 async function joinedMembers(session: Session, roomId: string): Promise<string[]> {
@@ -350,12 +357,12 @@ check(
     await bob.leave(roomId);
     await seenByAlice("leave");
 
-    await bob.join(roomId, alice);
+    await joinWhole(bob, roomId, alice);
     let since = await bob.syncToken();
     await alice.kick(roomId, bob, "kicked");
     await gone(since);
 
-    await bob.join(roomId, alice);
+    await joinWhole(bob, roomId, alice);
     since = await bob.syncToken();
     await alice.ban(roomId, bob, "banned");
     await gone(since);
