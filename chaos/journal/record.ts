@@ -157,6 +157,8 @@ export type Observation =
       readonly mode: "nudged" | "silent";
       readonly ms: number | null;
       readonly limit_ms: number;
+      /** From the end of the last fault. */
+      readonly from_heal_ms?: number;
       /** From the last server's agreement to our notice of it, at most. */
       readonly detection_ms?: number;
       /** What was still missing, one line each. */

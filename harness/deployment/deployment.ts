@@ -4,6 +4,7 @@ import path from "node:path";
 import type { ServerSpec } from "#harness/config/driver-spec";
 import { describe, HarnessError } from "#harness/errors";
 import { CertificateAuthority } from "#harness/gateway/ca";
+import type { Exchange } from "#harness/gateway/exchange";
 import { Gateway, type ServerLinks } from "#harness/gateway/gateway";
 import { Recorder } from "#harness/gateway/recorder";
 import type { DeploymentFacts, ServerFacts } from "#harness/results/outcome";
@@ -115,6 +116,12 @@ export class Deployment implements AsyncDisposable {
     return server;
   }
 
+  /** Hears of each exchange at the gateway when it has ended, until what is returned is called. */
+  watch(listener: (exchange: Exchange) => void): () => void {
+    this.#parts.watchers.add(listener);
+    return () => this.#parts.watchers.delete(listener);
+  }
+
   /** Where the gateway sends what servers push to the application service; undefined: it answers for it. */
   setAppserviceUpstream(address: Address | undefined): void {
     this.#parts.appserviceUpstream = address;
@@ -133,6 +140,7 @@ class Parts implements AsyncDisposable {
   readonly recorder: Recorder;
   readonly appservice: AppserviceRegistration;
   readonly #running: RunningServer[] = [];
+  readonly watchers = new Set<(exchange: Exchange) => void>();
   appserviceUpstream: Address | undefined;
   #end: Promise<void> | undefined;
 
@@ -152,12 +160,15 @@ class Parts implements AsyncDisposable {
     const caFile = path.join(registry.workFolder(plan.id), "ca.crt");
     writeFileSync(caFile, ca.certificate);
     const recorder = new Recorder(path.join(context.traceFolder, `${plan.id}.ndjson`));
+    let parts: Parts | undefined;
     const gateway = new Gateway({
       name: plan.id,
       ca,
-      record: (exchange) => recorder.record(exchange),
+      record: (exchange) => {
+        recorder.record(exchange);
+        for (const watcher of parts?.watchers ?? []) watcher(exchange);
+      },
     });
-    let parts: Parts | undefined;
     const port = await gateway.addSink("appservice", () => parts?.appserviceUpstream);
     parts = new Parts({
       gateway,

@@ -1,0 +1,277 @@
+/** Waits until all servers agree, and tells how long that took and how much of it was our own looking. */
+import type { Moment } from "#chaos/journal/record";
+import type { JournalWriter } from "#chaos/journal/write";
+import type { Cast, CastRoom } from "./cast.ts";
+import type { Eyes, Sample, Sampled } from "./eyes.ts";
+import type { Traffic } from "./traffic.ts";
+
+/** An event that a server has yet to show. */
+export interface Wanted {
+  /** By the plan's name. */
+  readonly room: string;
+  readonly event: string;
+  /** Role of the server that made it. */
+  readonly from: string;
+  /** Roles of the servers that it has to be sent to, as the sender sees it. */
+  readonly receivers: readonly string[];
+}
+
+export interface Agreement {
+  /** Epoch milliseconds; null: never. */
+  readonly agreedAt: number | null;
+  readonly limitMs: number;
+  readonly detectionMs: number | undefined;
+  /** What was still missing, one line each. */
+  readonly missing: readonly string[];
+  /** The last samples, by room name. */
+  readonly samples: ReadonlyMap<string, readonly Sample[]>;
+}
+
+export interface ConvergeContext {
+  readonly cast: Cast;
+  readonly eyes: Eyes;
+  readonly traffic: Traffic;
+  readonly journal: JournalWriter;
+  readonly roles: readonly string[];
+  readonly signal: AbortSignal;
+  /** One more message of each of these servers in this room. */
+  readonly nudge: (room: string, roles: readonly string[]) => Promise<readonly Wanted[]>;
+}
+
+const LIMITS_MS = { nudged: 30_000, silent: 90_000 };
+/** Looked at again after this time when nothing has come anywhere. */
+const PAUSE_MS = 40;
+/** Looked at after this time even when nudges are still on their way. */
+const PATIENCE_MS = 1_000;
+/**
+ * When servers say one thing more, after the first nudge. What is said while a server waits to try again after a failure is
+ * not sent before it has more to say, or much later.
+ */
+const NUDGES_AT_MS = [600, 1_200, 2_400, 5_000, 10_000, 20_000];
+/** What came to a server and is not shown after this time was refused by it. */
+const REFUSED_AFTER_MS = 1_500;
+/** Nothing changes any more, although servers differ. */
+const SETTLED_AFTER_MS = 3_500;
+
+/** Samples every room on every server. */
+export async function sampleAll(
+  { cast, eyes, roles }: Pick<ConvergeContext, "cast" | "eyes" | "roles">,
+  rooms: Iterable<readonly [string, CastRoom]> = cast.rooms,
+): Promise<ReadonlyMap<string, readonly Sampled[]>> {
+  const sampled = [...rooms].map(
+    async ([name, room]) =>
+      [name, await Promise.all(roles.map((role) => eyes.sample(room, role)))] as const,
+  );
+  return new Map(await Promise.all(sampled));
+}
+
+/** Writes down what was seen. */
+export function tellStates(
+  { cast, journal }: Pick<ConvergeContext, "cast" | "journal">,
+  sampled: ReadonlyMap<string, readonly Sampled[]>,
+  moment: Moment,
+): void {
+  for (const [name, samples] of sampled) {
+    const room = cast.rooms.get(name);
+    for (const sample of samples.filter((one) => typeof one === "object")) {
+      const [last] = sample.extremities.slice(-1);
+      journal.write({
+        t: "state",
+        room: room?.id ?? "",
+        server: cast.serverName(sample.role),
+        moment,
+        ...(last === undefined ? {} : { at_event: last }),
+        source: "client",
+        state: sample.state,
+        extremities: sample.extremities,
+      });
+    }
+  }
+}
+
+/**
+ * Waits for all servers to show the nudges, then for equal states and extremities in two samples.
+ *
+ * @param nudges events that every server with a joined user has to show
+ * @param since when the wait began, epoch milliseconds
+ */
+export async function agree(
+  context: ConvergeContext,
+  nudges: readonly Wanted[],
+  mode: keyof typeof LIMITS_MS,
+  since: number,
+): Promise<Agreement> {
+  return await new Waiting(context, nudges, mode, since).run();
+}
+
+class Waiting {
+  readonly #context: ConvergeContext;
+  readonly #nudges: Wanted[];
+  readonly #limitMs: number;
+  readonly #since: number;
+  readonly #nudgesAt: number[];
+  /** When it was last known that servers did not agree. */
+  #lastDifference = Date.now();
+
+  constructor(
+    context: ConvergeContext,
+    nudges: readonly Wanted[],
+    mode: keyof typeof LIMITS_MS,
+    since: number,
+  ) {
+    this.#context = context;
+    this.#nudges = [...nudges];
+    this.#nudgesAt = mode === "nudged" ? [...NUDGES_AT_MS] : [];
+    this.#limitMs = LIMITS_MS[mode];
+    this.#since = since;
+  }
+
+  async run(): Promise<Agreement> {
+    const { traffic, signal } = this.#context;
+    let unchangedSince = Date.now();
+    let before = "";
+    for (let lookedAt = 0; ; ) {
+      signal.throwIfAborted();
+      const began = Date.now();
+      const stuck = this.#stuck();
+      if (stuck.size > 0) {
+        this.#lastDifference = began;
+        if (began - this.#since > (this.#nudgesAt[0] ?? Number.POSITIVE_INFINITY)) {
+          this.#nudgesAt.shift();
+          await this.#nudgeAgain(stuck);
+          continue;
+        }
+        if (began - lookedAt < PATIENCE_MS) {
+          await traffic.next(PAUSE_MS);
+          continue;
+        }
+      }
+      lookedAt = began;
+      const sampled = await sampleAll(this.#context);
+      const missing = this.#differences(sampled);
+      const samples = new Map(
+        [...sampled].map(([name, all]) => [name, all.filter((one) => typeof one === "object")]),
+      );
+      const now = fingerprint(samples);
+      if (missing.length > 0) this.#lastDifference = began;
+      if (missing.length === 0 && now === before) {
+        const ended = Date.now();
+        return this.#done(samples, ended, ended - this.#lastDifference, []);
+      }
+      if (now !== before) unchangedSince = began;
+      before = now;
+      const isLate = Date.now() - this.#since > this.#limitMs;
+      const quietSince = Math.max(unchangedSince, traffic.lastArrival);
+      const isSettled =
+        Date.now() - quietSince > SETTLED_AFTER_MS && !this.#isMoreToCome(stuck, samples);
+      if (missing.length > 0 && (isLate || isSettled))
+        return this.#done(samples, null, undefined, missing);
+      if (missing.length > 0) await traffic.next(PAUSE_MS);
+    }
+  }
+
+  /** Servers whose nudges have not come everywhere where they should, by room. */
+  #stuck(): ReadonlyMap<string, ReadonlySet<string>> {
+    const { cast, traffic } = this.#context;
+    const stuck = new Map<string, Set<string>>();
+    // Of each server and room the last one tells.
+    const last = new Map(this.#nudges.map((nudge) => [`${nudge.room} ${nudge.from}`, nudge]));
+    for (const { room, from, event, receivers } of last.values()) {
+      if (receivers.every((to) => traffic.arrival(cast.serverName(to), event) !== undefined))
+        continue;
+      const roles = stuck.get(room) ?? new Set();
+      roles.add(from);
+      stuck.set(room, roles);
+    }
+    return stuck;
+  }
+
+  async #nudgeAgain(stuck: ReadonlyMap<string, ReadonlySet<string>>): Promise<void> {
+    const more = [...stuck].map(([room, roles]) => this.#context.nudge(room, [...roles]));
+    this.#nudges.push(...(await Promise.all(more)).flat());
+  }
+
+  #done(
+    samples: Agreement["samples"],
+    agreedAt: number | null,
+    detectionMs: number | undefined,
+    missing: readonly string[],
+  ): Agreement {
+    return { agreedAt, limitMs: this.#limitMs, detectionMs, missing, samples };
+  }
+
+  /** What keeps the servers from being one, a line each. */
+  #differences(sampled: ReadonlyMap<string, readonly Sampled[]>): readonly string[] {
+    const lines: string[] = [];
+    for (const [name, all] of sampled) {
+      for (const [at, one] of all.entries())
+        if (one === "silent") lines.push(`${name}: ${this.#context.roles[at]} gives no answer`);
+      const samples = all.filter((one) => typeof one === "object");
+      const [first, ...others] = samples;
+      if (first === undefined) continue;
+      for (const other of others) {
+        const keys = differingKeys(first, other);
+        const who = `${name}: ${first.role} and ${other.role}`;
+        if (keys.length > 0) lines.push(`${who} differ in ${keys.slice(0, 5).join(", ")}`);
+        else if (String(first.extremities) !== String(other.extremities))
+          lines.push(`${who} have other forward extremities`);
+      }
+      for (const { room, event, from } of this.#nudges) {
+        // Who is no longer in the room says nothing that others have to show.
+        if (room !== name || !samples.some(({ role }) => role === from)) continue;
+        for (const sample of samples)
+          if (!sample.shown.has(event) && !this.#isRefused(sample.role, event))
+            lines.push(`${name}: ${sample.role} does not show ${event} of ${from}`);
+      }
+    }
+    return lines;
+  }
+
+  /** It came a while ago, and users are not shown it. */
+  #isRefused(role: string, event: string): boolean {
+    const { cast, traffic } = this.#context;
+    const arrival = traffic.arrival(cast.serverName(role), event);
+    return arrival !== undefined && Date.now() - arrival > REFUSED_AFTER_MS;
+  }
+
+  /** With every nudge a server was told what it lacks; without one it may hear of it much later. */
+  #isMoreToCome(stuck: ReadonlyMap<string, unknown>, samples: Agreement["samples"]): boolean {
+    return this.#nudges.length > 0 ? stuck.size > 0 : this.#isOnItsWay(samples);
+  }
+
+  /** True while a server may still get what another one has. */
+  #isOnItsWay(samples: Agreement["samples"]): boolean {
+    const { cast } = this.#context;
+    for (const all of samples.values()) {
+      for (const from of all) {
+        // What it made itself and takes for the newest.
+        const own = [...from.extremities, ...this.#nudges.map(({ event }) => event)].filter(
+          (event) => from.shown.has(event),
+        );
+        for (const to of all) {
+          const server = cast.serverName(to.role);
+          if (!from.participants.has(server)) continue;
+          for (const event of own) {
+            if (to.shown.has(event)) continue;
+            if (!this.#isRefused(to.role, event)) return true;
+          }
+        }
+      }
+    }
+    return false;
+  }
+}
+
+function differingKeys(a: Sample, b: Sample): readonly string[] {
+  const keys = new Set([...Object.keys(a.state), ...Object.keys(b.state)]);
+  return [...keys].filter((key) => a.state[key] !== b.state[key]);
+}
+
+function fingerprint(samples: Agreement["samples"]): string {
+  return JSON.stringify(
+    [...samples].map(([name, all]) => [
+      name,
+      all.map(({ role, state, extremities }) => [role, state, extremities]),
+    ]),
+  );
+}

@@ -1,0 +1,157 @@
+/** What users are shown of a room, server by server: asked for, not listened to. */
+import { HarnessError } from "#harness/errors";
+import { type HttpResponse, path, type RequestOptions } from "#harness/http/client";
+import { at, isObject, listAt } from "#harness/match/json";
+import type { StateIds } from "#harness/replay/record";
+import { domainOf } from "#protocol/auth/auth-event";
+import type { JsonObject } from "#protocol/events/event";
+import type { Actor, Cast, CastRoom } from "./cast.ts";
+import { stateIds, type Traffic } from "./traffic.ts";
+
+/** A room as a user of one server sees it at one moment. */
+export interface Sample {
+  readonly role: string;
+  readonly user: Actor;
+  readonly state: StateIds;
+  /** Shown events that nothing follows which the server is known to have. */
+  readonly extremities: readonly string[];
+  /** The newest events. */
+  readonly shown: ReadonlySet<string>;
+  /** Server names with joined users, by the state. */
+  readonly participants: ReadonlySet<string>;
+}
+
+/** `nobody`: no user of this server is joined, as it says itself. `silent`: it gave no answer of use. */
+export type Sampled = Sample | "nobody" | "silent";
+
+const TIMEOUT_MS = 5_000;
+const NEWEST = 60;
+const PAGE = 250;
+const MAX_PAGES = 12;
+const FEDERATION = JSON.stringify({ event_format: "federation" });
+
+export class Eyes {
+  readonly #cast: Cast;
+  readonly #traffic: Traffic;
+  /** Users who were joined when last looked, by room and role. */
+  readonly #lookers = new Map<string, Actor>();
+
+  constructor(cast: Cast, traffic: Traffic) {
+    this.#cast = cast;
+    this.#traffic = traffic;
+  }
+
+  /** One sample of a room on a server, by a user whom that server takes for joined. */
+  async sample(room: CastRoom, role: string): Promise<Sampled> {
+    const key = `${room.id} ${role}`;
+    const last = this.#lookers.get(key);
+    const others = this.#cast.on(role).filter((actor) => actor !== last);
+    let isSilent = false;
+    for (const user of [...(last === undefined ? [] : [last]), ...others]) {
+      const sample = await this.#sampleBy(user, room);
+      if (typeof sample === "object") {
+        this.#lookers.set(key, user);
+        return sample;
+      }
+      if (sample === "silent") isSilent = true;
+    }
+    return isSilent ? "silent" : "nobody";
+  }
+
+  async #sampleBy(user: Actor, room: CastRoom): Promise<Sampled> {
+    const base = path`/_matrix/client/v3/rooms/${room.id}`;
+    const query = { dir: "b", limit: NEWEST, filter: FEDERATION };
+    const [state, messages] = await Promise.all([
+      ask(user, `${base}/state`),
+      ask(user, `${base}/messages`, { query }),
+    ]);
+    if (state?.status === 403 || state?.status === 404) return "nobody";
+    if (state?.status !== 200) return "silent";
+    const events = (Array.isArray(state.json) ? state.json : []).filter(isObject) as JsonObject[];
+    const members = events.filter(
+      ({ type, content }) => type === "m.room.member" && at(content, "membership") === "join",
+    );
+    if (!members.some(({ state_key: key }) => key === user.userId)) return "nobody";
+    if (messages?.status !== 200) return "silent";
+    const pdus = pdusIn(messages);
+    const server = this.#cast.serverName(user.role);
+    const ids = pdus.flatMap((pdu) => this.#traffic.show(pdu, server) ?? []);
+    return {
+      role: user.role,
+      user,
+      state: stateIds(events),
+      extremities: this.#traffic.ends(server, ids),
+      shown: new Set(ids),
+      participants: new Set(members.map(({ state_key: key }) => domainOf(String(key)))),
+    };
+  }
+
+  /** Tells the journal every event of a room that this user is shown; true when that was all there is. */
+  async readAll(user: Actor, room: CastRoom): Promise<boolean> {
+    const server = this.#cast.serverName(user.role);
+    let from: string | undefined;
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const query = { dir: "b", limit: PAGE, filter: FEDERATION, from };
+      const answer = await ask(user, path`/_matrix/client/v3/rooms/${room.id}/messages`, { query });
+      if (answer?.status !== 200) return false;
+      const pdus = pdusIn(answer);
+      for (const pdu of pdus) this.#traffic.show(pdu, server);
+      const end = at(answer.json, "end");
+      if (pdus.length === 0 || typeof end !== "string") return true;
+      from = end;
+    }
+    return false;
+  }
+
+  /** Status of GET /event; 0: no answer. */
+  async event(user: Actor, roomId: string, eventId: string): Promise<number> {
+    const answer = await ask(user, path`/_matrix/client/v3/rooms/${roomId}/event/${eventId}`);
+    return answer?.status ?? 0;
+  }
+
+  /** Memberships, and who is joined; undefined: it was refused. */
+  async members(
+    user: Actor,
+    roomId: string,
+  ): Promise<
+    { members: Readonly<Record<string, string>>; joined?: readonly string[] } | undefined
+  > {
+    const base = path`/_matrix/client/v3/rooms/${roomId}`;
+    const [members, joined] = await Promise.all([
+      ask(user, `${base}/members`),
+      ask(user, `${base}/joined_members`),
+    ]);
+    if (members?.status !== 200) return undefined;
+    const chunk = listAt(members.json, "chunk").filter(isObject);
+    const users = at(joined?.json, "joined");
+    return {
+      members: Object.fromEntries(
+        chunk.map(({ state_key: key, content }) => [
+          String(key),
+          String(at(content, "membership") ?? ""),
+        ]),
+      ),
+      ...(joined?.status === 200 && isObject(users) ? { joined: Object.keys(users).sort() } : {}),
+    };
+  }
+}
+
+/** Undefined: there was no answer, as servers that are down give none. */
+async function ask(
+  { session }: Actor,
+  target: string,
+  options: RequestOptions = {},
+): Promise<HttpResponse | undefined> {
+  try {
+    return await session.request("GET", target, { timeoutMs: TIMEOUT_MS, ...options });
+  } catch (error) {
+    if (error instanceof HarnessError && error.code !== "HS_NO_ANSWER") throw error;
+    return undefined;
+  }
+}
+
+/** Oldest first. */
+function pdusIn({ json }: HttpResponse): readonly JsonObject[] {
+  const chunk = at(json, "chunk");
+  return (Array.isArray(chunk) ? chunk.filter(isObject) : []).reverse() as JsonObject[];
+}

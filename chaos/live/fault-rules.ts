@@ -1,0 +1,63 @@
+/** A fault of a plan as rules of the gateway. */
+import type { Rule, RuleAction } from "#harness/gateway/rule";
+import type { FaultStep } from "#scenarios/plan";
+
+const HTML = "<html><body><h1>Bad gateway</h1></body></html>";
+const TRUNCATED_BYTES = 20;
+const DEFAULT_DELAY_MS = 500;
+
+/** One rule a link; undefined: the gateway can not do it. */
+export function rulesOf(fault: FaultStep): readonly Rule[] | undefined {
+  const acts = actionOf(fault);
+  if (acts === undefined) return undefined;
+  return fault.links.map((link) => {
+    const [from = "", to = ""] = link.split(">");
+    return {
+      name: `${fault.id} ${link}`,
+      match: { from, to, ...(fault.path === undefined ? {} : { path: fault.path }) },
+      ...acts,
+      ...(fault.times === undefined ? {} : { times: fault.times }),
+    };
+  });
+}
+
+function actionOf(fault: FaultStep): { phase: Rule["phase"]; action: RuleAction } | undefined {
+  switch (fault.fault) {
+    case "refuse":
+      return { phase: "before", action: { kind: "answer", status: 504, text: HTML } };
+    case "reset":
+    case "drop-request":
+      return { phase: "before", action: { kind: "reset" } };
+    case "drop-answer":
+      return { phase: "processed", action: { kind: "reset" } };
+    case "delay":
+      return { phase: "before", action: { kind: "delay", ms: fault.ms ?? DEFAULT_DELAY_MS } };
+    case "duplicate":
+      return { phase: "before", action: { kind: "duplicate" } };
+    case "truncate":
+      return { phase: "mid-response", action: { kind: "truncate", bytes: TRUNCATED_BYTES } };
+    case "status": {
+      const { status = 502, isHtml = false } = fault;
+      const body = isHtml
+        ? { text: HTML, headers: { "content-type": "text/html" } }
+        : { body: { errcode: "M_UNKNOWN", error: "Bad gateway" } };
+      return { phase: "before", action: { kind: "answer", status, ...body } };
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** True for faults under which nothing gets through, so that nobody need wait for it. */
+export function isCut({ fault, path, times }: FaultStep): boolean {
+  const cutting = [
+    "refuse",
+    "reset",
+    "blackhole",
+    "drop-request",
+    "wrong-certificate",
+    "disconnect",
+  ];
+  const isStatus = fault === "status";
+  return path === undefined && times === undefined && (isStatus || cutting.includes(fault));
+}

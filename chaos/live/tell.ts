@@ -1,0 +1,410 @@
+/** Tells a plan to real servers: one step after the other, with everything that can be seen in a journal. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { CheckerVerdict, JournalRecord, Moment } from "#chaos/journal/record";
+import type { JournalWriter } from "#chaos/journal/write";
+import type { Deployment } from "#harness/deployment/deployment";
+import type { Exchange } from "#harness/gateway/exchange";
+import { path } from "#harness/http/client";
+import { at } from "#harness/match/json";
+import { type Operation, operationsOf, type Plan, type Step } from "#scenarios/plan";
+import { type Actor, Cast } from "./cast.ts";
+import { agree, type ConvergeContext, sampleAll, tellStates, type Wanted } from "./converge.ts";
+import { Eyes, type Sampled } from "./eyes.ts";
+import { observe } from "./observe.ts";
+import { factsOf, type Performed, perform } from "./perform.ts";
+import { makeRooms } from "./rooms.ts";
+import { SlidingClient } from "./sliding-client.ts";
+import { SyncClient } from "./sync-client.ts";
+import { Traffic } from "./traffic.ts";
+import { type FaultReport, Trouble } from "./trouble.ts";
+import { words } from "./words.ts";
+
+export interface Telling {
+  readonly plan: Plan;
+  readonly deployment: Deployment;
+  readonly journal: JournalWriter;
+  /** Of rooms that name none; absent: the servers' default. */
+  readonly roomVersion?: string | undefined;
+  /** Unique on these servers. */
+  readonly suffix: string;
+  readonly run: string;
+  readonly tool: string;
+  readonly signal: AbortSignal;
+  /** Looks at what has been written so far, when servers have converged or never will. */
+  readonly judge: (records: readonly JournalRecord[]) => readonly CheckerVerdict[];
+  /** What happens now, one line. */
+  readonly progress: (line: string) => void;
+}
+
+export interface Told {
+  readonly verdicts: readonly CheckerVerdict[];
+  readonly faults: readonly FaultReport[];
+  /** What this deployment can not do. */
+  readonly skipped: readonly string[];
+  readonly recoveries: readonly Recovery[];
+}
+
+export interface Recovery {
+  readonly mode: "nudged" | "silent";
+  /** From the heal until all servers were seen to agree; null: never. */
+  readonly fromHealMs: number | null;
+  readonly detectionMs?: number;
+}
+
+const OPERATION_MS = 15_000;
+/** From a server that stands still no answer is to be expected. */
+const HOPELESS_MS = 1_500;
+const DELIVERY_MS = 10_000;
+
+export async function tell(telling: Telling): Promise<Told> {
+  const cast = await Cast.make(telling.plan, telling.deployment, telling);
+  await using teller = new Teller(telling, cast);
+  return await teller.run();
+}
+
+class Teller implements AsyncDisposable {
+  readonly #telling: Telling;
+  readonly #cast: Cast;
+  readonly #traffic: Traffic;
+  readonly #trouble: Trouble;
+  readonly #eyes: Eyes;
+  readonly #unwatch: () => void;
+  /** Exchanges before the journal has begun, which can not be before its rooms are known. */
+  #early: Exchange[] | undefined = [];
+  #syncs: readonly SyncClient[] = [];
+  #slidings: readonly SlidingClient[] = [];
+  #step = 0;
+  #epoch = 0;
+  #nudges = 0;
+  readonly #recoveries: Recovery[] = [];
+  #verdicts: readonly CheckerVerdict[] = [];
+
+  constructor(telling: Telling, cast: Cast) {
+    const { deployment, journal } = telling;
+    this.#telling = telling;
+    this.#cast = cast;
+    this.#traffic = new Traffic(cast, journal);
+    this.#trouble = new Trouble(deployment, cast, journal);
+    this.#eyes = new Eyes(cast, this.#traffic);
+    this.#unwatch = deployment.watch((exchange) => {
+      if (this.#early === undefined) this.#traffic.take(exchange);
+      else this.#early.push(exchange);
+    });
+  }
+
+  async run(): Promise<Told> {
+    const { plan, progress, roomVersion, signal } = this.#telling;
+    progress(`making ${Object.keys(plan.rooms).length} rooms`);
+    await makeRooms(this.#cast, roomVersion);
+    this.#begin();
+    for (const [at, step] of plan.steps.entries()) {
+      signal.throwIfAborted();
+      progress(`step ${at + 1} of ${plan.steps.length}: ${words(step)}`);
+      const next = plan.steps[at + 1];
+      // A convergence ends all faults by itself, when everything is ready for it.
+      const isIdle = "heal" in step && next !== undefined && "converge" in next;
+      if (!isIdle) await this.#do(step);
+    }
+    await this.#trouble.endAll();
+    return {
+      verdicts: this.#verdicts,
+      faults: this.#trouble.reports,
+      skipped: this.#trouble.skipped,
+      recoveries: this.#recoveries,
+    };
+  }
+
+  /** Servers are left as they were found: those that share them know of no trouble. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#unwatch();
+    this.#trouble.heal("all");
+    await Promise.all(
+      [...this.#syncs, ...this.#slidings].map((client) => client[Symbol.asyncDispose]()),
+    );
+    if (!this.#telling.signal.aborted) await this.#trouble.endAll();
+  }
+
+  #begin(): void {
+    const { journal, plan, run, tool, deployment } = this.#telling;
+    const rooms = [...this.#cast.rooms.values()];
+    journal.write({
+      t: "meta",
+      format: "mx-replay",
+      version: 1,
+      rooms: rooms.map(({ id }) => id),
+      ...(rooms[0] === undefined ? {} : { room_version: rooms[0].version }),
+      run,
+      test: plan.title,
+      seed: plan.seed ?? 0,
+      tool,
+    });
+    journal.write({ t: "plan", plan });
+    this.#tellCast();
+    for (const { role, implementation, version } of deployment.facts.servers)
+      journal.write({ t: "server", name: this.#cast.serverName(role), implementation, version });
+    for (const exchange of this.#early ?? []) this.#traffic.take(exchange);
+    this.#early = undefined;
+    const actors = [...this.#cast.actors.values()];
+    this.#syncs = actors.map((actor) => new SyncClient(actor, this.#cast, journal));
+    if (deployment.features.has("sliding-sync:unstable"))
+      this.#slidings = actors.map((actor) => new SlidingClient(actor));
+  }
+
+  #tellCast(): void {
+    const { rooms, actors, servers } = this.#cast;
+    this.#telling.journal.write({
+      t: "cast",
+      servers,
+      users: Object.fromEntries([...actors].map(([name, { userId }]) => [name, userId])),
+      rooms: Object.fromEntries([...rooms].map(([name, { id }]) => [name, id])),
+      versions: Object.fromEntries([...rooms.values()].map(({ id, version }) => [id, version])),
+    });
+  }
+
+  async #do(step: Step): Promise<void> {
+    if ("op" in step) await this.#operate(step);
+    else if ("together" in step) await Promise.all(step.together.map((one) => this.#operate(one)));
+    else if ("fault" in step) this.#trouble.start(step);
+    else if ("heal" in step) this.#trouble.heal(step.heal);
+    else if ("server" in step) await this.#act(step);
+    else if ("await" in step) await this.#delivered(step.of, step.servers);
+    else await this.#converge(step.converge);
+  }
+
+  async #operate(operation: Operation): Promise<void> {
+    const { role } = this.#cast.actor(operation.by);
+    const isHopeless = this.#trouble.condition(role) !== "running";
+    const lookups = {
+      state: async (room: string, type: string) =>
+        (await this.#cast.actor(operation.by).session.state(room, type)) ?? {},
+      newest: (room: string) =>
+        this.#syncs.find(({ actor }) => actor.name === operation.by)?.newest(room),
+      deviceOf: (user: string) => this.#cast.actor(user).session.deviceId,
+    };
+    const timeoutMs = isHopeless ? HOPELESS_MS : OPERATION_MS;
+    const performed = await perform(operation, this.#cast, lookups, timeoutMs);
+    this.#cast.events.set(operation.id, performed.events);
+    if (performed.newRoom !== undefined && operation.op === "upgrade") {
+      await this.#cast.addRoom(operation.into, performed.newRoom, this.#cast.actor(operation.by));
+      this.#tellCast();
+    }
+    this.#tellOperation(operation, performed);
+  }
+
+  #tellOperation(operation: Operation, performed: Performed): void {
+    const { outcome, message, events } = performed;
+    this.#telling.journal.write({
+      t: "step",
+      id: ++this.#step,
+      name: words(operation),
+      ok: outcome === "unknown" ? null : outcome === "ok",
+      ...(message === undefined ? {} : { message }),
+      ...(events.length === 0 ? {} : { events }),
+      ...factsOf(operation, performed, this.#cast),
+    });
+  }
+
+  async #act(step: Extract<Step, { server: string }>): Promise<void> {
+    const { server: role, action } = step;
+    const condition = this.#trouble.condition(role);
+    const ends = action === "kill" || action === "stop" || action === "restart";
+    if (ends && condition === "running") await this.#tellStatesOf(role, "before-restart");
+    await this.#trouble.act(step);
+    const isBack = action === "restart" || (action === "start" && condition === "down");
+    if (isBack) await this.#tellStatesOf(role, "after-restart");
+  }
+
+  async #tellStatesOf(role: string, moment: Moment): Promise<void> {
+    const context = { ...this.#context(), roles: [role] };
+    tellStates(context, await sampleAll(context), moment);
+  }
+
+  #context(): Omit<ConvergeContext, "nudge"> {
+    return {
+      cast: this.#cast,
+      eyes: this.#eyes,
+      traffic: this.#traffic,
+      journal: this.#telling.journal,
+      roles: Object.keys(this.#cast.servers).slice(0, this.#telling.plan.servers),
+      signal: this.#telling.signal,
+    };
+  }
+
+  /** A barrier; what does not come in time is noted and is no failure. */
+  async #delivered(
+    of: readonly string[] | undefined,
+    servers: readonly string[] | undefined,
+  ): Promise<void> {
+    const wanted = new Set(of ?? this.#cast.events.keys());
+    const roles = servers ?? this.#context().roles;
+    const deadline = Date.now() + DELIVERY_MS;
+    for (const operation of operationsOf(this.#telling.plan)) {
+      if (!wanted.has(operation.id) || !("room" in operation)) continue;
+      const from = this.#cast.actor(operation.by).role;
+      const able = roles.filter(
+        (role) =>
+          servers !== undefined ||
+          (this.#trouble.condition(role) === "running" && !this.#trouble.isCut(from, role)),
+      );
+      for (const event of this.#cast.events.get(operation.id) ?? [])
+        await Promise.all(
+          able.map((role) => this.#isThere(operation.room, operation.id, event, role, deadline)),
+        );
+    }
+  }
+
+  async #isThere(
+    room: string,
+    operation: string,
+    event: string,
+    role: string,
+    deadline: number,
+  ): Promise<void> {
+    const id = this.#cast.rooms.get(room)?.id ?? "";
+    const server = this.#cast.serverName(role);
+    while (this.#traffic.arrival(server, event) === undefined) {
+      this.#telling.signal.throwIfAborted();
+      const joined = this.#joinedOn(role, id);
+      if (joined.length === 0) return;
+      for (const user of joined) if ((await this.#eyes.event(user, id, event)) === 200) return;
+      if (Date.now() > deadline) {
+        const text = `${operation} was not seen on ${role} within ${DELIVERY_MS / 1000} s`;
+        this.#telling.journal.write({ t: "note", text, event_id: event });
+        return;
+      }
+      await this.#traffic.next(100);
+    }
+  }
+
+  /** Users of a server who are in a room, as they are told. */
+  #joinedOn(role: string, roomId: string): readonly Actor[] {
+    return this.#syncs
+      .filter((sync) => sync.actor.role === role && sync.view(roomId) !== undefined)
+      .map(({ actor }) => actor);
+  }
+
+  async #converge(mode: "nudged" | "silent"): Promise<void> {
+    const { journal, progress, judge } = this.#telling;
+    const epoch = ++this.#epoch;
+    const context = this.#context();
+    // All servers run, and what is cut off still is: the nudges come as soon as it ends.
+    await this.#trouble.wakeAll();
+    const before = await sampleAll(context);
+    tellStates(context, before, "before-nudge");
+    this.#trouble.heal("all");
+    const healed = Date.now();
+    progress(`epoch ${epoch}: waiting for the servers to agree`);
+    let since = healed;
+    const nudge: ConvergeContext["nudge"] = async (room, roles) => {
+      const wanted = await this.#nudge(epoch, room, before.get(room) ?? [], roles);
+      since = Date.now();
+      return wanted;
+    };
+    const first =
+      mode === "nudged" ? [...before.keys()].map((room) => nudge(room, context.roles)) : [];
+    const nudges = (await Promise.all(first)).flat();
+    const agreement = await agree({ ...context, nudge }, nudges, mode, healed);
+    const { agreedAt, limitMs, detectionMs, missing, samples } = agreement;
+    tellStates(context, samples, "quiescent");
+    journal.write({
+      t: "recovery",
+      epoch,
+      mode,
+      ms: agreedAt === null ? null : agreedAt - since,
+      limit_ms: limitMs,
+      ...(agreedAt === null ? {} : { from_heal_ms: agreedAt - healed }),
+      ...(detectionMs === undefined ? {} : { detection_ms: detectionMs }),
+      missing,
+    });
+    this.#recoveries.push({
+      mode,
+      fromHealMs: agreedAt === null ? null : agreedAt - healed,
+      ...(detectionMs === undefined ? {} : { detectionMs }),
+    });
+    await observe(
+      {
+        epoch,
+        cast: this.#cast,
+        eyes: this.#eyes,
+        journal,
+        syncs: this.#syncs,
+        slidings: this.#slidings,
+        acknowledged: this.#acknowledged(),
+      },
+      samples,
+    );
+    this.#verdicts = judge(journal.records);
+    for (const verdict of this.#verdicts) journal.write({ t: "verdict", epoch, ...verdict });
+  }
+
+  #acknowledged(): ReadonlyMap<string, ReadonlySet<string>> {
+    const byRoom = new Map<string, Set<string>>();
+    for (const record of this.#telling.journal.records) {
+      if (record.t !== "step" || record.outcome !== "ok" || record.room === undefined) continue;
+      const events = byRoom.get(record.room) ?? new Set();
+      for (const event of record.events ?? []) events.add(event);
+      byRoom.set(record.room, events);
+    }
+    return byRoom;
+  }
+
+  /** One message of each of these servers in a room. */
+  async #nudge(
+    epoch: number,
+    name: string,
+    samples: readonly Sampled[],
+    roles?: readonly string[],
+  ): Promise<readonly Wanted[]> {
+    const number = ++this.#nudges;
+    const room = this.#cast.rooms.get(name);
+    const sayers = samples
+      .filter((one) => typeof one === "object")
+      .filter(({ role }) => roles?.includes(role) !== false);
+    const sent = sayers.map(async ({ role, user, participants }) => {
+      if (room === undefined) return [];
+      const operation: Operation = { op: "message", id: "nudge", by: user.name, room: name };
+      const txn = `${this.#cast.suffix}-nudge-${epoch}-${number}-${role}`;
+      const performed = await this.#say(user, room.id, txn);
+      this.#telling.journal.write({
+        t: "step",
+        id: ++this.#step,
+        name: `${user.name} nudges ${name}`,
+        ok: performed.outcome === "unknown" ? null : performed.outcome === "ok",
+        ...(performed.events.length === 0 ? {} : { events: performed.events }),
+        ...factsOf(operation, performed, this.#cast),
+        op: "nudge",
+      });
+      const receivers = sayers
+        .map((other) => other.role)
+        .filter((other) => other !== role && participants.has(this.#cast.serverName(other)));
+      return performed.events.map((event) => ({ room: name, event, from: role, receivers }));
+    });
+    return (await Promise.all(sent)).flat();
+  }
+
+  async #say(user: Actor, roomId: string, txn: string): Promise<Performed> {
+    const began = Date.now();
+    const target = path`/_matrix/client/v3/rooms/${roomId}/send/m.room.message/${txn}`;
+    const body = { msgtype: "m.text", body: "nudge" };
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const { status, json } = await user.session.put(target, body);
+        const event = at(json, "event_id");
+        const isOk = status === 200 && typeof event === "string";
+        const outcome = isOk ? "ok" : status >= 500 ? "unknown" : "fail";
+        const errcode = at(json, "errcode");
+        return {
+          outcome,
+          began,
+          status,
+          ...(typeof errcode === "string" ? { errcode } : {}),
+          txn,
+          events: isOk ? [event] : [],
+        };
+      } catch (error) {
+        if (this.#telling.signal.aborted || attempt === 3) throw error;
+        await sleep(100);
+      }
+    }
+  }
+}

@@ -1,0 +1,197 @@
+/** Tells the journal which events came where: from exchanges between servers as they end, and from what users are shown. */
+
+import type { JournalWriter } from "#chaos/journal/write";
+import type { Exchange } from "#harness/gateway/exchange";
+import type { StateIds, Via } from "#harness/replay/record";
+import { eventsIn, type Sighting } from "#harness/replay/traffic";
+import { domainOf } from "#protocol/auth/auth-event";
+import type { JsonObject } from "#protocol/events/event";
+import { eventId } from "#protocol/events/hashes";
+import { roomVersion } from "#protocol/rooms/room-version";
+import type { Cast } from "./cast.ts";
+
+export class Traffic {
+  readonly #cast: Cast;
+  readonly #journal: JournalWriter;
+  /** Events that an event cites as the previous ones, by its id. */
+  readonly #previous = new Map<string, readonly string[]>();
+  /** When an event came to a server first, by server name and event id. */
+  readonly #arrivals = new Map<string, number>();
+  /** When the last event came to a server, epoch milliseconds. */
+  lastArrival = 0;
+  /** Called when an event has come to a server. */
+  readonly #listeners = new Set<() => void>();
+
+  constructor(cast: Cast, journal: JournalWriter) {
+    this.#cast = cast;
+    this.#journal = journal;
+  }
+
+  /** When an event came to a server; undefined: nothing says that it has. */
+  arrival(server: string, event: string): number | undefined {
+    return this.#arrivals.get(`${server} ${event}`);
+  }
+
+  /** Those of these events that nothing follows which has come to the server, shown to users or not. */
+  ends(server: string, events: readonly string[]): readonly string[] {
+    const followed = new Set<string>();
+    for (const [event, previous] of this.#previous) {
+      if (this.#arrivals.has(`${server} ${event}`)) for (const id of previous) followed.add(id);
+    }
+    return events.filter((event) => !followed.has(event)).sort();
+  }
+
+  /** An exchange at the gateway has ended. */
+  take(exchange: Exchange): void {
+    const carried = eventsIn(exchange);
+    if (carried === undefined) return;
+    const { id, at, durationMs, from, to, method, path, status, rules, error } = exchange;
+    const ended = at + durationMs;
+    const ids: string[] = [];
+    for (const sighting of carried.sightings) {
+      const event = this.#take(exchange, sighting, ended, carried.refusals);
+      if (event !== undefined) ids.push(event);
+    }
+    if (ids.length === 0) return;
+    this.#journal.write({
+      t: "http",
+      id,
+      from: this.#cast.serverName(from),
+      to: this.#cast.serverName(to),
+      method,
+      path,
+      ...(status === undefined ? {} : { status }),
+      ms: durationMs,
+      ...(rules === undefined && error === undefined ? {} : { blocked: true as const }),
+      events: ids,
+    });
+  }
+
+  #take(
+    exchange: Exchange,
+    { pdu, from, to, via, txn }: Sighting,
+    at: number,
+    refusals: ReadonlyMap<string, string>,
+  ): string | undefined {
+    const event = this.#idOf(pdu);
+    if (event === undefined) return undefined;
+    this.#tell(event, pdu, at);
+    const isAnswer = to === exchange.from;
+    const isDone = exchange.status !== undefined && exchange.status < 300;
+    if (!isDone || (isAnswer && exchange.error !== undefined)) return event;
+    const refusal = refusals.get(event);
+    this.#arrive(event, this.#cast.serverName(to), at, via, {
+      from: this.#cast.serverName(from),
+      ...(txn === undefined ? {} : { txn }),
+      ...(refusal === undefined
+        ? { verdict: "unknown" as const }
+        : { verdict: "rejected" as const, reason: refusal }),
+    });
+    return event;
+  }
+
+  /** A server shows this event to one of its users. */
+  show(pdu: JsonObject, server: string): string | undefined {
+    const event = this.#idOf(pdu);
+    if (event === undefined) return undefined;
+    this.#tell(event, pdu, Date.now());
+    this.#arrive(event, server, Date.now(), "unknown", { verdict: "accepted", deduced: true });
+    return event;
+  }
+
+  /** Ends when an event has come to some server, at the latest after this time. */
+  async next(timeoutMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, timeoutMs);
+    this.#listeners.add(resolve);
+    await promise;
+    clearTimeout(timer);
+    this.#listeners.delete(resolve);
+  }
+
+  #tell(event: string, pdu: JsonObject, at: number): void {
+    if (this.#previous.has(event)) return;
+    this.#previous.set(event, previousOf(pdu));
+    this.#journal.write({ t: "pdu", event_id: event, pdu: this.#asSent(pdu) }, at);
+    const server = domainOf(String(pdu.sender));
+    this.#arrive(event, server, at, "created", { verdict: "accepted", deduced: true });
+  }
+
+  #arrive(
+    event: string,
+    server: string,
+    at: number,
+    via: Via,
+    rest: {
+      from?: string;
+      txn?: string;
+      verdict: "unknown" | "accepted" | "rejected";
+      reason?: string;
+      deduced?: true;
+    },
+  ): void {
+    const key = `${server} ${event}`;
+    if (this.#arrivals.has(key)) return;
+    this.#arrivals.set(key, at);
+    this.lastArrival = Date.now();
+    this.#journal.write({ t: "arrive", server, event_id: event, via, ...rest }, at);
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Undefined for events of other rooms. */
+  #idOf(pdu: JsonObject): string | undefined {
+    const room = this.#roomOf(pdu);
+    const version = room === undefined ? undefined : roomVersion(room.version);
+    if (version === undefined) return undefined;
+    if (version.eventIds === "given") return String(pdu.event_id);
+    try {
+      return eventId(this.#asSent(pdu), version);
+    } catch {
+      return undefined;
+    }
+  }
+
+  #roomOf(pdu: JsonObject): { readonly id: string; readonly version: string } | undefined {
+    const rooms = [...this.#cast.rooms.values()];
+    const named = rooms.find(({ id }) => id === pdu.room_id);
+    if (named !== undefined || pdu.room_id !== undefined) return named;
+    // The create event of a room whose id is its hash does not name the room.
+    const own = roomVersion("12");
+    if (pdu.type !== "m.room.create" || own === undefined) return undefined;
+    const { event_id: _, unsigned: __, ...rest } = pdu;
+    const hash = eventId(rest, own).slice(1);
+    return rooms.find(({ id }) => id.slice(1) === hash);
+  }
+
+  /** Client endpoints add keys to what federation has. */
+  #asSent(pdu: JsonObject): JsonObject {
+    const { event_id: id, room_id: room, unsigned: _, ...rest } = pdu;
+    const version = roomVersion(this.#versionOf(room));
+    const isGiven = version?.eventIds === "given";
+    const isRoot = version?.isRoomIdHash === true && pdu.type === "m.room.create";
+    return {
+      ...rest,
+      ...(isGiven && id !== undefined ? { event_id: id } : {}),
+      ...(isRoot || room === undefined ? {} : { room_id: room }),
+    };
+  }
+
+  /** Only rooms whose id is a hash have events that do not name them. */
+  #versionOf(room: unknown): string {
+    return [...this.#cast.rooms.values()].find(({ id }) => id === room)?.version ?? "12";
+  }
+}
+
+function previousOf({ prev_events: list }: JsonObject): readonly string[] {
+  if (!Array.isArray(list)) return [];
+  return list.map((entry) => String(Array.isArray(entry) ? entry[0] : entry));
+}
+
+/** Event ids by `type|state_key` of an answer of GET /state, sorted. */
+export function stateIds(events: readonly JsonObject[]): StateIds {
+  return Object.fromEntries(
+    events
+      .map((event) => [`${event.type}|${event.state_key}`, String(event.event_id)] as const)
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  );
+}
