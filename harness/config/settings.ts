@@ -109,7 +109,7 @@ const TABLE: { readonly [Name in SettingName]: Row<Settings[Name]> } = {
   },
   topology: {
     ...row("servers", "--topology <name>", value.text, undefined),
-    help: "one, two or three servers; the smallest that the checks need unless given",
+    help: "one to five servers, in words; the smallest that the checks need unless given",
   },
   spawnTimeoutMs: {
     ...row("servers", "--spawn-timeout-ms <n>", value.integer(100, 3_600_000), 60_000),
