@@ -14,12 +14,15 @@ import {
   collect,
   type Headers,
   header,
+  jsonOf,
+  rewrittenAnswer,
   splitOnce,
   tapped,
   withoutHopByHop,
 } from "./message.ts";
+import { delayOf, paced } from "./pace.ts";
 import { rewriteBody } from "./rewrite.ts";
-import type { RuleAction } from "./rule.ts";
+import type { JsonValue, RuleAction, ScriptExchange } from "./rule.ts";
 import type { RuleBook, Subject } from "./rules.ts";
 import { scrub } from "./scrub.ts";
 
@@ -79,16 +82,31 @@ export async function forward(
     if (!response.writableFinished) abort.abort();
   });
 
+  /** What the server answered, as rules have left it so far. */
+  let answer: Answer | undefined;
+  /** Called once there is an answer or never will be one. */
+  const whenOver: (() => void)[] = [];
+
   const act = async (
     phase: Parameters<RuleBook["take"]>[1],
     apply: (action: RuleAction) => void,
   ) => {
-    for (const { rule, released } of context.rules.take(subject, phase)) {
+    for (const taken of context.rules.take(subject, phase)) {
+      const { rule, released, random, swap } = taken;
+      let { action } = rule;
+      if (action.kind === "script") {
+        const given = action.run(scriptView(subject, answer));
+        if (given === undefined) continue;
+        taken.scriptActed();
+        action = { kind: "answer", status: given.status, body: given.body as JsonValue };
+      }
       acted.push(rule.name);
-      const { action } = rule;
-      if (action.kind === "delay") await sleep(action.ms, undefined, { signal: abort.signal });
-      else if (action.kind === "gate") await race(released, abort.signal);
-      else if (action.kind === "kill") await route.kill?.();
+      if (action.kind === "delay") {
+        await sleep(delayOf(action, random), undefined, { signal: abort.signal });
+      } else if (action.kind === "gate") await race(released, abort.signal);
+      else if (action.kind === "reorder") {
+        whenOver.push(await swap.enter(action.withinMs, released, abort.signal));
+      } else if (action.kind === "kill") await route.kill?.();
       else if (action.kind === "reset") throw new Cut("reset");
       else if (action.kind === "blackhole") await stayLost();
       else apply(action);
@@ -124,6 +142,7 @@ export async function forward(
     if (thrown instanceof Cut) context.connections.reset(request.socket);
     else request.socket.destroy();
   }
+  for (const pass of whenOver.splice(0)) pass();
   context.record({
     id,
     at,
@@ -176,9 +195,11 @@ export async function forward(
       subject.requestText = outgoing.body.toString("utf8");
     }
     let copies = 1;
+    let requestPace: number | undefined;
     await act("before", (action) => {
       if (action.kind === "answer") answered = answerOf(action);
       else if (action.kind === "duplicate") copies = 2;
+      else if (action.kind === "slow") requestPace = action.bytesPerSecond;
       else if (action.kind === "truncate") throw new Cut("truncated");
       else if (action.kind === "rewrite") {
         outgoing.method = action.method ?? outgoing.method;
@@ -194,13 +215,12 @@ export async function forward(
     });
     if (answered !== undefined) return deliver(answered);
 
-    const isCutShort =
-      !context.rules.isEmpty && context.rules.concerns(subject, ["mid-request"]) && outgoing.body;
-    let upstream = await send(isCutShort ? halves(outgoing.body ?? Buffer.alloc(0)) : undefined);
+    let upstream = await send(piecesOf(outgoing.body, requestPace));
     if (copies === 2) {
       await upstream.body.dump();
       upstream = await send(undefined);
     }
+    for (const pass of whenOver.splice(0)) pass();
     subject.status = upstream.statusCode;
     const headers = withoutHopByHop(upstream.headers);
     const isBuffered =
@@ -208,27 +228,21 @@ export async function forward(
     if (!isBuffered) {
       await stream(upstream, headers);
     } else {
-      let answer = {
+      answer = {
         status: upstream.statusCode,
         headers,
         body: await collect(upstream.body),
       };
+      let pace: number | undefined;
       await act("processed", (action) => {
         if (action.kind === "answer") answer = answerOf(action);
+        else if (action.kind === "slow") pace = action.bytesPerSecond;
         else if (action.kind === "truncate") throw new Cut("truncated");
-        else if (action.kind === "rewrite") {
-          const text = answer.body.toString("utf8");
-          const changed = rewriteBody(text, action);
-          const copy = { ...answer.headers };
-          changeHeaders(copy, action.headers);
-          answer = {
-            status: action.status ?? answer.status,
-            headers: copy,
-            body: changed === text ? answer.body : Buffer.from(changed),
-          };
+        else if (action.kind === "rewrite" && answer !== undefined) {
+          answer = rewrittenAnswer(answer, action);
         }
       });
-      await deliver(answer);
+      await deliver(answer, pace);
     }
     await act("after", (action) => {
       if (action.kind === "duplicate") {
@@ -261,16 +275,26 @@ export async function forward(
     if (isLost) await stayLost();
   }
 
-  async function* halves(body: Buffer): AsyncGenerator<Buffer> {
+  /** A body that rules want to be sent in pieces; undefined: as a whole. */
+  function piecesOf(body: Buffer | undefined, pace: number | undefined) {
+    if (body === undefined || context.rules.isEmpty) return undefined;
+    if (context.rules.concerns(subject, ["mid-request"])) return halves(body, pace);
+    return pace === undefined ? undefined : paced(body, pace, abort.signal);
+  }
+
+  async function* halves(body: Buffer, pace = Number.POSITIVE_INFINITY): AsyncGenerator<Buffer> {
     const middle = body.length >> 1;
-    yield body.subarray(0, middle);
+    yield* paced(body.subarray(0, middle), pace, abort.signal);
     await act("mid-request", (action) => {
       if (action.kind === "truncate") throw new Cut("truncated");
     });
-    yield body.subarray(middle);
+    yield* paced(body.subarray(middle), pace, abort.signal);
   }
 
-  async function deliver({ status, headers: given, body }: Answer): Promise<void> {
+  async function deliver(
+    { status, headers: given, body }: Answer,
+    pace = Number.POSITIVE_INFINITY,
+  ): Promise<void> {
     const headers = { ...given };
     if (losesBytes()) await stayLost();
     subject.status = status;
@@ -281,14 +305,22 @@ export async function forward(
     let sent = 0;
     if (!context.rules.isEmpty && context.rules.concerns(subject, ["mid-response"])) {
       sent = body.length >> 1;
-      response.write(body.subarray(0, sent));
+      for await (const piece of paced(body.subarray(0, sent), pace, abort.signal)) {
+        response.write(piece);
+      }
       await act("mid-response", (action) => {
         if (action.kind !== "truncate") return;
         response.write(body.subarray(sent, action.bytes));
         throw new Cut("truncated");
       });
     }
-    response.end(method === "HEAD" ? undefined : body.subarray(sent));
+    if (method !== "HEAD") {
+      for await (const piece of paced(body.subarray(sent), pace, abort.signal)) {
+        if (losesBytes()) await stayLost();
+        response.write(piece);
+      }
+    }
+    response.end();
   }
 
   async function stream(upstream: Dispatcher.ResponseData, headers: Headers): Promise<void> {
@@ -302,6 +334,15 @@ export async function forward(
     }
     response.end();
   }
+}
+
+/** The exchange as scripts see it. */
+function scriptView(subject: Subject, answer: Answer | undefined): ScriptExchange {
+  const { from, to, method, path, query, requestText = "" } = subject;
+  const known = { from, to, method, path, query, request: jsonOf(requestText) };
+  return answer === undefined
+    ? known
+    : { ...known, status: answer.status, answer: jsonOf(answer.body.toString("utf8")) };
 }
 
 function drained(response: ServerResponse): Promise<void> {

@@ -5,7 +5,7 @@ import { ProxyAgent, request } from "undici";
 import { CertificateAuthority } from "./ca.ts";
 import type { Exchange } from "./exchange.ts";
 import { Gateway, type ServerLinks } from "./gateway.ts";
-import type { Rule } from "./rule.ts";
+import type { LocalRule } from "./rule.ts";
 
 export type Answer = (incoming: IncomingMessage, outgoing: ServerResponse, body: string) => void;
 
@@ -14,18 +14,21 @@ export class GatewayUnderTest implements AsyncDisposable {
   readonly ca: CertificateAuthority;
   readonly links: Readonly<Record<"hs1" | "hs2", ServerLinks>>;
   readonly trace: Exchange[];
-  /** Requests that the servers have got, method and path. */
+  /** Requests whose head the servers have got, method and path. */
+  readonly arriving: string[];
+  /** Requests that they have got as a whole. */
   readonly received: string[];
   readonly #dispose: () => Promise<void>;
 
   private constructor(
-    fields: Pick<GatewayUnderTest, "gateway" | "ca" | "links" | "trace" | "received">,
+    fields: Pick<GatewayUnderTest, "gateway" | "ca" | "links" | "trace" | "arriving" | "received">,
     dispose: () => Promise<void>,
   ) {
     this.gateway = fields.gateway;
     this.ca = fields.ca;
     this.links = fields.links;
     this.trace = fields.trace;
+    this.arriving = fields.arriving;
     this.received = fields.received;
     this.#dispose = dispose;
   }
@@ -33,14 +36,16 @@ export class GatewayUnderTest implements AsyncDisposable {
   /** @param answer how both servers answer. */
   static async start(answer: Answer): Promise<GatewayUnderTest> {
     const trace: Exchange[] = [];
+    const arriving: string[] = [];
     const received: string[] = [];
     const ca = await CertificateAuthority.create("spec");
     const upstream = createServer(async (incoming, outgoing) => {
+      arriving.push(`${incoming.method} ${incoming.url}`);
       let body = "";
       try {
         for await (const chunk of incoming) body += chunk;
       } catch {
-        body += "<cut>";
+        return;
       }
       received.push(`${incoming.method} ${incoming.url}`);
       answer(incoming, outgoing, body);
@@ -52,7 +57,7 @@ export class GatewayUnderTest implements AsyncDisposable {
     for (const role of ["hs1", "hs2"]) {
       gateway.connect(role, { client: () => address, federation: () => address });
     }
-    return new GatewayUnderTest({ gateway, ca, links, trace, received }, async () => {
+    return new GatewayUnderTest({ gateway, ca, links, trace, arriving, received }, async () => {
       await gateway[Symbol.asyncDispose]();
       upstream.closeAllConnections();
       upstream.close();
@@ -80,7 +85,7 @@ export class GatewayUnderTest implements AsyncDisposable {
   }
 
   /** A rule of this name on the link from hs1 to hs2, unless it says otherwise. */
-  add(rule: Pick<Rule, "phase" | "action"> & Partial<Rule>): string {
+  add(rule: Pick<LocalRule, "phase" | "action"> & Partial<LocalRule>): string {
     return this.gateway.rules.add({ name: "rule", match: { from: "hs1", to: "hs2" }, ...rule });
   }
 

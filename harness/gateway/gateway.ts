@@ -15,7 +15,7 @@ import type { CertificateAuthority } from "./ca.ts";
 import { Connections, recordConnection, subjectOf } from "./connections.ts";
 import type { Exchange } from "./exchange.ts";
 import { type ForwardContext, forward, type Route } from "./forward.ts";
-import type { Rule } from "./rule.ts";
+import type { LocalRule } from "./rule.ts";
 import { RuleBook } from "./rules.ts";
 import { Tunnels } from "./tunnels.ts";
 
@@ -239,7 +239,7 @@ export class Gateway implements AsyncDisposable {
   }
 
   /** A rule that resets a link, or changes its certificate, ends what is open. */
-  #cutOpen(id: string, { name, phase, action }: Rule): void {
+  #cutOpen(id: string, { name, phase, action }: LocalRule): void {
     if (phase !== "link" || (action.kind !== "reset" && action.kind !== "certificate")) return;
     const { connections } = this.#context;
     for (const connection of connections.open) {

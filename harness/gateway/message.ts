@@ -1,6 +1,7 @@
 /** Heads and bodies of messages on their way through the gateway. */
 import type { IncomingMessage } from "node:http";
 import type { BodyTap } from "./body-tap.ts";
+import { rewriteBody } from "./rewrite.ts";
 import type { RuleAction } from "./rule.ts";
 
 /** Bytes of a body that a rule buffers. */
@@ -34,6 +35,31 @@ export function answerOf(action: Extract<RuleAction, { kind: "answer" }>): Answe
     headers: { "content-type": "application/json", ...action.headers },
     body: Buffer.from(text),
   };
+}
+
+/** The answer as a rewrite leaves it. */
+export function rewrittenAnswer(
+  { status, headers, body }: Answer,
+  action: Extract<RuleAction, { kind: "rewrite" }>,
+): Answer {
+  const text = body.toString("utf8");
+  const changed = rewriteBody(text, action);
+  const changedHeaders = { ...headers };
+  changeHeaders(changedHeaders, action.headers);
+  return {
+    status: action.status ?? status,
+    headers: changedHeaders,
+    body: changed === text ? body : Buffer.from(changed),
+  };
+}
+
+/** Undefined when it is no JSON. */
+export function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 export function withoutHopByHop(headers: NodeJS.Dict<string | string[]>): Headers {

@@ -11,7 +11,10 @@ export function rewriteBody(text: string, rewrite: Rewrite): string {
   for (const [pattern, replacement] of rewrite.replace ?? []) {
     changed = changed.replaceAll(pattern, replacement);
   }
-  return rewrite.text ?? changed;
+  changed = rewrite.text ?? changed;
+  return rewrite.keep === undefined
+    ? changed
+    : changed.slice(0, Math.floor(changed.length * rewrite.keep));
 }
 
 function rewriteJson(text: string, { set = {}, remove = [] }: Rewrite): string {

@@ -67,6 +67,8 @@ export interface Rewrite {
   readonly text?: string;
   /** `[pattern, replacement]` on the body's text, all occurrences, plain strings. */
   readonly replace?: readonly (readonly [string, string])[];
+  /** Keeps this share of the text, 0 to 1, after everything else: JSON that ends half way in a message that does not. */
+  readonly keep?: number;
 }
 
 export type RuleAction =
@@ -93,7 +95,20 @@ export type RuleAction =
       readonly text?: string;
       readonly headers?: Readonly<Record<string, string>>;
     }
-  | { readonly kind: "delay"; readonly ms: number }
+  /** Between `ms` and `ms + jitterMs`, drawn from the rule's own source, whose seed is its name unless given. */
+  | {
+      readonly kind: "delay";
+      readonly ms: number;
+      readonly jitterMs?: number;
+      readonly seed?: number | string;
+    }
+  /** The body takes its time: of the request in phase `before`, of the answer in `processed`. */
+  | { readonly kind: "slow"; readonly bytesPerSecond: number }
+  /**
+   * Phase `before`: of each two exchanges the first is forwarded when the second has been answered, or when so long has
+   * passed and none has come. Senders that do one thing at a time show no second one.
+   */
+  | { readonly kind: "reorder"; readonly withinMs: number }
   /** Ends the message after this many bytes, then closes the connection. */
   | { readonly kind: "truncate"; readonly bytes: number }
   /** Of the request in phase `before`, of the answer in `processed`. */
@@ -104,6 +119,36 @@ export type RuleAction =
   | { readonly kind: "gate" }
   /** Ends the receiving server at once, then goes on. */
   | { readonly kind: "kill" };
+
+/** What a script sees of an exchange. */
+export interface ScriptExchange {
+  readonly from: string;
+  readonly to: string;
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  /** JSON of the request's body; undefined when it is none. */
+  readonly request: unknown;
+  /** Of the server, in phase `processed`. */
+  readonly status?: number;
+  /** JSON of the server's answer, in phase `processed`. */
+  readonly answer?: unknown;
+}
+
+/**
+ * For callers in the gateway's own process: answers in the server's place (`before`), or instead of what it answered
+ * (`processed`). Undefined leaves the exchange alone, and counts as if the rule had not fitted. Requests are not changed,
+ * since servers sign them.
+ */
+export interface ScriptAction {
+  readonly kind: "script";
+  readonly run: (
+    exchange: ScriptExchange,
+  ) => { readonly status: number; readonly body: unknown } | undefined;
+}
+
+/** A rule of a caller in the gateway's own process. */
+export type LocalRule = Omit<Rule, "action"> & { readonly action: RuleAction | ScriptAction };
 
 export interface Rule {
   /** For the trace and for messages. */

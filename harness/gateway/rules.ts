@@ -1,5 +1,7 @@
 import { HarnessError } from "#harness/errors";
-import { nameMatches, type Phase, pathMatches, type Rule, type RuleAction } from "./rule.ts";
+import { createRandom, type Random } from "#harness/random";
+import { type LocalRule, nameMatches, PHASES, type Phase, pathMatches } from "./rule.ts";
+import { Swap } from "./swap.ts";
 
 /** What a rule is matched against: the exchange as far as it has come. */
 export interface Subject {
@@ -14,38 +16,56 @@ export interface Subject {
   status?: number;
 }
 
-interface ActiveRule {
-  readonly id: string;
-  readonly rule: Rule;
+interface ActiveRule extends Taken {
   fired: number;
   release: () => void;
-  readonly released: Promise<void>;
 }
 
 /** A rule that acts now. */
 export interface Taken {
-  readonly rule: Rule;
+  readonly rule: LocalRule;
   readonly released: Promise<void>;
+  /** Of `delay`: what decides its jitter. */
+  readonly random: Random;
+  /** Of `reorder`. */
+  readonly swap: Swap;
+  /** To be called when a script has acted; every other rule has fired by being taken. */
+  readonly scriptActed: () => void;
 }
 
-const LINK_ACTIONS: readonly RuleAction["kind"][] = [
-  "refuse",
-  "certificate",
-  "reset",
-  "blackhole",
-  "delay",
-  "gate",
-];
-const LINK_ONLY: readonly RuleAction["kind"][] = ["refuse", "certificate"];
+type Kind = LocalRule["action"]["kind"];
+
+const OF_EXCHANGES = PHASES.filter((phase) => phase !== "link");
+
+/** Where an action does something. */
+function phasesOf(kind: Kind): readonly Phase[] {
+  switch (kind) {
+    case "refuse":
+    case "certificate":
+      return ["link"];
+    case "reset":
+    case "blackhole":
+    case "delay":
+    case "gate":
+      return PHASES;
+    case "reorder":
+      return ["before"];
+    case "slow":
+    case "script":
+      return ["before", "processed"];
+    default:
+      return OF_EXCHANGES;
+  }
+}
 
 /** Rules in force. Each is held by a handle; taking the handle back tells how often it fired. */
 export class RuleBook {
   readonly #active = new Map<string, ActiveRule>();
-  readonly #onAdded: (id: string, rule: Rule) => void;
+  readonly #onAdded: (id: string, rule: LocalRule) => void;
   #next = 1;
 
   /** @param onAdded called when a rule has come into force. */
-  constructor(onAdded: (id: string, rule: Rule) => void = () => undefined) {
+  constructor(onAdded: (id: string, rule: LocalRule) => void = () => undefined) {
     this.#onAdded = onAdded;
   }
 
@@ -54,20 +74,26 @@ export class RuleBook {
   }
 
   /** @throws HarnessError BAD_USAGE for an action that does nothing in the rule's phase. */
-  add(rule: Rule): string {
+  add(rule: LocalRule): string {
     const { kind } = rule.action;
-    if (!(rule.phase === "link" ? LINK_ACTIONS.includes(kind) : !LINK_ONLY.includes(kind))) {
+    if (!phasesOf(kind).includes(rule.phase)) {
       throw new HarnessError("BAD_USAGE", {
         what: `the rule "${rule.name}" can not ${kind} in phase ${rule.phase}`,
-        next:
-          rule.phase === "link"
-            ? `on a link rules ${LINK_ACTIONS.join(", ")}`
-            : `${LINK_ONLY.join(" and ")} belong in phase link`,
+        next: `phases of ${kind}: ${phasesOf(kind).join(", ")}`,
       });
     }
     const id = `r${this.#next++}`;
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#active.set(id, { id, rule, fired: 0, release: resolve, released: promise });
+    const active: ActiveRule = {
+      rule,
+      fired: 0,
+      release: resolve,
+      released: promise,
+      random: createRandom(seedOf(rule)),
+      swap: new Swap(),
+      scriptActed: () => active.fired++,
+    };
+    this.#active.set(id, active);
     this.#onAdded(id, rule);
     return id;
   }
@@ -100,7 +126,7 @@ export class RuleBook {
   }
 
   /** Rules that act now, oldest first; each counts as fired. With a kind: only those. */
-  take(subject: Subject, phase: Phase, kind?: RuleAction["kind"]): Taken[] {
+  take(subject: Subject, phase: Phase, kind?: Kind): Taken[] {
     if (this.isEmpty) return [];
     return [...this.#active.values()].filter(
       (active) =>
@@ -121,11 +147,15 @@ function fires(active: ActiveRule, subject: Subject): boolean {
   const { rule, fired } = active;
   if (!fits(rule, subject, true)) return false;
   if (rule.times !== undefined && fired >= rule.times) return false;
-  active.fired++;
+  if (rule.action.kind !== "script") active.fired++;
   return true;
 }
 
-function fits({ match, action }: Rule, subject: Subject, isComplete: boolean): boolean {
+function seedOf({ name, action }: LocalRule): number | string {
+  return (action.kind === "delay" ? action.seed : undefined) ?? name;
+}
+
+function fits({ match, action }: LocalRule, subject: Subject, isComplete: boolean): boolean {
   if (match.check !== undefined && match.check !== subject.check) return false;
   if (match.from !== undefined && !nameMatches(match.from, subject.from)) return false;
   if (match.to !== undefined && !nameMatches(match.to, subject.to)) return false;

@@ -9,6 +9,7 @@ import { createServer as createTlsServer, TLSSocket, type Server as TlsServer } 
 import { CertificateAuthority } from "./ca.ts";
 import { type Connection, recordConnection, subjectOf } from "./connections.ts";
 import type { ForwardContext, Route } from "./forward.ts";
+import { delayOf } from "./pace.ts";
 
 export interface TunnelOptions {
   readonly ca: CertificateAuthority;
@@ -124,9 +125,9 @@ export class Tunnels {
     const taken = rules.take(subjectOf(connection), "link");
     if (taken.length === 0) return "open";
     let admission: Admission = "open";
-    for (const { rule, released } of taken) {
+    for (const { rule, released, random } of taken) {
       const { action } = rule;
-      if (action.kind === "delay") await sleep(action.ms);
+      if (action.kind === "delay") await sleep(delayOf(action, random));
       else if (action.kind === "gate") await released;
       else if (action.kind === "certificate") admission = action.of;
       else if (action.kind === "reset") admission = "reset";
