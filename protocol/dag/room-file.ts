@@ -175,7 +175,7 @@ function fromScenario(scenario: JsonObject, options: RoomFileOptions): RoomFile 
 }
 
 /** An event of a file: as in the federation format, but without demands on hashes, signatures and the form of ids. */
-function readEvent(value: unknown, version: RoomVersion): RoomEvent {
+export function readEvent(value: unknown, version: RoomVersion): RoomEvent {
   if (!isObject(value)) throw new Error("it is no object");
   const text = (name: string) => {
     const found = value[name];

@@ -1,0 +1,39 @@
+/** Soft failure: an event that the state before it allows, and the state that a server has when it comes does not. */
+import type { JournalRoom } from "#chaos/journal/journal-room";
+import type { State } from "#protocol/state/conflicts";
+
+const KNOWN = new WeakMap<JournalRoom, Map<string, boolean>>();
+/** Different states beside one event; with more it is taken for possible. */
+const MANY = 100;
+
+/** Whether something that was sent beside the event may have had a server refuse it when it came. */
+export function mayBeSoftFailed(room: JournalRoom, id: string): boolean {
+  const ofRoom = KNOWN.get(room) ?? new Map<string, boolean>();
+  KNOWN.set(room, ofRoom);
+  let answer = ofRoom.get(id);
+  if (answer === undefined) {
+    answer = isRefusedBesideOthers(room, id);
+    ofRoom.set(id, answer);
+  }
+  return answer;
+}
+
+function isRefusedBesideOthers(room: JournalRoom, id: string): boolean {
+  const { history } = room;
+  const one = room.get(id);
+  if (history === undefined || one === undefined) return true;
+  const beside = history.events.filter(
+    ({ event, rejection }) =>
+      rejection === undefined &&
+      event.id !== id &&
+      !room.isBefore(event.id, id) &&
+      !room.isBefore(id, event.id),
+  );
+  const { prevEvents } = one.event;
+  const states = new Map<State, string>(beside.map(({ after, event }) => [after, event.id]));
+  if (states.size > MANY) return true;
+  const candidates = [...states.values()].map((other) => [...prevEvents, other]);
+  const ends = room.endsOf(beside.map(({ event }) => event.id));
+  if (ends.length > 1) candidates.push([...prevEvents, ...ends]);
+  return candidates.some((ids) => room.refusal(id, history.stateAfter(ids)) !== undefined);
+}
