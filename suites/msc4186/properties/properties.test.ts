@@ -2,12 +2,11 @@ import type { SlidingRequest } from "#harness/clients/sliding-sync/request";
 import { stateOf } from "#harness/clients/sliding-sync/request";
 import type { RoomResult, SlidingResponse } from "#harness/clients/sliding-sync/response";
 import { membershipIn, stateKeyOf } from "#harness/clients/sliding-sync/view";
-import { CheckFailure } from "#harness/errors";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat } from "#harness/world/expect";
-import type { World } from "#harness/world/world";
 import { answers, inEachDialect, type Sync } from "../sync.ts";
 import { CHANGES, DROPS_RULES, KEEPS_RULES, LOSES_ANSWERS, TWO_LISTS } from "./corpus.ts";
+import { tryAll } from "./kept.ts";
 import { search } from "./search.ts";
 import { EVERYTHING, Scene, type Story, stories, tell } from "./story.ts";
 import { expectNoHole, expectSameView } from "./views.ts";
@@ -112,29 +111,6 @@ const LOSES_EVENTS = answers(
   { remove: ["/rooms/*/timeline/-1"] },
   { contains: '"story"' },
 );
-
-async function tryAll(
-  world: World,
-  corpus: Readonly<Record<string, Story>>,
-  holds: (sync: Sync, story: Story) => Promise<void>,
-): Promise<void> {
-  await inEachDialect(world, async (sync) => {
-    const failures: [string, CheckFailure][] = [];
-    for (const [name, story] of Object.entries(corpus)) {
-      try {
-        await holds(sync, story);
-      } catch (error) {
-        if (!(error instanceof CheckFailure)) throw error;
-        failures.push([name, error]);
-      }
-    }
-    const [first] = failures;
-    if (first === undefined) return;
-    const names = failures.map(([name]) => name).join("; ");
-    const [, { expected, actual, exchange }] = first;
-    throw new CheckFailure(expected, `${actual}; lost is ${names}`, exchange);
-  });
-}
 
 check(
   "MSC4186.delta.fold-equals-fresh",

@@ -3,6 +3,14 @@ import * as fc from "fast-check";
 import { CheckFailure } from "#harness/errors";
 import type { World } from "#harness/world/world";
 
+/** A failing list, the smallest that was come to. */
+export interface Found<Item> {
+  readonly value: readonly Item[];
+  readonly failure: CheckFailure | undefined;
+  /** How it was come by, and what makes it again. */
+  readonly how: string;
+}
+
 /**
  * Tries lists until one fails or the time of `--property-seconds` is over, which shrinking uses as well.
  *
@@ -14,6 +22,23 @@ export async function search<Item>(
   holds: (value: readonly Item[]) => Promise<void>,
 ): Promise<void> {
   const end = Date.now() + world.propertySeconds * 1000;
+  const found = await findFailing(world, values, holds, end);
+  if (found === undefined) return;
+  const { failure, how, value } = found;
+  throw new CheckFailure(
+    failure?.expected ?? "no failure",
+    `${failure?.actual}; ${how}: ${JSON.stringify(value)}`,
+    failure?.exchange,
+  );
+}
+
+/** The same until a point in time; undefined, and a note, when none fails. */
+export async function findFailing<Item>(
+  world: World,
+  values: fc.Arbitrary<readonly Item[]>,
+  holds: (value: readonly Item[]) => Promise<void>,
+  end: number,
+): Promise<Found<Item> | undefined> {
   const seed = world.integer(2 ** 31);
   let trouble: unknown;
   const property = fc.asyncProperty(values, async (value) => {
@@ -29,23 +54,19 @@ export async function search<Item>(
   const details = await fc.check(property, {
     seed,
     numRuns: Number.MAX_SAFE_INTEGER,
-    interruptAfterTimeLimit: world.propertySeconds * 1000,
+    interruptAfterTimeLimit: Math.max(1, end - Date.now()),
     markInterruptAsFailure: false,
   });
   if (trouble !== undefined) throw trouble;
   const { counterexample, errorInstance, numRuns, numShrinks, counterexamplePath } = details;
   if (counterexample === null) {
     world.note(`${numRuns} random stories, seed ${seed}`);
-    return;
+    return undefined;
   }
   const failure = errorInstance instanceof CheckFailure ? errorInstance : undefined;
   const smallest = await withoutNeedless(counterexample[0], failure, holds, end);
-  throw new CheckFailure(
-    smallest.failure?.expected ?? "no failure",
-    `${smallest.failure?.actual}; after ${numRuns} stories and ${numShrinks} steps of shrinking, seed ${seed}, ` +
-      `path ${counterexamplePath}: ${JSON.stringify(smallest.value)}`,
-    smallest.failure?.exchange,
-  );
+  const how = `after ${numRuns} stories and ${numShrinks} steps of shrinking, seed ${seed}, path ${counterexamplePath}`;
+  return { ...smallest, how };
 }
 
 interface Failing<Item> {

@@ -10,6 +10,7 @@ import { path } from "#harness/http/client";
 import { ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
+import { forget } from "../membership.ts";
 
 const ROOMS = 4;
 
@@ -24,9 +25,16 @@ export interface Config {
   readonly subscriptions: readonly number[];
 }
 
+/** What is done in a room. */
+export type Action =
+  | {
+      readonly do: "send" | "leave" | "join" | "kick" | "invite" | "forget" | "tag" | "direct";
+      readonly room: number;
+    }
+  | { readonly do: "rename" | "topic"; readonly room: number; readonly text: string };
+
 export type Step =
-  | { readonly do: "send" | "leave" | "join" | "kick" | "tag" | "direct"; readonly room: number }
-  | { readonly do: "rename" | "topic"; readonly room: number; readonly text: string }
+  | Action
   /** `lose`: the answer never gets to the client. */
   | { readonly do: "sync" | "lose"; readonly config: Config };
 
@@ -41,23 +49,14 @@ export const EVERYTHING: Config = {
   subscriptions: [],
 };
 
-/**
- * @param keepsRules the list is in each request, without a filter
- * @param losesAnswers some answers do not get to the client
- */
-export function stories({
-  keepsRules,
-  losesAnswers = false,
-}: {
-  readonly keepsRules: boolean;
-  readonly losesAnswers?: boolean;
-}): fc.Arbitrary<Story> {
-  const room = fc.integer({ min: 0, max: ROOMS - 1 });
-  const text = fc.constantFrom("", "one", "two");
-  const last = fc.integer({ min: 0, max: 3 });
-  const config = fc.record<Config>(
+/** The number of a room. */
+export const room = fc.integer({ min: 0, max: ROOMS - 1 });
+
+/** A config of a list and of subscriptions. @param keepsRules the list is in each request, without a filter */
+export function configs({ keepsRules }: { readonly keepsRules: boolean }): fc.Arbitrary<Config> {
+  return fc.record<Config>(
     {
-      last,
+      last: fc.integer({ min: 0, max: ROOMS - 1 }),
       // With 0 a client asks not to be told what happens, and the text does not promise that it is told later.
       limit: fc.integer({ min: 1, max: 3 }),
       wantsTopic: fc.boolean(),
@@ -66,30 +65,41 @@ export function stories({
     },
     keepsRules ? {} : { requiredKeys: ["limit", "wantsTopic", "isFiltered", "subscriptions"] },
   );
-  const step = fc.oneof(
-    { weight: 6, arbitrary: fc.record({ do: fc.constant("sync" as const), config }) },
-    ...(losesAnswers
-      ? [{ weight: 4, arbitrary: fc.record({ do: fc.constant("lose" as const), config }) }]
+}
+
+/** @param moves the reader comes and goes */
+export function actions({ moves = true }: { readonly moves?: boolean } = {}): fc.Arbitrary<Action> {
+  const one = <Name extends string>(weight: number, ...names: readonly Name[]) => ({
+    weight,
+    arbitrary: fc.record({ do: fc.constantFrom(...names), room }),
+  });
+  const text = fc.constantFrom("", "one", "two");
+  const names = fc.record({ do: fc.constantFrom("rename" as const, "topic" as const), room, text });
+  return fc.oneof(
+    one(6, "send" as const),
+    ...(moves
+      ? [
+          one(4, "leave" as const, "join" as const),
+          one(3, "kick" as const, "invite" as const, "forget" as const),
+        ]
       : []),
-    { weight: 6, arbitrary: fc.record({ do: fc.constant("send" as const), room }) },
-    {
-      weight: 4,
-      arbitrary: fc.record({ do: fc.constantFrom("leave" as const, "join" as const), room }),
-    },
-    { weight: 1, arbitrary: fc.record({ do: fc.constant("kick" as const), room }) },
-    {
-      weight: 2,
-      arbitrary: fc.record({ do: fc.constantFrom("tag" as const, "direct" as const), room }),
-    },
-    {
-      weight: 2,
-      arbitrary: fc.record({
-        do: fc.constantFrom("rename" as const, "topic" as const),
-        room,
-        text,
-      }),
-    },
+    one(2, "tag" as const, "direct" as const),
+    { weight: 2, arbitrary: names },
   );
+}
+
+/** @param losesAnswers some answers do not get to the client */
+export function stories({
+  keepsRules,
+  losesAnswers = false,
+}: {
+  readonly keepsRules: boolean;
+  readonly losesAnswers?: boolean;
+}): fc.Arbitrary<Story> {
+  const asks = losesAnswers ? (["sync", "lose"] as const) : (["sync"] as const);
+  const ask = fc.record({ do: fc.constantFrom(...asks), config: configs({ keepsRules }) });
+  const weight = losesAnswers ? 10 : 6;
+  const step = fc.oneof({ weight, arbitrary: ask }, { weight: 15, arbitrary: actions() });
   return fc.array(step, { minLength: 1, maxLength: 14 });
 }
 
@@ -102,7 +112,8 @@ export class Scene {
   readonly rooms: readonly string[];
   readonly #tagged = new Set<number>();
   readonly #direct = new Set<number>();
-  readonly #left = new Set<number>();
+  /** Of the reader, where it is not joined. */
+  readonly #memberships = new Map<number, "invite" | "leave">();
 
   private constructor(owner: Session, reader: Session, other: Session, rooms: readonly string[]) {
     this.owner = owner;
@@ -123,9 +134,10 @@ export class Scene {
   }
 
   /** Does what the step says, or nothing where that is not possible. */
-  async act(step: Exclude<Step, { readonly config: Config }>): Promise<void> {
+  async act(step: Action): Promise<void> {
     const roomId = this.roomId(step.room);
     const { owner, other } = this;
+    const membership = this.#memberships.get(step.room);
     const account = path`/_matrix/client/v3/user/${other.userId}`;
     switch (step.do) {
       case "send":
@@ -139,13 +151,22 @@ export class Scene {
         return;
       case "leave":
       case "kick":
-        if (this.#left.has(step.room)) return;
-        this.#left.add(step.room);
+        // Of an invite: it is declined, or withdrawn.
+        if (membership === "leave") return;
+        this.#memberships.set(step.room, "leave");
         await (step.do === "leave" ? other.leave(roomId) : owner.kick(roomId, other));
         return;
       case "join":
-        if (!this.#left.delete(step.room)) return;
+        if (!this.#memberships.delete(step.room)) return;
         await other.join(roomId);
+        return;
+      case "invite":
+        if (membership !== "leave") return;
+        this.#memberships.set(step.room, "invite");
+        await owner.invite(roomId, other);
+        return;
+      case "forget":
+        if (membership === "leave") await forget(other, roomId);
         return;
       case "tag": {
         const tag = `${account}${path`/rooms/${roomId}/tags/u.hidden`}`;

@@ -1,9 +1,14 @@
 /** Comparison of what a client has folded with what a fresh connection is told. */
 import type { Dialect } from "#harness/clients/sliding-sync/dialect";
-import type { SyncEvent } from "#harness/clients/sliding-sync/response";
+import type {
+  RoomResult,
+  SlidingResponse,
+  SyncEvent,
+} from "#harness/clients/sliding-sync/response";
 import type { RoomView, View } from "#harness/clients/sliding-sync/view";
 import { membershipIn } from "#harness/clients/sliding-sync/view";
 import { expectEqual, expectThat } from "#harness/world/expect";
+import { stateIdsOf, timelineOf } from "../results.ts";
 
 /**
  * Rooms that the fresh view has are the same in the folded one, and those that it has no more are known to be gone.
@@ -67,4 +72,35 @@ export function expectNoHole(
     const expected = order.slice(from, order.indexOf(ids.at(-1) ?? "") + 1);
     expectEqual(ids, expected, `the timeline of ${roomId} where no gap was told`);
   }
+}
+
+/**
+ * Two connections that ask for the same at the same point get the same, but for their positions and tokens.
+ *
+ * @param whose completes "expected the answer … to be"
+ * @throws CheckFailure
+ */
+export function expectSameAnswer(
+  actual: SlidingResponse,
+  expected: SlidingResponse,
+  whose: string,
+): void {
+  expectEqual(essenceOf(actual), essenceOf(expected), `the answer ${whose}`);
+}
+
+function essenceOf({ counts, rooms }: SlidingResponse): Record<string, unknown> {
+  const entries = Object.entries(rooms).map(([id, room]) => [id, essenceOfRoom(room)] as const);
+  return { counts, rooms: Object.fromEntries(entries) };
+}
+
+function essenceOfRoom(room: RoomResult): Record<string, unknown> {
+  return {
+    initial: room.initial ?? false,
+    limited: room.limited ?? false,
+    name: room.name,
+    joinedCount: room.joined_count,
+    timeline: timelineOf(room),
+    state: stateIdsOf(room),
+    stripped: room.stripped_state?.length,
+  };
 }
