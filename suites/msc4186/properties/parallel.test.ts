@@ -102,7 +102,7 @@ check(
       { contains: '"conn_id":"b"' },
     ),
   },
-  async (world) => await tryAll(world, KEPT, expectAsIfAlone),
+  async (world) => await inEachDialect(world, (sync) => tryAll(sync, KEPT, expectAsIfAlone)),
 );
 
 check(

@@ -116,7 +116,8 @@ check(
   "MSC4186.delta.fold-equals-fresh",
   "the server tells by deltas what it tells a fresh connection, in stories that failed once",
   { deadlineMs: 120_000, mutant: LOSES_EVENTS },
-  async (world) => await tryAll(world, KEEPS_RULES, expectFoldEqualsFresh),
+  async (world) =>
+    await inEachDialect(world, (sync) => tryAll(sync, KEEPS_RULES, expectFoldEqualsFresh)),
 );
 
 check(
@@ -136,7 +137,8 @@ check(
   "MSC4186.delta.config-path-independence",
   "the server tells the same whatever was asked for before, in stories that failed once",
   { deadlineMs: 120_000, mutant: LOSES_EVENTS },
-  async (world) => await tryAll(world, DROPS_RULES, expectFoldEqualsFresh),
+  async (world) =>
+    await inEachDialect(world, (sync) => tryAll(sync, DROPS_RULES, expectFoldEqualsFresh)),
 );
 
 check(
@@ -163,7 +165,8 @@ check(
       { contains: '"newest"' },
     ),
   },
-  async (world) => await tryAll(world, TWO_LISTS, expectOthersUnchanged),
+  async (world) =>
+    await inEachDialect(world, (sync) => tryAll(sync, TWO_LISTS, expectOthersUnchanged)),
 );
 
 check(
@@ -192,7 +195,8 @@ check(
       { contains: '"losing"' },
     ),
   },
-  async (world) => await tryAll(world, LOSES_ANSWERS, expectLossesMatterNot),
+  async (world) =>
+    await inEachDialect(world, (sync) => tryAll(sync, LOSES_ANSWERS, expectLossesMatterNot)),
 );
 
 check(
@@ -217,7 +221,7 @@ check(
       set: { "/rooms/*/required_state/*/content": { topic: "another", membership: "join" } },
     }),
   },
-  async (world) => await tryAll(world, CHANGES, expectAgreement),
+  async (world) => await inEachDialect(world, (sync) => tryAll(sync, CHANGES, expectAgreement)),
 );
 
 check(

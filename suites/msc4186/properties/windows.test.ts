@@ -110,7 +110,7 @@ check(
       reads("has another order", [["[0,0]", "[1,1]"]]),
     ],
   },
-  async (world) => await tryAll(world, KEPT, expectChangesInWindows),
+  async (world) => await inEachDialect(world, (sync) => tryAll(sync, KEPT, expectChangesInWindows)),
 );
 
 check(
