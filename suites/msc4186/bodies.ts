@@ -72,6 +72,12 @@ export async function expectTaken(what: string, asked: Promise<HttpResponse>): P
   return objectAt(response, "json");
 }
 
+/** An answer as servers give it to whatever is asked: success, or a refusal with its reason. */
+export function isOrderly({ status, json }: HttpResponse): boolean {
+  const isRefusal = status >= 400 && status < 500 && typeof at(json, "errcode") === "string";
+  return status === 200 || isRefusal;
+}
+
 /** A number of configs under different keys. */
 export function many(
   count: number,

@@ -3,9 +3,13 @@ import fc from "fast-check";
 import type { Dialect } from "#harness/clients/sliding-sync/dialect";
 import type { JsonObject } from "#harness/match/json";
 
-const junk = fc.oneof(
+/** Stands for a room of the user. */
+export const ROOM = "!room:hs1";
+
+/** Values that are nothing in particular. */
+export const junk = fc.oneof(
   fc.constantFrom(null, true, -1, 0, 1.5, "", "x", [], {}, [null], [[]], { "": null }),
-  fc.constantFrom(Number.MAX_SAFE_INTEGER, "\u0000", "💥".repeat(9), "!room:hs1", "@user:hs1"),
+  fc.constantFrom(Number.MAX_SAFE_INTEGER, "\u0000", "💥".repeat(9), ROOM, "@user:hs1"),
 );
 
 /** Now and then a value that is none of the kind. */
@@ -16,7 +20,7 @@ function mostly(value: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
 const flag = mostly(fc.boolean());
 const limit = mostly(fc.constantFrom(0, 1, 5, 1_000));
 const key = fc.constantFrom("all", "a", "b", "*");
-const roomId = fc.constantFrom("!room:hs1", "!a", "!", "*", "$event", "#alias:hs1");
+const roomId = fc.constantFrom(ROOM, "!a", "!", "*", "$event", "#alias:hs1");
 const type = fc.constantFrom("m.room.member", "m.room.create", "m.room.name", "*", "", "x");
 const stateKey = fc.constantFrom("", "*", "$LAZY", "$ME", "$NOPE", "x", "@user:hs1");
 const word = fc.constantFrom("", "m.favourite", "m.space", "x");

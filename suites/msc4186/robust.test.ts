@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import type { Dialect } from "#harness/clients/sliding-sync/dialect";
 import type { Query } from "#harness/http/client";
-import { at, type JsonObject, textAt } from "#harness/match/json";
+import { type JsonObject, textAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectMatrixError, expectThat, ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
-import { listWith, windowOf } from "./bodies.ts";
+import { isOrderly, listWith, windowOf } from "./bodies.ts";
 import { oddRequest } from "./odd-requests.ts";
 import { answersInstead, inEachDialect } from "./sync.ts";
 
@@ -19,10 +19,10 @@ const SHOWN = 5;
 async function faults(session: Session, dialect: Dialect, bodies: readonly JsonObject[]) {
   const found: string[] = [];
   for (const body of bodies) {
-    const { status, json, durationMs } = await session.post(dialect.path, body);
-    const isRefusal = status >= 400 && status < 500 && typeof at(json, "errcode") === "string";
+    const response = await session.post(dialect.path, body);
+    const { status, durationMs } = response;
     const isSlow = durationMs > PATIENCE_MS * session.context.timeoutScale;
-    if ((status === 200 || isRefusal) && !isSlow) continue;
+    if (isOrderly(response) && !isSlow) continue;
     found.push(`${status} to ${JSON.stringify(body)} (${Math.round(durationMs)} ms)`);
   }
   return found;
@@ -146,9 +146,7 @@ async function expectAnswer(world: World, bodyOf: (dialect: Dialect) => JsonObje
 
     const response = await session.post(dialect.path, bodyOf(dialect), query);
 
-    const { status, json } = response;
-    const isRefusal = status >= 400 && status < 500 && typeof at(json, "errcode") === "string";
-    expectThat(status === 200 || isRefusal, "200 or 4xx with an errcode", status, response);
+    expectThat(isOrderly(response), "200 or 4xx with an errcode", response.status, response);
   });
 }
 

@@ -22,7 +22,7 @@ export async function search<Item>(
   holds: (value: readonly Item[]) => Promise<void>,
 ): Promise<void> {
   const end = Date.now() + world.propertySeconds * 1000;
-  const found = await findFailing(world, values, holds, end);
+  const found = await findFailing(world, values, holds, { end });
   if (found === undefined) return;
   const { failure, how, value } = found;
   throw new CheckFailure(
@@ -32,12 +32,17 @@ export async function search<Item>(
   );
 }
 
-/** The same until a point in time; undefined, and a note, when none fails. */
+/**
+ * The same until a point in time.
+ *
+ * @param isShrunk true unless given
+ * @returns undefined, after a note, when none fails
+ */
 export async function findFailing<Item>(
   world: World,
   values: fc.Arbitrary<readonly Item[]>,
   holds: (value: readonly Item[]) => Promise<void>,
-  end: number,
+  { end, isShrunk = true }: { readonly end: number; readonly isShrunk?: boolean },
 ): Promise<Found<Item> | undefined> {
   const seed = world.integer(2 ** 31);
   let trouble: unknown;
@@ -56,6 +61,7 @@ export async function findFailing<Item>(
     numRuns: Number.MAX_SAFE_INTEGER,
     interruptAfterTimeLimit: Math.max(1, end - Date.now()),
     markInterruptAsFailure: false,
+    endOnFailure: !isShrunk,
   });
   if (trouble !== undefined) throw trouble;
   const { counterexample, errorInstance, numRuns, numShrinks, counterexamplePath } = details;
@@ -64,7 +70,10 @@ export async function findFailing<Item>(
     return undefined;
   }
   const failure = errorInstance instanceof CheckFailure ? errorInstance : undefined;
-  const smallest = await withoutNeedless(counterexample[0], failure, holds, end);
+  const [value] = counterexample;
+  const smallest = isShrunk
+    ? await withoutNeedless(value, failure, holds, end)
+    : { value, failure };
   const how = `after ${numRuns} stories and ${numShrinks} steps of shrinking, seed ${seed}, path ${counterexamplePath}`;
   return { ...smallest, how };
 }
