@@ -21,7 +21,7 @@ async function expectFoldEqualsFresh(sync: Sync, story: Story): Promise<void> {
 
   const fresh = sync.connection(scene.reader, "fresh");
   await fresh.initial(scene.request(EVERYTHING));
-  expectSameView(connection.view, fresh.view, scene.reader.userId, sync.dialect);
+  expectSameView(connection.view, fresh.view, sync.dialect, scene);
   for (const [roomId, room] of connection.view.rooms) {
     expectNoHole(roomId, room, await scene.eventsOf(roomId));
   }
@@ -73,7 +73,7 @@ async function expectLossesMatterNot(sync: Sync, story: Story): Promise<void> {
     else for (const connection of [losing, steady]) await connection.sync(request);
   }
   for (const connection of [losing, steady]) await connection.drain(scene.request(EVERYTHING));
-  expectSameView(losing.view, steady.view, scene.reader.userId, sync.dialect);
+  expectSameView(losing.view, steady.view, sync.dialect, scene);
 }
 
 /** A fresh connection and a fresh /v3/sync agree on rooms and on their state (P11 of the digest). */

@@ -112,13 +112,12 @@ class Survivors {
   }
 
   async expectFresh(): Promise<void> {
-    const { reader } = this.#scene;
     const request = this.#scene.request(EVERYTHING);
-    const fresh = this.#sync.connection(reader, "fresh");
+    const fresh = this.#sync.connection(this.#scene.reader, "fresh");
     await fresh.initial(request);
     for (const connection of this.#both) {
       await connection.drain(request);
-      expectSameView(connection.view, fresh.view, reader.userId, this.#sync.dialect);
+      expectSameView(connection.view, fresh.view, this.#sync.dialect, this.#scene);
       for (const [roomId, room] of connection.view.rooms) {
         expectNoHole(roomId, room, await this.#scene.eventsOf(roomId));
       }

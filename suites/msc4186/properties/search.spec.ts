@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { CheckFailure, HarnessError } from "#harness/errors";
 import type { World } from "#harness/world/world";
-import { search } from "./search.ts";
+import { findFailing, search } from "./search.ts";
 
 function worldFor(propertySeconds: number): { world: World; notes: string[] } {
   const notes: string[] = [];
@@ -41,4 +41,18 @@ test("without a failure it takes its time and tells how many there were", async 
   const { world, notes } = worldFor(1);
   await search(world, LISTS, () => new Promise((resolve) => setTimeout(resolve, 1)));
   expect(notes).toEqual([expect.stringMatching(/^\d+ random stories, seed 7$/)]);
+});
+
+test("a failure is left as it was drawn where the caller shrinks it", async () => {
+  const { world } = worldFor(20);
+  const lists = fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 12, maxLength: 12 });
+  const holds = (list: readonly number[]) =>
+    list.includes(3) ? Promise.reject(new CheckFailure("no 3", "one")) : Promise.resolve();
+  const found = await findFailing(world, lists, holds, {
+    end: Date.now() + 20_000,
+    isShrunk: false,
+  });
+  expect(found?.value).toHaveLength(12);
+  expect(found?.failure?.actual).toBe("one");
+  expect(found?.how).toMatch(/and 0 steps of shrinking, seed 7, path \d+$/);
 });

@@ -110,6 +110,8 @@ export class Scene {
   readonly reader: Session;
   readonly other: Session;
   readonly rooms: readonly string[];
+  /** Ids of rooms that the reader has left and forgotten. */
+  readonly forgotten = new Set<string>();
   readonly #tagged = new Set<number>();
   readonly #direct = new Set<number>();
   /** Of the reader, where it is not joined. */
@@ -158,15 +160,19 @@ export class Scene {
         return;
       case "join":
         if (!this.#memberships.delete(step.room)) return;
+        this.forgotten.delete(roomId);
         await other.join(roomId);
         return;
       case "invite":
         if (membership !== "leave") return;
         this.#memberships.set(step.room, "invite");
+        this.forgotten.delete(roomId);
         await owner.invite(roomId, other);
         return;
       case "forget":
-        if (membership === "leave") await forget(other, roomId);
+        if (membership !== "leave") return;
+        this.forgotten.add(roomId);
+        await forget(other, roomId);
         return;
       case "tag": {
         const tag = `${account}${path`/rooms/${roomId}/tags/u.hidden`}`;
