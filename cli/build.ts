@@ -7,7 +7,17 @@ import path from "node:path";
 import { ROOT } from "#cli/run/session";
 
 const DIST = path.join(ROOT, "dist");
-const FOLDERS = ["cli", "drivers", "harness", "protocol", "reports", "scenarios", "suites", "docs"];
+const FOLDERS = [
+  "cli",
+  "drivers",
+  "harness",
+  "protocol",
+  "reports",
+  "scenarios",
+  "suites",
+  "tardis",
+  "docs",
+];
 const FILES = ["LICENSE", "README.md"];
 
 interface PackageJson {

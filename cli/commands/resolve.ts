@@ -1,9 +1,8 @@
 /** `crucible resolve`: the state that a file's events resolve to, and why. Needs no server. */
-import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { print, printJson } from "#cli/io";
+import { knownVersion, readText } from "#cli/tardis/files";
 import { describe, HarnessError } from "#harness/errors";
-import { didYouMean } from "#harness/suggest";
 import {
   compileDag,
   DAG_FORMAT,
@@ -11,13 +10,18 @@ import {
   namedState,
   parseDagFile,
 } from "#protocol/dag/dag-file";
-import { parseRoomFile } from "#protocol/dag/room-file";
-import { ROOM_VERSIONS, type RoomVersion, roomVersion } from "#protocol/rooms/room-version";
+import type { RoomVersion } from "#protocol/rooms/room-version";
 import { EventGraph } from "#protocol/state/event-graph";
 import { explainStep } from "#protocol/state/explain";
 import { resolveState } from "#protocol/state/resolve";
-import { RoomHistory } from "#protocol/state/room-history";
 import type { ResolutionStep } from "#protocol/state/trace";
+import { loadRun } from "#tardis/formats/load";
+import { problemText } from "#tardis/model/problem";
+import {
+  differencesIn,
+  historyOf,
+  type Difference as RunDifference,
+} from "#tardis/model/room-of-run";
 import { collect, withHelp } from "./options.ts";
 
 interface Options {
@@ -31,6 +35,8 @@ type NamedState = Readonly<Record<string, string>>;
 /** One file in one version. */
 interface Resolution {
   readonly file: string;
+  /** Where a file holds several. */
+  readonly room?: string;
   readonly roomVersion: string;
   readonly state: NamedState;
   /** Absent: the file expects nothing. */
@@ -44,20 +50,18 @@ interface Resolution {
   readonly trace?: readonly ResolutionStep[];
 }
 
-interface Difference {
-  readonly key: string;
-  readonly expected: string | null;
-  readonly actual: string | null;
-  /** In a room file: after which event. */
-  readonly after?: string;
-}
+/** In a room: after which event. */
+type Difference = Omit<RunDifference, "after"> & { readonly after?: string };
 
 export function resolveCommand(): Command {
   const command = new Command("resolve")
     .description(
       "resolve the state of event graphs in files; exit code 1 when a file expects another",
     )
-    .argument("<file...>", "DAG files, rooms as NDJSON or JSON array, scenario files (JSON5)")
+    .argument(
+      "<file...>",
+      "DAG files, rooms, scenarios, replays, and whatever else crucible tardis reads",
+    )
     .option(
       "--room-version <id>",
       "in this version; for DAG files all that they expect, for rooms their own unless given (repeatable)",
@@ -67,7 +71,7 @@ export function resolveCommand(): Command {
     .option("--trace", "tell every decision")
     .option(
       "--json",
-      "an array of {file, roomVersion, state, differences?, rejected?, problems?, trace?}",
+      "an array of {file, room?, roomVersion, state, differences?, rejected?, problems?, trace?}",
     )
     .action(resolve);
   return withHelp(command, "resolve", {
@@ -80,23 +84,26 @@ export function resolveCommand(): Command {
   });
 }
 
-function resolve(files: readonly string[], options: Options): void {
+async function resolve(files: readonly string[], options: Options): Promise<void> {
   const versions = options.roomVersion.map(knownVersion);
-  const resolutions = files.flatMap((file) => resolveFile(file, versions, options.trace === true));
+  const resolutions: Resolution[] = [];
+  for (const file of files) {
+    resolutions.push(...(await resolveFile(file, versions, options.trace === true)));
+  }
   if (resolutions.some(({ differences = [] }) => differences.length > 0)) process.exitCode = 1;
   if (options.json) printJson(resolutions);
   else for (const resolution of resolutions) show(resolution);
 }
 
-function resolveFile(
+async function resolveFile(
   file: string,
   versions: readonly RoomVersion[],
   isTraced: boolean,
-): readonly Resolution[] {
-  const text = read(file);
+): Promise<readonly Resolution[]> {
+  const text = readText(file);
   try {
     const dag = tryDag(text);
-    if (dag === undefined) return resolveRoom(file, text, versions, isTraced);
+    if (dag === undefined) return await resolveRooms(file, text, versions, isTraced);
     const asked =
       versions.length > 0 ? versions : [...dag.expected.keys()].map((id) => knownVersion(id));
     return asked.map((version) => resolveDag(file, dag, version, isTraced));
@@ -131,43 +138,38 @@ function resolveDag(
   };
 }
 
-function resolveRoom(
+async function resolveRooms(
   file: string,
   text: string,
   versions: readonly RoomVersion[],
   isTraced: boolean,
-): readonly Resolution[] {
-  const asked = versions.length > 0 ? versions : [undefined];
-  return asked.map((version) => {
-    const room = parseRoomFile(text, { name: file, version });
-    const history = new RoomHistory(room.events, room.version, { givenStates: room.givenStates });
-    const trace: ResolutionStep[] = [];
-    const state = history.stateAfter(
-      history.extremities,
-      isTraced ? (step) => trace.push(step) : undefined,
-    );
-    const differences = [...room.expected].flatMap(([id, expected]) => {
-      const after = history.named(history.get(id)?.after ?? new Int32Array(0));
-      return differencesOf(expected, pick(after, Object.keys(expected))).map((difference) => ({
-        ...difference,
-        after: id,
-      }));
-    });
-    return {
-      file,
-      roomVersion: room.version.id,
-      state: history.named(state),
-      ...(room.expected.size === 0 ? {} : { differences }),
-      rejected: history.events.flatMap(({ event, rejection }) =>
-        rejection === undefined ? [] : [{ id: event.id, ...rejection }],
-      ),
-      ...(room.problems.length === 0 ? {} : { problems: room.problems }),
-      ...(isTraced ? { trace } : {}),
-    };
-  });
+): Promise<readonly Resolution[]> {
+  const run = await loadRun([{ name: file, text }], { version: versions[0] });
+  return run.rooms.flatMap((room) =>
+    (versions.length > 0 ? versions : [room.version]).map((version) => {
+      const history = historyOf(run, room, version);
+      const trace: ResolutionStep[] = [];
+      const state = history.stateAfter(
+        history.extremities,
+        isTraced ? (step) => trace.push(step) : undefined,
+      );
+      return {
+        file,
+        ...(run.rooms.length > 1 ? { room: room.id } : {}),
+        roomVersion: version.id,
+        state: history.named(state),
+        ...(run.expected.size === 0 ? {} : { differences: differencesIn(run, history) }),
+        rejected: history.events.flatMap(({ event, rejection }) =>
+          rejection === undefined ? [] : [{ id: event.id, ...rejection }],
+        ),
+        ...(run.problems.length === 0 ? {} : { problems: run.problems.map(problemText) }),
+        ...(isTraced ? { trace } : {}),
+      };
+    }),
+  );
 }
 
-function show({ file, roomVersion: version, state, ...rest }: Resolution): void {
+function show({ file, room, roomVersion: version, state, ...rest }: Resolution): void {
   const { differences, rejected = [], problems = [], trace = [] } = rest;
   const verdict =
     differences === undefined
@@ -175,7 +177,7 @@ function show({ file, roomVersion: version, state, ...rest }: Resolution): void 
       : differences.length === 0
         ? ": as expected"
         : ": not as expected";
-  print(`${file}, room version ${version}${verdict}`);
+  print(`${file}${room === undefined ? "" : `, ${room}`}, room version ${version}${verdict}`);
   for (const problem of problems) print(`  not read: ${problem}`);
   for (const step of trace) for (const line of explainStep(step)) print(`  | ${line}`);
   for (const { id, rule, why } of rejected) print(`  rejected ${id}: ${rule}, ${why}`);
@@ -197,10 +199,6 @@ function differencesOf(
     .filter((difference) => difference.expected !== difference.actual);
 }
 
-function pick(state: NamedState, keys: readonly string[]): NamedState {
-  return Object.fromEntries(Object.entries(state).filter(([key]) => keys.includes(key)));
-}
-
 function tryDag(text: string): DagFile | undefined {
   let json: unknown;
   try {
@@ -210,26 +208,4 @@ function tryDag(text: string): DagFile | undefined {
   }
   const format = (json as { format?: unknown } | null)?.format;
   return format === DAG_FORMAT ? parseDagFile(json) : undefined;
-}
-
-function knownVersion(id: string): RoomVersion {
-  const version = roomVersion(id);
-  if (version !== undefined) return version;
-  throw new HarnessError("BAD_USAGE", {
-    what: `there is no room version ${id}`,
-    next: didYouMean(id, [...ROOM_VERSIONS.keys()]),
-  });
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (cause) {
-    throw new HarnessError("BAD_FILE", {
-      what: `${file} can not be read`,
-      facts: [describe(cause)],
-      next: "check the path",
-      cause,
-    });
-  }
 }

@@ -4,8 +4,8 @@ import path from "node:path";
 import { expect, test } from "vitest";
 import { Sandbox } from "#cli/command-process";
 import type { ReplayRecord } from "#harness/replay/record";
-import { parseRoomFile } from "#protocol/dag/room-file";
-import { RoomHistory } from "#protocol/state/room-history";
+import { loadRun } from "#tardis/formats/load";
+import { historyOf } from "#tardis/model/room-of-run";
 
 const ID = "FED.txn.partial-failure";
 
@@ -29,9 +29,11 @@ test("what a server refused and what it took, and the state that it shows", asyn
     "accepted",
     "accepted",
   ]);
-  const file = parseRoomFile(text, { name: ID });
-  expect(file.problems).toEqual([]);
-  const history = new RoomHistory(file.events, file.version);
+  const loaded = await loadRun([{ name: ID, text }]);
+  const [room] = loaded.rooms;
+  expect(loaded.problems).toEqual([]);
+  if (room === undefined) return expect.fail("there is no room");
+  const history = historyOf(loaded, room);
   const shown = records.find((record) => record.t === "state");
   expect(shown?.t === "state" && shown.state).toEqual(
     history.named(history.stateAfter(history.extremities)),

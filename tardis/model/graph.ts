@@ -1,0 +1,127 @@
+/** Who refers to whom, as typed arrays: rows are places in Run.pdus, parents before children. */
+
+/** Keys of events that refer to others. The last two are of experiments: MSC4242, and what TARDIS reads. */
+export const EDGE_KINDS = {
+  prev: "prev_events",
+  auth: "auth_events",
+  prev_state: "prev_state_events",
+  prev_auth: "prev_auth_events",
+} as const;
+
+export type EdgeKind = keyof typeof EDGE_KINDS;
+
+/** Targets of row r: `targets[offsets[r]]` up to `targets[offsets[r + 1]]`. */
+export interface Edges {
+  /** One more than there are rows. */
+  readonly offsets: Uint32Array;
+  /** A row above, or -1 - g for gap g. */
+  readonly targets: Int32Array;
+}
+
+export interface Graph {
+  readonly size: number;
+  readonly edges: Readonly<Record<EdgeKind, Edges>>;
+}
+
+/** @param rows targets of each row */
+export function edgesOf(rows: readonly (readonly number[])[]): Edges {
+  const offsets = new Uint32Array(rows.length + 1);
+  let count = 0;
+  for (const [row, targets] of rows.entries()) {
+    count += targets.length;
+    offsets[row + 1] = count;
+  }
+  const all = new Int32Array(count);
+  for (const [row, targets] of rows.entries()) all.set(targets, offsets[row]);
+  return { offsets, targets: all };
+}
+
+/**
+ * Places in an order that has each node after those that it refers to, and else goes by rank, the least first. Rings are
+ * cut where nothing else is left, at the node of least rank.
+ *
+ * @param references of each node, by index; `ranks[i]` of node i
+ */
+export function topologicalOrder(
+  references: readonly (readonly number[])[],
+  ranks: Float64Array,
+): Uint32Array {
+  const count = references.length;
+  const byRank = Uint32Array.from({ length: count }, (_, node) => node).sort(
+    (a, b) => (ranks[a] ?? 0) - (ranks[b] ?? 0) || a - b,
+  );
+  const place = new Uint32Array(count);
+  for (const [at, node] of byRank.entries()) place[node] = at;
+  const isSorted = references.every((targets, node) =>
+    targets.every((target) => (place[target] ?? 0) < (place[node] ?? 0)),
+  );
+  if (isSorted) return byRank;
+  const waits = new Uint32Array(count);
+  const waiting: number[][] = Array.from({ length: count }, () => []);
+  for (const [node, targets] of references.entries()) {
+    for (const target of new Set(targets)) {
+      if (target === node) continue;
+      waits[node] = (waits[node] ?? 0) + 1;
+      waiting[target]?.push(node);
+    }
+  }
+  const heap = new Places();
+  for (let node = 0; node < count; node++) if (waits[node] === 0) heap.push(place[node] ?? 0);
+  const order = new Uint32Array(count);
+  const isDone = new Uint8Array(count);
+  let done = 0;
+  let stuckFrom = 0;
+  while (done < count) {
+    let at = heap.pop();
+    if (at === undefined) {
+      while (isDone[byRank[stuckFrom] ?? 0] === 1) stuckFrom++;
+      at = stuckFrom;
+    }
+    const node = byRank[at] ?? 0;
+    if (isDone[node] === 1) continue;
+    isDone[node] = 1;
+    order[done++] = node;
+    for (const next of waiting[node] ?? []) {
+      const left = (waits[next] ?? 0) - 1;
+      waits[next] = left;
+      if (left === 0) heap.push(place[next] ?? 0);
+    }
+  }
+  return order;
+}
+
+/** A binary heap of numbers, the least first. */
+class Places {
+  readonly #items: number[] = [];
+
+  push(item: number): void {
+    const items = this.#items;
+    let at = items.length;
+    items.push(item);
+    for (let above = (at - 1) >> 1; at > 0; above = (at - 1) >> 1) {
+      const parent = items[above] ?? 0;
+      if (parent <= item) break;
+      items[at] = parent;
+      at = above;
+    }
+    items[at] = item;
+  }
+
+  pop(): number | undefined {
+    const items = this.#items;
+    const [first] = items;
+    const last = items.pop();
+    if (last === undefined || items.length === 0) return first;
+    let at = 0;
+    for (let child = 1; child < items.length; child = 2 * at + 1) {
+      const right = items[child + 1];
+      const least = right !== undefined && right < (items[child] ?? 0) ? child + 1 : child;
+      const value = items[least] ?? 0;
+      if (value >= last) break;
+      items[at] = value;
+      at = least;
+    }
+    items[at] = last;
+    return first;
+  }
+}
