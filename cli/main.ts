@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   resolve: async () => (await import("./commands/resolve.ts")).resolveCommand(),
   search: async () => (await import("./commands/search.ts")).searchCommand(),
   replay: async () => (await import("./commands/replay.ts")).replayCommand(),
+  tardis: async () => (await import("./commands/tardis.ts")).tardisCommand(),
   lint: async () => (await import("./commands/lint.ts")).lintCommand(),
 };
 

@@ -1,7 +1,7 @@
 /** The events of one room that anybody showed, replayed by our own rules: the oracle of the checkers. */
 import { domainOf } from "#protocol/auth/auth-event";
-import { readEvent } from "#protocol/dag/room-file";
 import type { JsonObject, RoomEvent } from "#protocol/events/event";
+import { readEvent } from "#protocol/events/read-event";
 import { type RoomVersion, roomVersion } from "#protocol/rooms/room-version";
 import { Deciding } from "#protocol/state/auth-checks";
 import type { State } from "#protocol/state/conflicts";

@@ -56,7 +56,7 @@ test("replays a room, and keeps the rest of it when one event is nonsense", () =
 
   expect(room?.name).toBe("room");
   expect(room?.history?.events).toHaveLength(7);
-  expect(room?.problems).toEqual(["$nonsense: content is no object"]);
+  expect(room?.problems).toEqual(["$nonsense: no text at $.type"]);
 });
 
 test("an epoch begins after the verdicts on the one before, and the newest has no end", () => {

@@ -5,9 +5,9 @@
 import type { StateIds } from "#harness/replay/record";
 import { domainOf } from "#protocol/auth/auth-event";
 import { selectAuthState } from "#protocol/auth/selection";
-import { readEvent } from "#protocol/dag/room-file";
 import type { JsonObject, RoomEvent } from "#protocol/events/event";
 import { contentHash, eventId } from "#protocol/events/hashes";
+import { readEvent } from "#protocol/events/read-event";
 import { type RoomVersion, roomVersion } from "#protocol/rooms/room-version";
 import { RoomHistory } from "#protocol/state/room-history";
 import type { JournalBody, JournalRecord, Moment } from "./record.ts";

@@ -91,15 +91,22 @@ describe("every command tells how it is used", () => {
     "lint",
     "search",
   ];
-  test.each([...names, "mutants", "expect", "expect check", "expect update"])(
-    "%s",
-    async (name) => {
-      const { code, stdout } = await crucible(...name.split(" "), "--help");
+  test.each([
+    ...names,
+    "mutants",
+    "expect",
+    "expect check",
+    "expect update",
+    "tardis",
+    "tardis check",
+    "tardis convert",
+    "tardis explain",
+  ])("%s", async (name) => {
+    const { code, stdout } = await crucible(...name.split(" "), "--help");
 
-      expect(stdout).toMatch(new RegExp(`Examples:\\n(.*\\n)*? *crucible ${name}`));
-      expect(code).toBe(0);
-    },
-  );
+    expect(stdout).toMatch(new RegExp(`Examples:\\n(.*\\n)*? *crucible ${name}`));
+    expect(code).toBe(0);
+  });
 });
 
 describe("wrong input is refused with what to do", () => {

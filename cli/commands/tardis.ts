@@ -1,0 +1,73 @@
+/** `crucible tardis`: recorded rooms, converted, checked and explained. Needs no server. */
+import { Command } from "commander";
+import { check } from "#cli/tardis/check";
+import { convert, TARGETS } from "#cli/tardis/convert";
+import { explain } from "#cli/tardis/explain";
+import { withHelp } from "./options.ts";
+
+const FILES =
+  "events as NDJSON or JSON array, scenarios, replays, HAR, streams and logs of Chaos, go test output, exports of Synapse, " +
+  "answers of servers, share links; told by their content";
+const VERSION = "--room-version <id>";
+
+export function tardisCommand(): Command {
+  const command = new Command("tardis")
+    .description("recorded rooms: convert, check and explain them")
+    .addCommand(convertCommand())
+    .addCommand(checkCommand())
+    .addCommand(explainCommand());
+  return withHelp(command, "tardis", {
+    examples: ["check scenarios/stories/rooms/*.json5", "explain room.ndjson --key m.room.topic"],
+  });
+}
+
+function convertCommand(): Command {
+  const command = new Command("convert")
+    .description("merge files by event id, and write them in one format")
+    .argument("<file...>", FILES)
+    .option("-o, --output <file>", "standard output unless given; its ending tells the format")
+    .option("--format <name>", `${TARGETS.join(", ")}`)
+    .option(VERSION, "of rooms whose version no file tells")
+    .action(convert);
+  return withHelp(command, "tardis convert", {
+    notes:
+      "Endings: .replay.ndjson replay, .json5 and .json scenario, .ndjson room (events alone), .link share link.",
+    examples: [
+      "hs1-export.ndjson hs2-export.ndjson chaos.log -o run.replay.ndjson",
+      "federation.har --room-version 11 --format room",
+    ],
+  });
+}
+
+function checkCommand(): Command {
+  const command = new Command("check")
+    .description("exit code 1 when event ids do not match, or a state is not as a file expects")
+    .argument("<file...>", FILES)
+    .option(VERSION, "of rooms whose version no file tells")
+    .option(
+      "--json",
+      "an array of {file, isOk, rooms, events, ids, expected, differences, problems, gaps, servers}",
+    )
+    .action(check);
+  return withHelp(command, "tardis check", { examples: ["tardis/examples/*.json5"] });
+}
+
+function explainCommand(): Command {
+  const command = new Command("explain")
+    .description("tell why a key of the state has its value after an event, step by step")
+    .argument("<file...>", FILES)
+    .requiredOption("--key <type|state_key>", "which; without a bar its state key is empty")
+    .option(
+      "--at <event>",
+      "id, beginning of one, or name in a scenario; the newest events unless given",
+    )
+    .option(VERSION, "by the rules of this version; ids stay as they are")
+    .option("--json", "an object {roomVersion, algorithm, at, key, value, verdict, steps}")
+    .action(explain);
+  return withHelp(command, "tardis explain", {
+    examples: [
+      "tardis/examples/bob-wins-by-being-weaker.json5 --at '$MERGE' --key m.room.join_rules",
+      "run.replay.ndjson --key 'm.room.member|@bob:hs2' --room-version 12",
+    ],
+  });
+}

@@ -1,0 +1,56 @@
+/** Where the value that a key has after some events came to be. */
+import type { RoomHistory } from "#protocol/state/room-history";
+
+export type Origin =
+  /** No event has ever set it. */
+  | { readonly kind: "never" }
+  /** The event itself is the value, or a file gave the state after it. */
+  | { readonly kind: "set" | "given"; readonly id: string }
+  /** States that differ in it were resolved: those after these events. */
+  | {
+      readonly kind: "resolved";
+      readonly of: readonly string[];
+      readonly before: string | undefined;
+    };
+
+/** @param ids events after which the state is asked for, more than one as a next event would follow them */
+export function originOf(
+  history: RoomHistory,
+  ids: readonly string[],
+  key: string,
+  givenStates: ReadonlySet<string>,
+): Origin {
+  let parents = ids.filter((id) => history.get(id) !== undefined);
+  let before: string | undefined;
+  // Each round goes up at least one event.
+  for (;;) {
+    const values = new Set(parents.map((id) => valueAfter(history, id, key)));
+    if (values.size > 1) return { kind: "resolved", of: parents, before };
+    const [first] = parents;
+    const [value] = values;
+    const replayed = first === undefined ? undefined : history.get(first);
+    if (first === undefined || replayed === undefined) return { kind: "never" };
+    if (givenStates.has(first)) return { kind: "given", id: first };
+    if (value === first) return { kind: "set", id: first };
+    before = first;
+    parents = replayed.event.prevEvents.filter((id) => history.get(id) !== undefined);
+  }
+}
+
+/** Event id of a key after an event, or null. */
+export function valueAfter(history: RoomHistory, id: string, key: string): string | null {
+  const replayed = history.get(id);
+  return replayed === undefined ? null : valueIn(history, replayed.after, key);
+}
+
+export function valueIn({ graph }: RoomHistory, state: Int32Array, key: string): string | null {
+  const [type, stateKey] = splitKey(key);
+  const index = state[graph.keyOf(type, stateKey)] ?? -1;
+  return index < 0 ? null : graph.node(index).event.id;
+}
+
+/** `type|state_key`, parted at the first bar. */
+export function splitKey(key: string): readonly [type: string, stateKey: string] {
+  const at = key.indexOf("|");
+  return at < 0 ? [key, ""] : [key.slice(0, at), key.slice(at + 1)];
+}
