@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   expect: async () => (await import("./commands/expect.ts")).expectCommand(),
   resolve: async () => (await import("./commands/resolve.ts")).resolveCommand(),
   search: async () => (await import("./commands/search.ts")).searchCommand(),
+  chaos: async () => (await import("./commands/chaos.ts")).chaosCommand(),
   replay: async () => (await import("./commands/replay.ts")).replayCommand(),
   tardis: async () => (await import("./commands/tardis.ts")).tardisCommand(),
   lint: async () => (await import("./commands/lint.ts")).lintCommand(),

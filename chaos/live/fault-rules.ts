@@ -3,8 +3,9 @@ import type { Rule, RuleAction } from "#harness/gateway/rule";
 import type { FaultStep } from "#scenarios/plan";
 
 const HTML = "<html><body><h1>Bad gateway</h1></body></html>";
-const TRUNCATED_BYTES = 20;
 const DEFAULT_DELAY_MS = 500;
+const DEFAULT_BYTES_PER_SECOND = 4000;
+const REORDER_MS = 1_000;
 
 /** One rule a link; undefined: the gateway can not do it. */
 export function rulesOf(fault: FaultStep): readonly Rule[] | undefined {
@@ -24,18 +25,30 @@ export function rulesOf(fault: FaultStep): readonly Rule[] | undefined {
 function actionOf(fault: FaultStep): { phase: Rule["phase"]; action: RuleAction } | undefined {
   switch (fault.fault) {
     case "refuse":
-      return { phase: "before", action: { kind: "answer", status: 504, text: HTML } };
     case "reset":
+    case "blackhole":
+      return { phase: "link", action: { kind: fault.fault } };
+    case "wrong-certificate":
+      return { phase: "link", action: { kind: "certificate", of: "other-authority" } };
     case "drop-request":
       return { phase: "before", action: { kind: "reset" } };
     case "drop-answer":
       return { phase: "processed", action: { kind: "reset" } };
     case "delay":
-      return { phase: "before", action: { kind: "delay", ms: fault.ms ?? DEFAULT_DELAY_MS } };
+      return {
+        phase: "before",
+        action: { kind: "delay", ms: fault.ms ?? DEFAULT_DELAY_MS, jitterMs: fault.jitter ?? 0 },
+      };
+    case "slow-body": {
+      const { bytesPerSecond = DEFAULT_BYTES_PER_SECOND } = fault;
+      return { phase: "before", action: { kind: "slow", bytesPerSecond } };
+    }
+    case "reorder":
+      return { phase: "before", action: { kind: "reorder", withinMs: REORDER_MS } };
     case "duplicate":
       return { phase: "before", action: { kind: "duplicate" } };
     case "truncate":
-      return { phase: "mid-response", action: { kind: "truncate", bytes: TRUNCATED_BYTES } };
+      return { phase: "processed", action: { kind: "rewrite", keep: 0.5 } };
     case "status": {
       const { status = 502, isHtml = false } = fault;
       const body = isHtml

@@ -30,18 +30,38 @@ export interface Telling {
   readonly run: string;
   readonly tool: string;
   readonly signal: AbortSignal;
-  /** Looks at what has been written so far, when servers have converged or never will. */
-  readonly judge: (records: readonly JournalRecord[]) => readonly CheckerVerdict[];
+  /** Looks at what an epoch has shown, when servers have converged or never will. */
+  readonly judge: (records: readonly JournalRecord[], epoch: number) => readonly CheckerVerdict[];
+  /** After each epoch: whether the story ends here. */
+  readonly isOver?: (epoch: Epoch) => boolean;
+  /** Called once, with a way to ask how things are at any time. */
+  readonly onBegun?: (status: () => Status) => void;
   /** What happens now, one line. */
   readonly progress: (line: string) => void;
 }
 
-export interface Told {
+/** How things are now. */
+export interface Status {
+  readonly epoch: number;
+  /** In words. */
+  readonly faults: readonly string[];
+  /** Events that were sent and have not come, by link in server names. */
+  readonly lags: ReadonlyMap<string, number>;
+}
+
+/** From one convergence to the next. */
+export interface Epoch {
+  /** From 1 on. */
+  readonly number: number;
   readonly verdicts: readonly CheckerVerdict[];
+  readonly recovery: Recovery;
+}
+
+export interface Told {
+  readonly epochs: readonly Epoch[];
   readonly faults: readonly FaultReport[];
   /** What this deployment can not do. */
   readonly skipped: readonly string[];
-  readonly recoveries: readonly Recovery[];
 }
 
 export interface Recovery {
@@ -74,10 +94,8 @@ class Teller implements AsyncDisposable {
   #syncs: readonly SyncClient[] = [];
   #slidings: readonly SlidingClient[] = [];
   #step = 0;
-  #epoch = 0;
   #nudges = 0;
-  readonly #recoveries: Recovery[] = [];
-  #verdicts: readonly CheckerVerdict[] = [];
+  readonly #epochs: Epoch[] = [];
 
   constructor(telling: Telling, cast: Cast) {
     const { deployment, journal } = telling;
@@ -93,7 +111,8 @@ class Teller implements AsyncDisposable {
   }
 
   async run(): Promise<Told> {
-    const { plan, progress, roomVersion, signal } = this.#telling;
+    const { plan, progress, roomVersion, signal, isOver } = this.#telling;
+    this.#telling.onBegun?.(() => this.#status());
     progress(`making ${Object.keys(plan.rooms).length} rooms`);
     await makeRooms(this.#cast, roomVersion);
     this.#begin();
@@ -104,13 +123,14 @@ class Teller implements AsyncDisposable {
       // A convergence ends all faults by itself, when everything is ready for it.
       const isIdle = "heal" in step && next !== undefined && "converge" in next;
       if (!isIdle) await this.#do(step);
+      const last = this.#epochs.at(-1);
+      if ("converge" in step && last !== undefined && isOver?.(last)) break;
     }
     await this.#trouble.endAll();
     return {
-      verdicts: this.#verdicts,
+      epochs: this.#epochs,
       faults: this.#trouble.reports,
       skipped: this.#trouble.skipped,
-      recoveries: this.#recoveries,
     };
   }
 
@@ -122,6 +142,20 @@ class Teller implements AsyncDisposable {
       [...this.#syncs, ...this.#slidings].map((client) => client[Symbol.asyncDispose]()),
     );
     if (!this.#telling.signal.aborted) await this.#trouble.endAll();
+  }
+
+  #status(): Status {
+    const down = Object.keys(this.#cast.servers).filter(
+      (role) => this.#trouble.condition(role) !== "running",
+    );
+    return {
+      epoch: this.#epochs.length + 1,
+      faults: [
+        ...this.#trouble.faultsInForce.map(words),
+        ...down.map((role) => `${role} ${this.#trouble.condition(role)}`),
+      ],
+      lags: this.#traffic.lags(),
+    };
   }
 
   #begin(): void {
@@ -285,7 +319,7 @@ class Teller implements AsyncDisposable {
 
   async #converge(mode: "nudged" | "silent"): Promise<void> {
     const { journal, progress, judge } = this.#telling;
-    const epoch = ++this.#epoch;
+    const epoch = this.#epochs.length + 1;
     const context = this.#context();
     // All servers run, and what is cut off still is: the nudges come as soon as it ends.
     await this.#trouble.wakeAll();
@@ -316,11 +350,6 @@ class Teller implements AsyncDisposable {
       ...(detectionMs === undefined ? {} : { detection_ms: detectionMs }),
       missing,
     });
-    this.#recoveries.push({
-      mode,
-      fromHealMs: agreedAt === null ? null : agreedAt - healed,
-      ...(detectionMs === undefined ? {} : { detectionMs }),
-    });
     await observe(
       {
         epoch,
@@ -333,8 +362,14 @@ class Teller implements AsyncDisposable {
       },
       samples,
     );
-    this.#verdicts = judge(journal.records);
-    for (const verdict of this.#verdicts) journal.write({ t: "verdict", epoch, ...verdict });
+    const verdicts = judge(journal.records, epoch);
+    for (const verdict of verdicts) journal.write({ t: "verdict", epoch, ...verdict });
+    const recovery: Recovery = {
+      mode,
+      fromHealMs: agreedAt === null ? null : agreedAt - healed,
+      ...(detectionMs === undefined ? {} : { detectionMs }),
+    };
+    this.#epochs.push({ number: epoch, verdicts, recovery });
   }
 
   #acknowledged(): ReadonlyMap<string, ReadonlySet<string>> {

@@ -17,6 +17,8 @@ export class Traffic {
   readonly #previous = new Map<string, readonly string[]>();
   /** When an event came to a server first, by server name and event id. */
   readonly #arrivals = new Map<string, number>();
+  /** Ids of events that were sent over a link and have not come, by `from>to` in server names. */
+  readonly #onTheirWay = new Map<string, Set<string>>();
   /** When the last event came to a server, epoch milliseconds. */
   lastArrival = 0;
   /** Called when an event has come to a server. */
@@ -30,6 +32,13 @@ export class Traffic {
   /** When an event came to a server; undefined: nothing says that it has. */
   arrival(server: string, event: string): number | undefined {
     return this.#arrivals.get(`${server} ${event}`);
+  }
+
+  /** How many events are on their way over each link, by `from>to` in server names; links without any are left out. */
+  lags(): ReadonlyMap<string, number> {
+    return new Map(
+      [...this.#onTheirWay].flatMap(([link, { size }]) => (size > 0 ? [[link, size]] : [])),
+    );
   }
 
   /** Those of these events that nothing follows which has come to the server, shown to users or not. */
@@ -77,10 +86,16 @@ export class Traffic {
     if (event === undefined) return undefined;
     this.#tell(event, pdu, at);
     const isAnswer = to === exchange.from;
+    const server = this.#cast.serverName(to);
+    if (!isAnswer && !this.#arrivals.has(`${server} ${event}`)) {
+      const link = `${this.#cast.serverName(from)}>${server}`;
+      const sent = this.#onTheirWay.get(link) ?? new Set();
+      this.#onTheirWay.set(link, sent.add(event));
+    }
     const isDone = exchange.status !== undefined && exchange.status < 300;
     if (!isDone || (isAnswer && exchange.error !== undefined)) return event;
     const refusal = refusals.get(event);
-    this.#arrive(event, this.#cast.serverName(to), at, via, {
+    this.#arrive(event, server, at, via, {
       from: this.#cast.serverName(from),
       ...(txn === undefined ? {} : { txn }),
       ...(refusal === undefined
@@ -133,6 +148,8 @@ export class Traffic {
     const key = `${server} ${event}`;
     if (this.#arrivals.has(key)) return;
     this.#arrivals.set(key, at);
+    for (const [link, sent] of this.#onTheirWay)
+      if (link.endsWith(`>${server}`)) sent.delete(event);
     this.lastArrival = Date.now();
     this.#journal.write({ t: "arrive", server, event_id: event, via, ...rest }, at);
     for (const listener of this.#listeners) listener();

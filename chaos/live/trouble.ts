@@ -11,7 +11,8 @@ import { isCut, rulesOf } from "./fault-rules.ts";
 export interface FaultReport {
   readonly id: string;
   readonly fault: string;
-  readonly links: readonly string[];
+  /** Links, or a server. */
+  readonly on: readonly string[];
   readonly fired: number;
 }
 
@@ -84,7 +85,7 @@ export class Trouble {
       const fired = handles
         .map((handle) => this.#deployment.gateway.rules.remove(handle))
         .reduce((sum, count) => sum + count, 0);
-      this.reports.push({ id, fault: step.fault, links: step.links, fired });
+      this.reports.push({ id, fault: step.fault, on: step.links, fired });
       this.#journal.write({
         t: "fault",
         id,
@@ -103,6 +104,8 @@ export class Trouble {
     const act = this.#actionOf(role, action, condition);
     if (act === undefined) return this.#skip(`${role} can not be asked to ${action}`);
     this.#tell(role, action);
+    const fault = this.faultsInForce.some(isCut) ? `${action}-in-split` : action;
+    this.reports.push({ id: `${role}-${action}`, fault, on: [role], fired: 1 });
     try {
       await act();
     } catch (error) {
@@ -174,7 +177,14 @@ export class Trouble {
         if (condition === "running") return nothing;
         return restartable && (() => restartable.restart());
       case "restart":
-        return restartable && (() => restartable.restart());
+        return (
+          restartable &&
+          (async () => {
+            // A process that stands still does not hear that it is to stop.
+            if (condition === "paused") await pausable?.resume();
+            await restartable.restart();
+          })
+        );
       default:
         return undefined;
     }

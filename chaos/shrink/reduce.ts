@@ -22,6 +22,19 @@ function mapOperations(plan: Plan, change: (one: Operation) => Operation | undef
   return settle({ ...plan, steps });
 }
 
+/** The story up to its convergence of this number, from 1 on. */
+export function firstEpochs(plan: Plan, count: number): Plan {
+  const end = plan.steps.flatMap((step, at) => ("converge" in step ? [at] : []))[count - 1];
+  return end === undefined ? plan : settle({ ...plan, steps: plan.steps.slice(0, end + 1) });
+}
+
+/** What comes before the last convergence but one is left out. */
+export function lastEpoch(plan: Plan): Plan {
+  const ends = plan.steps.flatMap((step, at) => ("converge" in step ? [at] : []));
+  const from = (ends.at(-2) ?? -1) + 1;
+  return settle({ ...plan, steps: plan.steps.slice(from) });
+}
+
 export function withoutOperations(plan: Plan, ids: ReadonlySet<string>): Plan {
   return mapOperations(plan, (one) => (ids.has(one.id) ? undefined : one));
 }

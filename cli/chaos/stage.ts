@@ -26,6 +26,8 @@ export interface StageOptions {
   /** How many: `hs1`, `hs2`, … */
   readonly servers: number;
   readonly progress: (line: string) => void;
+  /** A server ended by itself. */
+  readonly onTrouble: (line: string) => void;
 }
 
 /** The specs of so many servers. @throws HarnessError BAD_USAGE */
@@ -51,7 +53,7 @@ function serversOf(settings: Settings, count: number): ReadonlyMap<string, Serve
 
 /** Starts servers, hands them over, and takes them down whatever comes of it. */
 export async function onStage<T>(
-  { settings, servers: count, progress }: StageOptions,
+  { settings, servers: count, progress, onTrouble }: StageOptions,
   use: (stage: Stage) => Promise<T>,
 ): Promise<T> {
   const servers = serversOf(settings, count);
@@ -85,6 +87,7 @@ export async function onStage<T>(
         signal,
         progress,
         onDeath: (role, how, tail) => {
+          onTrouble(`${role} ended by itself: ${how}`);
           progress(`${role} ended by itself: ${how}`);
           for (const line of tail) progress(`    ${line}`);
         },

@@ -1,0 +1,34 @@
+/** Servers that are broken on purpose: a chaos run has to find each of them. */
+import { dropPdus, hideBans, oldState } from "#harness/gateway/broken-peers";
+import type { Stage } from "./stage.ts";
+
+export const MUTANTS = ["drop-pdus", "hide-ban", "old-state-ids"] as const;
+export type MutantName = (typeof MUTANTS)[number];
+
+export interface MutantOptions {
+  readonly stage: Stage;
+  readonly seed: number;
+  /** Room versions by room id. */
+  readonly versions: ReadonlyMap<string, string>;
+}
+
+/** In force until it is disposed of. */
+export function breakPeer(
+  mutant: MutantName | undefined,
+  { stage: { deployment }, seed, versions }: MutantOptions,
+): Disposable {
+  if (mutant === undefined) return { [Symbol.dispose]: () => undefined };
+  const versionOf = (room: string) => versions.get(room);
+  const [first = "hs1", second = "hs2"] = deployment.servers.keys();
+  const { rules } = {
+    "drop-pdus": () => dropPdus({ seed, versionOf }),
+    "hide-ban": () => hideBans({ server: second, versionOf }),
+    "old-state-ids": () => oldState({ server: first }),
+  }[mutant]();
+  const handles = rules.map((rule) => deployment.gateway.rules.add(rule));
+  return {
+    [Symbol.dispose]: () => {
+      for (const handle of handles) deployment.gateway.rules.remove(handle);
+    },
+  };
+}

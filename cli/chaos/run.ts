@@ -1,0 +1,161 @@
+/** A chaos run: the corpus first, then stories from the seed until the time is over, and what failed made small. */
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { type GenerateOptions, generatePlan } from "#chaos/generate/generate";
+import { firstEpochs } from "#chaos/shrink/reduce";
+import { describe, HarnessError } from "#harness/errors";
+import { operationsOf, type Plan } from "#scenarios/plan";
+import { Display } from "./display.ts";
+import { plansIn, writePlan } from "./files.ts";
+import { breakPeer, type MutantName } from "./mutants.ts";
+import { type ChaosReport, type Failure, storyOf, Tally } from "./report.ts";
+import { type Budget, shrinkStory } from "./shrinking.ts";
+import { onStage, type StageOptions } from "./stage.ts";
+import { failuresIn, type Story, Storyteller } from "./storyteller.ts";
+
+export interface ChaosOptions {
+  readonly settings: StageOptions["settings"];
+  readonly seed: number;
+  /** Milliseconds after which no further epoch begins. */
+  readonly durationMs: number;
+  readonly servers: number;
+  readonly plans: Omit<GenerateOptions, "seed" | "servers" | "epochs">;
+  /** Faults that have to act, or the run has shown less than it promised. */
+  readonly promised: readonly string[];
+  readonly checkers: readonly string[] | undefined;
+  readonly corpus: string;
+  readonly mutant: MutantName | undefined;
+  readonly budget: Budget;
+}
+
+/** So many, and every fault of the default mix has had its turn. New rooms and users come with the next story. */
+const EPOCHS = 14;
+
+export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
+  using display = new Display();
+  const { settings, seed, servers } = options;
+  const corpus = plansIn(options.corpus).filter((plan) => plan.servers <= servers);
+  const troubles: string[] = [];
+  const onTrouble = (line: string) => troubles.push(line);
+  const stageOptions = { settings, servers, progress: display.line.bind(display), onTrouble };
+  return await onStage(stageOptions, async (stage) => {
+    const teller = new Storyteller({
+      stage,
+      display,
+      roomVersion: undefined,
+      checkers: options.checkers,
+    });
+    using _broken = breakPeer(options.mutant, { stage, seed, versions: teller.versions });
+    const began = Date.now();
+    const tally = new Tally();
+    const journals: string[] = [];
+    let failure: Failure | undefined;
+    const take = (story: Story) => {
+      tally.add(story);
+      tally.addTwists(story.plan, story.steps);
+      journals.push(story.journal);
+    };
+    try {
+      let at = 0;
+      for (const plan of inTurn(corpus, stories(options))) {
+        const isOver = () => Date.now() - began >= options.durationMs;
+        if (at > corpus.length && isOver()) break;
+        at++;
+        display.line(`story ${at}: ${plan.title}`);
+        const story = await teller.tell(plan, { name: `story-${at}`, isOver });
+        take(story);
+        if (story.failed === undefined) continue;
+        failure = await explain(story, teller, display, stage.folder, options.budget);
+        break;
+      }
+    } catch (error) {
+      if (!stage.signal.aborted) throw error;
+      troubles.push("it was interrupted");
+    }
+    const summary = tally.summary();
+    const idle = summary.faults.filter(({ fired }) => fired === 0).map(({ fault }) => fault);
+    for (const fault of idle) troubles.push(`${fault} was in force and never acted`);
+    const report: ChaosReport = {
+      run: stage.folder,
+      deployment: stage.deployment.facts.name,
+      seed,
+      seconds: Math.round((Date.now() - began) / 1000),
+      ...summary,
+      journals,
+      troubles,
+      ...(failure === undefined ? {} : { failure }),
+      exitCode: stage.signal.aborted
+        ? 130
+        : failure !== undefined
+          ? 1
+          : idle.some((fault) => options.promised.includes(fault)) || troubles.length > idle.length
+            ? 3
+            : 0,
+    };
+    writeFileSync(path.join(stage.folder, "chaos.json"), `${JSON.stringify(report, null, 1)}\n`);
+    return report;
+  });
+}
+
+function* inTurn<T>(first: Iterable<T>, then: Iterable<T>): Iterable<T> {
+  yield* first;
+  yield* then;
+}
+
+/** Without an end. */
+function* stories({ seed, servers, plans }: ChaosOptions): Iterable<Plan> {
+  for (let number = 0; ; number++)
+    yield generatePlan({ ...plans, seed: seed + number, servers, epochs: EPOCHS });
+}
+
+async function explain(
+  story: Story,
+  teller: Storyteller,
+  display: Display,
+  folder: string,
+  budget: Budget,
+): Promise<Failure> {
+  const epoch = story.failed?.number ?? 1;
+  const plan = firstEpochs(story.plan, epoch);
+  const file = path.join(folder, "failed-plan.json");
+  writePlan(file, plan);
+  const failure = {
+    checkers: (story.failed === undefined ? [] : failuresIn(story.failed)).map(
+      ({ checker }) => checker,
+    ),
+    epoch,
+    plan: file,
+    operations: operationsOf(plan).length,
+  };
+  for (const checker of failure.checkers) display.line(`${checker} failed`);
+  if (budget.replays === 0) return failure;
+  try {
+    const shrunk = await shrinkStory({ ...story, plan }, teller, display, budget);
+    const smallest = path.join(folder, "story.json");
+    const isSmaller = operationsOf(shrunk.plan).length < failure.operations;
+    const words = storyOf(shrunk.plan);
+    const named = {
+      ...shrunk.plan,
+      id: `${shrunk.plan.id}-shrunk`,
+      title: `${failure.checkers.join(", ")} fails: ${shrunk.plan.title}`,
+      story: words.join("; "),
+    };
+    writePlan(smallest, isSmaller ? named : shrunk.plan);
+    return {
+      ...failure,
+      shrunk: {
+        plan: smallest,
+        journal: shrunk.story.journal,
+        operations: operationsOf(shrunk.plan).length,
+        replays: shrunk.replays,
+        isMinimal: shrunk.isMinimal,
+        story: words,
+        findings: shrunk.failures.flatMap(({ findings }) => findings).slice(0, 10),
+      },
+    };
+  } catch (error) {
+    if (error instanceof HarnessError && error.code === "INTERRUPTED") throw error;
+    display.line(`it could not be made smaller: ${describe(error)}`);
+    return failure;
+  }
+}

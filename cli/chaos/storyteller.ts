@@ -1,0 +1,105 @@
+/** Tells plans on one set of servers, one after the other, each with a journal of its own. */
+import { mkdirSync, rmSync } from "node:fs";
+import path from "node:path";
+import { judgeAll } from "#chaos/checkers/checkers";
+import type { CheckerVerdict, JournalRecord } from "#chaos/journal/record";
+import { JournalWriter } from "#chaos/journal/write";
+import { type Epoch, type Told, tell } from "#chaos/live/tell";
+import { harnessVersion } from "#cli/run/session";
+import type { Plan } from "#scenarios/plan";
+import { countsOf, type Display } from "./display.ts";
+import type { Stage } from "./stage.ts";
+
+export interface Story {
+  readonly plan: Plan;
+  readonly told: Told;
+  /** The file. */
+  readonly journal: string;
+  /** The first epoch in which a checker failed. */
+  readonly failed: Epoch | undefined;
+  readonly steps: readonly Extract<JournalRecord, { t: "step" }>[];
+}
+
+export interface StorytellerOptions {
+  readonly stage: Stage;
+  readonly display: Display;
+  /** Of rooms that name none. */
+  readonly roomVersion: string | undefined;
+  /** Names; absent: all. */
+  readonly checkers: readonly string[] | undefined;
+}
+
+export class Storyteller {
+  readonly #options: StorytellerOptions;
+  /** Room versions by room id, of all stories. */
+  readonly versions = new Map<string, string>();
+  #count = 0;
+
+  constructor(options: StorytellerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @param name of the journal's file, without its ending
+   * @param isOver asked after each epoch; a failed one ends the story in any case
+   * @throws HarnessError when servers or something of ours got in the way
+   */
+  async tell(
+    plan: Plan,
+    { name, isQuiet = false, isOver }: { name: string; isQuiet?: boolean; isOver?: () => boolean },
+  ): Promise<Story> {
+    const { stage, display, roomVersion, checkers } = this.#options;
+    const file = path.join(stage.folder, `${name}.replay.ndjson`);
+    mkdirSync(path.dirname(file), { recursive: true });
+    using journal = new JournalWriter(file, (record) => {
+      if (record.t !== "cast") return;
+      for (const [id, version] of Object.entries(record.versions)) this.versions.set(id, version);
+    });
+    const number = ++this.#count;
+    try {
+      const told = await tell({
+        plan,
+        deployment: stage.deployment,
+        journal,
+        roomVersion,
+        suffix: `${stage.runId.slice(-4)}${number.toString(36)}`,
+        run: stage.runId,
+        tool: `crucible ${harnessVersion()}`,
+        signal: stage.signal,
+        judge: (records, epoch) => judgeAll(records, epoch, checkers),
+        isOver: (epoch) => {
+          display.judged(epoch.verdicts);
+          if (!isQuiet) display.line(epochLine(epoch));
+          return failuresIn(epoch).length > 0 || isOver?.() === true;
+        },
+        onBegun: (status) => display.follow(status),
+        progress: (line) => display.doing(line),
+      });
+      const failed = told.epochs.find((epoch) => failuresIn(epoch).length > 0);
+      const steps = journal.records.filter((record) => record.t === "step");
+      return { plan, told, journal: file, failed, steps };
+    } finally {
+      display.follow(undefined);
+      // Rooms of a version that nobody asks for any more.
+      if (this.versions.size > 10_000) this.versions.clear();
+    }
+  }
+
+  /** Forgets a story that nobody needs. */
+  drop({ journal }: Story): void {
+    rmSync(journal, { force: true });
+  }
+}
+
+export function failuresIn({ verdicts }: Epoch): readonly CheckerVerdict[] {
+  return verdicts.filter(({ outcome }) => outcome === "fail");
+}
+
+function epochLine({ number, recovery, verdicts }: Epoch): string {
+  const { mode, fromHealMs, detectionMs } = recovery;
+  const agreed =
+    fromHealMs === null
+      ? "servers did not agree"
+      : `servers agreed ${fromHealMs} ms after the heal (${mode}, found out within ${detectionMs} ms)`;
+  return `epoch ${number}: ${agreed}; ${countsOf(verdicts)}`;
+}

@@ -1,0 +1,147 @@
+/** `crucible chaos`: breaks a federation on purpose, and looks whether it heals. */
+import { Command, Option } from "commander";
+import { CHECKERS } from "#chaos/checkers/checkers";
+import {
+  chooseFaults,
+  chooseOperations,
+  choosePartitions,
+  DEFAULT_FAULTS,
+} from "#chaos/generate/vocabulary";
+import { CORPUS } from "#cli/chaos/files";
+import { MUTANTS, type MutantName } from "#cli/chaos/mutants";
+import { reportLines } from "#cli/chaos/report";
+import { runChaos } from "#cli/chaos/run";
+import { print, printJson, remark } from "#cli/io";
+import { addRunOptions, settingsOf } from "#cli/run-options";
+import { showStacks } from "#cli/trouble";
+import { HarnessError } from "#harness/errors";
+import { didYouMean } from "#harness/suggest";
+import { tame } from "#reports/finding";
+import { collect, withHelp } from "./options.ts";
+
+interface Flags {
+  readonly duration: string;
+  readonly servers: string;
+  readonly rooms: string;
+  readonly intensity: string;
+  readonly ops?: string;
+  readonly faults?: string;
+  readonly partitions?: string;
+  readonly roomVersion: readonly string[];
+  readonly check: readonly string[];
+  readonly soak?: true;
+  readonly json?: true;
+  readonly mutant?: MutantName;
+  readonly corpus: string;
+  readonly shrink: boolean;
+}
+
+const SHRINK = { replays: 20, timeMs: 120_000 };
+const DEFAULT_VERSIONS = ["11", "12"];
+
+export function chaosCommand(): Command {
+  const command = new Command("chaos")
+    .description("break a federation on purpose, and see whether it heals")
+    .option("--duration <seconds>", "no epoch begins later", "60")
+    .option("--servers <n>", "2 to 5", "3")
+    .option("--rooms <n>", "at the beginning", "2")
+    .option("--intensity <n>", "operations of an epoch, about", "10")
+    .option("--ops <names>", "operations, with commas; all unless given")
+    .option(
+      "--faults <names>",
+      "faults, with commas, or all, or none; the default mix unless given",
+    )
+    .option("--partitions <names>", "halves,isolate,one-way,ring,bridge,flapping, or none")
+    .option(
+      "--room-version <id>",
+      "of rooms, in turn (repeatable; 11 and 12 unless given)",
+      collect,
+      [],
+    )
+    .option("--check <name>", "only this checker (repeatable)", collect, [])
+    .option("--soak", "watch for growth, keep only what failed, and go on until --duration")
+    .option("--json", "print the report as JSON")
+    .addOption(
+      new Option(
+        "--mutant <name>",
+        "with a server broken on purpose, to prove that it is found",
+      ).choices(MUTANTS),
+    )
+    .option("--corpus <folder>", "plans that are told first", CORPUS)
+    .option("--no-shrink", "do not make smaller what failed");
+  addRunOptions(command, [
+    "hs",
+    "seed",
+    "out",
+    "debug",
+    "spawnTimeoutMs",
+    "shareEnvPrefix",
+    "hostMounts",
+    "containerCpuCores",
+    "containerMemory",
+    "hostnameRunningCrucible",
+  ]).action(async (flags: Flags, self: Command) => {
+    const { settings, notices } = settingsOf(self);
+    for (const notice of notices) remark(notice);
+    if (settings.debug) showStacks();
+    const report = await runChaos({
+      settings,
+      seed: settings.seed ?? Math.floor(Math.random() * 2 ** 31),
+      durationMs: wholeNumber("--duration", flags.duration, 1, 7 * 86_400) * 1000,
+      servers: wholeNumber("--servers", flags.servers, 2, 5),
+      plans: {
+        rooms: wholeNumber("--rooms", flags.rooms, 1, 20),
+        versions: flags.roomVersion.length > 0 ? flags.roomVersion : DEFAULT_VERSIONS,
+        operations: chooseOperations(listOf(flags.ops)),
+        faults: chooseFaults(listOf(flags.faults)),
+        partitions: choosePartitions(listOf(flags.partitions)),
+        operationsPerEpoch: wholeNumber("--intensity", flags.intensity, 1, 1000),
+      },
+      promised: flags.faults === undefined ? DEFAULT_FAULTS : [],
+      checkers: checkersOf(flags.check),
+      corpus: flags.corpus,
+      mutant: flags.mutant,
+      budget: flags.shrink ? SHRINK : { ...SHRINK, replays: 0 },
+    });
+    if (flags.json) printJson(report);
+    else for (const line of reportLines(report)) print(tame(line));
+    process.exitCode = report.exitCode;
+  });
+  return withHelp(command, "chaos", {
+    notes: `Checkers: ${CHECKERS.map(({ name }) => name).join(", ")}.
+The same seed and options plan the same story; see docs/chaos.md.
+Exit codes: 0 all went well, 1 a server failed a duty, 2 usage, 3 trouble of ours, 130 interrupted.`,
+    examples: [
+      "--servers 3 --duration 120 --seed 1",
+      "--faults refuse,kill --partitions halves --room-version 12",
+      "--hs hs1=process:synapse@1.150.0 --hs hs2=docker:my-image --servers 2",
+      "--mutant hide-ban --duration 180",
+      "--soak --duration 3600 --json",
+    ],
+  });
+}
+
+function listOf(given: string | undefined): readonly string[] | undefined {
+  return given?.split(",").map((name) => name.trim());
+}
+
+function wholeNumber(flag: string, given: string, least: number, most: number): number {
+  const value = Number(given);
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  throw new HarnessError("BAD_USAGE", {
+    what: `${flag} is ${given}`,
+    next: `a whole number from ${least} to ${most}`,
+  });
+}
+
+function checkersOf(names: readonly string[]): readonly string[] | undefined {
+  const known = CHECKERS.map(({ name }) => name);
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new HarnessError("BAD_USAGE", {
+      what: `there is no checker ${unknown}`,
+      next: didYouMean(unknown, known),
+    });
+  }
+  return names.length === 0 ? undefined : names;
+}
