@@ -1,5 +1,6 @@
 /** HTTP as the harness speaks it: one request, one answer, everything kept for the verdict's evidence. */
 import { Agent, type Dispatcher, request as send } from "undici";
+import { awakeMs, awakeTimeout } from "#harness/awake";
 import { describe, HarnessError } from "#harness/errors";
 import { scrub } from "#harness/gateway/scrub";
 
@@ -30,6 +31,7 @@ export interface HttpResponse {
   readonly json: unknown;
   /** Id of the exchange in the gateway's trace. */
   readonly exchange: string | undefined;
+  /** Without the time in which this process could not have noticed it. */
   readonly durationMs: number;
   /** The exchange as text, scrubbed, for messages. */
   readonly describe: () => string;
@@ -100,10 +102,10 @@ async function exchange(
     if (value === null) delete headers[name.toLowerCase()];
     else headers[name.toLowerCase()] = value;
   }
-  const timeout = AbortSignal.timeout(timeoutMs);
+  using timeout = awakeTimeout(timeoutMs);
   const signals = [client.signal, options.signal].filter((given) => given !== undefined);
-  const signal = AbortSignal.any([timeout, ...signals]);
-  const started = performance.now();
+  const signal = AbortSignal.any([timeout.signal, ...signals]);
+  const started = awakeMs();
   let status = 0;
   try {
     const answer = await send(`${client.baseUrl}${target}`, {
@@ -126,7 +128,7 @@ async function exchange(
       text,
       json: parse(text),
       exchange: typeof id === "string" ? id : undefined,
-      durationMs: performance.now() - started,
+      durationMs: awakeMs() - started,
       describe: () => describeExchange(method, target, body, status, answer.headers, text),
     };
     client.onExchange?.(response);
@@ -135,7 +137,7 @@ async function exchange(
     if (client.signal?.aborted === true) throw client.signal.reason;
     const why = options.signal?.aborted
       ? "cancelled"
-      : timeout.aborted
+      : timeout.signal.aborted
         ? `no answer within ${timeoutMs} ms`
         : describe(cause);
     throw new HarnessError("HS_NO_ANSWER", {

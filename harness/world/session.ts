@@ -1,4 +1,5 @@
 /** A client of one server: anonymous, or a user's device. Paths are written out in full, as in the specification. */
+import { awakeMs } from "#harness/awake";
 import { CheckFailure } from "#harness/errors";
 import {
   createClient,
@@ -228,11 +229,11 @@ export class Session extends ServerClient implements Account {
     options: Omit<SyncOptions, "since" | "timeoutMs"> & { deadlineMs?: number } = {},
   ): Promise<{ found: T; since: string; bodies: readonly JsonObject[] }> {
     const { deadlineMs = SYNC_DEADLINE_MS, ...syncOptions } = options;
-    const deadline = Date.now() + deadlineMs * this.context.timeoutScale;
+    const deadline = awakeMs() + deadlineMs * this.context.timeoutScale;
     const bodies: JsonObject[] = [];
     let token = since;
     for (;;) {
-      const remaining = deadline - Date.now();
+      const remaining = deadline - awakeMs();
       const timeoutMs = token === undefined ? 0 : Math.max(0, Math.min(LONG_POLL_MS, remaining));
       const response = await this.syncResponse({ ...syncOptions, since: token, timeoutMs });
       const body = ok(response);

@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { awakeMs } from "#harness/awake";
 import { CheckFailure, HarnessError, Unsupported } from "#harness/errors";
 import type { Rule, RuleAction, RuleMatch } from "#harness/gateway/rule";
 import { scrubValues, secretsIn } from "#harness/gateway/scrub";
@@ -261,13 +262,13 @@ export class World implements AsyncDisposable {
     options: { deadlineMs?: number } = {},
   ): Promise<T> {
     const deadlineMs = (options.deadlineMs ?? EVENTUALLY_MS) * this.#options.timeoutScale;
-    const deadline = Date.now() + deadlineMs;
+    const deadline = awakeMs() + deadlineMs;
     for (;;) {
       try {
         return await probe();
       } catch (error) {
         if (!(error instanceof CheckFailure)) throw error;
-        if (Date.now() >= deadline) {
+        if (awakeMs() >= deadline) {
           throw new CheckFailure(
             `${error.expected} within ${deadlineMs} ms`,
             error.actual,

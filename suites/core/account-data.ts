@@ -1,4 +1,5 @@
 /** What checks about account data share, push rules among it: parts of /sync, and syncs that wait for a change. */
+import { awakeMs } from "#harness/awake";
 import type { HttpResponse } from "#harness/http/client";
 import { eventsAt, type JsonObject, textAt } from "#harness/match/json";
 import { fail, ok } from "#harness/world/expect";
@@ -34,11 +35,11 @@ export async function changeWakes(
   const timeoutMs = LONG_POLL_MS * waiting.context.timeoutScale;
   let since = await waiting.syncToken();
   const wait = async () => {
-    const deadline = Date.now() + timeoutMs;
+    const deadline = awakeMs() + timeoutMs;
     for (;;) {
       const response = await waiting.syncResponse({ since, timeoutMs });
       const body = ok(response);
-      if (Date.now() >= deadline) {
+      if (awakeMs() >= deadline) {
         fail(`${what} in a waiting sync before its timeout`, "the sync timed out", response);
       }
       if (shows(body)) return;

@@ -1,3 +1,4 @@
+import { awakeMs } from "#harness/awake";
 import { path } from "#harness/http/client";
 import {
   at,
@@ -377,11 +378,11 @@ check(
     const [{ response, endedAt }, { eventId, sentAt }] = await Promise.all([
       alice
         .syncResponse({ ...options, since, timeoutMs: 20_000 })
-        .then((answer) => ({ response: answer, endedAt: performance.now() })),
+        .then((answer) => ({ response: answer, endedAt: awakeMs() })),
       world
         .quietPeriod(500)
         .then(() => bob.send(roomId, "news"))
-        .then((sent) => ({ eventId: sent, sentAt: performance.now() })),
+        .then((sent) => ({ eventId: sent, sentAt: awakeMs() })),
     ]);
 
     expectEqual(ids(timeline(ok(response), roomId)), [eventId], "the news", response);

@@ -1,3 +1,4 @@
+import { awakeMs } from "#harness/awake";
 import { path } from "#harness/http/client";
 import { at, eventsAt, type JsonObject, listAt } from "#harness/match/json";
 import { changed } from "#harness/peer/lies";
@@ -134,9 +135,9 @@ async function answersMeanwhile(alice: Session, until: Promise<unknown>): Promis
   });
   let longestMs = 0;
   while (!isOver) {
-    const started = performance.now();
+    const started = awakeMs();
     expectStatus(await alice.get("/_matrix/client/versions"), 200);
-    longestMs = Math.max(longestMs, performance.now() - started);
+    longestMs = Math.max(longestMs, awakeMs() - started);
   }
   await end;
   return longestMs;

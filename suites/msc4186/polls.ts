@@ -1,4 +1,5 @@
 /** Long-polls: a request that waits while something happens, and how long each took. */
+import { awakeMs } from "#harness/awake";
 import type { SlidingConnection, Synced } from "#harness/clients/sliding-sync/connection";
 import type { SlidingRequest } from "#harness/clients/sliding-sync/request";
 import type { Mutant } from "#harness/world/check";
@@ -40,10 +41,10 @@ export async function wokenBy(
   const scale = connection.session.context.timeoutScale;
   const poll = connection.start(request, { timeoutMs: POLL_MS * scale });
   await world.quietPeriod(SETTLE_MS);
-  const from = performance.now();
+  const from = awakeMs();
   await act();
   const http = await poll.answer;
-  const tookMs = Math.round(performance.now() - from);
+  const tookMs = Math.round(awakeMs() - from);
   if (http === undefined) fail("an answer", "none");
   const boundMs = PROMPT_MS * scale;
   expectThat(tookMs <= boundMs, `an answer within ${boundMs} ms of ${what}`, `${tookMs} ms`, http);

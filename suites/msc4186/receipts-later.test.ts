@@ -1,3 +1,4 @@
+import { awakeMs } from "#harness/awake";
 import type { Synced } from "#harness/clients/sliding-sync/connection";
 import { UNSTABLE } from "#harness/clients/sliding-sync/dialect";
 import type { SlidingRequest } from "#harness/clients/sliding-sync/request";
@@ -56,10 +57,10 @@ check(
       await connection.drain(ALL);
 
       const poll = connection.send(ALL, { timeoutMs: POLL_MS });
-      const readAt = performance.now();
+      const readAt = awakeMs();
       await read(bob, roomId, old);
       let answered: Synced | undefined = connection.process(ALL, await poll);
-      if (performance.now() - readAt >= POLL_MS - 500) world.note("receipts do not end a poll");
+      if (awakeMs() - readAt >= POLL_MS - 500) world.note("receipts do not end a poll");
       const next = async (timeoutMs: number) => {
         const answer = answered ?? (await connection.sync(ALL, { timeoutMs }));
         answered = undefined;

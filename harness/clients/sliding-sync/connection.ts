@@ -1,4 +1,5 @@
 /** One connection of simplified sliding sync (MSC4186 §Connections): requests, the position, and what a client would show. */
+import { awakeMs } from "#harness/awake";
 import { CheckFailure } from "#harness/errors";
 import type { HttpResponse } from "#harness/http/client";
 import { ok } from "#harness/world/expect";
@@ -140,9 +141,9 @@ export class SlidingConnection {
     { deadlineMs = WAIT_MS }: { deadlineMs?: number } = {},
   ): Promise<T> {
     const scaledMs = deadlineMs * this.session.context.timeoutScale;
-    const deadline = Date.now() + scaledMs;
+    const deadline = awakeMs() + scaledMs;
     for (let answers = 1; ; answers++) {
-      const remaining = deadline - Date.now();
+      const remaining = deadline - awakeMs();
       const timeoutMs = Math.max(0, Math.min(POLL_MS, remaining));
       const synced = await this.sync(request, { timeoutMs }).catch((error) => {
         throw error instanceof NoAnswer ? error.awaiting(`${what} within ${scaledMs} ms`) : error;
