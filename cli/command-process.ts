@@ -34,6 +34,11 @@ export class Sandbox implements Disposable {
     return await new CommandProcess(this, args, {}).ended;
   }
 
+  /** Starts a command. */
+  start(...args: readonly string[]): CommandProcess {
+    return new CommandProcess(this, args, {});
+  }
+
   /** Starts `run` with a run directory of its own. */
   run(args: readonly string[], env: Readonly<Record<string, string>> = {}): RunProcess {
     return new RunProcess(this, this.path(`run-${++this.#runs}`), args, env);
@@ -81,6 +86,7 @@ export class Sandbox implements Disposable {
 
 class CommandProcess {
   readonly #child: ChildProcess;
+  readonly #output = { stdout: "", stderr: "" };
   readonly ended: Promise<Ended>;
 
   constructor(sandbox: Sandbox, args: readonly string[], env: Readonly<Record<string, string>>) {
@@ -89,7 +95,7 @@ class CommandProcess {
       env: { ...sandbox.environment(), ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
-    const output = { stdout: "", stderr: "" };
+    const output = this.#output;
     child.stdout.on("data", (chunk: Buffer) => {
       output.stdout += chunk;
     });
@@ -100,6 +106,11 @@ class CommandProcess {
     this.ended = new Promise((resolve) =>
       child.once("close", (code) => resolve({ code: code ?? undefined, ...output })),
     );
+  }
+
+  /** Resolves when it has written this to standard error. */
+  async remarks(text: RegExp): Promise<void> {
+    await until(() => text.test(this.#output.stderr), String(text));
   }
 
   signal(signal: NodeJS.Signals): void {

@@ -20,8 +20,12 @@ export class StatusLine implements Disposable {
     } else remark(colour.dim(text()));
   }
 
-  /** Takes the line away. */
   [Symbol.dispose](): void {
+    this.clear();
+  }
+
+  /** Takes the line away. */
+  clear(): void {
     if (this.#isTerminal) process.stderr.write(CLEAR_LINE);
   }
 }

@@ -42,7 +42,7 @@ export class Collection<T extends Found> {
 /** First by size, then by how much more there is to tell. */
 function weightOf(found: Found): number {
   const { second, creation } = found.situation;
-  const staleKeys = second.kind === "stale" ? second.keys.size : 0;
+  const staleKeys = second.kind === "stale" ? second.keys.length : 0;
   return 1_000_000 * sizeOf(found) + 1_000 * staleKeys + JSON.stringify(creation).length;
 }
 

@@ -98,6 +98,19 @@ export class History {
     this.graphs.v12.removeLast();
   }
 
+  /** The same events in other graphs, stamped by clocks that are ahead or not, by the number of the deed. */
+  retimed(isAhead: (deed: number) => boolean): Graphs {
+    const { v11, v12 } = this.graphs;
+    const copy = (graph: EventGraph) => {
+      const other = new EventGraph(graph.version);
+      for (const { event, index } of graph.nodes) {
+        other.add({ ...event, originServerTs: timeOf(index, isAhead(index - this.createdBy)) });
+      }
+      return other;
+    };
+    return { v11: copy(v11), v12: copy(v12) };
+  }
+
   /** The set by `type|state_key`, as files have it, sorted. */
   named(set: IndexSet): NamedState {
     const entries = set.flatMap((index) => {
@@ -116,17 +129,12 @@ export class History {
       id: `e${index}`,
       auth: [],
       prev: last === undefined ? [] : [last.id],
-      ts: STEP_MS * (index + 1) + (isAhead ? AHEAD_MS : 0),
+      ts: timeOf(index, isAhead),
       isRejected: false,
     };
-    const create = this.events[0] ?? bare;
-    const needed = selectAuthState(compileEvent(bare, create, V12), V12);
-    const cited = new Set<string>();
-    for (const { slot, type, stateKey } of needed) {
-      const found = slot === "create" ? undefined : state.get(`${type}|${stateKey}`);
-      if (found !== undefined) cited.add(`e${found}`);
-    }
-    const event: DagEvent = { ...bare, auth: [...cited] };
+    const [create = bare] = this.events;
+    // The create event is known by being the same object.
+    const event = create === bare ? bare : { ...bare, auth: this.#citedBy(bare, create) };
     const in11 = compileEvent(event, create, V11);
     const in12 = compileEvent(event, create, V12);
     if (!this.#isAllowed("v12", in12) || !this.#isAllowed("v11", in11)) return false;
@@ -137,12 +145,25 @@ export class History {
     return true;
   }
 
+  #citedBy(bare: DagEvent, create: DagEvent): readonly string[] {
+    const cited = new Set<string>();
+    for (const { slot, type, stateKey } of selectAuthState(compileEvent(bare, create, V12), V12)) {
+      const found = slot === "create" ? undefined : this.state.get(`${type}|${stateKey}`);
+      if (found !== undefined) cited.add(`e${found}`);
+    }
+    return [...cited];
+  }
+
   #isAllowed(name: keyof Graphs, event: RoomEvent): boolean {
     const draft = this.graphs[name].draft(event);
     const deciding = this.#deciding[name];
     deciding.fill(draft, NOTHING, true);
     return deciding.check(draft) === undefined;
   }
+}
+
+function timeOf(index: number, isAhead: boolean): number {
+  return STEP_MS * (index + 1) + (isAhead ? AHEAD_MS : 0);
 }
 
 export function keyOf({ type, stateKey }: Pick<DagEvent, "type" | "stateKey">): string {

@@ -1,7 +1,8 @@
 /** What the workers of a search are told, and what they tell. */
+import type { Part, PartResult } from "./exhaustive.ts";
 import type { Finding, Tally } from "./random-search.ts";
 
-/** The worker takes the histories `first`, `first + stride`, … below `end`. */
+/** The worker takes the histories `first`, `first + stride`, … below `end`, tells RandomUpdates, and ends. */
 export interface RandomTask {
   readonly kind: "random";
   readonly seed: string;
@@ -12,8 +13,16 @@ export interface RandomTask {
   readonly until: number;
 }
 
+/** The worker takes parts, one message each, and answers each with a PartUpdate. */
+export interface ExhaustiveTask {
+  readonly kind: "exhaustive";
+  readonly size: number;
+  /** Findings that are kept of a class. */
+  readonly most: number;
+}
+
 export interface WorkerStart {
-  readonly task: RandomTask;
+  readonly task: RandomTask | ExhaustiveTask;
   /** One number, not 0 when the worker has to end. */
   readonly stop: Int32Array;
 }
@@ -22,4 +31,10 @@ export interface WorkerStart {
 export interface RandomUpdate {
   readonly tally: Tally;
   readonly findings: readonly Finding[];
+}
+
+export interface PartUpdate {
+  readonly part: Part;
+  /** Undefined when the worker was stopped within the part. */
+  readonly result: PartResult | undefined;
 }

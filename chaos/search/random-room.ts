@@ -29,7 +29,7 @@ export function randomHistory(choice: Choice): History {
 }
 
 /** What every room begins with: create event, its sender's join, power levels, join rules. */
-function creationOf(users: JsonObject, joinRule: string): readonly Deed[] {
+export function creationOf(users: JsonObject, joinRule: string): readonly Deed[] {
   return [
     { sender: FOUNDER, type: "m.room.create", stateKey: "", content: {} },
     memberDeed(FOUNDER, FOUNDER, "join"),
@@ -74,20 +74,20 @@ function randomDeed(history: History, choice: Choice): Deed {
   return choice.weighted(OPERATIONS)(history, choice, sender);
 }
 
-function memberDeed(sender: string, stateKey: string, membership: string): Deed {
+export function memberDeed(sender: string, stateKey: string, membership: string): Deed {
   return { sender, type: "m.room.member", stateKey, content: { membership } };
 }
 
-function joinRuleDeed(sender: string, rule: string): Deed {
+export function joinRuleDeed(sender: string, rule: string): Deed {
   return { sender, type: "m.room.join_rules", stateKey: "", content: { join_rule: rule } };
 }
 
-function topicDeed(sender: string, topic: string): Deed {
+export function topicDeed(sender: string, topic: string): Deed {
   return { sender, type: "m.room.topic", stateKey: "", content: { topic } };
 }
 
 /** The power levels as they are now, with one user's level changed. */
-function powerDeed(history: History, sender: string, user: string, level: number): Deed {
+export function powerDeed(history: History, sender: string, user: string, level: number): Deed {
   const { users = {}, ...named } = history.eventAt("m.room.power_levels|")?.content ?? {};
   const content = { ...named, users: { ...(isObject(users) ? users : {}), [user]: level } };
   return { sender, type: "m.room.power_levels", stateKey: "", content };

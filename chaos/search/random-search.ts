@@ -31,6 +31,18 @@ export function emptyTally(): Tally {
   return { histories: 0, cases: 0, resets: resets as Record<ResetClass, number> };
 }
 
+/** A history, and all its merges that are tried. */
+export function historyOf(seed: string, number: number) {
+  const choice = new Choice(createRandom(`${seed}/${number}`).next);
+  const history = randomHistory(choice);
+  const seconds = [...honestSets(history), ...staleSets(history), ...stalePairs(history, choice)];
+  const merges = seconds.flatMap((second) => {
+    const merge = mergeOf(history, second);
+    return merge === undefined ? [] : [{ second, merge }];
+  });
+  return { history, merges };
+}
+
 export class RandomSearch {
   readonly #seed: string;
   readonly #shrunk = new Map<ResetClass, number>();
@@ -54,7 +66,7 @@ export class RandomSearch {
       if (merge === undefined) continue;
       const resets = resetsOf(merge);
       tally.cases += 2;
-      const verdict = judgeMerge(history, second, merge, resets);
+      const verdict = judgeMerge(history, merge, resets);
       if (verdict === undefined) continue;
       const { resetClass } = verdict;
       tally.resets[resetClass]++;

@@ -1,9 +1,9 @@
 /** The random search on several cores. */
 import { once } from "node:events";
-import { Worker } from "node:worker_threads";
 import { Collection } from "./collection.ts";
-import type { RandomTask, RandomUpdate, WorkerStart } from "./messages.ts";
+import type { RandomTask, RandomUpdate } from "./messages.ts";
 import { emptyTally, type Finding, type Tally } from "./random-search.ts";
+import { StopFlag, startWorker } from "./workers.ts";
 
 export interface RandomPlan {
   readonly seed: string;
@@ -29,10 +29,7 @@ export interface RandomResult {
 export async function searchAtRandom(plan: RandomPlan): Promise<RandomResult> {
   const { seed, from, count, seconds, workers, most, signal, onProgress } = plan;
   const started = performance.now();
-  const stop = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-  const tell = () => Atomics.store(stop, 0, 1);
-  signal.addEventListener("abort", tell);
-  if (signal.aborted) tell();
+  using stop = new StopFlag(signal);
   const collection = new Collection<Finding>(most);
   const tally = emptyTally();
   const run = async (at: number) => {
@@ -44,7 +41,7 @@ export async function searchAtRandom(plan: RandomPlan): Promise<RandomResult> {
       end: count === undefined ? Number.POSITIVE_INFINITY : from + count,
       until: Date.now() + seconds * 1_000,
     };
-    const worker = startWorker({ task, stop });
+    const worker = startWorker({ task, stop: stop.shared });
     worker.on("message", (update: RandomUpdate) => {
       addTo(tally, update.tally);
       for (const finding of update.findings) collection.add(finding);
@@ -52,19 +49,8 @@ export async function searchAtRandom(plan: RandomPlan): Promise<RandomResult> {
     });
     await once(worker, "exit");
   };
-  try {
-    await Promise.all(Array.from({ length: workers }, (_, at) => run(at)));
-  } finally {
-    tell();
-    signal.removeEventListener("abort", tell);
-  }
+  await Promise.all(Array.from({ length: workers }, (_, at) => run(at)));
   return { tally, findings: collection.all, seconds: (performance.now() - started) / 1_000 };
-}
-
-function startWorker(workerData: WorkerStart): Worker {
-  // Compiled in the published package.
-  const ending = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  return new Worker(new URL(`./worker.${ending}`, import.meta.url), { workerData });
 }
 
 function addTo(sum: Tally, more: Tally): void {

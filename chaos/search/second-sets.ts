@@ -5,11 +5,14 @@ import { type History, type IndexSet, keyOf } from "./history.ts";
 
 /**
  * `honest`: what every server had after so many deeds; one that knows no more and sends a message makes it meet the end.
- * `stale`: the end, with some keys as they were earlier; null: without the key.
+ * `stale`: the end, with some keys as they were earlier.
  */
 export type SecondSet =
   | { readonly kind: "honest"; readonly moment: number }
-  | { readonly kind: "stale"; readonly keys: ReadonlyMap<string, number | null> };
+  | { readonly kind: "stale"; readonly keys: readonly StaleKey[] };
+
+/** `type|state_key` and the index of the event that it still has; null: none yet. */
+export type StaleKey = readonly [key: string, index: number | null];
 
 /** Pairs of stale keys that are tried of one history. */
 const MAX_PAIRS = 24;
@@ -37,7 +40,7 @@ export function staleSets(history: History): readonly SecondSet[] {
     values
       // The last event taken back is an honest set.
       .filter((_, at) => last === undefined || keyOf(last) !== key || at < values.length - 1)
-      .map((value): SecondSet => ({ kind: "stale", keys: new Map([[key, value]]) })),
+      .map((value): SecondSet => ({ kind: "stale", keys: [[key, value]] })),
   );
 }
 
@@ -51,10 +54,10 @@ export function stalePairs(history: History, choice: Choice): readonly SecondSet
     const one = choice.pick(values);
     const two = choice.pick(values);
     if (one.key >= two.key) continue;
-    const keys = new Map([
+    const keys: StaleKey[] = [
       [one.key, one.value],
       [two.key, two.value],
-    ]);
+    ];
     const second: SecondSet = { kind: "stale", keys };
     if (isSame(indexesOf(history, second) ?? [], before)) continue;
     pairs.set(`${one.key} ${one.value} ${two.key} ${two.value}`, second);

@@ -3,7 +3,7 @@ import type { JsonObject } from "#protocol/events/event";
 import { isObject } from "#protocol/events/event";
 import type { ResetClass } from "./classify.ts";
 import type { Deed } from "./history.ts";
-import type { SecondSet } from "./second-sets.ts";
+import type { SecondSet, StaleKey } from "./second-sets.ts";
 import { judge, type Situation, withTrueClock } from "./situation.ts";
 
 /** Ends where no deed, and no two of them, can be left out. */
@@ -51,10 +51,9 @@ function* removals(situation: Situation): Iterable<Situation> {
 /** Fewer stale keys, right clocks, nobody with levels at the beginning, a public room, fewer names. */
 function* simplifications(situation: Situation): Iterable<Situation> {
   const { second, deeds, creation } = situation;
-  if (second.kind === "stale" && second.keys.size > 1) {
-    for (const key of second.keys.keys()) {
-      const keys = new Map([...second.keys].filter(([other]) => other !== key));
-      yield { ...situation, second: { kind: "stale", keys } };
+  if (second.kind === "stale" && second.keys.length > 1) {
+    for (const at of second.keys.keys()) {
+      yield { ...situation, second: { kind: "stale", keys: second.keys.toSpliced(at, 1) } };
     }
   }
   for (const [at, deed] of deeds.entries()) {
@@ -92,7 +91,8 @@ function without(situation: Situation, gone: readonly number[]): Situation | und
   return { creation, deeds: deeds.filter((_, at) => !gone.includes(at)), second: shifted };
 }
 
-function shift(
+/** The same set once these deeds are left out; undefined when it holds one of them. */
+export function shift(
   second: SecondSet,
   createdBy: number,
   gone: readonly number[],
@@ -101,11 +101,11 @@ function shift(
   if (second.kind === "honest") {
     return { kind: "honest", moment: second.moment - goneBelow(second.moment) };
   }
-  const keys = new Map<string, number | null>();
+  const keys: StaleKey[] = [];
   for (const [key, index] of second.keys) {
-    if (index === null) keys.set(key, null);
+    if (index === null) keys.push([key, null]);
     else if (gone.includes(index - createdBy)) return undefined;
-    else keys.set(key, index - goneBelow(index - createdBy));
+    else keys.push([key, index - goneBelow(index - createdBy)]);
   }
   return { kind: "stale", keys };
 }

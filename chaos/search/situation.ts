@@ -15,14 +15,10 @@ export interface Verdict {
 }
 
 /** Undefined when no version loses state. */
-export function judgeMerge(
-  history: History,
-  second: SecondSet,
-  merge: Merge,
-  resets: Resets,
-): Verdict | undefined {
+export function judgeMerge(history: History, merge: Merge, resets: Resets): Verdict | undefined {
   const isTrue = !history.deeds.some(({ isAhead }) => isAhead);
-  const resetClass = classify(merge, resets, isTrue ? undefined : () => trued(history, second));
+  const trued = () => ({ ...merge, graphs: history.retimed(() => false) });
+  const resetClass = classify(merge, resets, isTrue ? undefined : trued);
   return resetClass === undefined ? undefined : { resetClass, resets };
 }
 
@@ -31,7 +27,7 @@ export function judge({ creation, deeds, second: given }: Situation): Verdict | 
   const history = History.of(creation, deeds);
   const second = history && honestIfItIs(history, given);
   const merge = second && mergeOf(history, second);
-  return merge && judgeMerge(history, second, merge, resetsOf(merge));
+  return merge && judgeMerge(history, merge, resetsOf(merge));
 }
 
 /** Undefined when the history has no such set, or it is the end. */
@@ -40,15 +36,6 @@ export function mergeOf(history: History, second: SecondSet): Merge | undefined 
   const { graphs, end } = history;
   if (indexes === undefined || indexes === end) return undefined;
   return { graphs, truth: end, second: indexes, isHonest: second.kind === "honest" };
-}
-
-/** Whether an event is allowed does not depend on its time. */
-function trued(history: History, second: SecondSet): Merge {
-  const { creation, deeds } = history;
-  const right = History.of(creation, deeds.map(withTrueClock));
-  const merge = right && mergeOf(right, second);
-  if (merge === undefined) throw new RangeError("a history is not allowed with true clocks");
-  return merge;
 }
 
 export function withTrueClock({ isAhead: _, ...deed }: Deed): Deed {

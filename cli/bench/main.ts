@@ -7,6 +7,7 @@ import { HarnessError } from "#harness/errors";
 import { didYouMean } from "#harness/suggest";
 import { type Figure, figureData, figureLine } from "./figure.ts";
 import { benchGateway } from "./gateway.ts";
+import { benchSearch } from "./search.ts";
 import { benchStartup } from "./startup.ts";
 import { benchStateResolution } from "./state-resolution.ts";
 import { benchThroughput } from "./throughput.ts";
@@ -19,6 +20,7 @@ const BENCHES: Readonly<Record<string, readonly Bench[]>> = {
   throughput: [benchThroughput, benchGateway],
   gateway: [benchGateway],
   "state-resolution": [benchStateResolution],
+  search: [benchSearch],
 };
 
 const HELP = `
@@ -27,6 +29,7 @@ throughput  checks a second of core, and then gateway
 gateway     what the gateway adds to a request, beside the direct connection to the same server
 state-resolution
             our resolver beside Synapse's, on rooms of 1,000 and 10,000 events, and small histories a second
+search      cases of the search for state resets a second, and its resolutions beside Synapse's of the same cases
 
 All of it takes about three minutes.
 
