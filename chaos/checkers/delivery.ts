@@ -11,7 +11,7 @@ import { mayBeSoftFailed } from "./soft-failure.ts";
  */
 export function isOwed(room: JournalRoom, id: string, server: string): boolean {
   const one = room.get(id);
-  if (one === undefined || one.rejection !== undefined || room.holes([id]).length > 0) return false;
+  if (one === undefined || one.rejection !== undefined || !room.areWhole([id])) return false;
   const origin = domainOf(one.event.sender);
   if (origin === server) return true;
   if (!room.serversIn(one.before).has(server)) return false;

@@ -6,6 +6,7 @@ import type { StateIds } from "#harness/replay/record";
 import { domainOf } from "#protocol/auth/auth-event";
 import type { State } from "#protocol/state/conflicts";
 import { isOwed } from "./delivery.ts";
+import { mayBeSoftFailed } from "./soft-failure.ts";
 
 export class QuietRoom {
   readonly view: JournalView;
@@ -58,11 +59,10 @@ export class QuietRoom {
     return new Set(joins.map(({ event }) => domainOf(event.stateKey ?? "")));
   }
 
-  /** By the oracle from the server's own forward extremities; undefined when those or what is before them is not known. */
+  /** By the oracle from what the server has; undefined when that is not known. */
   expected(server: string): StateIds | undefined {
-    const { extremities = [] } = this.states.get(server) ?? {};
-    if (extremities.length === 0 || this.room.holes(extremities).length > 0) return undefined;
-    return this.room.stateAfter(extremities);
+    const shown = this.states.get(server);
+    return shown && expectedOf(this.room, shown);
   }
 
   /**
@@ -102,6 +102,31 @@ export class QuietRoom {
       ? "nudged"
       : "silent";
   }
+}
+
+/**
+ * By the oracle from the forward extremities of a state that a server showed; undefined when those, or what is before them,
+ * are not known.
+ */
+export function expectedOf(
+  room: JournalRoom,
+  { extremities, state, server }: Pick<RecordOf<"state">, "extremities" | "state" | "server">,
+): StateIds | undefined {
+  if (extremities.length === 0 || !room.areWhole(extremities)) return undefined;
+  const expected = room.stateAfter(extremities);
+  if (differingKeys(expected, state).length === 0) return expected;
+  // What came and was soft-failed replaces nothing: what it follows may be an extremity still, unlike what a client sees.
+  const has = room.ancestors(extremities);
+  const hidden = (room.history?.events ?? []).filter(
+    ({ event }) =>
+      !has.has(event.id) && domainOf(event.sender) !== server && mayBeSoftFailed(room, event.id),
+  );
+  const ids = new Set(hidden.map(({ event }) => event.id));
+  const previous = hidden.flatMap(({ event }) => event.prevEvents);
+  const kept = previous.filter((id) => !has.has(id) && !ids.has(id));
+  if (kept.length === 0) return expected;
+  const other = room.stateAfter([...extremities, ...kept]);
+  return differingKeys(other, state).length === 0 ? other : expected;
 }
 
 const KNOWN = new WeakMap<JournalView, Map<number, readonly QuietRoom[]>>();

@@ -3,13 +3,9 @@
  * that.
  */
 import type { JournalRoom } from "#chaos/journal/journal-room";
-import type { Finding } from "#chaos/journal/record";
-import type { RoomVersion } from "#protocol/rooms/room-version";
 import type { State } from "#protocol/state/conflicts";
-import { EventGraph, NONE } from "#protocol/state/event-graph";
-import { resolveIndexes } from "#protocol/state/resolve";
-
-export type ResetClass = NonNullable<Finding["class"]>;
+import { NONE } from "#protocol/state/event-graph";
+import { classOf, type ResetClass } from "./reset-class.ts";
 
 export interface Reset {
   /** `type|state_key`. */
@@ -23,11 +19,20 @@ export interface Reset {
   readonly resetClass: ResetClass;
 }
 
-/** Resets of all merges that these events stand on, and of their own. */
-export function resetsBefore(room: JournalRoom, ends: readonly string[]): readonly Reset[] {
+/**
+ * Resets of all merges that these events stand on, and of their own.
+ *
+ * @param isOf ids of the events whose merges are asked for; absent: of all
+ */
+export function resetsBefore(
+  room: JournalRoom,
+  ends: readonly string[],
+  isOf?: ReadonlySet<string>,
+): readonly Reset[] {
   const { history } = room;
   if (history === undefined) return [];
-  const merges = [...room.ancestors(ends)].map((id) => room.get(id)?.event.prevEvents ?? []);
+  const asked = [...room.ancestors(ends)].filter((id) => isOf?.has(id) !== false);
+  const merges = asked.map((id) => room.get(id)?.event.prevEvents ?? []);
   const resets = [...merges, ends].flatMap((ids) => {
     if (ids.length < 2) return [];
     const states = ids.flatMap((id) => room.get(id)?.after ?? []);
@@ -55,15 +60,17 @@ function resetsOf(room: JournalRoom, states: readonly State[], resolved: State):
     const instead = idAt(resolved, key);
     for (const lost of new Set(different.map((state) => idAt(state, key)))) {
       if (lost === undefined || !isLost(room, lost, instead)) continue;
-      if (isRevoked(room, lost, resolved, new Set())) continue;
+      if (isRevoked(room, lost, resolved)) continue;
       const name = graph.keyName(key).join("|");
-      found.push({ key: name, lost, instead, sets, resetClass: classOf(room, sets, lost, key) });
+      const resetClass = classOf(room, sets, key, (id) => isLost(room, lost, id));
+      found.push({ key: name, lost, instead, sets, resetClass });
     }
   }
   return found;
 }
 
-function isLost(room: JournalRoom, lost: string, instead: string | undefined): boolean {
+/** Whether a key that had the one event has gone back when it has the other, or nothing. */
+export function isLost(room: JournalRoom, lost: string, instead: string | undefined): boolean {
   if (lost === instead) return false;
   return instead === undefined || room.isBefore(instead, lost) || isCitedBy(room, instead, lost);
 }
@@ -86,7 +93,12 @@ function isCitedBy(room: JournalRoom, id: string, by: string): boolean {
  * Whether the state refuses the event because of something that its author could not know: sent beside it, or the loss of
  * what authorised it, for such a reason.
  */
-function isRevoked(room: JournalRoom, id: string, state: State, seen: Set<string>): boolean {
+export function isRevoked(
+  room: JournalRoom,
+  id: string,
+  state: State,
+  seen: Set<string> = new Set(),
+): boolean {
   const graph = room.history?.graph;
   const index = graph?.indexOf(id);
   const one = room.get(id);
@@ -110,59 +122,4 @@ function isRevoked(room: JournalRoom, id: string, state: State, seen: Set<string
         isRevoked(room, thenId, state, seen)
       );
     });
-}
-
-/** A and B: only v2 loses it, D: both do, C: only v2.1, which ordered by time alone; see docs/dag-format.md. */
-function classOf(
-  room: JournalRoom,
-  sets: readonly (readonly string[])[],
-  lost: string,
-  key: number,
-): ResetClass {
-  const { version, history } = room;
-  const graph = history?.graph;
-  if (version === undefined || graph === undefined || version.stateResolution === "v1") {
-    return "other";
-  }
-  const isNew = version.stateResolution === "v2.1";
-  const other = { ...version, stateResolution: isNew ? "v2" : "v2.1" } as const;
-  const [type, stateKey] = graph.keyName(key);
-  if (isLostBy(room, other, sets, lost, type, stateKey)) return "D";
-  if (isNew) return hasNoMainline(graph, sets) ? "C" : "other";
-  return "other";
-}
-
-function isLostBy(
-  room: JournalRoom,
-  version: RoomVersion,
-  sets: readonly (readonly string[])[],
-  lost: string,
-  type: string,
-  stateKey: string,
-): boolean {
-  const events = room.history?.events ?? [];
-  const graph = EventGraph.of(
-    events.map(({ event }) => event),
-    version,
-    new Set(events.flatMap(({ event, rejection }) => (rejection === undefined ? [] : [event.id]))),
-  );
-  const state = resolveIndexes(graph, indexesOf(graph, sets));
-  const index = state[graph.keyOf(type, stateKey)] ?? NONE;
-  return isLost(room, lost, index === NONE ? undefined : graph.node(index).event.id);
-}
-
-/** Whether no power levels were resolved when ordinary events were to be ordered. */
-function hasNoMainline(graph: EventGraph, sets: readonly (readonly string[])[]): boolean {
-  let isEmpty = false;
-  resolveIndexes(graph, indexesOf(graph, sets), (step) => {
-    if (step.kind === "mainline") isEmpty = step.ids.length === 0;
-  });
-  return isEmpty;
-}
-
-function indexesOf(
-  graph: EventGraph,
-  sets: readonly (readonly string[])[],
-): readonly (readonly number[])[] {
-  return sets.map((set) => set.flatMap((id) => graph.indexOf(id) ?? []));
 }

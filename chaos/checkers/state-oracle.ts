@@ -26,7 +26,7 @@ function lookAt(quiet: QuietRoom, server: string, looking: Looking): void {
     // It may be right all the same.
     const isTruth =
       truth !== undefined &&
-      room.holes(quiet.ends).length === 0 &&
+      room.areWhole(quiet.ends) &&
       differingKeys(room.history.named(truth), shown).length === 0;
     if (isTruth) return;
     const holes = room.holes(states.get(server)?.extremities ?? []);

@@ -1,4 +1,5 @@
 /** The events of one room that anybody showed, replayed by our own rules: the oracle of the checkers. */
+import type { StateIds } from "#harness/replay/record";
 import { domainOf } from "#protocol/auth/auth-event";
 import type { JsonObject, RoomEvent } from "#protocol/events/event";
 import { readEvent } from "#protocol/events/read-event";
@@ -14,6 +15,8 @@ interface GraphOfTime {
   readonly places: ReadonlyMap<string, number>;
   /** By place, the places of all events before: one bit each. */
   readonly pasts: readonly Uint32Array[];
+  /** By place, whether all is known that the event stands on. */
+  readonly areWhole: readonly boolean[];
 }
 
 export class JournalRoom {
@@ -74,6 +77,12 @@ export class JournalRoom {
     return has(pasts[end] ?? NOTHING, place);
   }
 
+  /** Whether these events are known, and all that they stand on. */
+  areWhole(ids: readonly string[]): boolean {
+    const { places, areWhole } = this.#graphOfTime();
+    return ids.every((id) => areWhole[places.get(id) ?? -1] === true);
+  }
+
   /** Events that are cited on the way to these and that nobody showed, and those of these that nobody did. */
   holes(ids: readonly string[]): readonly string[] {
     const missing = ids.filter((id) => this.get(id) === undefined);
@@ -87,7 +96,7 @@ export class JournalRoom {
   }
 
   /** Event ids by `type|state_key` after these events, by our own rules. */
-  stateAfter(ids: readonly string[]): Readonly<Record<string, string>> {
+  stateAfter(ids: readonly string[]): StateIds {
     const { history } = this;
     return history === undefined ? {} : history.named(history.stateAfter(ids));
   }
@@ -119,6 +128,18 @@ export class JournalRoom {
     return membershipOf(this.at(state, "m.room.member", user));
   }
 
+  /** A state that was shown, of those of its events that are known. */
+  stateOf(named: StateIds): State {
+    const graph = this.history?.graph;
+    const state = new Int32Array(graph?.keyCount ?? 0).fill(NONE);
+    for (const id of Object.values(named)) {
+      const index = graph?.indexOf(id);
+      const key = index === undefined ? undefined : graph?.node(index).key;
+      if (index !== undefined && key !== undefined && key !== NONE) state[key] = index;
+    }
+    return state;
+  }
+
   /** Servers with a joined user. */
   serversIn(state: State): ReadonlySet<string> {
     const known = this.#domains.get(state);
@@ -139,8 +160,11 @@ export class JournalRoom {
     const order = (this.history?.events ?? []).map(({ event }) => event.id);
     const places = new Map(order.map((id, place) => [id, place]));
     const pasts: Uint32Array[] = [];
-    for (const { event } of this.history?.events ?? []) {
+    const areWhole: boolean[] = [];
+    for (const { event, missing } of this.history?.events ?? []) {
       const past = new Uint32Array(wordsFor(order.length));
+      const cited = [...event.prevEvents, ...event.authEvents];
+      areWhole.push(missing.length === 0 && cited.every((id) => areWhole[places.get(id) ?? -1]));
       for (const id of event.prevEvents) {
         const place = places.get(id);
         if (place === undefined) continue;
@@ -149,7 +173,7 @@ export class JournalRoom {
       }
       pasts.push(past);
     }
-    this.#time = { order, places, pasts };
+    this.#time = { order, places, pasts, areWhole };
     return this.#time;
   }
 

@@ -5,6 +5,11 @@ import type { JournalRecord } from "./record.ts";
 
 export type RecordOf<T extends JournalRecord["t"]> = Extract<JournalRecord, { readonly t: T }>;
 
+interface Span {
+  readonly first: number;
+  readonly last: number;
+}
+
 export class JournalView {
   readonly records: readonly JournalRecord[];
   /** Server names by role. */
@@ -13,6 +18,7 @@ export class JournalView {
   readonly users: ReadonlyMap<string, string>;
   readonly rooms: ReadonlyMap<string, JournalRoom>;
   readonly #byType = new Map<string, JournalRecord[]>();
+  readonly #spans = new Map<number, Span>();
   readonly #roles: ReadonlyMap<string, string>;
 
   constructor(records: readonly JournalRecord[]) {
@@ -56,7 +62,13 @@ export class JournalView {
    * First and last `seq` of an epoch: what comes after all that is of earlier epochs, up to the last record that is of it;
    * the newest one goes on to the end.
    */
-  span(epoch: number): { readonly first: number; readonly last: number } {
+  span(epoch: number): Span {
+    const span = this.#spans.get(epoch) ?? this.#findSpan(epoch);
+    this.#spans.set(epoch, span);
+    return span;
+  }
+
+  #findSpan(epoch: number): Span {
     let before = Number.NEGATIVE_INFINITY;
     let own = Number.NEGATIVE_INFINITY;
     let isOver = false;

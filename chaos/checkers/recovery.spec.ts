@@ -1,0 +1,109 @@
+/** Checkers of how servers come back: backoff-bounded, extremities-bounded, restart-same, idempotent-txn. */
+import { expect, test } from "vitest";
+import type { JournalRecord } from "#chaos/journal/record";
+import { SampleFederation } from "#chaos/journal/sample-federation";
+import { judgeAll } from "./checkers.ts";
+
+const ALICE = "@alice:hs1.test";
+const BOB = "@bob:hs2.test";
+const CHARLIE = "@charlie:hs3.test";
+
+function verdictOn(checker: string, records: readonly JournalRecord[]) {
+  return judgeAll(records, 1, [checker])[0];
+}
+
+test("servers that never agree fail when nudged, and are reported when nobody nudged", () => {
+  const story = (ms: number | null, mode: "nudged" | "silent" = "nudged", isLost = true) => {
+    const federation = SampleFederation.withRoom();
+    federation.message(BOB);
+    federation.deliver(isLost ? ["hs1"] : ["hs1", "hs3"]);
+    federation.observe(1, mode);
+    const missing = ["room: hs1 and hs3 have other forward extremities"];
+    const records = federation.records((body) =>
+      body.t === "recovery" ? { ...body, ms, missing } : body,
+    );
+    return verdictOn("backoff-bounded", records);
+  };
+
+  expect(story(400, "nudged", false)).toMatchObject({ outcome: "pass", looked: 1, findings: [] });
+  expect(story(null)).toMatchObject({
+    outcome: "fail",
+    findings: [{ requirement: "FED.chaos.catch-up-nudged", matter: "server" }],
+  });
+  expect(story(31_000, "nudged", false)).toMatchObject({ outcome: "fail" });
+  expect(story(null, "silent")).toMatchObject({
+    outcome: "pass",
+    findings: [{ outcome: "reported", requirement: "FED.chaos.catch-up-silent" }],
+  });
+  // All have all, each has what it should: nothing that a server could do.
+  expect(story(null, "nudged", false)).toMatchObject({
+    outcome: "known-protocol-reset",
+    findings: [{ matter: "protocol" }],
+  });
+});
+
+test("more than ten forward extremities are reported", () => {
+  const story = (count: number) => {
+    const federation = SampleFederation.withRoom();
+    const prev = federation.extremities("hs1");
+    for (let at = 0; at < count; at++) federation.message(CHARLIE, `${at}`, { prev });
+    federation.deliver();
+    federation.observe();
+    return verdictOn("extremities-bounded", federation.records());
+  };
+
+  expect(story(10)).toMatchObject({ outcome: "pass", looked: 3, findings: [] });
+  expect(story(11)).toMatchObject({
+    outcome: "pass",
+    findings: Array(3).fill(expect.objectContaining({ outcome: "reported" })),
+  });
+});
+
+test("a server that comes back with more passes, with less or with another state fails", () => {
+  const story = (after: "more" | "same" | "less" | "other") => {
+    const federation = SampleFederation.withRoom();
+    const before = federation.extremities("hs2");
+    const id = federation.message(BOB);
+    const topic = federation.send(ALICE, "m.room.topic", { topic: "t" }, { stateKey: "" });
+    federation.look("hs2", "before-restart");
+    if (after === "more") federation.deliver(["hs2"]);
+    federation.look("hs2", "after-restart", {
+      ...(after === "less" ? { extremities: before } : {}),
+      ...(after === "other"
+        ? { state: { ...federation.state("hs2"), "m.room.topic|": topic } }
+        : {}),
+    });
+    return { id, verdict: verdictOn("restart-same", federation.records()) };
+  };
+  const { id, verdict } = story("less");
+
+  expect(story("same").verdict).toMatchObject({ outcome: "pass", looked: 1, findings: [] });
+  expect(story("more").verdict).toMatchObject({ outcome: "pass", looked: 1, findings: [] });
+  expect(verdict).toMatchObject({
+    outcome: "fail",
+    findings: [{ servers: ["hs2.test"], events: [id], requirement: "FED.chaos.kill-durability" }],
+  });
+  expect(story("other").verdict).toMatchObject({
+    outcome: "fail",
+    findings: [{ what: "hs2 comes back with another state: 1 key: m.room.topic|" }],
+  });
+});
+
+test("one transaction id gives one event id, however often it is sent", () => {
+  const story = (...answers: readonly string[]) => {
+    const federation = SampleFederation.withRoom();
+    federation.message(BOB);
+    federation.observe();
+    const records = federation.records((body) =>
+      body.t === "step" && body.op === "message" ? { ...body, txn: "t1", answers } : body,
+    );
+    return verdictOn("idempotent-txn", records);
+  };
+
+  expect(story("$one", "$one")).toMatchObject({ outcome: "pass", looked: 1, findings: [] });
+  expect(story("$one")).toMatchObject({ outcome: "skip" });
+  expect(story("$one", "$two")).toMatchObject({
+    outcome: "fail",
+    findings: [{ events: ["$one", "$two"], servers: ["hs2.test"] }],
+  });
+});

@@ -1,0 +1,140 @@
+/** Checkers of how servers come back: in which time, with what behind them, and with what they had. */
+import type { JournalView, RecordOf } from "#chaos/journal/view";
+import { type Checker, type Looking, some } from "./checker.ts";
+import { differingKeys, expectedOf, type QuietRoom, quietRooms } from "./quiet-room.ts";
+
+export const backoffBounded: Checker = {
+  name: "backoff-bounded",
+  statement: "servers agree within the time that a convergence has, nudged or silent",
+  requirement: "FED.chaos.catch-up-nudged",
+  look(view, epoch, looking) {
+    for (const recovery of view.during("recovery", epoch)) {
+      if (recovery.epoch === epoch) lookAtRecovery(view, recovery, looking);
+    }
+  },
+};
+
+function lookAtRecovery(view: JournalView, recovery: RecordOf<"recovery">, looking: Looking): void {
+  const { mode, ms, limit_ms: limit, missing, epoch } = recovery;
+  looking.at();
+  if (ms !== null && ms <= limit) return;
+  const requirement = mode === "nudged" ? "FED.chaos.catch-up-nudged" : "FED.chaos.catch-up-silent";
+  const took = ms === null ? "never agreed" : `agreed after ${ms} ms`;
+  const what = `the servers ${took}, ${mode}, within ${limit} ms: ${missing[0] ?? "nothing was missing"}`;
+  const kinds = quietRooms(view, epoch).map(whatKeepsApart);
+  const isServers = ms !== null || kinds.length === 0 || kinds.includes("delivery");
+  if (isServers) {
+    const outcome = mode === "nudged" ? "fail" : "reported";
+    looking.find({ outcome, matter: "server", requirement, what });
+  } else if (kinds.includes("open")) looking.find({ outcome: "unknown", what });
+  else if (kinds.includes("state")) {
+    const why = "all have all events, and one of them another state than the rules give";
+    looking.find({ outcome: "reported", matter: "server", what: `${what}; ${why}` });
+  } else {
+    looking.find({
+      outcome: "known-protocol-reset",
+      matter: "protocol",
+      class: "other",
+      what: `${what}; each has what it should`,
+    });
+  }
+}
+
+function whatKeepsApart(quiet: QuietRoom): "delivery" | "open" | "state" | "protocol" {
+  const lacks = quiet.participants.map((server) => quiet.lacks(server));
+  if (lacks.some((events) => events !== undefined && events.length > 0)) return "delivery";
+  const expected = quiet.participants.map((server) => quiet.expected(server));
+  if (lacks.includes(undefined) || expected.includes(undefined)) return "open";
+  const isWrong = quiet.participants.some((server, at) => {
+    const state = quiet.states.get(server)?.state ?? {};
+    return differingKeys(expected[at] ?? {}, state).length > 0;
+  });
+  return isWrong ? "state" : "protocol";
+}
+
+const MOST_EXTREMITIES = 10;
+
+export const extremitiesBounded: Checker = {
+  name: "extremities-bounded",
+  statement: `a room has at most ${MOST_EXTREMITIES} forward extremities when all is quiet`,
+  requirement: "FED.chaos.extremities-bounded",
+  look(view, epoch, looking) {
+    for (const { view: of, room, states } of quietRooms(view, epoch)) {
+      for (const { server, extremities } of states.values()) {
+        if (extremities.length === 0) continue;
+        looking.at();
+        if (extremities.length <= MOST_EXTREMITIES) continue;
+        looking.find({
+          outcome: "reported",
+          matter: "server",
+          requirement: "FED.chaos.extremities-bounded",
+          what: `${of.label(server)} has ${extremities.length} forward extremities`,
+          room: room.id,
+          servers: [server],
+          events: extremities,
+        });
+      }
+    }
+  },
+};
+
+export const restartSame: Checker = {
+  name: "restart-same",
+  statement: "a server that comes back has what it had, and what has come since",
+  requirement: "FED.chaos.kill-durability",
+  look(view, epoch, looking) {
+    looking.because("no server was looked at before and after it was restarted");
+    const { first } = view.span(epoch);
+    const before = new Map<string, RecordOf<"state">>();
+    for (const state of view.until("state", epoch)) {
+      const place = `${state.room} ${state.server}`;
+      const was = before.get(place);
+      if (state.moment === "before-restart") before.set(place, state);
+      if (state.moment !== "after-restart") continue;
+      before.delete(place);
+      if (was !== undefined && state.seq >= first) lookAtRestart(view, was, state, looking);
+    }
+  },
+};
+
+function lookAtRestart(
+  view: JournalView,
+  was: RecordOf<"state">,
+  is: RecordOf<"state">,
+  looking: Looking,
+): void {
+  looking.at();
+  const keys = differingKeys(was.state, is.state);
+  const room = view.rooms.get(is.room);
+  const who = view.label(is.server);
+  const place = { room: is.room, servers: [is.server] };
+  const has = room?.ancestors(is.extremities);
+  const lost = was.extremities.filter((id) => room?.get(id) !== undefined && !has?.has(id));
+  if (is.extremities.length > 0 && lost.length > 0) {
+    looking.find({
+      outcome: "fail",
+      matter: "server",
+      requirement: "FED.chaos.kill-durability",
+      what: `${who} comes back without ${some("event", lost)}`,
+      events: lost,
+      ...place,
+    });
+    return;
+  }
+  if (keys.length === 0) return;
+  const what = `${who} comes back with another state: ${some("key", keys)}`;
+  const events = keys.flatMap((key) => [was.state[key] ?? [], is.state[key] ?? []].flat());
+  const isSame = String(was.extremities.toSorted()) === String(is.extremities.toSorted());
+  if (isSame && is.extremities.length > 0) {
+    const requirement = "FED.chaos.state-equal";
+    looking.find({ outcome: "fail", matter: "server", requirement, what, events, ...place });
+    return;
+  }
+  const expected = room === undefined ? undefined : expectedOf(room, is);
+  if (expected === undefined) {
+    looking.find({ outcome: "unknown", what, events, ...place });
+  } else if (differingKeys(expected, is.state).length > 0) {
+    const requirement = "FED.chaos.state-oracle";
+    looking.find({ outcome: "fail", matter: "server", requirement, what, events, ...place });
+  }
+}

@@ -1,0 +1,61 @@
+import { membershipOf } from "#chaos/journal/journal-room";
+import type { JournalView, RecordOf } from "#chaos/journal/view";
+import { type Checker, type Looking, some } from "./checker.ts";
+import { differingKeys, type QuietRoom, quietRooms } from "./quiet-room.ts";
+
+export const syncEqualsState: Checker = {
+  name: "sync-equals-state",
+  statement: "what a client folded of all it was told is the state of the room",
+  requirement: "FED.chaos.sync-equals-state",
+  look(view, epoch, looking) {
+    const rooms = new Map(quietRooms(view, epoch).map((quiet) => [quiet.room.id, quiet]));
+    const isAfter = new Map<string, boolean>();
+    for (const { user, room, is_state_after: after } of view.until("sync", epoch)) {
+      isAfter.set(`${user} ${room}`, after && isAfter.get(`${user} ${room}`) !== false);
+    }
+    for (const folded of view.during("view", epoch)) {
+      const quiet = rooms.get(folded.room);
+      if (quiet === undefined) continue;
+      lookAt(quiet, folded, isAfter.get(`${folded.user} ${folded.room}`) === true, looking);
+    }
+  },
+};
+
+function lookAt(
+  { view, room, states }: QuietRoom,
+  folded: RecordOf<"view">,
+  isAfter: boolean,
+  looking: Looking,
+): void {
+  const { server, user, keys, source } = folded;
+  const state = states.get(server)?.state;
+  if (state === undefined || !isJoined(view, room.id, state[`m.room.member|${user}`])) return;
+  looking.at();
+  const isAsked = (key: string) => keys === undefined || keys.includes(key);
+  const wrong = differingKeys(state, folded.state).filter(isAsked);
+  if (wrong.length === 0) return;
+  const finding = {
+    what: `${user} has by ${source} another state than ${view.label(server)}: ${some("key", wrong)}`,
+    room: room.id,
+    servers: [server],
+    events: [
+      ...new Set(wrong.flatMap((key) => [folded.state[key] ?? [], state[key] ?? []].flat())),
+    ],
+  };
+  if (source === "sliding-sync") {
+    looking.find({ outcome: "reported", matter: "server", ...finding });
+  } else if (!isAfter) {
+    const what = `${finding.what}; without state_after that may be right after forks`;
+    looking.find({ outcome: "unknown", ...finding, what });
+  } else {
+    const requirement = "FED.chaos.sync-equals-state";
+    looking.find({ outcome: "fail", matter: "server", requirement, ...finding });
+  }
+}
+
+/** Others are not told what happens; without the event, who asked the server for a state is taken for joined. */
+function isJoined(view: JournalView, roomId: string, id: string | undefined): boolean {
+  if (id === undefined) return false;
+  const event = view.rooms.get(roomId)?.get(id)?.event;
+  return event === undefined || membershipOf(event) === "join";
+}
