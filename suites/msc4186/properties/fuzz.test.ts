@@ -11,7 +11,7 @@ import { isOrderly } from "../bodies.ts";
 import { junk, oddRequest, ROOM } from "../odd-requests.ts";
 import { inEachDialect, type Sync } from "../sync.ts";
 import { edited, includes, smaller, spotsIn } from "./json-edits.ts";
-import { type Found, findFailing } from "./search.ts";
+import { type Found, findFailing, GRACE_MS } from "./search.ts";
 
 /** One request. */
 type Odd = JsonObject & {
@@ -127,7 +127,8 @@ async function searchAll(world: World, sync: Sync): Promise<void> {
   while (Date.now() < end) {
     const found = await findFailing(world, requests(sync.dialect), holds, { end, isShrunk: false });
     if (found === undefined) break;
-    known.push({ story: await smallest(sync, unknownIn(found.value), end), found });
+    const story = await smallest(sync, unknownIn(found.value), end + GRACE_MS);
+    known.push({ story, found });
   }
   const [first] = known;
   if (first === undefined) return;

@@ -3,6 +3,9 @@ import * as fc from "fast-check";
 import { CheckFailure } from "#harness/errors";
 import type { World } from "#harness/world/world";
 
+/** Beyond the time of a search, to leave out of what was found what is not needed; within a check's deadline. */
+export const GRACE_MS = 20_000;
+
 /** A failing list, the smallest that was come to. */
 export interface Found<Item> {
   readonly value: readonly Item[];
@@ -12,7 +15,7 @@ export interface Found<Item> {
 }
 
 /**
- * Tries lists until one fails or the time of `--property-seconds` is over, which shrinking uses as well.
+ * Tries lists until one fails or the time of `--property-seconds` is over, which shrinking uses as well, and a little more.
  *
  * @throws CheckFailure with the smallest failing list, as one line of JSON, and what makes it again
  */
@@ -72,7 +75,7 @@ export async function findFailing<Item>(
   const failure = errorInstance instanceof CheckFailure ? errorInstance : undefined;
   const [value] = counterexample;
   const smallest = isShrunk
-    ? await withoutNeedless(value, failure, holds, end)
+    ? await withoutNeedless(value, failure, holds, end + GRACE_MS)
     : { value, failure };
   const how = `after ${numRuns} stories and ${numShrinks} steps of shrinking, seed ${seed}, path ${counterexamplePath}`;
   return { ...smallest, how };
