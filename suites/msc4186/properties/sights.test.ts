@@ -1,7 +1,7 @@
 /** No answer gives away what its user may not see, for any config (P8 of the plan of properties). */
 import type { SlidingResponse } from "#harness/clients/sliding-sync/response";
 import { check } from "#harness/world/check";
-import { expectEqual } from "#harness/world/expect";
+import { expectEqual, expectThat } from "#harness/world/expect";
 import { answers, inEachDialect, type Sync } from "../sync.ts";
 import { ALL, type Haunting, House, hauntings } from "./haunt.ts";
 import { tryAll } from "./kept.ts";
@@ -37,6 +37,29 @@ function expectNoneOf({ haunts }: House, { rooms }: SlidingResponse, judged: Jud
     const leaked = sights.hidden.filter((text) => shown.includes(text));
     expectEqual(leaked, [], `what the user may not see of ${roomId}, and is shown,`);
   }
+}
+
+/** An invite or a knock is told once; what others do in the room brings nothing on a connection that asks for the same after each step. */
+async function expectSilence(sync: Sync, story: Haunting): Promise<void> {
+  const house = await House.open(sync.world);
+  const connection = sync.connection(house.reader);
+  const request = house.request(ALL);
+  const told = new Map<string, number>();
+  for (const step of story) {
+    if (step.do === "sync") continue;
+    await house.act(step);
+    const { rooms } = await connection.sync(request);
+    for (const { roomId, sights } of house.haunts) {
+      if (rooms[roomId] === undefined || !isPending(sights)) continue;
+      const isNews = told.get(roomId) !== sights.moves;
+      expectThat(isNews, `nothing of ${roomId} until the membership changes`, rooms[roomId]);
+      told.set(roomId, sights.moves);
+    }
+  }
+}
+
+function isPending({ membership }: Sights): boolean {
+  return membership === "invite" || membership === "knock";
 }
 
 /** Not of faults: what a server has to get right. */
@@ -118,6 +141,17 @@ check(
   async (world) => {
     await inEachDialect(world, async (sync) => {
       await search(world, hauntings(), (story) => expectNothingHidden(sync, story, banned));
+    });
+  },
+);
+
+check(
+  "MSC4186.member.invite-no-activity-leak",
+  "the server tells an invite or a knock once, whatever others do, in random stories",
+  { kind: "search" },
+  async (world) => {
+    await inEachDialect(world, async (sync) => {
+      await search(world, hauntings(), (story) => expectSilence(sync, story));
     });
   },
 );

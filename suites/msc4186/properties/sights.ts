@@ -32,6 +32,8 @@ export class Sights {
   visibility: Visibility = "shared";
   hasJoined = false;
   wasBanned = false;
+  /** Changes of the membership so far. */
+  moves = 0;
 
   /** A message. */
   say(text: string): void {
@@ -47,6 +49,7 @@ export class Sights {
 
   become(membership: Membership): void {
     this.membership = membership;
+    this.moves++;
     if (membership === "ban") this.wasBanned = true;
     if (membership === "join") {
       this.hasJoined = true;
