@@ -1,6 +1,6 @@
 /** A room replayed from its events: the state before and after each, and which of them the rules allow. */
 import type { Rejection } from "#protocol/auth/rejection";
-import { checkAuthEvents, checkCreate } from "#protocol/auth/rules";
+import { type Cited, checkAuthEvents, checkCreate } from "#protocol/auth/rules";
 import type { RoomEvent } from "#protocol/events/event";
 import type { RoomVersion } from "#protocol/rooms/room-version";
 import { Deciding } from "./auth-checks.ts";
@@ -20,6 +20,11 @@ export interface Replayed {
   readonly missing: readonly string[];
 }
 
+interface Given {
+  readonly before?: readonly string[];
+  readonly after?: readonly string[];
+}
+
 export interface HistoryOptions {
   /** The state after an event where it is given and not to be computed: event ids by event id. */
   readonly givenStates?: ReadonlyMap<string, readonly string[]>;
@@ -30,8 +35,9 @@ const NOTHING: State = new Int32Array(0);
 export class RoomHistory {
   readonly graph: EventGraph;
   /** In an order in which each event stands after those that it cites and follows. */
-  readonly events: readonly Replayed[];
+  readonly events: Replayed[] = [];
   readonly #byId = new Map<string, Replayed>();
+  readonly #outliers = new Map<string, Cited>();
 
   /** Replays the events, given in any order. */
   constructor(
@@ -40,14 +46,47 @@ export class RoomHistory {
     { givenStates = new Map() }: HistoryOptions = {},
   ) {
     this.graph = new EventGraph(version);
-    const replayed: Replayed[] = [];
     const references = ({ authEvents, prevEvents }: RoomEvent) => [...authEvents, ...prevEvents];
     for (const event of sortByReferences(events, references)) {
-      const one = this.#replay(event, givenStates.get(event.id));
-      replayed.push(one);
-      this.#byId.set(event.id, one);
+      const given = givenStates.get(event.id);
+      this.add(event, given === undefined ? {} : { after: given });
     }
-    this.events = replayed;
+  }
+
+  /**
+   * Adds one event after those that it cites and follows.
+   *
+   * @param given ids of the state before or after it where that is not to be computed
+   */
+  add(event: RoomEvent, given: Given = {}): Replayed {
+    const one = this.#replay(event, given);
+    this.events.push(one);
+    this.#byId.set(event.id, one);
+    return one;
+  }
+
+  /** Adds an event whose place in the room is not known: what it cites decides about it. */
+  addOutlier(event: RoomEvent): Rejection | undefined {
+    const isCreate = event.type === "m.room.create";
+    const rejection = isCreate ? checkCreate(event, this.graph.version) : this.#judgeByOwn(event);
+    this.graph.add(event, rejection !== undefined);
+    this.#outliers.set(event.id, { event, isRejected: rejection !== undefined });
+    return rejection;
+  }
+
+  /** Whether a state would let the event be sent. */
+  refusal(event: RoomEvent, state: State): Rejection | undefined {
+    if (event.type === "m.room.create") return checkCreate(event, this.graph.version);
+    const draft = this.graph.draft(event);
+    const deciding = new Deciding(this.graph);
+    deciding.fill(draft, state, false);
+    return deciding.check(draft);
+  }
+
+  /** The event at a key of a state. */
+  at(state: State, type: string, stateKey: string): RoomEvent | undefined {
+    const index = state[this.graph.keyOf(type, stateKey)] ?? NONE;
+    return index === NONE ? undefined : this.graph.node(index).event;
   }
 
   get(id: string): Replayed | undefined {
@@ -85,41 +124,42 @@ export class RoomHistory {
     return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 
-  #replay(event: RoomEvent, given: readonly string[] | undefined): Replayed {
+  #replay(event: RoomEvent, given: Given): Replayed {
     const { graph } = this;
     const known = event.prevEvents.filter((id) => this.#byId.has(id));
     const missing = event.prevEvents.filter((id) => !this.#byId.has(id));
-    const before = this.stateAfter(known);
+    const before =
+      given.before === undefined ? this.stateAfter(known) : this.#stateOf(given.before);
     const rejection = this.#judge(event, before);
     const index = graph.add(event, rejection !== undefined);
     const { key } = graph.node(index);
     let after = before;
-    if (given !== undefined) after = this.#stateOf(given);
+    if (given.after !== undefined) after = this.#stateOf(given.after);
     else if (rejection === undefined && key !== NONE) after = withEvent(before, key, index);
     return { event, before, after, rejection, missing };
   }
 
   /** Checks performed on receipt of a PDU, 4 and 5: by its own auth events, then by the state before it. */
   #judge(event: RoomEvent, before: State): Rejection | undefined {
+    if (event.type === "m.room.create") return checkCreate(event, this.graph.version);
+    return this.#judgeByOwn(event) ?? this.refusal(event, before);
+  }
+
+  #judgeByOwn(event: RoomEvent): Rejection | undefined {
     const { graph } = this;
-    if (event.type === "m.room.create") return checkCreate(event, graph.version);
-    const byAuthEvents = checkAuthEvents(
-      event,
-      (id) => {
-        const cited = this.#byId.get(id);
-        return cited && { event: cited.event, isRejected: cited.rejection !== undefined };
-      },
-      graph.version,
-    );
+    const byAuthEvents = checkAuthEvents(event, (id) => this.#cited(id), graph.version);
     if (byAuthEvents !== undefined) return byAuthEvents;
     // It joins the graph with its verdict, so it is checked before it does.
     const draft = graph.draft(event);
     const deciding = new Deciding(graph);
     deciding.fill(draft, NOTHING, true);
-    const byOwn = deciding.check(draft);
-    if (byOwn !== undefined) return byOwn;
-    deciding.fill(draft, before, false);
     return deciding.check(draft);
+  }
+
+  #cited(id: string): Cited | undefined {
+    const one = this.#byId.get(id);
+    if (one === undefined) return this.#outliers.get(id);
+    return { event: one.event, isRejected: one.rejection !== undefined };
   }
 
   #stateOf(ids: readonly string[]): State {
