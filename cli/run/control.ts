@@ -1,4 +1,5 @@
 /** What checks may ask of the command that holds servers and gateways. */
+import { actionOn } from "#harness/deployment/actions";
 import {
   Deployment,
   type DeploymentContext,
@@ -56,13 +57,7 @@ export class DeploymentPool implements AsyncDisposable {
       releaseRule: async (id, rule) => find(id).gateway.rules.release(rule),
       removeRule: async (id, rule) => find(id).gateway.rules.remove(rule),
       actOnServer: async (id, role, action) => {
-        const { killable, pausable, restartable } = find(id).server(role).server.capabilities;
-        const act = {
-          kill: killable && (() => killable.kill()),
-          pause: pausable && (() => pausable.pause()),
-          resume: pausable && (() => pausable.resume()),
-          restart: restartable && (() => restartable.restart()),
-        }[action];
+        const act = actionOn(find(id).server(role).server, action);
         if (act === undefined)
           throw new HarnessError("INTERNAL", { what: `${role} can not be asked to ${action}` });
         await act();

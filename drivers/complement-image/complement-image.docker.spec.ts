@@ -141,6 +141,44 @@ test("reaches other servers at the gateway, with and without its proxy variables
   expect(senders.sort()).toEqual(["hs2", "hs3"]);
 }, 60_000);
 
+test("stays down after a stop, and starts on the same data", async () => {
+  const user = await hs1.capabilities.registersUsers?.register("stopped", "secret");
+  await hs1.capabilities.stoppable?.stop();
+  await expect(client(hs1).request("GET", "/_matrix/client/versions")).rejects.toThrow();
+  await hs1.capabilities.stoppable?.start();
+  await hs1.capabilities.stoppable?.start();
+  expect((await client(hs1, user?.accessToken).request("GET", WHOAMI)).status).toBe(200);
+  expect(exits).toEqual([]);
+}, 60_000);
+
+test("is cut off below HTTP both ways, while its clients still reach it", async () => {
+  await using hs2 = await start("hs2");
+  const [user, other] = await Promise.all(
+    [hs1, hs2].map((server) => server.capabilities.registersUsers?.register("cut", "secret")),
+  );
+  const ask = (server: RunningServer, token: string | undefined, userId: string | undefined) =>
+    client(server, token).request(
+      "GET",
+      `/_matrix/client/v3/profile/${encodeURIComponent(userId ?? "")}`,
+    );
+  const outwards = () => ask(hs1, user?.accessToken, other?.userId);
+  const inwards = () => ask(hs2, other?.accessToken, user?.userId);
+  expect([(await outwards()).status, (await inwards()).status]).toEqual([200, 200]);
+  const { port } = hs1.client();
+  await hs1.capabilities.leavesNetwork?.disconnect();
+  for (const cut of [outwards, inwards]) {
+    expect(await cut().then(({ status }) => status, String)).not.toBe(200);
+  }
+  expect((await client(hs1).request("GET", "/_matrix/client/versions")).status).toBe(200);
+  await hs1.capabilities.leavesNetwork?.reconnect();
+  expect(hs1.client().port).toBe(port);
+  for (const healed of [outwards, inwards]) {
+    await expect
+      .poll(() => healed().then(({ status }) => status, String), { timeout: 30_000 })
+      .toBe(200);
+  }
+}, 120_000);
+
 test("has a log, and tells when it ends by itself", async () => {
   expect((await hs1.capabilities.hasLogs?.tail(5))?.join("\n")).toContain("synapse");
   await docker.getContainer(hs1.containerId ?? "").kill();

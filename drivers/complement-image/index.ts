@@ -34,6 +34,8 @@ import { didYouMean } from "#harness/suggest";
 const CLIENT_PORT = 8008;
 const FEDERATION_PORT = 8448;
 const LOOPBACK = "127.0.0.1";
+/** The engine's word for this machine. */
+const HOST_GATEWAY = "host-gateway";
 const SHARED_SECRET = "complement";
 /** An image that can switch features on lists them here and reads them, divided by commas, from `CRUCIBLE_FEATURES`. */
 const FEATURES_LABEL = "org.matrix-crucible.features";
@@ -123,11 +125,13 @@ async function start(context: StartContext): Promise<RunningServer> {
     serverName: role,
     containerId: container.id,
     client: address,
-    federation: () => ({
-      host: LOOPBACK,
-      port: container.port(FEDERATION_PORT),
-      tlsName: role,
-    }),
+    federation: () => {
+      // By the federation network where this machine is on it, so that a cut of that network cuts both ways.
+      const inside = gateway === HOST_GATEWAY ? undefined : container.federationAddress;
+      return inside === undefined
+        ? { host: LOOPBACK, port: container.port(FEDERATION_PORT), tlsName: role }
+        : { host: inside, port: FEDERATION_PORT, tlsName: role };
+    },
     settings: [
       "as the image sets it up",
       ...[...options.names].map((option) => `option ${option}`),
@@ -138,9 +142,21 @@ async function start(context: StartContext): Promise<RunningServer> {
       pausable: { pause: () => container.pause(), resume: () => container.resume() },
       restartable: {
         restart: async () => {
-          await container.restart();
+          await container.stop();
+          await container.start();
           await ready();
         },
+      },
+      stoppable: {
+        stop: () => container.stop(),
+        start: async () => {
+          await container.start();
+          await ready();
+        },
+      },
+      leavesNetwork: {
+        disconnect: () => container.disconnect(),
+        reconnect: () => container.reconnect(),
       },
       hasLogs: { tail: (count) => tailFile(logFile, count) },
       registersUsers: {
@@ -175,7 +191,7 @@ async function reachableFrom(
     return address;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EADDRNOTAVAIL") throw error;
-    return "host-gateway";
+    return HOST_GATEWAY;
   }
 }
 

@@ -11,15 +11,17 @@ import {
   startPostgres,
 } from "#drivers/substrates/process/postgres";
 import { pythonEnvironment } from "#drivers/substrates/process/python";
+import { mountSmallDisk } from "#drivers/substrates/process/small-disk";
 import { waitUntilReady } from "#drivers/substrates/ready";
 import { registerBySharedSecret } from "#drivers/substrates/shared-secret";
+import { bytes } from "#harness/config/values";
 import {
   defineDriver,
   type PrepareContext,
   type RunningServer,
   type StartContext,
 } from "#harness/deployment/contract";
-import { HarnessError } from "#harness/errors";
+import { describe, HarnessError } from "#harness/errors";
 import { didYouMean } from "#harness/suggest";
 import { FEATURES, writeConfiguration } from "./configuration.ts";
 import { makeTemplate, templatePath } from "./template.ts";
@@ -49,6 +51,7 @@ export const synapse = defineDriver({
   accepts: ({ substrate, driver }) => substrate === "process" && driver === "synapse",
   check: (spec) => {
     databaseOf(spec);
+    diskOf(spec);
     if (spec.binary === undefined) checkedVersion(spec.version);
   },
   prepare: async (spec, context) => {
@@ -64,6 +67,22 @@ function databaseOf({ options }: StartContext["spec"]): string {
     what: `process:synapse has no database ${kind}`,
     next: didYouMean(kind, DATABASES),
   });
+}
+
+/** Bytes of the disk that `disk=256M` asks for; undefined: as much as there is. */
+function diskOf({ options }: StartContext["spec"]): number | undefined {
+  const asked = options.get("disk");
+  if (asked === undefined) return undefined;
+  try {
+    return bytes(asked);
+  } catch (cause) {
+    throw new HarnessError("BAD_USAGE", {
+      what: `process:synapse has no disk of ${asked}`,
+      facts: [describe(cause)],
+      next: "for example process:synapse,disk=256M",
+      cause,
+    });
+  }
 }
 
 /** The Python that has this release; two servers of one release prepare it once. */
@@ -106,8 +125,12 @@ async function start(context: StartContext): Promise<RunningServer> {
   const sharedSecret = randomBytes(16).toString("hex");
   const data = path.join(workFolder, "data");
   const databaseFile = path.join(data, "homeserver.db");
+  await using started = new AsyncDisposableStack();
+  const size = diskOf(spec);
+  const disk = size === undefined ? undefined : started.use(await mountSmallDisk(workFolder, size));
   await mkdir(path.join(data, "media"), { recursive: true });
-  const postgres = kind === "postgres" ? await startPostgres(postgresOptions(context)) : undefined;
+  const postgres =
+    kind === "postgres" ? started.use(await startPostgres(postgresOptions(context))) : undefined;
   const template = templatePath(checkedVersion(spec.version));
   if (postgres === undefined && spec.binary === undefined && existsSync(template)) {
     await copyFile(template, databaseFile);
@@ -155,17 +178,21 @@ async function start(context: StartContext): Promise<RunningServer> {
       await ready();
     } catch (error) {
       await child.kill();
-      await postgres?.[Symbol.asyncDispose]();
       throw error;
     }
   };
   await launch();
+  const owned = started.move();
   return {
     role,
     serverName,
     client: () => address,
     federation: () => address,
-    settings: [...SETTINGS, ...features.map((feature) => `feature ${feature}`)],
+    settings: [
+      ...SETTINGS,
+      ...(size === undefined ? [] : [`disk of ${spec.options.get("disk")}`]),
+      ...features.map((feature) => `feature ${feature}`),
+    ],
     capabilities: {
       killable: { kill: () => child.kill() },
       pausable: {
@@ -178,6 +205,16 @@ async function start(context: StartContext): Promise<RunningServer> {
           await launch();
         },
       },
+      stoppable: {
+        stop: () => child.stop(),
+        start: async () => {
+          if (!child.isRunning) await launch();
+        },
+      },
+      ...(postgres === undefined
+        ? {}
+        : { hasDatabase: { restartDatabase: () => postgres.restart() } }),
+      ...(disk === undefined ? {} : { fillsDisk: { fill: disk.fill, free: disk.free } }),
       hasLogs: { tail: (count) => tailFile(logFile, count) },
       registersUsers: {
         register: (localpart, password, options) =>
@@ -212,7 +249,7 @@ async function start(context: StartContext): Promise<RunningServer> {
     [Symbol.asyncDispose]: async () => {
       // Nobody reads its data again: an orderly stop would only take time.
       await child.kill();
-      await postgres?.[Symbol.asyncDispose]();
+      await owned.disposeAsync();
       await rm(workFolder, { recursive: true, force: true });
     },
   };

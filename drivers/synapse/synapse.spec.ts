@@ -1,40 +1,39 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { parseServerSpec } from "#harness/config/driver-spec";
 import { NO_CONTAINER_SETTINGS, type RunningServer } from "#harness/deployment/contract";
 import { CertificateAuthority } from "#harness/gateway/ca";
 import { createClient } from "#harness/http/client";
 import { synapse } from "./index.ts";
 import { checkedVersion, packagesOf } from "./versions.ts";
 
+/** Where Debian has its server programs. */
+const hasPostgres = existsSync("/usr/lib/postgresql");
 let folder: string;
+let ca: CertificateAuthority;
 let server: RunningServer;
 const exits: string[] = [];
 const pids: number[] = [];
 const WHOAMI = "/_matrix/client/v3/account/whoami";
 
-beforeAll(async () => {
-  folder = mkdtempSync(path.join(tmpdir(), "crucible-spec-"));
-  const ca = await CertificateAuthority.create("spec");
+async function start(role: string, options = ""): Promise<RunningServer> {
   const caFile = path.join(folder, "ca.crt");
   writeFileSync(caFile, ca.certificate);
-  const spec = {
-    substrate: "process",
-    driver: "synapse",
-    options: new Map(),
-    text: "process:synapse",
-  } as const;
+  const spec = parseServerSpec(`process:synapse${options}`);
   const signal = new AbortController().signal;
   await synapse.prepare(spec, { signal, progress: () => undefined });
-  server = await synapse.start({
+  const workFolder = path.join(folder, role);
+  mkdirSync(workFolder);
+  return await synapse.start({
     runId: "spec",
-    role: "hs1",
-    name: "spec-hs1",
+    role,
+    name: `spec-${role}`,
     spec,
     features: [],
-    workFolder: path.join(folder, "hs1"),
-    logFile: path.join(folder, "hs1.log"),
+    workFolder,
+    logFile: path.join(folder, `${role}.log`),
     network: {
       ca: { certificate: ca.certificate, privateKey: ca.privateKey, file: caFile },
       proxyPort: 9,
@@ -56,6 +55,12 @@ beforeAll(async () => {
     registerProcess: (pid) => pids.push(pid),
     onUnexpectedExit: (how) => exits.push(how),
   });
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(path.join(tmpdir(), "crucible-spec-"));
+  ca = await CertificateAuthority.create("spec");
+  server = await start("hs1");
 }, 300_000);
 
 afterAll(async () => {
@@ -64,8 +69,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function client(accessToken?: string) {
-  const { host, port } = server.client();
+function client(accessToken?: string, of = server) {
+  const { host, port } = of.client();
   return createClient({ baseUrl: `http://${host}:${port}`, accessToken, timeoutMs: 2_000 });
 }
 
@@ -82,6 +87,19 @@ test("registers users, and keeps them through SIGKILL and restart", async () => 
   await server.capabilities.restartable?.restart();
   const { json } = await client(user?.accessToken).request("GET", WHOAMI);
   expect(json).toMatchObject({ user_id: user?.userId, device_id: user?.deviceId });
+  expect(exits).toEqual([]);
+});
+
+test("stays down after a stop, and starts on the same data", async () => {
+  const { registersUsers, stoppable } = server.capabilities;
+  const user = await registersUsers?.register("stopped", "secret");
+  await stoppable?.stop();
+  await expect(client().request("GET", "/_matrix/client/versions")).rejects.toThrow();
+  await stoppable?.start();
+  const running = pids.length;
+  await stoppable?.start();
+  expect(pids).toHaveLength(running);
+  expect((await client(user?.accessToken).request("GET", WHOAMI)).status).toBe(200);
   expect(exits).toEqual([]);
 });
 
@@ -111,6 +129,43 @@ test("has a log, and tells when it ends by itself", async () => {
   expect((await server.capabilities.hasLogs?.tail(5))?.join("\n")).toContain("synapse");
   process.kill(pids.at(-1) ?? 0, "SIGKILL");
   await expect.poll(() => exits).toEqual(["SIGKILL"]);
+});
+
+test.skipIf(process.getuid?.() !== 0)("writes nothing while its disk is full", async () => {
+  await using small = await start("hs2", ",disk=64M");
+  const { fillsDisk, registersUsers } = small.capabilities;
+  const register = (name: string) => registersUsers?.register(name, "secret");
+  await fillsDisk?.fill();
+  await expect(register("full")).rejects.toThrow();
+  await fillsDisk?.free();
+  expect((await register("freed"))?.userId).toBe("@freed:hs2:8448");
+  expect(readFileSync("/proc/self/mounts", "utf8")).toContain(path.join(folder, "hs2"));
+  await small[Symbol.asyncDispose]();
+  expect(readFileSync("/proc/self/mounts", "utf8")).not.toContain(path.join(folder, "hs2"));
+});
+
+test.skipIf(!hasPostgres)("goes on after its database has been restarted", async () => {
+  await using stored = await start("hs3", ",database=postgres");
+  const { hasDatabase, registersUsers } = stored.capabilities;
+  const user = await registersUsers?.register("alice", "secret");
+  const running = pids.length;
+  await hasDatabase?.restartDatabase();
+  expect(pids).toHaveLength(running + 1);
+  // The first use of a connection that is gone may fail.
+  await expect
+    .poll(() =>
+      client(user?.accessToken, stored)
+        .request("GET", WHOAMI)
+        .then(({ status }) => status),
+    )
+    .toBe(200);
+  expect((await registersUsers?.register("bob", "secret"))?.userId).toBe("@bob:hs3:8448");
+});
+
+test("a size that is none is refused before anything starts", () => {
+  expect(() => synapse.check?.(parseServerSpec("process:synapse,disk=small"))).toThrow(
+    /no disk of small/,
+  );
 });
 
 test("pins what old releases need, and refuses what is too old", () => {

@@ -45,8 +45,9 @@ ${table(
   ],
 )}
 
-Options follow after commas (\`process:synapse,database=postgres\`, \`url:https://…,shared-secret=…\`). A role in front gives
-one server its own spec (\`--hs hs1=process:synapse --hs hs2=docker:my-image\`); a spec without a role is for all others.
+Options follow after commas (\`process:synapse,database=postgres\`, \`url:https://…,shared-secret=…\`); with \`disk=256M\` a
+process keeps its data on a disk of that size, which chaos can fill (root only). A role in front gives one server its own
+spec (\`--hs hs1=process:synapse --hs hs2=docker:my-image\`); a spec without a role is for all others.
 Values of options whose name contains secret, token or password are not shown.
 
 ${GROUPS.map(groupSection).join("\n\n")}

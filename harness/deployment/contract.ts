@@ -118,6 +118,10 @@ export interface ServerCapabilities {
   readonly killable?: Killable;
   readonly pausable?: Pausable;
   readonly restartable?: Restartable;
+  readonly stoppable?: Stoppable;
+  readonly hasDatabase?: HasDatabase;
+  readonly fillsDisk?: FillsDisk;
+  readonly leavesNetwork?: LeavesNetwork;
   readonly hasLogs?: HasLogs;
   readonly registersUsers?: RegistersUsers;
   readonly configuresFeatures?: ConfiguresFeatures;
@@ -139,6 +143,31 @@ export interface Pausable {
 export interface Restartable {
   /** Starts it on the same data, after an orderly stop when it still runs. Resolves when it answers again. */
   restart(): Promise<void>;
+}
+
+export interface Stoppable {
+  /** Ends it in good order (SIGTERM). It stays down until `start` or a restart. Resolves when it is gone. */
+  stop(): Promise<void>;
+  /** Starts it on the same data, unless it runs. Resolves when it answers again. */
+  start(): Promise<void>;
+}
+
+export interface HasDatabase {
+  /** Ends its database server's connections and process, and starts it on the same data; the homeserver runs on. */
+  restartDatabase(): Promise<void>;
+}
+
+export interface FillsDisk {
+  /** Leaves no room where it keeps its data: what it writes from now on fails. */
+  fill(): Promise<void>;
+  /** Takes back what `fill` put there. */
+  free(): Promise<void>;
+}
+
+export interface LeavesNetwork {
+  /** Cuts it off from all other servers below HTTP; its clients still reach it. */
+  disconnect(): Promise<void>;
+  reconnect(): Promise<void>;
 }
 
 export interface HasLogs {

@@ -7,6 +7,7 @@
  * The root is the folder for temporary files, or memory where there is enough: what servers write there lives as long as
  * the run, and waiting for a disk was a fifth of a run's time. TMPDIR settles it.
  */
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   accessSync,
@@ -44,7 +45,7 @@ export class RunRegistry implements AsyncDisposable {
   readonly #onExit = () => {
     for (const { pid } of childrenOf(this.folder).filter(isAlive)) killGroup(pid);
     try {
-      rmSync(this.folder, { recursive: true, force: true });
+      removeFolder(this.folder);
     } catch {
       // A dying child still writes there: the next sweep takes the rest.
     }
@@ -93,7 +94,7 @@ export class RunRegistry implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     process.off("exit", this.#onExit);
-    rmSync(this.folder, { recursive: true, force: true });
+    removeFolder(this.folder);
   }
 }
 
@@ -133,9 +134,28 @@ export async function sweepRun(runId: string): Promise<string[]> {
   while (children.some(isAlive) && Date.now() < deadline) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  for (const folder of folders) removeFolder(folder);
   removed.push(`work folder of run ${runId}`);
   return removed;
+}
+
+/** Removes a run's work folder, and the file systems that are mounted below it. */
+function removeFolder(folder: string): void {
+  for (const target of mountedBelow(folder)) {
+    // Lazily: a dying child may still use it.
+    spawnSync("umount", ["-l", target], { stdio: "ignore" });
+  }
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** Mount points below a folder, the innermost first; none where there is no /proc. */
+function mountedBelow(folder: string): string[] {
+  if (!existsSync(folder) || !existsSync("/proc/self/mounts")) return [];
+  return readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .map((line) => (line.split(" ")[1] ?? "").replaceAll("\\040", " "))
+    .filter((target) => target.startsWith(`${folder}/`))
+    .reverse();
 }
 
 /** SIGKILL to a child and all of its group; no error when it is gone. */

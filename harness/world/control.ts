@@ -6,13 +6,12 @@ import { timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { request } from "undici";
+import type { ServerAction } from "#harness/deployment/actions";
 import type { Feature, Registered } from "#harness/deployment/contract";
 import { describe, HarnessError, type HarnessErrorCode } from "#harness/errors";
 import type { Rule } from "#harness/gateway/rule";
 import type { RoomEvidence } from "#harness/replay/record";
 import type { DeploymentInfo } from "./run-info.ts";
-
-export type ServerAction = "kill" | "pause" | "resume" | "restart";
 
 export interface PeerLink {
   readonly proxyPort: number;

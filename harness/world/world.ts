@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { awakeMs } from "#harness/awake";
+import type { ServerAction } from "#harness/deployment/actions";
 import { CheckFailure, HarnessError, Unsupported } from "#harness/errors";
 import type { Rule, RuleAction, RuleMatch } from "#harness/gateway/rule";
 import { scrubValues, secretsIn } from "#harness/gateway/scrub";
@@ -12,7 +13,7 @@ import { Peer } from "#harness/peer/peer";
 import type { Random } from "#harness/random";
 import type { RequirementId } from "#harness/requirements/ids.generated";
 import type { Measurement } from "#harness/results/measurement";
-import type { Control, ServerAction } from "./control.ts";
+import type { Control } from "./control.ts";
 import { placeOf } from "./deal.ts";
 import { ok } from "./expect.ts";
 import type { DeploymentInfo, ServerInfo } from "./run-info.ts";

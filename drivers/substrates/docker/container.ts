@@ -48,10 +48,16 @@ class TwoNetworkContainer extends GenericContainer {
   }
 
   protected override async containerCreated(id: string): Promise<void> {
-    const { docker, networks, alias } = this.#options;
-    const network = docker.getNetwork(networks.federationName);
-    await network.connect({ Container: id, EndpointConfig: { Aliases: [alias] } });
+    await joinFederation(this.#options, id);
   }
+}
+
+async function joinFederation(
+  { docker, networks, alias }: ContainerOptions,
+  id: string,
+): Promise<void> {
+  const network = docker.getNetwork(networks.federationName);
+  await network.connect({ Container: id, EndpointConfig: { Aliases: [alias] } });
 }
 
 export class Container implements AsyncDisposable {
@@ -59,6 +65,8 @@ export class Container implements AsyncDisposable {
   readonly #options: ContainerOptions;
   readonly #handle: Docker.Container;
   #ports: ReadonlyMap<number, number> = new Map();
+  #federationAddress: string | undefined;
+  #isCutOff = false;
   #exit: Promise<string> = Promise.resolve("never started");
   #isEnding = false;
 
@@ -110,6 +118,11 @@ export class Container implements AsyncDisposable {
     return this.#ports.get(inside) ?? 0;
   }
 
+  /** Where it is on the federation network, or was when it was cut off; undefined while it does not run. */
+  get federationAddress(): string | undefined {
+    return this.#federationAddress;
+  }
+
   /** How it ended, once it has. */
   get exit(): Promise<string> {
     return this.#exit;
@@ -135,14 +148,36 @@ export class Container implements AsyncDisposable {
     await this.#handle.unpause();
   }
 
-  /** Starts it on the same data, after an orderly stop when it still runs. */
-  async restart(): Promise<void> {
+  /** In good order, SIGKILL when that takes too long. Nothing happens when it does not run. */
+  async stop(): Promise<void> {
     this.#isEnding = true;
     await this.#handle.unpause().catch(() => undefined);
     await this.#handle.stop({ t: STOP_GRACE_S }).catch(ignoreStopped);
     await this.#exit;
+  }
+
+  /** Starts it on the same data, unless it runs. */
+  async start(): Promise<void> {
+    const { State } = await this.#handle.inspect();
+    if (State.Running) return;
     await this.#handle.start();
     await this.#attach();
+  }
+
+  /** Takes it off the federation network: what is on its way there is lost. Nothing happens when it is off already. */
+  async disconnect(): Promise<void> {
+    if (this.#isCutOff) return;
+    this.#isCutOff = true;
+    await this.#options.docker
+      .getNetwork(this.#options.networks.federationName)
+      .disconnect({ Container: this.id, Force: true });
+  }
+
+  async reconnect(): Promise<void> {
+    if (!this.#isCutOff) return;
+    await joinFederation(this.#options, this.id);
+    this.#isCutOff = false;
+    await this.#readAddresses();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -153,22 +188,32 @@ export class Container implements AsyncDisposable {
   /** After each start: ports have moved, and the log and the wait for its end began anew. */
   async #attach(): Promise<void> {
     this.#isEnding = false;
-    const { NetworkSettings, State } = await this.#handle.inspect();
-    this.#ports = new Map(
-      this.#options.ports.map((inside) => {
-        const bindings = NetworkSettings.Ports[`${inside}/tcp`];
-        return [inside, Number(bindings?.[0]?.HostPort ?? 0)];
-      }),
-    );
-    await this.#followLog(State.StartedAt);
+    await this.#followLog(await this.#readAddresses());
     this.#exit = this.#handle.wait().then(
       ({ StatusCode }: { StatusCode: number }) => {
         const how = `exit code ${StatusCode}`;
+        this.#federationAddress = undefined;
         if (!this.#isEnding) this.#options.onUnexpectedExit(how);
         return how;
       },
       (error: unknown) => `removed: ${describe(error)}`,
     );
+  }
+
+  /** @returns when it was started. */
+  async #readAddresses(): Promise<string> {
+    const { networks, ports } = this.#options;
+    const { NetworkSettings, State } = await this.#handle.inspect();
+    this.#ports = new Map(
+      ports.map((inside) => {
+        const bindings = NetworkSettings.Ports[`${inside}/tcp`];
+        return [inside, Number(bindings?.[0]?.HostPort ?? 0)];
+      }),
+    );
+    if (!this.#isCutOff) {
+      this.#federationAddress = NetworkSettings.Networks[networks.federationName]?.IPAddress;
+    }
+    return State.StartedAt;
   }
 
   async #followLog(startedAt: string): Promise<void> {

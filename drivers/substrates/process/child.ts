@@ -105,12 +105,12 @@ export class Child {
     await this.#exit;
   }
 
-  /** SIGTERM, then SIGKILL when it takes too long. A paused process is woken first. */
-  async stop(): Promise<void> {
+  /** SIGTERM or what means the same to it, then SIGKILL when it takes too long. A paused process is woken first. */
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
     if (this.#process === undefined) return;
     this.#isEnding = true;
     this.signal("SIGCONT");
-    this.signal("SIGTERM");
+    this.signal(signal);
     const timer = setTimeout(() => this.signal("SIGKILL"), STOP_GRACE_MS);
     await this.#exit;
     clearTimeout(timer);

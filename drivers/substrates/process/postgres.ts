@@ -12,6 +12,8 @@ export interface Postgres extends AsyncDisposable {
   readonly port: number;
   readonly user: string;
   readonly database: string;
+  /** Ends all connections, stops, and starts on the same data and port. */
+  readonly restart: () => Promise<void>;
 }
 
 export interface PostgresOptions {
@@ -66,27 +68,28 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     onUnexpectedExit: () => undefined,
     ...(account === undefined ? {} : { account }),
   });
-  await child.start();
-  const deadline = Date.now() + START_TIMEOUT_MS;
-  for (;;) {
-    const { code } = await runCommand(path.join(binaries, "pg_isready"), [
-      "-q",
-      "-h",
-      host,
-      "-p",
-      String(port),
-    ]);
-    if (code === 0) break;
-    if (!child.isRunning || Date.now() > deadline || options.signal.aborted) {
-      await child.kill();
-      throw trouble("PostgreSQL did not start", await tailFile(options.logFile, 12));
+  const launch = async () => {
+    await child.start();
+    const deadline = Date.now() + START_TIMEOUT_MS;
+    const asking = ["-q", "-h", host, "-p", String(port)];
+    while ((await runCommand(path.join(binaries, "pg_isready"), asking)).code !== 0) {
+      if (!child.isRunning || Date.now() > deadline || options.signal.aborted) {
+        await child.kill();
+        throw trouble("PostgreSQL did not start", await tailFile(options.logFile, 12));
+      }
     }
-  }
+  };
+  await launch();
   return {
     host,
     port,
     user: USER,
     database: "postgres",
+    restart: async () => {
+      // Its fast shutdown: SIGTERM would wait for the homeserver to hang up.
+      await child.stop("SIGINT");
+      await launch();
+    },
     [Symbol.asyncDispose]: () => child.kill(),
   };
 }
