@@ -94,14 +94,16 @@ export function tellStates(
  *
  * @param nudges events that every server with a joined user has to show
  * @param since when the wait began, epoch milliseconds
+ * @param before the last samples before that
  */
 export async function agree(
   context: ConvergeContext,
   nudges: readonly Wanted[],
   mode: keyof typeof LIMITS_MS,
   since: number,
+  before: ReadonlyMap<string, readonly Sampled[]>,
 ): Promise<Agreement> {
-  return await new Waiting(context, nudges, mode, since).run();
+  return await new Waiting(context, nudges, mode, since, answered(before)).run();
 }
 
 class Waiting {
@@ -111,15 +113,18 @@ class Waiting {
   readonly #since: number;
   readonly #nudgesAt: number[];
   /** When it was last known that servers did not agree. */
-  #lastDifference = Date.now();
+  #lastDifference = 0;
+  #samples: Agreement["samples"];
 
   constructor(
     context: ConvergeContext,
     nudges: readonly Wanted[],
     mode: keyof typeof LIMITS_MS,
     since: number,
+    samples: Agreement["samples"],
   ) {
     this.#context = context;
+    this.#samples = samples;
     this.#nudges = [...nudges];
     this.#nudgesAt = mode === "nudged" ? [...NUDGES_AT_MS] : [];
     this.#limitMs = LIMITS_MS[mode];
@@ -134,29 +139,27 @@ class Waiting {
       signal.throwIfAborted();
       const began = Date.now();
       const stuck = this.#stuck();
-      if (stuck.size > 0) {
-        this.#lastDifference = began;
-        if (began - this.#since > (this.#nudgesAt[0] ?? Number.POSITIVE_INFINITY)) {
-          this.#nudgesAt.shift();
-          await this.#nudgeAgain(stuck);
-          continue;
-        }
-        if (began - lookedAt < PATIENCE_MS) {
-          await traffic.next(PAUSE_MS);
-          continue;
-        }
+      if (stuck.size > 0 && began - this.#since > (this.#nudgesAt[0] ?? Number.POSITIVE_INFINITY)) {
+        this.#nudgesAt.shift();
+        await this.#nudgeAgain(stuck);
+        continue;
+      }
+      // Servers are left in peace as long as what is told without asking shows that they differ.
+      if ((stuck.size > 0 || this.#isUnequal()) && began - lookedAt < PATIENCE_MS) {
+        await traffic.next(PAUSE_MS);
+        continue;
       }
       lookedAt = began;
       const sampled = await sampleAll(this.#context);
       const missing = this.#differences(sampled);
-      const samples = new Map(
-        [...sampled].map(([name, all]) => [name, all.filter((one) => typeof one === "object")]),
-      );
+      const samples = answered(sampled);
+      this.#samples = samples;
       const now = fingerprint(samples);
       if (missing.length > 0) this.#lastDifference = began;
       if (missing.length === 0 && now === before) {
         const ended = Date.now();
-        return this.#done(samples, ended, ended - this.#lastDifference, []);
+        const difference = Math.max(this.#lastDifference, this.#lastArrival());
+        return this.#done(samples, ended, ended - difference, []);
       }
       if (now !== before) unchangedSince = began;
       before = now;
@@ -168,6 +171,29 @@ class Waiting {
         return this.#done(samples, null, undefined, missing);
       if (missing.length > 0) await traffic.next(PAUSE_MS);
     }
+  }
+
+  /** True when clients of servers that take part have been shown other events than those of others. */
+  #isUnequal(): boolean {
+    const { eyes, cast, traffic } = this.#context;
+    for (const [name, all] of this.#samples) {
+      const room = cast.rooms.get(name);
+      if (room === undefined) continue;
+      const ends = all.map(({ role }) =>
+        traffic.ends(cast.serverName(role), [...eyes.shown(room.id, role)]).join(),
+      );
+      if (new Set(ends).size > 1) return true;
+    }
+    return false;
+  }
+
+  /** When the last of the nudges came to its last server: before that they can not have agreed. */
+  #lastArrival(): number {
+    const { cast, traffic } = this.#context;
+    const arrivals = this.#nudges.flatMap(({ event, receivers }) =>
+      receivers.map((to) => traffic.arrival(cast.serverName(to), event) ?? 0),
+    );
+    return Math.max(this.#since, ...arrivals);
   }
 
   /** Servers whose nudges have not come everywhere where they should, by room. */
@@ -260,6 +286,12 @@ class Waiting {
     }
     return false;
   }
+}
+
+function answered(sampled: ReadonlyMap<string, readonly Sampled[]>): Agreement["samples"] {
+  return new Map(
+    [...sampled].map(([name, all]) => [name, all.filter((one) => typeof one === "object")]),
+  );
 }
 
 function differingKeys(a: Sample, b: Sample): readonly string[] {

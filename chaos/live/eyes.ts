@@ -6,6 +6,7 @@ import type { StateIds } from "#harness/replay/record";
 import { domainOf } from "#protocol/auth/auth-event";
 import type { JsonObject } from "#protocol/events/event";
 import type { Actor, Cast, CastRoom } from "./cast.ts";
+import type { SyncClient } from "./sync-client.ts";
 import { stateIds, type Traffic } from "./traffic.ts";
 
 /** A room as a user of one server sees it at one moment. */
@@ -15,7 +16,7 @@ export interface Sample {
   readonly state: StateIds;
   /** Shown events that nothing follows which the server is known to have. */
   readonly extremities: readonly string[];
-  /** The newest events. */
+  /** Every event that its clients have been shown by /sync. */
   readonly shown: ReadonlySet<string>;
   /** Server names with joined users, by the state. */
   readonly participants: ReadonlySet<string>;
@@ -25,7 +26,6 @@ export interface Sample {
 export type Sampled = Sample | "nobody" | "silent";
 
 const TIMEOUT_MS = 5_000;
-const NEWEST = 60;
 const PAGE = 250;
 const MAX_PAGES = 12;
 const FEDERATION = JSON.stringify({ event_format: "federation" });
@@ -33,12 +33,14 @@ const FEDERATION = JSON.stringify({ event_format: "federation" });
 export class Eyes {
   readonly #cast: Cast;
   readonly #traffic: Traffic;
+  readonly #syncs: () => readonly SyncClient[];
   /** Users who were joined when last looked, by room and role. */
   readonly #lookers = new Map<string, Actor>();
 
-  constructor(cast: Cast, traffic: Traffic) {
+  constructor(cast: Cast, traffic: Traffic, syncs: () => readonly SyncClient[]) {
     this.#cast = cast;
     this.#traffic = traffic;
+    this.#syncs = syncs;
   }
 
   /** One sample of a room on a server, by a user whom that server takes for joined. */
@@ -58,35 +60,41 @@ export class Eyes {
     return isSilent ? "silent" : "nobody";
   }
 
+  /** Events that clients of a server have been shown by /sync. */
+  shown(roomId: string, role: string): ReadonlySet<string> {
+    const syncs = this.#syncs().filter(({ actor }) => actor.role === role);
+    return new Set(syncs.flatMap((sync) => [...sync.shown(roomId)]));
+  }
+
   async #sampleBy(user: Actor, room: CastRoom): Promise<Sampled> {
-    const base = path`/_matrix/client/v3/rooms/${room.id}`;
-    const query = { dir: "b", limit: NEWEST, filter: FEDERATION };
-    const [state, messages] = await Promise.all([
-      ask(user, `${base}/state`),
-      ask(user, `${base}/messages`, { query }),
-    ]);
-    if (state?.status === 403 || state?.status === 404) return "nobody";
-    if (state?.status !== 200) return "silent";
-    const events = (Array.isArray(state.json) ? state.json : []).filter(isObject) as JsonObject[];
+    const answer = await ask(user, path`/_matrix/client/v3/rooms/${room.id}/state`);
+    if (answer?.status === 403 || answer?.status === 404) return "nobody";
+    if (answer?.status !== 200) return (await this.#isJoined(user, room)) ? "silent" : "nobody";
+    const { json } = answer;
+    const events = (Array.isArray(json) ? json : []).filter(isObject) as JsonObject[];
     const members = events.filter(
       ({ type, content }) => type === "m.room.member" && at(content, "membership") === "join",
     );
     if (!members.some(({ state_key: key }) => key === user.userId)) return "nobody";
-    if (messages?.status !== 200) return "silent";
-    const pdus = pdusIn(messages);
-    const server = this.#cast.serverName(user.role);
-    const ids = pdus.flatMap((pdu) => this.#traffic.show(pdu, server) ?? []);
+    const shown = this.shown(room.id, user.role);
     return {
       role: user.role,
       user,
       state: stateIds(events),
-      extremities: this.#traffic.ends(server, ids),
-      shown: new Set(ids),
+      extremities: this.#traffic.ends(this.#cast.serverName(user.role), [...shown]),
+      shown,
       participants: new Set(members.map(({ state_key: key }) => domainOf(String(key)))),
     };
   }
 
-  /** Tells the journal every event of a room that this user is shown; true when that was all there is. */
+  /** True also when there is no answer. */
+  async #isJoined(user: Actor, room: CastRoom): Promise<boolean> {
+    const answer = await ask(user, "/_matrix/client/v3/joined_rooms");
+    const rooms = at(answer?.json, "joined_rooms");
+    return !Array.isArray(rooms) || rooms.includes(room.id);
+  }
+
+  /** Tells the journal every event of a room that this user is shown and that it does not know; true when that was all. */
   async readAll(user: Actor, room: CastRoom): Promise<boolean> {
     const server = this.#cast.serverName(user.role);
     let from: string | undefined;
@@ -95,9 +103,10 @@ export class Eyes {
       const answer = await ask(user, path`/_matrix/client/v3/rooms/${room.id}/messages`, { query });
       if (answer?.status !== 200) return false;
       const pdus = pdusIn(answer);
-      for (const pdu of pdus) this.#traffic.show(pdu, server);
+      const isNew = pdus.map((pdu) => this.#traffic.show(pdu, server)).includes(true);
       const end = at(answer.json, "end");
-      if (pdus.length === 0 || typeof end !== "string") return true;
+      // What is older was read before.
+      if (!isNew || typeof end !== "string") return true;
       from = end;
     }
     return false;

@@ -15,9 +15,13 @@ export interface Observed {
   readonly slidings: readonly SlidingClient[];
   /** Acknowledged events by room id. */
   readonly acknowledged: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Server name and id of each that was found there in an earlier epoch; grows. */
+  readonly found: Set<string>;
 }
 
 const CATCH_UP_MS = 10_000;
+/** Requests to a server at the same time. */
+const AT_ONCE = 6;
 
 /** Reads the rooms whole, asks for every acknowledged event everywhere, and lets clients catch up. */
 export async function observe(observed: Observed, samples: Agreement["samples"]): Promise<void> {
@@ -54,23 +58,23 @@ export async function observe(observed: Observed, samples: Agreement["samples"])
   }
 }
 
+/** Asks one user of a server for every event that was acknowledged and that the server has not shown yet. */
 async function lookFor(
-  { epoch, cast, eyes, journal, acknowledged }: Observed,
+  { epoch, cast, eyes, journal, acknowledged, found }: Observed,
   user: Actor,
   roomId: string,
 ): Promise<void> {
-  for (const event of acknowledged.get(roomId) ?? []) {
+  const server = cast.serverName(user.role);
+  const wanted = [...(acknowledged.get(roomId) ?? [])].filter(
+    (event) => !found.has(`${server} ${event}`),
+  );
+  const ask = async (event: string) => {
     const status = await eyes.event(user, roomId, event);
-    if (status === 0) continue;
-    const server = cast.serverName(user.role);
-    journal.write({
-      t: "event",
-      epoch,
-      server,
-      user: user.userId,
-      room: roomId,
-      event_id: event,
-      status,
-    });
-  }
+    if (status === 0) return;
+    if (status === 200) found.add(`${server} ${event}`);
+    const about = { user: user.userId, room: roomId, event_id: event };
+    journal.write({ t: "event", epoch, server, ...about, status });
+  };
+  for (let at = 0; at < wanted.length; at += AT_ONCE)
+    await Promise.all(wanted.slice(at, at + AT_ONCE).map(ask));
 }

@@ -9,6 +9,7 @@ import { Looping, type Polled, type PollOptions } from "./looping.ts";
 const SECTIONS = ["join", "invite", "knock", "leave"] as const;
 type Section = (typeof SECTIONS)[number];
 
+const NONE: ReadonlySet<string> = new Set();
 const FILTER = JSON.stringify({ presence: { types: [] }, room: { timeline: { limit: 50 } } });
 /** Past the time for news. */
 const ANSWER_MS = 15_000;
@@ -16,21 +17,26 @@ const ANSWER_MS = 15_000;
 interface Folded {
   section: Section;
   readonly state: Map<string, string>;
+  /** Every event that was in a timeline. */
+  readonly shown: Set<string>;
 }
 
 export class SyncClient implements AsyncDisposable {
   readonly actor: Actor;
   readonly #cast: Cast;
   readonly #journal: JournalWriter;
+  readonly #onNews: () => void;
   readonly #rooms = new Map<string, Folded>();
   readonly #newest = new Map<string, string>();
   readonly #loop: Looping;
   #since: string | undefined;
 
-  constructor(actor: Actor, cast: Cast, journal: JournalWriter) {
+  /** @param onNews called when it has been told something of a room */
+  constructor(actor: Actor, cast: Cast, journal: JournalWriter, onNews: () => void) {
     this.actor = actor;
     this.#cast = cast;
     this.#journal = journal;
+    this.#onNews = onNews;
     this.#loop = new Looping((options) => this.#poll(options));
   }
 
@@ -43,6 +49,11 @@ export class SyncClient implements AsyncDisposable {
   view(roomId: string): StateIds | undefined {
     const folded = this.#rooms.get(roomId);
     return folded?.section === "join" ? Object.fromEntries(folded.state) : undefined;
+  }
+
+  /** Events that it has been shown. */
+  shown(roomId: string): ReadonlySet<string> {
+    return this.#rooms.get(roomId)?.shown ?? NONE;
   }
 
   async catchUp(timeoutMs: number): Promise<void> {
@@ -67,7 +78,9 @@ export class SyncClient implements AsyncDisposable {
     const next = at(json, "next_batch");
     if (status !== 200 || typeof next !== "string") return "failed";
     this.#since = next;
-    return this.#take(json) ? "news" : "quiet";
+    if (!this.#take(json)) return "quiet";
+    this.#onNews();
+    return "news";
   }
 
   /** True when there was something in the answer. */
@@ -121,21 +134,25 @@ export class SyncClient implements AsyncDisposable {
       state: Object.fromEntries(events.map((event) => [keyOf(event), event.event_id])),
       is_state_after: isAfter,
     });
-    this.#fold(section, id, isAfter ? events : [...events, ...timeline]);
+    const folded = this.#fold(section, id, isAfter ? events : [...events, ...timeline]);
+    for (const event of timeline) folded.shown.add(event.event_id);
     const last = timeline.at(-1);
     if (last !== undefined) this.#newest.set(id, last.event_id);
   }
 
-  #fold(section: Section, id: string, events: readonly MatrixEvent[]): void {
+  #fold(section: Section, id: string, events: readonly MatrixEvent[]): Folded {
     const before = this.#rooms.get(id);
     // Who comes back is told the whole state anew.
     const isBack = section === "join" && before?.section !== "join";
     const folded =
-      before === undefined || isBack ? { section, state: new Map<string, string>() } : before;
+      before === undefined || isBack
+        ? { section, state: new Map<string, string>(), shown: before?.shown ?? new Set<string>() }
+        : before;
     folded.section = section;
     for (const event of events)
       if (event.state_key !== undefined) folded.state.set(keyOf(event), event.event_id);
     this.#rooms.set(id, folded);
+    return folded;
   }
 }
 

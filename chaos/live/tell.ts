@@ -95,6 +95,7 @@ class Teller implements AsyncDisposable {
   #slidings: readonly SlidingClient[] = [];
   #step = 0;
   #nudges = 0;
+  readonly #found = new Set<string>();
   readonly #epochs: Epoch[] = [];
 
   constructor(telling: Telling, cast: Cast) {
@@ -103,7 +104,7 @@ class Teller implements AsyncDisposable {
     this.#cast = cast;
     this.#traffic = new Traffic(cast, journal);
     this.#trouble = new Trouble(deployment, cast, journal);
-    this.#eyes = new Eyes(cast, this.#traffic);
+    this.#eyes = new Eyes(cast, this.#traffic, () => this.#syncs);
     this.#unwatch = deployment.watch((exchange) => {
       if (this.#early === undefined) this.#traffic.take(exchange);
       else this.#early.push(exchange);
@@ -179,7 +180,8 @@ class Teller implements AsyncDisposable {
     for (const exchange of this.#early ?? []) this.#traffic.take(exchange);
     this.#early = undefined;
     const actors = [...this.#cast.actors.values()];
-    this.#syncs = actors.map((actor) => new SyncClient(actor, this.#cast, journal));
+    const onNews = () => this.#traffic.stir();
+    this.#syncs = actors.map((actor) => new SyncClient(actor, this.#cast, journal, onNews));
     if (deployment.features.has("sliding-sync:unstable"))
       this.#slidings = actors.map((actor) => new SlidingClient(actor));
   }
@@ -337,7 +339,7 @@ class Teller implements AsyncDisposable {
     const first =
       mode === "nudged" ? [...before.keys()].map((room) => nudge(room, context.roles)) : [];
     const nudges = (await Promise.all(first)).flat();
-    const agreement = await agree({ ...context, nudge }, nudges, mode, healed);
+    const agreement = await agree({ ...context, nudge }, nudges, mode, healed, before);
     const { agreedAt, limitMs, detectionMs, missing, samples } = agreement;
     tellStates(context, samples, "quiescent");
     journal.write({
@@ -359,6 +361,7 @@ class Teller implements AsyncDisposable {
         syncs: this.#syncs,
         slidings: this.#slidings,
         acknowledged: this.#acknowledged(),
+        found: this.#found,
       },
       samples,
     );

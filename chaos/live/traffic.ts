@@ -105,16 +105,22 @@ export class Traffic {
     return event;
   }
 
-  /** A server shows this event to one of its users. */
-  show(pdu: JsonObject, server: string): string | undefined {
+  /** A server shows this event to one of its users; true when that is new. */
+  show(pdu: JsonObject, server: string): boolean {
     const event = this.#idOf(pdu);
-    if (event === undefined) return undefined;
+    if (event === undefined) return false;
+    const isNew = !this.#arrivals.has(`${server} ${event}`);
     this.#tell(event, pdu, Date.now());
     this.#arrive(event, server, Date.now(), "unknown", { verdict: "accepted", deduced: true });
-    return event;
+    return isNew;
   }
 
-  /** Ends when an event has come to some server, at the latest after this time. */
+  /** Somebody has been told something: those who wait look again. */
+  stir(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Ends when an event has come to some server or client, at the latest after this time. */
   async next(timeoutMs: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, timeoutMs);
@@ -150,9 +156,9 @@ export class Traffic {
     this.#arrivals.set(key, at);
     for (const [link, sent] of this.#onTheirWay)
       if (link.endsWith(`>${server}`)) sent.delete(event);
-    this.lastArrival = Date.now();
+    this.lastArrival = Math.max(this.lastArrival, at);
     this.#journal.write({ t: "arrive", server, event_id: event, via, ...rest }, at);
-    for (const listener of this.#listeners) listener();
+    this.stir();
   }
 
   /** Undefined for events of other rooms. */

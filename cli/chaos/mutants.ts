@@ -19,10 +19,12 @@ export function breakPeer(
 ): Disposable {
   if (mutant === undefined) return { [Symbol.dispose]: () => undefined };
   const versionOf = (room: string) => versions.get(room);
-  const [first = "hs1", second = "hs2"] = deployment.servers.keys();
+  const roles = [...deployment.servers.keys()];
+  const [first = "hs1"] = roles;
+  const last = roles.at(-1) ?? first;
   const { rules } = {
     "drop-pdus": () => dropPdus({ seed, versionOf }),
-    "hide-ban": () => hideBans({ server: second, versionOf }),
+    "hide-ban": () => hideBans({ server: last, versionOf }),
     "old-state-ids": () => oldState({ server: first }),
   }[mutant]();
   const handles = rules.map((rule) => deployment.gateway.rules.add(rule));

@@ -235,7 +235,9 @@ export function storyOf({ rooms, users, steps }: Plan): readonly string[] {
   const cast = Object.entries(users).map(([user, role]) => `${user} on ${role}`);
   return [
     `there are ${cast.join(", ")}`,
-    ...Object.entries(rooms).map(([name, { creator, rule = "public", version, members = [] }]) => {
+    ...Object.entries(rooms).flatMap(([name, room]) => {
+      const { creator, rule = "public", version, members = [], isLater = false } = room;
+      if (isLater) return [];
       const kind = version === undefined ? rule : `${rule}, version ${version}`;
       const others = members.length === 0 ? "" : `; ${members.join(", ")} joined`;
       return `${creator} has made ${name} (${kind})${others}`;
