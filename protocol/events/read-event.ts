@@ -10,10 +10,10 @@ const MAX_CITED = 1_000;
 /**
  * An event in the federation format, read leniently: times and depths that are no numbers count as 0.
  *
- * @param pdu its `event_id` is taken where it has one, else its id is calculated
+ * @param id unless given, its `event_id` is taken where it has one, and else calculated
  * @throws EventFormatError, CanonicalJsonError when it can not be told what it says
  */
-export function readEvent(pdu: unknown, version: RoomVersion): RoomEvent {
+export function readEvent(pdu: unknown, version: RoomVersion, id?: string): RoomEvent {
   if (!isObject(pdu)) throw wrong("$", "no object");
   const { content, state_key: stateKey, event_id: given, redacts } = pdu;
   const type = text(pdu, "type");
@@ -22,14 +22,14 @@ export function readEvent(pdu: unknown, version: RoomVersion): RoomEvent {
   if (stateKey !== undefined && typeof stateKey !== "string") throw wrong("$.state_key", "no text");
   const authEvents = cited(pdu, "auth_events");
   const prevEvents = cited(pdu, "prev_events");
-  const id = typeof given === "string" ? given : eventId(pdu, version);
+  const own = id ?? (typeof given === "string" ? given : eventId(pdu, version));
   const isRoot = version.isRoomIdHash && type === "m.room.create" && pdu.room_id === undefined;
   return {
-    id,
+    id: own,
     type,
     ...(stateKey === undefined ? {} : { stateKey }),
     sender,
-    roomId: isRoot ? `!${id.slice(1)}` : text(pdu, "room_id"),
+    roomId: isRoot ? `!${own.slice(1)}` : text(pdu, "room_id"),
     content,
     authEvents,
     prevEvents,

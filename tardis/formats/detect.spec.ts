@@ -114,3 +114,37 @@ test("scenarios of version 12: the room is the create event's, whatever the file
     1_704_067_200_000, 1_704_067_201_000,
   ]);
 });
+
+test("merged files are in order of time, and each keeps its own order", async () => {
+  const note = (text: string, at?: number) => ({
+    t: "note",
+    text,
+    ...(at === undefined ? {} : { at }),
+  });
+  const file = (name: string, ...notes: readonly object[]) => ({
+    name,
+    text: notes.map((body, index) => JSON.stringify({ seq: index + 1, ...body })).join("\n"),
+  });
+  const run = await loadRun([
+    file(
+      "one",
+      note("a", 10),
+      note("c", 30),
+      note("back in time", 5),
+      note("no time"),
+      note("e", 50),
+    ),
+    file("two", note("first"), note("b", 20), note("d", 40)),
+  ]);
+  expect(run.records.map(({ body }) => body.text)).toEqual([
+    "first",
+    "a",
+    "b",
+    "c",
+    "back in time",
+    "no time",
+    "d",
+    "e",
+  ]);
+  expect(run.records.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+});

@@ -24,7 +24,7 @@ export function recognise(name: string, text: string): Part {
   const plain = text.replace(/^\ufeff/, "");
   const input = { name, text: plain, items: [], value: undefined, problems: [] };
   if (plain.trim() === "") throw new RunError({ file: name, what: "the file is empty" });
-  if (isChaosLog(plain) && !/^\s*[[{]/.test(plain)) return readChaosLog(input);
+  if (!/^\s*[[{]/.test(plain) && isChaosLog(plain)) return readChaosLog(input);
   if (isTestLog(plain)) return readTestLog(input);
   return ofJson(input);
 }

@@ -120,7 +120,7 @@ function readPdu({ body, seq, place }: NumberedRecord, versionOf: BuildOptions["
     const isRoomTold = typeof json.room_id === "string";
     throw new Error(isRoomTold ? "its room's version is not known" : "no text at $.room_id");
   }
-  const event = readEvent(withKeys(json, { front: { event_id: eventId } }), version);
+  const event = readEvent(json, version, eventId);
   const isName = version.eventIds !== "given" && !HASH_ID.test(eventId);
   return {
     eventId,

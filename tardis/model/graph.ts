@@ -1,5 +1,7 @@
 /** Who refers to whom, as typed arrays: rows are places in Run.pdus, parents before children. */
 
+import { NumberHeap } from "./number-heap.ts";
+
 /** Keys of events that refer to others. The last two are of experiments: MSC4242, and what TARDIS reads. */
 export const EDGE_KINDS = {
   prev: "prev_events",
@@ -65,7 +67,7 @@ export function topologicalOrder(
       waiting[target]?.push(node);
     }
   }
-  const heap = new Places();
+  const heap = new NumberHeap();
   for (let node = 0; node < count; node++) if (waits[node] === 0) heap.push(place[node] ?? 0);
   const order = new Uint32Array(count);
   const isDone = new Uint8Array(count);
@@ -88,40 +90,4 @@ export function topologicalOrder(
     }
   }
   return order;
-}
-
-/** A binary heap of numbers, the least first. */
-class Places {
-  readonly #items: number[] = [];
-
-  push(item: number): void {
-    const items = this.#items;
-    let at = items.length;
-    items.push(item);
-    for (let above = (at - 1) >> 1; at > 0; above = (at - 1) >> 1) {
-      const parent = items[above] ?? 0;
-      if (parent <= item) break;
-      items[at] = parent;
-      at = above;
-    }
-    items[at] = item;
-  }
-
-  pop(): number | undefined {
-    const items = this.#items;
-    const [first] = items;
-    const last = items.pop();
-    if (last === undefined || items.length === 0) return first;
-    let at = 0;
-    for (let child = 1; child < items.length; child = 2 * at + 1) {
-      const right = items[child + 1];
-      const least = right !== undefined && right < (items[child] ?? 0) ? child + 1 : child;
-      const value = items[least] ?? 0;
-      if (value >= last) break;
-      items[at] = value;
-      at = least;
-    }
-    items[at] = last;
-    return first;
-  }
 }
