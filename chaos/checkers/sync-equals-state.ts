@@ -30,10 +30,12 @@ function lookAt(
   const { server, user, keys, source } = folded;
   const state = states.get(server)?.state;
   if (state === undefined || !isJoined(view, room.id, state[`m.room.member|${user}`])) return;
-  looking.at();
   const isAsked = (key: string) => keys === undefined || keys.includes(key);
   const wrong = differingKeys(state, folded.state).filter(isAsked);
-  if (wrong.length === 0) return;
+  if (wrong.length === 0) {
+    looking.at();
+    return;
+  }
   const finding = {
     what: `${user} has by ${source} another state than ${view.label(server)}: ${some("key", wrong)}`,
     room: room.id,
@@ -42,11 +44,15 @@ function lookAt(
       ...new Set(wrong.flatMap((key) => [folded.state[key] ?? [], state[key] ?? []].flat())),
     ],
   };
+  if (source === "sync" && !isAfter) {
+    looking.because("the server does not offer state_after, without which folding may be wrong");
+    const what = `${finding.what}; without state_after that is right after some forks`;
+    looking.find({ outcome: "reported", ...finding, what });
+    return;
+  }
+  looking.at();
   if (source === "sliding-sync") {
     looking.find({ outcome: "reported", matter: "server", ...finding });
-  } else if (!isAfter) {
-    const what = `${finding.what}; without state_after that may be right after forks`;
-    looking.find({ outcome: "unknown", ...finding, what });
   } else {
     const requirement = "FED.chaos.sync-equals-state";
     looking.find({ outcome: "fail", matter: "server", requirement, ...finding });
