@@ -117,9 +117,12 @@ test("a state that never came to one server fails as not delivered, and only rep
 });
 
 test("a server whose user has left is no participant, and what it has is old", () => {
-  const federation = SampleFederation.withRoom();
+  const federation = SampleFederation.withRoom("11", 4);
   federation.member(CHARLIE, CHARLIE, "leave");
   federation.deliver();
+  // Of this it is told nothing.
+  federation.member("@dora:hs4.test", "@dora:hs4.test", "leave");
+  federation.deliver(["hs1", "hs2", "hs4"]);
   federation.send(ALICE, "m.room.topic", { topic: "later" }, { stateKey: "" });
   federation.deliver(["hs1", "hs2"]);
   federation.observe();

@@ -217,6 +217,8 @@ test("a changed device that others are not told of is reported, and fails one co
       outcome: "ok",
       began: 1_700_000_000_000,
     });
+    const other = { server: "hs3.test", user: CHARLIE, changed: [BOB], left: [] };
+    federation.bodies.push({ t: "device-lists", ...other });
     for (const user of told) {
       const to = { server: `${user.split(":")[1]}`, user };
       federation.bodies.push({ t: "device-lists", ...to, changed: [ALICE], left: [] });
@@ -291,7 +293,7 @@ test("a soft-failed event that clients are shown is reported, also when only wha
     );
     return { late, verdict: verdictOn("soft-failed-hidden", timed) };
   };
-  const { late, verdict } = story("soft_failed", true);
+  const { late, verdict } = story("soft_failed", true, 0);
 
   expect(verdict).toMatchObject({
     outcome: "pass",

@@ -2,6 +2,7 @@
 import type { Finding } from "#chaos/journal/record";
 import type { RequirementId } from "#harness/requirements/ids.generated";
 import { some } from "./checker.ts";
+import { isWithoutMainline } from "./empty-mainline.ts";
 import { differingKeys, type QuietRoom } from "./quiet-room.ts";
 import { resetsBefore } from "./resets.ts";
 
@@ -43,11 +44,13 @@ export function explained(quiet: QuietRoom, servers: readonly string[], finding:
     }
     const keys = differingKeys(expected, quiet.states.get(server)?.state ?? {});
     if (keys.length === 0) continue;
+    const { extremities = [] } = quiet.states.get(server) ?? {};
+    const isOpen = isWithoutMainline(quiet.room, extremities, keys);
     return {
       ...finding,
-      outcome: "fail",
+      outcome: isOpen ? "reported" : "fail",
       matter: "server",
-      requirement: "FED.chaos.state-oracle",
+      requirement: isOpen ? "FED.stateres.v21.empty-mainline" : "FED.chaos.state-oracle",
       what: `${finding.what}; ${quiet.view.label(server)} alone has not what the rules give in ${some("key", keys)}`,
       servers: [server],
     };

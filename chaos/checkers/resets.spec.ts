@@ -1,14 +1,18 @@
 /** Checkers of what must not come back: no-state-reset, no-resurrection, membership-walk. */
 import { expect, test } from "vitest";
 import { exportDag } from "#chaos/journal/export-dag";
+import { JournalRoom } from "#chaos/journal/journal-room";
 import type { JournalBody, JournalRecord } from "#chaos/journal/record";
 import { SampleFederation } from "#chaos/journal/sample-federation";
 import { JournalView } from "#chaos/journal/view";
 import { compileDag, namedState, parseDagFile } from "#protocol/dag/dag-file";
 import { writeDagFile } from "#protocol/dag/write-dag-file";
+import { roomVersion } from "#protocol/rooms/room-version";
 import { EventGraph } from "#protocol/state/event-graph";
 import { resolveState } from "#protocol/state/resolve";
+import { stateResolutionStory } from "#scenarios/stories/state-resolution";
 import { judgeAll } from "./checkers.ts";
+import { classOf } from "./reset-class.ts";
 import { resetsBefore } from "./resets.ts";
 
 const ALICE = "@alice:hs1.test";
@@ -148,6 +152,26 @@ test("a server that alone goes back to an older event fails, and so does one tha
   }
 });
 
+test.each([
+  ["12", "reported", "FED.stateres.v21.empty-mainline"],
+  ["11", "fail", "FED.chaos.state-oracle"],
+] as const)(
+  "a server that has the other topic where version %s leaves it open or not: %s",
+  (version, outcome, requirement) => {
+    const { records, key, older, lost } = STORIES["c-demoted-author-returns"](version);
+    const other = version === "12" ? lost : older;
+    const changed = records.map((record) =>
+      record.t === "state" && record.moment === "quiescent"
+        ? { ...record, state: { ...record.state, [key]: other } }
+        : record,
+    );
+
+    expect(verdictOn("state-oracle", changed)?.findings).toEqual(
+      Array(3).fill(expect.objectContaining({ outcome, requirement, matter: "server" })),
+    );
+  },
+);
+
 /** Bob is banned while he renames himself on the other side. */
 function banned(): { federation: SampleFederation; ban: string; rename: string } {
   const federation = SampleFederation.withRoom();
@@ -262,4 +286,44 @@ test("a room is exported as a DAG file that resolves to what the servers have", 
   const resolved = namedState(resolveState(graph, dag.stateSets), read);
   expect(resolved).toEqual(read.expected.get("11"));
   expect(`$${resolved["m.room.join_rules|"]}`).toBe(older);
+});
+
+const RESETS = [
+  "a-ban-evaporates",
+  "a-join-rules-lost",
+  "a-kick-evaporates",
+  "a-power-levels-lost",
+  "a-topic-lost",
+  "b-ban-cascade",
+  "b-join-rules-cascade",
+  "b-promotion-chain",
+  "b-rejoin-undone",
+  "b-setting-by-promoted",
+  "c-banned-author-returns",
+  "c-demoted-author-returns",
+  "c-mainline-lost",
+  "d-join-then-close",
+  "d-older-weaker-wins",
+] as const;
+
+test.each(RESETS)("the states of %s have its class in a room of real versions", (id) => {
+  const file = stateResolutionStory(id);
+  for (const version of [roomVersion("11"), roomVersion("12")]) {
+    if (version === undefined) return expect.unreachable();
+    const { events, stateSets } = compileDag(file, version);
+    const pdus = events.map((event) => {
+      const { roomId, stateKey, authEvents, prevEvents, originServerTs, depth } = event;
+      const { type, sender, content } = event;
+      const isRoot = version.isRoomIdHash && type === "m.room.create";
+      const pdu = {
+        ...{ type, sender, content, state_key: stateKey ?? "", depth },
+        ...{ auth_events: authEvents, prev_events: prevEvents, origin_server_ts: originServerTs },
+        ...(isRoot ? {} : { room_id: roomId }),
+      };
+      return [event.id, pdu] as const;
+    });
+    const room = new JournalRoom("!room:h1", "room", version.id, new Map(pdus));
+
+    expect(classOf(room, stateSets, 0, () => false)).toBe(file.className);
+  }
 });
