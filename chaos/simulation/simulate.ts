@@ -93,7 +93,10 @@ class Story {
     }
     await this.#rest(this.#world.clock.now + LIMIT_MS.silent);
     this.#cast();
-    for (const server of servers) server.clients.flush();
+    for (const server of servers) {
+      server.clients.flush();
+      for (const replica of server.rooms.values()) journal.state(server.name, replica, "watch");
+    }
     this.#world.beginStory();
   }
 
