@@ -67,6 +67,15 @@ test("stopped and gone on with, it ends like one that was not stopped", async ()
   expect(rest.findings).toEqual(whole.findings);
 });
 
+test("a part that was stopped within has no result", () => {
+  const [, part] = partsOf(SIZE);
+  let asked = 0;
+
+  expect(part).toBeDefined();
+  expect(searchPart(part ?? { path: [] }, SIZE + 1, 1, () => ++asked > 2)).toBeUndefined();
+  expect(asked).toBe(3);
+});
+
 test("progress is read as it was written, and what is none is refused", () => {
   const folder = mkdtempSync(path.join(tmpdir(), "crucible-search-"));
   try {

@@ -1,6 +1,7 @@
 /** Shrinking keeps the class and leaves nothing that could be left out. */
 import { expect, test } from "vitest";
 import { creationOf, joinRuleDeed, memberDeed, topicDeed } from "./random-room.ts";
+import type { StaleKey } from "./second-sets.ts";
 import { shrink } from "./shrink.ts";
 import { judge, type Situation } from "./situation.ts";
 
@@ -52,6 +53,16 @@ test("stale keys follow their events", () => {
 
   expect(judge(small)?.resetClass).toBe("A");
   expect(small.deeds.length).toBeLessThan(stale.deeds.length);
+});
+
+test("a stale state that the room once had is an honest one", () => {
+  const rule: StaleKey = ["m.room.join_rules|", 3];
+  const membership: StaleKey = [`m.room.member|${BOB}`, null];
+  const deeds = [memberDeed(BOB, BOB, "join"), joinRuleDeed(ALICE, "invite")];
+  const judged = (keys: readonly StaleKey[]) =>
+    judge({ creation: creationOf({}, "public"), deeds, second: { kind: "stale", keys } });
+
+  expect(judged([rule, membership])?.resetClass).toBe("D");
 });
 
 test("a history with a deed that is not allowed is no finding", () => {

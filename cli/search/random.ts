@@ -46,7 +46,7 @@ async function withStatus(options: RandomOptions, signal: AbortSignal): Promise<
 }
 
 function printResult(
-  { findings, tally, seconds }: RandomResult,
+  { findings, tally, seconds, processorSeconds }: RandomResult,
   seed: string,
   files: readonly string[],
 ): void {
@@ -56,13 +56,15 @@ function printResult(
   }
   const rate = Math.round(tally.cases / seconds);
   const { histories, cases, resets } = tally;
-  print(`${cases} cases of ${histories} histories in ${seconds.toFixed(1)} s, ${rate} a second`);
+  print(
+    `${cases} cases of ${histories} histories in ${seconds.toFixed(1)} s, ${rate} a second, ${Math.round(tally.cases / processorSeconds)} a second of processor time`,
+  );
   const counts = Object.entries(resets).map(([name, count]) => `${name} ${count}`);
   print(`resets: ${counts.join(", ")}`);
 }
 
 function printResultJson(
-  { findings, tally, seconds }: RandomResult,
+  { findings, tally, seconds, processorSeconds }: RandomResult,
   origin: { readonly seed: string; readonly workers: number; readonly keep: number },
   files: readonly string[],
 ): void {
@@ -71,6 +73,7 @@ function printResultJson(
     seconds,
     ...tally,
     casesPerSecond: Math.round(tally.cases / seconds),
+    processorSeconds,
     findings: findings.map((finding: Finding, at) => ({
       ...findingData(finding, files[at]),
       seed: origin.seed,
