@@ -7,7 +7,7 @@ import { withHelp } from "./options.ts";
 
 const FILES =
   "events as NDJSON or JSON array, scenarios, replays, HAR, streams and logs of Chaos, go test output, exports of Synapse, " +
-  "answers of servers, share links; told by their content";
+  "answers of servers, DAG files, share links; told by their content";
 const VERSION = "--room-version <id>";
 
 export function tardisCommand(): Command {

@@ -52,7 +52,7 @@ export function powerOrder(
   const order: number[] = [];
   for (let next = ready.pop(); next !== undefined; next = ready.pop()) {
     order.push(next);
-    if (trace !== undefined) trace(pickStep(graph, next, ready.peek()));
+    if (trace !== undefined) trace(pickStep(graph, next, ready.peek(), ready.items));
     for (const index of waiting.get(next) ?? []) {
       const left = (waitsFor.get(index) ?? 0) - 1;
       waitsFor.set(index, left);
@@ -96,7 +96,12 @@ function findSenderLevel(graph: EventGraph, node: GraphNode): number {
   );
 }
 
-function pickStep(graph: EventGraph, picked: number, runnerUp: number | undefined) {
+function pickStep(
+  graph: EventGraph,
+  picked: number,
+  runnerUp: number | undefined,
+  waiting: readonly number[],
+) {
   const node = graph.node(picked);
   const level = senderLevel(graph, node);
   const step = {
@@ -104,6 +109,7 @@ function pickStep(graph: EventGraph, picked: number, runnerUp: number | undefine
     id: node.event.id,
     level,
     originServerTs: node.event.originServerTs,
+    waiting: waiting.map((index) => graph.node(index).event.id),
   };
   if (runnerUp === undefined) return step;
   const other = graph.node(runnerUp);
@@ -123,6 +129,11 @@ class Heap {
 
   constructor(comesBefore: (a: number, b: number) => boolean) {
     this.#comesBefore = comesBefore;
+  }
+
+  /** As they lie. */
+  get items(): readonly number[] {
+    return this.#items;
   }
 
   peek(): number | undefined {

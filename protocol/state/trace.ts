@@ -30,6 +30,8 @@ export type ResolutionStep =
       readonly id: string;
       readonly level: number;
       readonly originServerTs: number;
+      /** The others, in no order. */
+      readonly waiting: readonly string[];
       readonly runnerUp?: string;
       readonly by?: "level" | "origin_server_ts" | "event_id";
     }

@@ -130,6 +130,7 @@ function expectTold(step: ResolutionStep, sentences: readonly Sentence[]): void 
       expect(of(step.id)).toContain(
         step.by === undefined ? "the only one that can" : words[step.by],
       );
+      for (const other of step.waiting) expect(of(step.id)).toContain(other);
       return;
     }
     case "mainline-order":
@@ -154,6 +155,33 @@ function expectTold(step: ResolutionStep, sentences: readonly Sentence[]): void 
       }
   }
 }
+
+test("of three that could come next, all are named", async () => {
+  const run = await load(EXAMPLES, "bob-wins-by-being-weaker.json5");
+  const copy = (name: string, sender: string) => {
+    const pdu = run.pdus.find((one) => one.name === "$BOB_JR") ?? expect.fail();
+    const auth = pdu.event.authEvents.map((id) => (id === idOf("$BOB") ? idOf("$CHARLIE") : id));
+    return {
+      ...pdu,
+      eventId: name,
+      name,
+      event: { ...pdu.event, id: name, sender, authEvents: auth },
+    };
+  };
+  const idOf = (name: string) => run.pdus.find((one) => one.name === name)?.eventId ?? "";
+  const third = copy("$THIRD", "@charlie:three.test");
+  const pdus = run.pdus.map((pdu) =>
+    pdu.name === "$MERGE"
+      ? { ...pdu, event: { ...pdu.event, prevEvents: [...pdu.event.prevEvents, "$THIRD"] } }
+      : pdu,
+  );
+  const { steps } = explain({ ...run, pdus: [...pdus, third] }, "$MERGE", "m.room.join_rules|");
+  const order = steps.find(({ kind }) => kind === "power-order")?.sentences ?? [];
+  expect(order).toHaveLength(3);
+  expect(order[0]?.text).toMatch(
+    /^@ada.*more power goes first; so could have come @\w+:.*\(\$(?:THIRD|BOB_JR)\)\.$/,
+  );
+});
 
 const FILES = [
   ...readdirSync(EXAMPLES).map((name) => [EXAMPLES, name] as const),

@@ -157,7 +157,7 @@ export class StepTeller {
   }
 
   #picks(): readonly Sentence[] {
-    return this.#all("pick", ({ id, level, originServerTs, runnerUp, by }) => {
+    return this.#all("pick", ({ id, level, originServerTs, waiting, runnerUp, by }) => {
       const own = `${this.#words.event(id)} comes next`;
       const levelOf = this.#levelSource(id);
       const power = `its sender has ${levelText(level)}${levelOf}`;
@@ -173,7 +173,9 @@ export class StepTeller {
           `${power}, as does that of ${other}, its time ${originServerTs} is the same, and its event id is the smaller ` +
           "one: that goes first",
       }[by ?? "event_id"];
-      return [this.#say(`${own}: ${why}`, [id, runnerUp])];
+      const others = waiting.filter((other) => other !== runnerUp);
+      const rest = others.length === 0 ? "" : `; so could have come ${this.#words.events(others)}`;
+      return [this.#say(`${own}: ${why}${rest}`, [id, runnerUp, ...others])];
     });
   }
 

@@ -21,6 +21,10 @@ test.each([
   ["scenario", JSON.stringify({ events: [] }, null, 2)],
   ["scenario", "{tardis_version: 1, events: []}"],
   ["replay", '{"seq":1,"at":0,"t":"note","text":"x"}'],
+  [
+    "dag",
+    '{"format":"mx-stateres-dag/1","events":[{"id":"c","type":"m.room.create","state_key":"","sender":"@a:h","content":{},"ts":1}],"state_sets":[{},{}]}',
+  ],
   ["har", JSON.stringify({ log: { entries: [] } })],
   ["chaos-stream", '{"ID":"1","Type":"PayloadNetsplit","Payload":{}}'],
   ["chaos-log", "2025/06/17 09:33:22 > ========== NETSPLIT! ========="],
@@ -147,4 +151,16 @@ test("merged files are in order of time, and each keeps its own order", async ()
     "e",
   ]);
   expect(run.records.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+});
+
+test("a journal tells versions where it tells who is who", async () => {
+  const { room_id: room } = PDU;
+  const pdu = { ...PDU, type: "m.room.topic", prev_events: [ID] };
+  const records = [
+    { seq: 1, at: 0, t: "cast", versions: { [room]: "11" } },
+    { seq: 2, at: 0, t: "pdu", event_id: ID.replaceAll("x", "y"), pdu },
+  ];
+  const text = records.map((record) => JSON.stringify(record)).join("\n");
+  const run = await loadRun([{ name: "journal", text }]);
+  expect(run.rooms.map(({ id, version }) => [id, version.id])).toEqual([[room, "11"]]);
 });

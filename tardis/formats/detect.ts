@@ -1,11 +1,13 @@
 /** Which format a text is in, told by its content. */
 import JSON5 from "json5";
 import { isObject } from "#protocol/events/event";
+import type { RoomVersion } from "#protocol/rooms/room-version";
 import { parseJson } from "#tardis/model/json";
 import { type Problem, RunError } from "#tardis/model/problem";
 import { isAnswer, readAnswers } from "./answers.ts";
 import { isChaosLog, readChaosLog } from "./chaos-log.ts";
 import { readChaosStream } from "./chaos-stream.ts";
+import { isDag, readDag } from "./dag.ts";
 import { isHar, readHar } from "./har.ts";
 import { itemLines } from "./item-lines.ts";
 import type { Input, Item, Part } from "./part.ts";
@@ -17,31 +19,34 @@ import { isTestLog, readTestLog } from "./test-log.ts";
 
 const KNOWN =
   "known are events as NDJSON or a JSON array, scenarios of TARDIS (JSON5), replays, HAR, streams and logs of Chaos, " +
-  "output of go test, exports of Synapse's database, and answers of servers";
+  "output of go test, exports of Synapse's database, answers of servers, and DAG files";
 
-/** @throws RunError for what is in none of the formats */
-export function recognise(name: string, text: string): Part {
+/**
+ * @param version of what can be of any
+ * @throws RunError for what is in none of the formats
+ */
+export function recognise(name: string, text: string, version?: RoomVersion): Part {
   const plain = text.replace(/^\ufeff/, "");
   const input = { name, text: plain, items: [], value: undefined, problems: [] };
   if (plain.trim() === "") throw new RunError({ file: name, what: "the file is empty" });
   if (!/^\s*[[{]/.test(plain) && isChaosLog(plain)) return readChaosLog(input);
   if (isTestLog(plain)) return readTestLog(input);
-  return ofJson(input);
+  return ofJson(input, version);
 }
 
-function ofJson(input: Input): Part {
+function ofJson(input: Input, version: RoomVersion | undefined): Part {
   const whole = attempt(() => parseJson(input.text));
-  if (whole.value !== undefined) return ofValue({ ...input, value: whole.value });
+  if (whole.value !== undefined) return ofValue({ ...input, value: whole.value }, version);
   const lines = linesOf(input);
   const isMostlyLines = lines.items.length > 0 && lines.items.length >= lines.problems.length;
   if (isMostlyLines) return ofItems(lines);
   const five = attempt(() => JSON5.parse<unknown>(input.text));
-  if (five.value !== undefined) return ofValue({ ...input, value: five.value });
+  if (five.value !== undefined) return ofValue({ ...input, value: five.value }, version);
   if (!/^\s*(?:[[{]|\/[/*])/.test(input.text)) throw unknownFormat(input.name);
   throw new RunError(syntaxProblem(input.name, five.error));
 }
 
-function ofValue(input: Input): Part {
+function ofValue(input: Input, version: RoomVersion | undefined): Part {
   const { name, text, value } = input;
   if (Array.isArray(value)) {
     const lines = itemLines(text);
@@ -51,12 +56,9 @@ function ofValue(input: Input): Part {
     }));
     return ofItems({ ...input, items });
   }
+  if (isDag(value)) return readDag(input, version);
   if (isHar(value)) return readHar(input);
   if (isScenario(value)) return readScenario(input);
-  if (isObject(value) && value.format === "mx-stateres-dag/1") {
-    const what = "is a DAG file, which has state sets and no room: see crucible resolve";
-    throw new RunError({ file: name, what });
-  }
   return ofItems({ ...input, items: [{ place: { file: name, line: 1 }, value }] });
 }
 

@@ -103,7 +103,7 @@ test.each([
   ["5", "is in no known format"],
   ['{"events": [], "room_version": "99"}', "room_version: there is no version 99"],
   [JSON.stringify({ ...CREATE, content: { room_version: "99" } }), "version is not known"],
-  ['{"format": "mx-stateres-dag/1", "events": {}}', "see crucible resolve"],
+  ['{"format": "mx-stateres-dag/1", "events": {}}', "events: is no array"],
 ])("%j is refused with a reason", async (text, reason) => {
   await expect(load(text)).rejects.toThrow(reason);
   await expect(load(text)).rejects.toThrow(/^file/);

@@ -31,7 +31,7 @@ export async function loadRun(
 ): Promise<Run> {
   const parts: Part[] = [];
   for (const { name, text } of files) {
-    parts.push(recognise(name, (await readLink(text, name)) ?? text));
+    parts.push(recognise(name, (await readLink(text, name)) ?? text, version));
   }
   const known = new Known(parts, version);
   const told = parts.map((part) => ({ part, ...part.tell(known) }));

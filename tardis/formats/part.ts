@@ -15,7 +15,8 @@ export type Format =
   | "chaos-log"
   | "test-log"
   | "synapse-export"
-  | "answers";
+  | "answers"
+  | "dag";
 
 /** A record that has no number yet. */
 export interface Draft {

@@ -34,6 +34,7 @@ export class Recording {
         this.#faults.push({
           seq,
           at,
+          id: textOr(body.id, undefined),
           kind: textOr(body.kind, "custom"),
           links: pairsOf(body.links),
           servers: textsOf(body.servers),
@@ -105,6 +106,7 @@ export class Recording {
       seq,
       at,
       server: this.#numberOf(server),
+      room: textOr(body.room, undefined),
       atEvent: textOr(body.at_event, undefined),
       source: textOr(body.source, "unknown"),
       state: new Map(

@@ -51,6 +51,8 @@ export interface Arrival extends Recorded {
 }
 
 export interface Fault extends Recorded {
+  /** A heal has that of what it ends. */
+  readonly id: string | undefined;
   readonly kind: string;
   /** Pairs of server names, sender first. */
   readonly links: readonly (readonly [string, string])[];
@@ -70,6 +72,8 @@ export interface Step extends Recorded {
 /** What a server said, as against what we compute. */
 export interface Snapshot extends Recorded {
   readonly server: number;
+  /** Undefined: the only one. */
+  readonly room: string | undefined;
   readonly atEvent: string | undefined;
   readonly source: string;
   /** Event ids by `type|state_key`. */

@@ -1,0 +1,48 @@
+/** What a server had at a moment of the recording. */
+import type { Run } from "./run.ts";
+
+/** Bits of a row. */
+export const HAS = 1;
+export const REJECTED = 2;
+export const SOFT_FAILED = 4;
+const OUTLIER = 8;
+
+const VERDICTS: ReadonlyMap<string, number> = new Map([
+  ["rejected", REJECTED],
+  ["soft_failed", SOFT_FAILED],
+  ["outlier", OUTLIER],
+]);
+
+/**
+ * By row, what the server has: nothing, or HAS and what it made of the event when it came last.
+ *
+ * @param server of Run.servers
+ * @param seq up to and with this record
+ */
+export function knowledgeOf({ arrivals, pdus }: Run, server: number, seq: number): Uint8Array {
+  const known = new Uint8Array(pdus.length);
+  for (const arrival of arrivals) {
+    if (arrival.seq > seq) break;
+    if (arrival.server !== server || arrival.row === undefined) continue;
+    known[arrival.row] = HAS | (VERDICTS.get(arrival.verdict) ?? 0);
+  }
+  return known;
+}
+
+/** Rows that a next event of this server would follow: what it took, and has nothing above that it took. */
+export function extremitiesIn({ graph }: Run, known: Uint8Array): readonly number[] {
+  const { offsets, targets } = graph.edges.prev;
+  const isFollowed = new Uint8Array(known.length);
+  for (let row = 0; row < known.length; row++) {
+    if (known[row] !== HAS) continue;
+    for (let at = offsets[row] ?? 0; at < (offsets[row + 1] ?? 0); at++) {
+      const previous = targets[at] ?? -1;
+      if (previous >= 0) isFollowed[previous] = 1;
+    }
+  }
+  const rows: number[] = [];
+  for (let row = 0; row < known.length; row++) {
+    if (known[row] === HAS && isFollowed[row] === 0) rows.push(row);
+  }
+  return rows;
+}
