@@ -18,7 +18,7 @@ export const idempotentTxn: Checker = {
     }
     for (const steps of byTxn.values()) {
       const last = steps.at(-1);
-      const answers = steps.flatMap(({ answers: given, events }) => given ?? events ?? []);
+      const answers = steps.flatMap(answersOf);
       if (last === undefined || last.seq < first || answers.length < 2) continue;
       looking.at();
       const different = [...new Set(answers)];
@@ -35,3 +35,8 @@ export const idempotentTxn: Checker = {
     }
   },
 };
+
+/** A change of a profile makes an event in each room, and its answer names none. */
+function answersOf({ answers, events = [] }: RecordOf<"step">): readonly string[] {
+  return answers ?? (events.length === 1 ? events : []);
+}

@@ -2,6 +2,7 @@ import { type JournalRoom, membershipOf } from "#chaos/journal/journal-room";
 import type { JournalView } from "#chaos/journal/view";
 import type { Checker, Looking } from "./checker.ts";
 import { expectedOf } from "./quiet-room.ts";
+import { isRevoked, resetsBefore } from "./resets.ts";
 import { type Change, changesIn } from "./walks.ts";
 
 export const membershipWalk: Checker = {
@@ -23,6 +24,8 @@ function lookAt(view: JournalView, { room, before, after }: Change, looking: Loo
     looking.at();
     if (from === to || from === undefined || isWalk(room, from, to)) continue;
     const [was, is] = [from, to ?? ""].map((id) => membershipOf(room.get(id)?.event));
+    // Something sent beside it has taken it back.
+    if (isRevoked(room, from, room.stateOf(after.state))) continue;
     if (!ILLEGAL.has(`${was} ${is}`) && to !== undefined) continue;
     const finding = {
       what: `${key.slice("m.room.member|".length)} goes from ${was ?? "unknown"} to ${is ?? "nothing"} on ${view.label(after.server)}`,
@@ -36,8 +39,13 @@ function lookAt(view: JournalView, { room, before, after }: Change, looking: Loo
       const requirement = "FED.chaos.state-oracle";
       looking.find({ outcome: "fail", matter: "server", requirement, ...finding });
     } else {
-      const kind = { outcome: "known-protocol-reset", matter: "protocol", class: "other" } as const;
-      looking.find({ ...kind, ...finding });
+      const reset = resetsBefore(room, after.extremities).find(({ lost }) => lost === from);
+      looking.find({
+        outcome: "known-protocol-reset",
+        matter: "protocol",
+        class: reset?.resetClass ?? "other",
+        ...finding,
+      });
     }
   }
 }

@@ -83,9 +83,9 @@ function lookAtChange(
       const requirement = "FED.chaos.state-oracle";
       looking.find({ outcome: "fail", matter: "server", requirement, ...finding, what });
     } else if (!room.ancestors(after.extremities).has(lost)) {
+      // As after a join by way of another server. What it must not lose is for other checkers.
       const what = `${finding.what}, as it has no more what it had`;
-      const requirement = "FED.chaos.kill-durability";
-      looking.find({ outcome: "reported", matter: "server", requirement, ...finding, what });
+      looking.find({ outcome: "reported", matter: "server", ...finding, what });
     } else {
       looking.find({
         outcome: "known-protocol-reset",

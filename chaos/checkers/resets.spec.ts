@@ -268,6 +268,25 @@ test("memberships that no events lead to fail, and steps that were not looked at
   });
 });
 
+test("a membership that the rules lost has the class of that reset", () => {
+  const federation = new SampleFederation("11", 3);
+  federation.found();
+  federation.join("bob", "hs2");
+  const join = federation.member(CHARLIE, CHARLIE, "join");
+  federation.deliver(["hs1"]);
+  federation.look("hs1");
+  federation.send(ALICE, "m.room.join_rules", { join_rule: "invite" }, { stateKey: "" });
+  federation.message(BOB);
+  federation.deliver(["hs1", "hs2"]);
+  federation.message(ALICE);
+  federation.observe();
+
+  expect(verdictOn("membership-walk", federation.records())).toMatchObject({
+    outcome: "known-protocol-reset",
+    findings: [{ class: "D", matter: "protocol", servers: ["hs1.test"], events: [join] }],
+  });
+});
+
 test("a room is exported as a DAG file that resolves to what the servers have", () => {
   const { records, lost, older } = STORIES["d-older-weaker-wins"]("11");
   const [room] = new JournalView(records).rooms.values();
@@ -279,6 +298,8 @@ test("a room is exported as a DAG file that resolves to what the servers have", 
 
   expect(reset).toMatchObject({ lost, instead: older, resetClass: "D" });
   expect(read?.stateSets).toHaveLength(2);
+  const create = read?.events.find(({ type }) => type === "m.room.create")?.id ?? "";
+  expect(read?.events.some(({ auth }) => auth.includes(create))).toBe(false);
   const version = room?.version;
   if (read === undefined || version === undefined) return expect.unreachable();
   const dag = compileDag(read, version);

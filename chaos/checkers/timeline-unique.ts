@@ -1,4 +1,5 @@
 import type { JournalView } from "#chaos/journal/view";
+import type { Via } from "#harness/replay/record";
 import { type Checker, type Looking, some } from "./checker.ts";
 import { isOwed, isSurelyVisible } from "./delivery.ts";
 import { quietRooms } from "./quiet-room.ts";
@@ -14,6 +15,9 @@ export const timelineUnique: Checker = {
     }
   },
 };
+
+/** What comes in other ways is history, which clients ask for. */
+const NEWS: ReadonlySet<Via> = new Set(["created", "send", "get_missing_events"]);
 
 /** What a client was told of a room since it is in it. */
 interface Timeline {
@@ -95,8 +99,14 @@ function lookForHoles(
   const { room, truth } = quiet ?? {};
   if (room === undefined || truth === undefined || isLimited || !isJoined) return;
   const has = room.ancestors(quiet?.states.get(server)?.extremities ?? []);
+  const isNews = new Set(
+    view
+      .until("arrive", epoch)
+      .flatMap((one) => (one.server === server && NEWS.has(one.via) ? one.event_id : [])),
+  );
   const missing = [...has].filter((event) => {
-    if (events.has(event) || !first.some((one) => room.isBefore(one, event))) return false;
+    if (!isNews.has(event) || events.has(event) || !first.some((one) => room.isBefore(one, event)))
+      return false;
     const isLater = [...events.keys()].some((later) => room.isBefore(event, later));
     return isLater && isOwed(room, event, server) && isSurelyVisible(room, event, user, truth);
   });
