@@ -159,7 +159,7 @@ class Waiting {
       if (missing.length === 0 && now === before) {
         const ended = Date.now();
         const difference = Math.max(this.#lastDifference, this.#lastArrival());
-        return this.#done(samples, ended, ended - difference, []);
+        return this.#done(samples, ended, Math.round(ended - difference), []);
       }
       if (now !== before) unchangedSince = began;
       before = now;

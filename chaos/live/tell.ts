@@ -12,6 +12,7 @@ import { agree, type ConvergeContext, sampleAll, tellStates, type Wanted } from 
 import { Eyes, type Sampled } from "./eyes.ts";
 import { observe } from "./observe.ts";
 import { factsOf, type Performed, perform } from "./perform.ts";
+import { provoke } from "./provoke.ts";
 import { makeRooms } from "./rooms.ts";
 import { SlidingClient } from "./sliding-client.ts";
 import { SyncClient } from "./sync-client.ts";
@@ -138,7 +139,7 @@ class Teller implements AsyncDisposable {
   /** Servers are left as they were found: those that share them know of no trouble. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#unwatch();
-    this.#trouble.heal("all");
+    await this.#trouble.heal("all");
     await Promise.all(
       [...this.#syncs, ...this.#slidings].map((client) => client[Symbol.asyncDispose]()),
     );
@@ -200,8 +201,8 @@ class Teller implements AsyncDisposable {
   async #do(step: Step): Promise<void> {
     if ("op" in step) await this.#operate(step);
     else if ("together" in step) await Promise.all(step.together.map((one) => this.#operate(one)));
-    else if ("fault" in step) this.#trouble.start(step);
-    else if ("heal" in step) this.#trouble.heal(step.heal);
+    else if ("fault" in step) await this.#trouble.start(step);
+    else if ("heal" in step) await this.#trouble.heal(step.heal);
     else if ("server" in step) await this.#act(step);
     else if ("await" in step) await this.#delivered(step.of, step.servers);
     else await this.#converge(step.converge);
@@ -209,7 +210,7 @@ class Teller implements AsyncDisposable {
 
   async #operate(operation: Operation): Promise<void> {
     const { role } = this.#cast.actor(operation.by);
-    const isHopeless = this.#trouble.condition(role) !== "running";
+    const isHopeless = ["paused", "down"].includes(this.#trouble.condition(role));
     const lookups = {
       state: async (room: string, type: string) =>
         (await this.#cast.actor(operation.by).session.state(room, type)) ?? {},
@@ -325,9 +326,10 @@ class Teller implements AsyncDisposable {
     const context = this.#context();
     // All servers run, and what is cut off still is: the nudges come as soon as it ends.
     await this.#trouble.wakeAll();
+    await provoke(this.#trouble, this.#cast);
     const before = await sampleAll(context);
     tellStates(context, before, "before-nudge");
-    this.#trouble.heal("all");
+    await this.#trouble.heal("all");
     const healed = Date.now();
     progress(`epoch ${epoch}: waiting for the servers to agree`);
     let since = healed;

@@ -1,6 +1,7 @@
 /** What is broken now: rules in force at the gateway, and servers that do not run. */
 
 import type { JournalWriter } from "#chaos/journal/write";
+import { actionOn, type ServerAction } from "#harness/deployment/actions";
 import type { Deployment } from "#harness/deployment/deployment";
 import { describe, HarnessError } from "#harness/errors";
 import type { FaultStep, ServerStep } from "#scenarios/plan";
@@ -16,12 +17,18 @@ export interface FaultReport {
   readonly fired: number;
 }
 
-export type ServerCondition = "running" | "paused" | "down";
+export type ServerCondition = "running" | "paused" | "down" | "full";
 
+/** A fault that has begun. */
 interface InForce {
   readonly step: FaultStep;
-  readonly handles: readonly string[];
+  /** How often it has acted. */
+  readonly fired: () => number;
+  /** Ends it; tells how often it acted. */
+  readonly end: () => Promise<number>;
 }
+
+type Begun = Omit<InForce, "step">;
 
 /** A server that comes back slower is trouble. */
 const START_MS = 60_000;
@@ -57,14 +64,13 @@ export class Trouble {
     return this.faultsInForce.some((step) => isCut(step) && step.links.includes(link));
   }
 
-  start(step: FaultStep): void {
-    const rules = rulesOf(step);
-    if (rules === undefined) {
-      this.#skip(`${step.id}: no ${step.fault} on this deployment`);
+  async start(step: FaultStep): Promise<void> {
+    const begun = step.fault === "disconnect" ? await this.#disconnect(step) : this.#addRules(step);
+    if (begun === undefined) {
+      this.#skip(`${step.id}: no ${step.fault} of ${step.links.join(", ")} on this deployment`);
       return;
     }
-    const handles = rules.map((rule) => this.#deployment.gateway.rules.add(rule));
-    this.#inForce.set(step.id, { step, handles });
+    this.#inForce.set(step.id, { step, ...begun });
     this.#journal.write({
       t: "fault",
       id: step.id,
@@ -75,16 +81,14 @@ export class Trouble {
     });
   }
 
-  heal(which: readonly string[] | "all"): void {
+  async heal(which: readonly string[] | "all"): Promise<void> {
     const ids = which === "all" ? [...this.#inForce.keys()] : which;
     for (const id of ids) {
       const found = this.#inForce.get(id);
       if (found === undefined) continue;
       this.#inForce.delete(id);
-      const { step, handles } = found;
-      const fired = handles
-        .map((handle) => this.#deployment.gateway.rules.remove(handle))
-        .reduce((sum, count) => sum + count, 0);
+      const { step, end } = found;
+      const fired = await end();
       this.reports.push({ id, fault: step.fault, on: step.links, fired });
       this.#journal.write({
         t: "fault",
@@ -96,6 +100,40 @@ export class Trouble {
         fired,
       });
     }
+  }
+
+  /** Faults that have not acted yet. */
+  get idle(): readonly FaultStep[] {
+    return [...this.#inForce.values()].flatMap(({ step, fired }) => (fired() === 0 ? [step] : []));
+  }
+
+  #addRules(step: FaultStep): Begun | undefined {
+    const { rules } = this.#deployment.gateway;
+    const handles = rulesOf(step)?.map((rule) => rules.add(rule));
+    if (handles === undefined) return undefined;
+    const sum = (count: (handle: string) => number) =>
+      handles.reduce((all, handle) => all + count(handle), 0);
+    return {
+      fired: () => sum((handle) => rules.fired(handle) ?? 0),
+      end: async () => sum((handle) => rules.remove(handle)),
+    };
+  }
+
+  /** Below HTTP only a whole server can be cut off: the one that every link has. */
+  async #disconnect({ links }: FaultStep): Promise<Begun | undefined> {
+    const role = links[0]?.split(">").find((end) => links.every((link) => link.includes(end)));
+    if (role === undefined) return undefined;
+    const { server } = this.#deployment.server(role);
+    const [leave, back] = [actionOn(server, "disconnect"), actionOn(server, "reconnect")];
+    if (leave === undefined || back === undefined) return undefined;
+    await leave();
+    return {
+      fired: () => 1,
+      end: async () => {
+        await back();
+        return 1;
+      },
+    };
   }
 
   /** @throws HarnessError HS_DID_NOT_START when a server does not come back */
@@ -121,7 +159,7 @@ export class Trouble {
 
   /** Ends all faults, and lets all servers run. */
   async endAll(): Promise<void> {
-    this.heal("all");
+    await this.heal("all");
     await this.wakeAll();
   }
 
@@ -129,6 +167,7 @@ export class Trouble {
   async wakeAll(): Promise<void> {
     for (const [role, condition] of this.#conditions) {
       if (condition === "paused") await this.act({ server: role, action: "resume" });
+      if (condition === "full") await this.act({ server: role, action: "free-disk" });
       if (condition === "down") await this.act({ server: role, action: "start" });
     }
     await Promise.all([...this.#deployment.servers.keys()].map((role) => this.#answers(role)));
@@ -161,33 +200,27 @@ export class Trouble {
     action: ServerStep["action"],
     condition: ServerCondition,
   ): (() => Promise<void>) | undefined {
-    const { killable, pausable, restartable } = this.#deployment.server(role).server.capabilities;
-    const nothing = async () => undefined;
-    switch (action) {
-      case "pause":
-        if (condition !== "running") return nothing;
-        return pausable && (() => pausable.pause());
-      case "resume":
-        if (condition !== "paused") return nothing;
-        return pausable && (() => pausable.resume());
-      case "kill":
-        if (condition === "down") return nothing;
-        return restartable && killable && (() => killable.kill());
-      case "start":
-        if (condition === "running") return nothing;
-        return restartable && (() => restartable.restart());
-      case "restart":
-        return (
-          restartable &&
-          (async () => {
-            // A process that stands still does not hear that it is to stop.
-            if (condition === "paused") await pausable?.resume();
-            await restartable.restart();
-          })
-        );
-      default:
-        return undefined;
-    }
+    const { server } = this.#deployment.server(role);
+    const does = (name: ServerAction) => actionOn(server, name);
+    const isIdle =
+      (action === "pause" && condition !== "running") ||
+      (action === "resume" && condition !== "paused") ||
+      (action === "start" && condition === "running") ||
+      (["kill", "stop"].includes(action) && condition === "down") ||
+      (action === "free-disk" && condition !== "full");
+    if (isIdle) return async () => undefined;
+    const start = does("start") ?? does("restart");
+    if (action === "start") return start;
+    // What does not come back is not taken down.
+    if (start === undefined && ["kill", "stop"].includes(action)) return undefined;
+    const act = does(action);
+    const isDeaf = condition === "paused" && ["stop", "restart"].includes(action);
+    if (act === undefined || !isDeaf) return act;
+    return async () => {
+      // A process that stands still does not hear that it is to stop.
+      await does("resume")?.();
+      await act();
+    };
   }
 
   #tell(role: string, action: ServerStep["action"]): void {
@@ -227,5 +260,7 @@ function afterwards(action: ServerStep["action"], before: ServerCondition): Serv
   if (action === "pause") return before === "running" ? "paused" : before;
   if (action === "kill" || action === "stop") return "down";
   if (action === "resume") return before === "paused" ? "running" : before;
+  if (action === "fill-disk") return before === "running" ? "full" : before;
+  if (action === "free-disk") return before === "full" ? "running" : before;
   return action === "start" || action === "restart" ? "running" : before;
 }

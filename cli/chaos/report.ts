@@ -3,6 +3,7 @@ import type { CheckerOutcome, CheckerVerdict, Finding } from "#chaos/journal/rec
 import { words } from "#chaos/live/words";
 import type { Plan } from "#scenarios/plan";
 import { operationsOf } from "#scenarios/plan";
+import type { Growth } from "./series.ts";
 import type { Story } from "./storyteller.ts";
 
 /** What one checker said over all epochs. */
@@ -65,6 +66,9 @@ export interface ChaosReport {
   /** Our share of the recovery, milliseconds. */
   readonly detection: { readonly medianMs: number | null; readonly maxMs: number | null };
   readonly journals: readonly string[];
+  /** Of a soak: the file with figures over time, and how those of the harness grew. */
+  readonly series?: string;
+  readonly growth?: Growth;
   readonly troubles: readonly string[];
   readonly failure?: Failure;
   readonly exitCode: number;
@@ -186,6 +190,9 @@ export function reportLines(report: ChaosReport): readonly string[] {
     ...(detection.medianMs === null
       ? []
       : [`our share of it: median ${detection.medianMs} ms, at most ${detection.maxMs} ms`]),
+    ...Object.entries(report.growth ?? {}).map(
+      ([figure, { first, last }]) => `harness, ${figure}: ${first} at first, ${last} at last`,
+    ),
     ...report.troubles.map((line) => `trouble: ${line}`),
     ...(failure === undefined ? [] : ["", ...failureLines(failure)]),
     ...report.journals.map((file) => `journal: ${file}`),

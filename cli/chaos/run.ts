@@ -9,6 +9,7 @@ import { Display } from "./display.ts";
 import { plansIn, writePlan } from "./files.ts";
 import { breakPeer, type MutantName } from "./mutants.ts";
 import { type ChaosReport, type Failure, storyOf, Tally } from "./report.ts";
+import { Series } from "./series.ts";
 import { type Budget, shrinkStory } from "./shrinking.ts";
 import { onStage, type StageOptions } from "./stage.ts";
 import { failuresIn, type Story, Storyteller } from "./storyteller.ts";
@@ -25,6 +26,8 @@ export interface ChaosOptions {
   readonly checkers: readonly string[] | undefined;
   readonly corpus: string;
   readonly mutant: MutantName | undefined;
+  /** Figures over time, and nothing kept of stories that went well. */
+  readonly isSoak: boolean;
   readonly budget: Budget;
 }
 
@@ -37,7 +40,13 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const corpus = plansIn(options.corpus).filter((plan) => plan.servers <= servers);
   const troubles: string[] = [];
   const onTrouble = (line: string) => troubles.push(line);
-  const stageOptions = { settings, servers, progress: display.line.bind(display), onTrouble };
+  const stageOptions = {
+    settings,
+    servers,
+    isTraced: !options.isSoak,
+    progress: display.line.bind(display),
+    onTrouble,
+  };
   return await onStage(stageOptions, async (stage) => {
     const teller = new Storyteller({
       stage,
@@ -46,6 +55,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       checkers: options.checkers,
     });
     using _broken = breakPeer(options.mutant, { stage, seed, versions: teller.versions });
+    using series = options.isSoak ? new Series(stage.folder, stage.deployment) : undefined;
     const began = Date.now();
     const tally = new Tally();
     const journals: string[] = [];
@@ -53,16 +63,22 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     const take = (story: Story) => {
       tally.add(story);
       tally.addTwists(story.plan, story.steps);
-      journals.push(story.journal);
+      if (series !== undefined) series.extremities = story.extremities;
+      if (options.isSoak && story.failed === undefined) teller.drop(story);
+      else journals.push(story.journal);
     };
     try {
       let at = 0;
       for (const plan of inTurn(corpus, stories(options))) {
         const isOver = () => Date.now() - began >= options.durationMs;
-        if (at > corpus.length && isOver()) break;
+        const isOfCorpus = at < corpus.length;
+        if (at > 0 && !isOfCorpus && isOver()) break;
         at++;
         display.line(`story ${at}: ${plan.title}`);
-        const story = await teller.tell(plan, { name: `story-${at}`, isOver });
+        const story = await teller.tell(plan, {
+          name: `story-${at}`,
+          ...(isOfCorpus ? {} : { isOver }),
+        });
         take(story);
         if (story.failed === undefined) continue;
         failure = await explain(story, teller, display, stage.folder, options.budget);
@@ -82,6 +98,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       seconds: Math.round((Date.now() - began) / 1000),
       ...summary,
       journals,
+      ...(series === undefined ? {} : { series: series.file, growth: series.growth() }),
       troubles,
       ...(failure === undefined ? {} : { failure }),
       exitCode: stage.signal.aborted

@@ -26,6 +26,8 @@ export interface StageOptions {
   /** How many: `hs1`, `hs2`, … */
   readonly servers: number;
   readonly progress: (line: string) => void;
+  /** Whether every exchange is kept on disk; what concerns rooms is in journals in any case. Yes unless given. */
+  readonly isTraced?: boolean;
   /** A server ended by itself. */
   readonly onTrouble: (line: string) => void;
 }
@@ -53,7 +55,7 @@ function serversOf(settings: Settings, count: number): ReadonlyMap<string, Serve
 
 /** Starts servers, hands them over, and takes them down whatever comes of it. */
 export async function onStage<T>(
-  { settings, servers: count, progress, onTrouble }: StageOptions,
+  { settings, servers: count, progress, onTrouble, isTraced = true }: StageOptions,
   use: (stage: Stage) => Promise<T>,
 ): Promise<T> {
   const servers = serversOf(settings, count);
@@ -81,6 +83,7 @@ export async function onStage<T>(
         drivers: DRIVERS,
         registry,
         traceFolder,
+        isTraced,
         logFolder,
         containers: containerSettings(settings),
         startTimeoutMs: settings.spawnTimeoutMs,

@@ -17,6 +17,8 @@ export interface Story {
   readonly journal: string;
   /** The first epoch in which a checker failed. */
   readonly failed: Epoch | undefined;
+  /** Most forward extremities of a room at the last convergence. */
+  readonly extremities: number;
   readonly steps: readonly Extract<JournalRecord, { t: "step" }>[];
 }
 
@@ -77,7 +79,11 @@ export class Storyteller {
       });
       const failed = told.epochs.find((epoch) => failuresIn(epoch).length > 0);
       const steps = journal.records.filter((record) => record.t === "step");
-      return { plan, told, journal: file, failed, steps };
+      const ends = journal.records.flatMap((record) =>
+        record.t === "state" && record.moment === "quiescent" ? [record.extremities.length] : [],
+      );
+      const extremities = Math.max(0, ...ends);
+      return { plan, told, journal: file, failed, extremities, steps };
     } finally {
       display.follow(undefined);
       // Rooms of a version that nobody asks for any more.

@@ -101,6 +101,7 @@ export function chaosCommand(): Command {
       checkers: checkersOf(flags.check),
       corpus: flags.corpus,
       mutant: flags.mutant,
+      isSoak: flags.soak === true,
       budget: flags.shrink ? SHRINK : { ...SHRINK, replays: 0 },
     });
     if (flags.json) printJson(report);

@@ -32,6 +32,8 @@ export interface DeploymentContext {
   readonly drivers: readonly Driver[];
   readonly registry: RunRegistry;
   readonly traceFolder: string;
+  /** False: exchanges are not kept on disk. */
+  readonly isTraced?: boolean;
   readonly logFolder: string;
   readonly containers: ContainerSettings;
   readonly startTimeoutMs: number;
@@ -165,7 +167,7 @@ class Parts implements AsyncDisposable {
       name: plan.id,
       ca,
       record: (exchange) => {
-        recorder.record(exchange);
+        if (context.isTraced !== false) recorder.record(exchange);
         for (const watcher of parts?.watchers ?? []) watcher(exchange);
       },
     });
