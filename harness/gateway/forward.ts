@@ -91,6 +91,7 @@ export async function forward(
     phase: Parameters<RuleBook["take"]>[1],
     apply: (action: RuleAction) => void,
   ) => {
+    if (context.rules.isEmpty) return;
     for (const taken of context.rules.take(subject, phase)) {
       const { rule, released, random, swap } = taken;
       let { action } = rule;
@@ -115,7 +116,7 @@ export async function forward(
   let isLost = false;
   /** True once a black hole has swallowed something of this exchange: nothing more comes through, whatever ends. */
   const losesBytes = (): boolean => {
-    if (isLost) return true;
+    if (isLost || context.rules.isEmpty) return isLost;
     for (const { rule } of context.rules.take(subject, "link", "blackhole")) {
       acted.push(rule.name);
       isLost = true;
@@ -173,9 +174,11 @@ export async function forward(
       request.headers["content-length"] !== undefined ||
       request.headers["transfer-encoding"] !== undefined;
     let answered: Answer | undefined;
-    await act("link", (action) => {
-      if (action.kind === "refuse") answered = REFUSAL;
-    });
+    if (!context.rules.isEmpty) {
+      await act("link", (action) => {
+        if (action.kind === "refuse") answered = REFUSAL;
+      });
+    }
     if (answered !== undefined) {
       request.resume();
       return deliver(answered);
@@ -255,7 +258,7 @@ export async function forward(
 
     async function send(body: AsyncIterable<Buffer> | undefined): Promise<Dispatcher.ResponseData> {
       const streamed =
-        body ?? (outgoing.body === undefined && hasBody ? arriving(request) : undefined);
+        body ?? (outgoing.body === undefined && hasBody ? tapped(request, requestTap) : undefined);
       return await route.upstream().request({
         method: outgoing.method as Dispatcher.HttpMethod,
         path: outgoing.path,
@@ -266,13 +269,6 @@ export async function forward(
         bodyTimeout: 0,
       });
     }
-  }
-
-  async function* arriving(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    for await (const chunk of tapped(body, requestTap)) {
-      if (!losesBytes()) yield chunk;
-    }
-    if (isLost) await stayLost();
   }
 
   /** A body that rules want to be sent in pieces; undefined: as a whole. */

@@ -82,7 +82,7 @@ export type RuleAction =
   /**
    * The connection stays open and nothing more comes over it: what is sent is lost, as packets are in a split. What was
    * lost stays lost when the rule ends, so such an exchange or connection ends by its sender's time-out; other
-   * connections that were idle in between go on.
+   * connections that were idle in between go on. A request whose head has passed before arrives, and its answer is lost.
    */
   | { readonly kind: "blackhole" }
   /** Phase `link`: new connections get a certificate that does not prove the name; those that are open are closed. */
