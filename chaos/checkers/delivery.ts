@@ -6,8 +6,8 @@ import { isAllowedByAcl } from "./acl.ts";
 import { mayBeSoftFailed } from "./soft-failure.ts";
 
 /**
- * A user of the server was in the room when the event was sent, the rules allow it, and nothing that was sent beside it
- * may have had the server hide it. Events from before a server came are not owed: it may fetch them later, or never.
+ * A user of the server was in the room when the event was sent, by all that was sent beside it as well, the rules allow
+ * it, and nothing of that may have had the server hide it. Events from before a server came are not owed: it may fetch them later, or never.
  */
 export function isOwed(room: JournalRoom, id: string, server: string): boolean {
   const one = room.get(id);
@@ -15,7 +15,21 @@ export function isOwed(room: JournalRoom, id: string, server: string): boolean {
   const origin = domainOf(one.event.sender);
   if (origin === server) return true;
   if (!room.serversIn(one.before).has(server)) return false;
+  if (mayHaveBeenOut(room, id, server)) return false;
   return isAllowedByAcl(room, [origin, server]) && !mayBeSoftFailed(room, id);
+}
+
+/** Whether something beside the event had no user of the server in the room: what came then was not for it. */
+function mayHaveBeenOut(room: JournalRoom, id: string, server: string): boolean {
+  const events = room.history?.events ?? [];
+  return events.some(
+    ({ event, after, rejection }) =>
+      rejection === undefined &&
+      !room.serversIn(after).has(server) &&
+      event.id !== id &&
+      !room.isBefore(event.id, id) &&
+      !room.isBefore(id, event.id),
+  );
 }
 
 const READABLE = new Set(["world_readable", "shared", "invited", "joined"]);

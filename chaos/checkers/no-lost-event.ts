@@ -71,7 +71,9 @@ function lookAt(id: string, answers: Map<string, Answer>, scene: Scene): void {
   const names = servers.map((server) => view.label(server)).join(", ");
   const quiet = rooms.get(first.room);
   const isOwn = servers.includes(step?.server ?? originOf(id, quiet) ?? "");
-  const isDuty = isOwn || quiet?.mode !== "silent";
+  // A server that joined anew by way of another one may have left a branch of its own behind.
+  const isLeft = quiet !== undefined && !quiet.room.ancestors(quiet.ends).has(id);
+  const isDuty = isOwn || (quiet?.mode !== "silent" && !isLeft);
   const requirement: RequirementId = isOwn
     ? "FED.chaos.kill-durability"
     : isDuty
