@@ -31,6 +31,11 @@ export class Clients {
     const news = this.#news.get(replica.roomId) ?? [];
     this.#news.set(replica.roomId, news);
     news.push(pdu);
+    // Who comes is somebody whose devices nobody here has heard of.
+    const { event } = pdu;
+    if (event.type === "m.room.member" && event.content.membership === "join") {
+      this.devicesChanged(event.stateKey ?? "");
+    }
   }
 
   /** One answer of sync to each user. */

@@ -176,8 +176,11 @@ class Story {
       ...(first === undefined ? {} : { status: first.status }),
       ...(first?.errcode === undefined ? {} : { errcode: first.errcode }),
       began,
-      txn: operation.id,
-      ...(operation.client !== undefined && event !== undefined ? { answers: [event, event] } : {}),
+      // Only these requests have a transaction id.
+      ...(operation.op === "message" || operation.op === "redact" ? { txn: operation.id } : {}),
+      ...(operation.op === "message" && operation.client !== undefined && event !== undefined
+        ? { answers: [event, event] }
+        : {}),
     });
   }
 
