@@ -74,11 +74,19 @@ export class QuietRoom {
     if (extremities.length === 0) return undefined;
     const known = this.#lacks.get(server);
     if (known !== undefined) return known;
+    if (this.#isRightlyOut(server)) return [];
     const has = this.room.ancestors(extremities);
     const all = this.room.ancestors(this.ends);
     const lacks = [...all].filter((id) => !has.has(id) && isOwed(this.room, id, server));
     this.#lacks.set(server, lacks);
     return lacks;
+  }
+
+  /** By what it has, no user of the server is in the room: it takes nothing more of it, whatever others believe. */
+  #isRightlyOut(server: string): boolean {
+    const expected = this.expected(server);
+    if (expected === undefined || (this.seenBy(server)?.has(server) ?? true)) return false;
+    return differingKeys(expected, this.states.get(server)?.state ?? {}).length === 0;
   }
 
   /** Servers that the state of this one shows to be in the room; undefined when it names events that nobody showed. */

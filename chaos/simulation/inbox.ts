@@ -15,6 +15,9 @@ interface Waiting {
 /** How often a gap is asked about before its far end is taken from the state there. */
 const ROUNDS = 3;
 const MOST_BACKFILLS = 5;
+/** How often an event is tried whose past can not be had, and how long after. */
+const MOST_TRIES = 10;
+const RETRY_MS = 1000;
 
 export class Inbox {
   readonly #server: SimulatedServer;
@@ -67,7 +70,10 @@ export class Inbox {
     const { life } = this.#server;
     const waiting = this.#waiting.get(roomId) ?? [];
     for (let [next] = waiting; next !== undefined; [next] = waiting) {
-      await this.#receive(next);
+      for (let tries = 0; tries < MOST_TRIES && !(await this.#receive(next)); tries++) {
+        await new Promise<void>((resolve) => this.#server.world.clock.after(RETRY_MS, resolve));
+        if (this.#server.life !== life) return;
+      }
       // Who was killed meanwhile does it again.
       if (this.#server.life !== life) return;
       waiting.shift();
@@ -75,28 +81,31 @@ export class Inbox {
     this.#busy.delete(roomId);
   }
 
-  async #receive({ pdu, from, txn }: Waiting): Promise<void> {
+  /** False when what is before it could not be had. */
+  async #receive({ pdu, from, txn }: Waiting): Promise<boolean> {
     const server = this.#server;
     const replica = server.rooms.get(pdu.event.roomId);
-    if (replica === undefined || !server.isIn(replica.roomId)) return;
-    if (replica.has(pdu.id) || !isAllowedByAcl(replica, from.name)) return;
+    if (replica === undefined || !server.isIn(replica.roomId)) return true;
+    if (replica.has(pdu.id) || !isAllowedByAcl(replica, from.name)) return true;
     for (let round = 0; round < ROUNDS; round++) {
       if (replica.missing(pdu.event.prevEvents).length === 0) break;
       const isNearer = await this.#fetchMissing(replica, pdu, from);
       if (!isNearer) break;
     }
-    if (replica.has(pdu.id)) return;
+    if (replica.has(pdu.id)) return true;
     const source = { from: from.name, txn };
     const missing = replica.missing(pdu.event.prevEvents);
     if (missing.length === 0) {
-      if (await this.#hasAuthEvents(replica, pdu, from)) server.take(replica, pdu, "send", source);
-      return;
+      const hasAuth = await this.#hasAuthEvents(replica, pdu, from);
+      if (hasAuth && !replica.has(pdu.id)) server.take(replica, pdu, "send", source);
+      return hasAuth;
     }
     const before = await this.#stateBefore(replica, missing, from);
-    if (before === undefined || replica.has(pdu.id)) return;
-    if (!(await this.#hasAuthEvents(replica, pdu, from))) return;
-    const isGap = before.length > 0;
-    server.take(replica, pdu, "send", isGap ? { ...source, before } : source);
+    if (replica.has(pdu.id)) return true;
+    if (before === undefined || !(await this.#hasAuthEvents(replica, pdu, from))) return false;
+    if (replica.has(pdu.id)) return true;
+    server.take(replica, pdu, "send", before.length > 0 ? { ...source, before } : source);
+    return true;
   }
 
   /** False when nothing new was learnt. */
