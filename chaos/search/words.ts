@@ -13,14 +13,14 @@ export function storyOf({ creation, deeds, second }: Situation): readonly string
   if (second.kind === "honest") {
     const { moment } = second;
     const last = lines[moment - 1] ?? "the creation";
-    return [...told, `the end meets a server that knows all up to: ${last}`];
+    return [...told, `this meets a server that knows all up to: ${last}`];
   }
   const stale = [...second.keys].map(([key, index]) => {
     const [type, stateKey] = key.split("|");
     const name = stateKey === undefined || stateKey === "" ? type : `${type} of ${stateKey}`;
     return index === null ? `without ${name}` : `where ${name} is still that of: ${all[index]}`;
   });
-  return [...told, `the end meets the end, ${stale.join(", and ")}`];
+  return [...told, `this meets a stale copy of itself, ${stale.join(", and ")}`];
 }
 
 function beginningOf(creation: readonly Deed[]): string {
