@@ -20,9 +20,10 @@ export function originOf(
   key: string,
   givenStates: ReadonlySet<string>,
 ): Origin {
-  let parents = ids.filter((id) => history.get(id) !== undefined);
+  const places = new Map(history.events.map(({ event }, place) => [event.id, place]));
+  let parents = ids.filter((id) => places.has(id));
   let before: string | undefined;
-  // Each round goes up at least one event.
+  // Each round goes up at least one event, also where events follow one another in a ring.
   for (;;) {
     const values = new Set(parents.map((id) => valueAfter(history, id, key)));
     if (values.size > 1) return { kind: "resolved", of: parents, before };
@@ -33,7 +34,8 @@ export function originOf(
     if (givenStates.has(first)) return { kind: "given", id: first };
     if (value === first) return { kind: "set", id: first };
     before = first;
-    parents = replayed.event.prevEvents.filter((id) => history.get(id) !== undefined);
+    const place = places.get(first) ?? 0;
+    parents = replayed.event.prevEvents.filter((id) => (places.get(id) ?? place) < place);
   }
 }
 

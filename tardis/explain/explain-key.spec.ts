@@ -256,3 +256,50 @@ test("texts of strangers can hide nothing in a sentence", async () => {
     "evil\\u{202e}\\u{a}\\u{1b}[2J",
   );
 });
+
+test("events that follow one another in a ring, and events that are not known", async () => {
+  const event = (id: string, type: string, prev: readonly string[], more: object = {}) => ({
+    event_id: id,
+    type,
+    sender: "@ada:one.test",
+    room_id: "!room:one.test",
+    content: {},
+    prev_events: prev,
+    auth_events: id === "$create:one.test" ? [] : ["$create:one.test", "$ada:one.test"],
+    depth: 1,
+    ...more,
+  });
+  const events = [
+    event("$create:one.test", "m.room.create", [], {
+      state_key: "",
+      content: { creator: "@ada:one.test", room_version: "2" },
+    }),
+    event("$ada:one.test", "m.room.member", ["$create:one.test"], {
+      state_key: "@ada:one.test",
+      content: { membership: "join" },
+      auth_events: ["$create:one.test"],
+    }),
+    event("$a:one.test", "m.room.message", ["$c:one.test", "$ada:one.test"]),
+    event("$b:one.test", "m.room.topic", ["$a:one.test"], {
+      state_key: "",
+      content: { topic: "b" },
+    }),
+    event("$c:one.test", "m.room.message", ["$b:one.test"]),
+    event("$d:one.test", "m.room.message", ["$c:one.test", "$ada:one.test", "$gone:one.test"]),
+  ];
+  const text = events.map((one) => JSON.stringify(one)).join("\n");
+  const run = await loadRun([{ name: "ring", text }]);
+  const name = explain(run, "$c:one.test", "m.room.name|");
+  expect(textOf(name)).toContain("No event before has set it.");
+  const topic = explain(run, "$d:one.test", "m.room.topic|");
+  // Where the ring is cut there is no room yet.
+  expect(textOf(topic)).toContain("counts for nothing: the rule room.unknown rejects it");
+  expect(textOf(topic)).toContain("is not all known: $gone:one.test may have held something else.");
+});
+
+test("an event of the key that the rules reject is told beside what decided", async () => {
+  const run = await load(ROOMS, "room.ndjson");
+  expect(textOf(explain(run, undefined, "m.room.topic|"))).toMatch(
+    /@bob:two\.test's topic "Bob insists" .* counts for nothing: the rule event\.level rejects it/,
+  );
+});

@@ -52,7 +52,10 @@ export function explainKey(question: Question): Explanation {
     at,
     key,
     value,
-    verdict: verdict(question, words, trace, value, candidates).map((text) => ({
+    verdict: [
+      ...verdict(question, words, trace, value, candidates),
+      ...missingOf(history, words, at),
+    ].map((text) => ({
       text,
       events: value === null ? [] : [value],
       isOfKey: true,
@@ -124,9 +127,26 @@ function verdict(
         ...[...candidates]
           .filter((id) => id !== value)
           .map((id) => losers.why(id, value ?? undefined)),
+        ...rejectedOf(history, words, type, stateKey),
       ];
     }
   }
+}
+
+/** What our answer is without. */
+function missingOf(
+  history: RoomHistory,
+  words: Wording,
+  ids: readonly string[],
+): readonly string[] {
+  return ids.flatMap((id) => {
+    const missing = history.get(id)?.missing ?? [];
+    if (missing.length === 0) return [];
+    const listed = missing.map((one) => words.id(one)).join(", ");
+    return [
+      `What ${words.event(id)} follows is not all known: ${listed} may have held something else.`,
+    ];
+  });
 }
 
 /** Events that would have set it. */
