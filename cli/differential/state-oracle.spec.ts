@@ -30,12 +30,13 @@ beforeAll(async () => {
 
 afterAll(() => judge?.[Symbol.dispose]());
 
-test("the checker passes what Synapse makes of generated merges, and fails a server that takes another side", async ({
+test("the checker passes what Synapse makes of generated merges, and finds a server that takes another side", async ({
   skip,
 }) => {
   if (judge === undefined) return skip(absence);
   let merges = 0;
   let contested = 0;
+  let reported = 0;
   for (let number = 0; merges < MERGES; number++) {
     const version = VERSIONS[number % VERSIONS.length];
     if (version === undefined) break;
@@ -49,15 +50,19 @@ test("the checker passes what Synapse makes of generated merges, and fails a ser
     const resolved = room.named(told.answer.state);
 
     const place = `merge ${number}, version ${version.id}`;
-    expect([place, room.verdictOn(resolved)]).toEqual([place, "pass"]);
+    expect([place, room.verdictOn(resolved)]).toEqual([place, "right"]);
     for (const set of dag.stateSets.map((ids) => room.named(ids))) {
       const isSame = JSON.stringify(set) === JSON.stringify(resolved);
       if (!isSame) contested++;
-      expect([place, room.verdictOn(set)]).toEqual([place, isSame ? "pass" : "fail"]);
+      const verdict = room.verdictOn(set);
+      // Of what the text of version 12 leaves open another outcome is no violation.
+      if (version.id === "12" && verdict === "reported") reported++;
+      else expect([place, verdict]).toEqual([place, isSame ? "right" : "fail"]);
     }
   }
   expect(merges).toBe(MERGES);
   expect(contested).toBeGreaterThan(MERGES);
+  expect(reported).toBeLessThan(contested / 20);
 });
 
 class Merge {
@@ -114,7 +119,8 @@ class Merge {
       at,
       ...body,
     }));
-    return judgeAll(records, 1, ["state-oracle"])[0]?.outcome;
+    const [verdict] = judgeAll(records, 1, ["state-oracle"]);
+    return verdict?.looked === 1 ? (verdict.findings[0]?.outcome ?? "right") : undefined;
   }
 }
 
