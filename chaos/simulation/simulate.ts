@@ -9,6 +9,7 @@ import type { FaultStep, Operation, Plan, ServerStep, Step } from "#scenarios/pl
 import { Actions } from "./actions.ts";
 import type { Bug } from "./bugs.ts";
 import { type Scheduler, schedulerOf } from "./clock.ts";
+import { beginOf, healOf } from "./fault-records.ts";
 import { observe } from "./observe.ts";
 import { refused, type Sent } from "./server.ts";
 import { World } from "./world.ts";
@@ -213,27 +214,14 @@ class Story {
 
   #begin(fault: FaultStep): void {
     this.#world.network.begin(fault);
-    const name = fault.title ?? fault.fault;
-    this.#world.journal.write({
-      t: "fault",
-      id: fault.id,
-      kind: KINDS[fault.fault] ?? "custom",
-      name,
-      links: fault.links.map((link) => {
-        const [from = "", to = ""] = link.split(">");
-        return [`${from}.test`, `${to}.test`] as const;
-      }),
-      value: fault.fault,
-    });
+    this.#world.journal.write(beginOf(fault));
   }
 
   #heal(ids: readonly string[]): void {
     for (const id of ids) {
       const ended = this.#world.network.end(id);
       if (ended === undefined) continue;
-      const { fault, fired } = ended;
-      const name = `heal ${fault.title ?? fault.fault}`;
-      this.#world.journal.write({ t: "fault", id, kind: "heal", name, value: fault.fault, fired });
+      this.#world.journal.write(healOf(ended.fault, ended.fired));
     }
   }
 
@@ -387,16 +375,3 @@ class Story {
     }
   }
 }
-
-const KINDS: Readonly<Record<string, "netsplit" | "delay" | "drop">> = {
-  refuse: "netsplit",
-  reset: "netsplit",
-  blackhole: "netsplit",
-  disconnect: "netsplit",
-  "wrong-certificate": "netsplit",
-  delay: "delay",
-  "slow-body": "delay",
-  reorder: "delay",
-  "drop-request": "drop",
-  "drop-answer": "drop",
-};
