@@ -118,6 +118,7 @@ class Teller implements AsyncDisposable {
     progress(`making ${Object.keys(plan.rooms).length} rooms`);
     await makeRooms(this.#cast, roomVersion);
     this.#begin();
+    tellStates(this.#context(), await sampleAll(this.#context()), "watch");
     for (const [at, step] of plan.steps.entries()) {
       signal.throwIfAborted();
       progress(`step ${at + 1} of ${plan.steps.length}: ${words(step)}`);

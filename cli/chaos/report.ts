@@ -94,7 +94,9 @@ export class Tally {
   stories = 0;
   epochs = 0;
 
-  add({ told, steps }: Story): void {
+  add({ plan, told, records }: Story): void {
+    const steps = records.filter((record) => record.t === "step");
+    this.#addTwists(plan, new Set(steps.map(({ step }) => step)));
     this.stories++;
     this.epochs += told.epochs.length;
     for (const { outcome, op } of steps) if (op !== "nudge") this.operations[outcome]++;
@@ -112,8 +114,7 @@ export class Tally {
   }
 
   /** What clients did, counted as faults. */
-  addTwists(plan: Plan, steps: Story["steps"]): void {
-    const told = new Set(steps.map(({ step }) => step));
+  #addTwists(plan: Plan, told: ReadonlySet<string>): void {
     for (const { id, client, ahead } of operationsOf(plan)) {
       if (!told.has(id)) continue;
       if (client !== undefined) this.#fault(client, 1);
@@ -207,7 +208,7 @@ function checkerLines({ checker, outcome, looked, findings, reason }: CheckerSum
   ];
 }
 
-function findingLine({ outcome, what, requirement, matter, class: kind }: Finding): string {
+export function findingLine({ outcome, what, requirement, matter, class: kind }: Finding): string {
   const notes = [
     ...(requirement === undefined ? [] : [requirement]),
     ...(kind === undefined ? [] : [`class ${kind}`]),

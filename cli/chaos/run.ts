@@ -8,6 +8,7 @@ import { operationsOf, type Plan } from "#scenarios/plan";
 import { Display } from "./display.ts";
 import { plansIn, writePlan } from "./files.ts";
 import { breakPeer, type MutantName } from "./mutants.ts";
+import { EPOCHS } from "./plans.ts";
 import { type ChaosReport, type Failure, storyOf, Tally } from "./report.ts";
 import { Series } from "./series.ts";
 import { type Budget, shrinkStory } from "./shrinking.ts";
@@ -30,9 +31,6 @@ export interface ChaosOptions {
   readonly isSoak: boolean;
   readonly budget: Budget;
 }
-
-/** So many, and every fault of the default mix has had its turn. New rooms and users come with the next story. */
-const EPOCHS = 14;
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   using display = new Display();
@@ -62,7 +60,6 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     let failure: Failure | undefined;
     const take = (story: Story) => {
       tally.add(story);
-      tally.addTwists(story.plan, story.steps);
       if (series !== undefined) series.extremities = story.extremities;
       if (options.isSoak && story.failed === undefined) teller.drop(story);
       else journals.push(story.journal);

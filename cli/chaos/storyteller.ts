@@ -19,7 +19,7 @@ export interface Story {
   readonly failed: Epoch | undefined;
   /** Most forward extremities of a room at the last convergence. */
   readonly extremities: number;
-  readonly steps: readonly Extract<JournalRecord, { t: "step" }>[];
+  readonly records: readonly JournalRecord[];
 }
 
 export interface StorytellerOptions {
@@ -78,12 +78,11 @@ export class Storyteller {
         progress: (line) => display.doing(line),
       });
       const failed = told.epochs.find((epoch) => failuresIn(epoch).length > 0);
-      const steps = journal.records.filter((record) => record.t === "step");
       const ends = journal.records.flatMap((record) =>
         record.t === "state" && record.moment === "quiescent" ? [record.extremities.length] : [],
       );
       const extremities = Math.max(0, ...ends);
-      return { plan, told, journal: file, failed, extremities, steps };
+      return { plan, told, journal: file, failed, extremities, records: journal.records };
     } finally {
       display.follow(undefined);
       // Rooms of a version that nobody asks for any more.

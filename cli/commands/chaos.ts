@@ -9,6 +9,12 @@ import {
 } from "#chaos/generate/vocabulary";
 import { CORPUS } from "#cli/chaos/files";
 import { MUTANTS, type MutantName } from "#cli/chaos/mutants";
+import {
+  DEFAULT_INTENSITY,
+  DEFAULT_ROOMS,
+  DEFAULT_SERVERS,
+  DEFAULT_VERSIONS,
+} from "#cli/chaos/plans";
 import { reportLines } from "#cli/chaos/report";
 import { runChaos } from "#cli/chaos/run";
 import { print, printJson, remark } from "#cli/io";
@@ -37,15 +43,14 @@ interface Flags {
 }
 
 const SHRINK = { replays: 20, timeMs: 120_000 };
-const DEFAULT_VERSIONS = ["11", "12"];
 
 export function chaosCommand(): Command {
   const command = new Command("chaos")
     .description("break a federation on purpose, and see whether it heals")
     .option("--duration <seconds>", "no epoch begins later", "60")
-    .option("--servers <n>", "2 to 5", "3")
-    .option("--rooms <n>", "at the beginning", "2")
-    .option("--intensity <n>", "operations of an epoch, about", "10")
+    .option("--servers <n>", "2 to 5", String(DEFAULT_SERVERS))
+    .option("--rooms <n>", "at the beginning", String(DEFAULT_ROOMS))
+    .option("--intensity <n>", "operations of an epoch, about", String(DEFAULT_INTENSITY))
     .option("--ops <names>", "operations, with commas; all unless given")
     .option(
       "--faults <names>",

@@ -1,68 +1,97 @@
-/** `crucible replay`: tells the plan of a seed, a journal or a file again. */
-import path from "node:path";
-import { Command } from "commander";
-import { Display } from "#cli/chaos/display";
+/** `crucible replay`: tells the plans of seeds, journals and files again. */
+import { Command, Option } from "commander";
+import { countsOf, Display } from "#cli/chaos/display";
 import { readPlan } from "#cli/chaos/files";
-import { type ChaosReport, reportLines, storyOf, Tally } from "#cli/chaos/report";
-import { onStage } from "#cli/chaos/stage";
-import { Storyteller } from "#cli/chaos/storyteller";
-import { print, printJson } from "#cli/io";
+import {
+  LEVELS,
+  type Level,
+  type Retold,
+  retellLive,
+  retellSimulated,
+  retellToOracle,
+} from "#cli/chaos/levels";
+import { planOf } from "#cli/chaos/plans";
+import { findingLine } from "#cli/chaos/report";
+import { print, printJson, remark } from "#cli/io";
 import { addRunOptions, settingsOf } from "#cli/run-options";
+import { showStacks } from "#cli/trouble";
 import { tame } from "#reports/finding";
+import type { Plan } from "#scenarios/plan";
 import { withHelp } from "./options.ts";
 
 interface Flags {
   readonly roomVersion?: string;
+  readonly toldTo: Level;
   readonly json?: true;
+}
+
+/** The setting of that name is the level of requirements. */
+class LevelOption extends Option {
+  override attributeName(): string {
+    return "toldTo";
+  }
 }
 
 export function replayCommand(): Command {
   const command = new Command("replay")
-    .description("tell the plan of a seed, a journal or a file again")
-    .argument("<what>", "a seed, a journal, or a plan file")
+    .description("tell the plans of seeds, journals or files again")
+    .argument("<what...>", "a seed, a journal, or a plan file")
+    .addOption(
+      new LevelOption("--level <level>", "to whom it is told").choices(LEVELS).default("live"),
+    )
     .option("--room-version <id>", "of rooms that name none; the servers' default unless given")
-    .option("--json", "print the report as JSON");
-  addRunOptions(command, ["hs", "out", "spawnTimeoutMs", "debug"]).action(
-    async (what: string, flags: Flags, self: Command) => {
-      const { settings } = settingsOf(self);
-      const plan = readPlan(what);
-      using display = new Display();
-      for (const line of storyOf(plan)) display.line(line);
+    .option("--json", "an array of {plan, ms, verdicts, unmet, journal?}");
+  addRunOptions(command, ["hs", "seed", "out", "spawnTimeoutMs", "debug"]).action(
+    async (what: string[], flags: Flags, self: Command) => {
+      const { settings, notices } = settingsOf(self);
+      for (const notice of notices) remark(notice);
+      if (settings.debug) showStacks();
+      const plans = what.map((one) => (/^\d+$/.test(one) ? planOf(Number(one)) : readPlan(one)));
       const troubles: string[] = [];
-      const stageOptions = {
-        settings,
-        servers: plan.servers,
-        progress: (line: string) => display.line(line),
-        onTrouble: (line: string) => troubles.push(line),
-      };
-      const report = await onStage(stageOptions, async (stage): Promise<ChaosReport> => {
-        const teller = new Storyteller({
-          stage,
-          display,
-          roomVersion: flags.roomVersion,
-          checkers: undefined,
-        });
-        const began = Date.now();
-        const story = await teller.tell(plan, { name: path.parse(plan.id).name });
-        const tally = new Tally();
-        tally.add(story);
-        return {
-          run: stage.folder,
-          deployment: stage.deployment.facts.name,
-          seed: plan.seed ?? 0,
-          seconds: Math.round((Date.now() - began) / 1000),
-          ...tally.summary(),
-          journals: [story.journal],
-          troubles,
-          exitCode: story.failed === undefined ? (troubles.length > 0 ? 3 : 0) : 1,
-        };
-      });
-      if (flags.json) printJson(report);
-      else for (const line of reportLines(report)) print(tame(line));
-      process.exitCode = report.exitCode;
+      const retold = await retell(plans, flags, settings, (line) => troubles.push(line));
+      if (flags.json) printJson(retold);
+      else for (const [at, one] of retold.entries()) show(plans[at], one);
+      for (const line of troubles) remark(tame(`trouble: ${line}`));
+      const hasFailed = retold.some(
+        ({ unmet, verdicts }) =>
+          // What merges first on real servers, and so what stands in the end, is up to them.
+          (unmet.length > 0 && flags.toldTo !== "live") ||
+          verdicts.some(({ outcome }) => outcome === "fail"),
+      );
+      process.exitCode = hasFailed ? 1 : troubles.length > 0 ? 3 : 0;
     },
   );
   return withHelp(command, "replay", {
-    examples: ["plan.json", ".runs/<id>/story-1.replay.ndjson"],
+    notes:
+      "Exit codes: 0 it ended as expected, 1 it did not or a server failed a duty, 3 trouble of ours.",
+    examples: [
+      "1",
+      "scenarios/stories/netsplits/join-then-close.json --room-version 12",
+      ".runs/<id>/story-1.replay.ndjson --level simulation",
+      "scenarios/stories/netsplits/*.json --level oracle",
+    ],
   });
+}
+
+async function retell(
+  plans: readonly Plan[],
+  { toldTo: level, roomVersion }: Flags,
+  settings: ReturnType<typeof settingsOf>["settings"],
+  onTrouble: (line: string) => void,
+): Promise<readonly Retold[]> {
+  const seed = settings.seed ?? 1;
+  if (level === "oracle") return plans.map((plan) => retellToOracle(plan, seed, roomVersion));
+  if (level === "simulation")
+    return await Promise.all(plans.map((plan) => retellSimulated(plan, seed, roomVersion)));
+  using display = new Display();
+  return await retellLive(plans, { settings, display, roomVersion, onTrouble });
+}
+
+function show(plan: Plan | undefined, { verdicts, unmet, ms, journal }: Retold): void {
+  const counts = verdicts.length === 0 ? "" : `: ${countsOf(verdicts)}`;
+  print(tame(`${plan?.id ?? ""}, ${ms} ms${counts}`));
+  const findings = verdicts.flatMap((verdict) => verdict.findings);
+  for (const finding of findings) print(tame(findingLine(finding)));
+  for (const line of unmet) print(tame(`    otherwise than the plan expects: ${line}`));
+  if (journal !== undefined) print(`    journal: ${journal}`);
 }

@@ -1,0 +1,92 @@
+/** Tells plans again, on one of three levels: to real servers, to simulated ones, to the protocol alone. */
+import { judgeAll } from "#chaos/checkers/checkers";
+import { unmetExpectations } from "#chaos/events/expectations";
+import type { CheckerVerdict } from "#chaos/journal/record";
+import { tell } from "#chaos/oracle/oracle";
+import { simulate } from "#chaos/simulation/simulate";
+import type { Settings } from "#harness/config/settings";
+import type { Plan } from "#scenarios/plan";
+import type { Display } from "./display.ts";
+import { unmetIn } from "./ending.ts";
+import { onStage } from "./stage.ts";
+import { Storyteller } from "./storyteller.ts";
+
+export const LEVELS = ["live", "simulation", "oracle"] as const;
+export type Level = (typeof LEVELS)[number];
+
+/** One plan told again. */
+export interface Retold {
+  readonly plan: string;
+  readonly ms: number;
+  /** Of all epochs; the oracle has none. */
+  readonly verdicts: readonly CheckerVerdict[];
+  /** What ended otherwise than the plan expects, one line each. */
+  readonly unmet: readonly string[];
+  /** On real servers. */
+  readonly journal?: string;
+}
+
+export interface RetellOptions {
+  readonly settings: Settings;
+  readonly display: Display;
+  /** Of rooms that name none. */
+  readonly roomVersion: string | undefined;
+  readonly onTrouble: (line: string) => void;
+}
+
+export async function retellLive(
+  plans: readonly Plan[],
+  { settings, display, roomVersion, onTrouble }: RetellOptions,
+): Promise<readonly Retold[]> {
+  const servers = Math.max(...plans.map((plan) => plan.servers));
+  const progress = (line: string) => display.line(line);
+  return await onStage({ settings, servers, progress, onTrouble }, async (stage) => {
+    const teller = new Storyteller({ stage, display, roomVersion, checkers: undefined });
+    const retold: Retold[] = [];
+    for (const [at, plan] of plans.entries()) {
+      display.line(`telling ${plan.id}`);
+      const began = Date.now();
+      const story = await teller.tell(plan, { name: `${at + 1}-${plan.id}` });
+      retold.push({
+        plan: plan.id,
+        ms: Date.now() - began,
+        verdicts: story.told.epochs.flatMap(({ verdicts }) => verdicts),
+        unmet: unmetIn(plan, story.records),
+        journal: story.journal,
+      });
+    }
+    return retold;
+  });
+}
+
+export async function retellSimulated(
+  plan: Plan,
+  seed: number,
+  version: string | undefined,
+): Promise<Retold> {
+  const began = Date.now();
+  const named = version === undefined ? {} : { version };
+  const { records, epochs } = await simulate(plan, { seed, ...named });
+  const numbers = Array.from({ length: epochs }, (_, at) => at + 1);
+  return {
+    plan: plan.id,
+    ms: Date.now() - began,
+    verdicts: numbers.flatMap((epoch) => judgeAll(records, epoch)),
+    unmet: unmetIn(plan, records),
+  };
+}
+
+export function retellToOracle(plan: Plan, seed: number, version = "12"): Retold {
+  const began = Date.now();
+  const { rooms, events } = tell(plan, { seed, version });
+  const unmet = [...rooms].flatMap(([name, room]) => {
+    const { creator = "", version: own = version } = plan.rooms[name] ?? {};
+    return unmetExpectations(plan, name, own, {
+      state: room.history.named(room.state(plan.users[creator] ?? "")),
+      first: room.first,
+      user: (user) => `@${user}:${plan.users[user]}.test`,
+      event: (id) => events.get(id),
+    });
+  });
+  return { plan: plan.id, ms: Date.now() - began, verdicts: [], unmet };
+}
