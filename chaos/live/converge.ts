@@ -115,6 +115,8 @@ class Waiting {
   /** When it was last known that servers did not agree. */
   #lastDifference = 0;
   #samples: Agreement["samples"];
+  /** What went wrong with a nudge. */
+  #trouble: unknown;
 
   constructor(
     context: ConvergeContext,
@@ -137,12 +139,15 @@ class Waiting {
     let before = "";
     for (let lookedAt = 0; ; ) {
       signal.throwIfAborted();
+      if (this.#trouble !== undefined) throw this.#trouble;
       const began = Date.now();
       const stuck = this.#stuck();
       if (stuck.size > 0 && began - this.#since > (this.#nudgesAt[0] ?? Number.POSITIVE_INFINITY)) {
         this.#nudgesAt.shift();
-        await this.#nudgeAgain(stuck);
-        continue;
+        // A server may take its time to answer, while all are looked at.
+        this.#nudgeAgain(stuck).catch((error: unknown) => {
+          this.#trouble = error;
+        });
       }
       // Servers are left in peace as long as what is told without asking shows that they differ.
       if ((stuck.size > 0 || this.#isUnequal()) && began - lookedAt < PATIENCE_MS) {

@@ -164,12 +164,15 @@ class Teller implements AsyncDisposable {
   #begin(): void {
     const { journal, plan, run, tool, deployment } = this.#telling;
     const rooms = [...this.#cast.rooms.values()];
+    const [first] = rooms;
+    const isOfOne = rooms.every(({ version }) => version === first?.version);
     journal.write({
       t: "meta",
       format: "mx-replay",
       version: 1,
       rooms: rooms.map(({ id }) => id),
-      ...(rooms[0] === undefined ? {} : { room_version: rooms[0].version }),
+      // Of rooms of several versions, the cast tells which has which.
+      ...(isOfOne && first !== undefined ? { room_version: first.version } : {}),
       run,
       test: plan.title,
       seed: plan.seed ?? 0,
