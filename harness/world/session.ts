@@ -233,7 +233,8 @@ export class Session extends ServerClient implements Account {
     const bodies: JsonObject[] = [];
     let token = since;
     for (;;) {
-      const remaining = deadline - awakeMs();
+      // Servers take whole milliseconds.
+      const remaining = Math.floor(deadline - awakeMs());
       const timeoutMs = token === undefined ? 0 : Math.max(0, Math.min(LONG_POLL_MS, remaining));
       const response = await this.syncResponse({ ...syncOptions, since: token, timeoutMs });
       const body = ok(response);

@@ -143,7 +143,8 @@ export class SlidingConnection {
     const scaledMs = deadlineMs * this.session.context.timeoutScale;
     const deadline = awakeMs() + scaledMs;
     for (let answers = 1; ; answers++) {
-      const remaining = deadline - awakeMs();
+      // Servers take whole milliseconds.
+      const remaining = Math.floor(deadline - awakeMs());
       const timeoutMs = Math.max(0, Math.min(POLL_MS, remaining));
       const synced = await this.sync(request, { timeoutMs }).catch((error) => {
         throw error instanceof NoAnswer ? error.awaiting(`${what} within ${scaledMs} ms`) : error;
