@@ -1,15 +1,13 @@
 /** Tells a plan to real servers: one step after the other, with everything that can be seen in a journal. */
-import { setTimeout as sleep } from "node:timers/promises";
 import type { CheckerVerdict, JournalRecord, Moment } from "#chaos/journal/record";
 import type { JournalWriter } from "#chaos/journal/write";
 import type { Deployment } from "#harness/deployment/deployment";
 import type { Exchange } from "#harness/gateway/exchange";
-import { path } from "#harness/http/client";
-import { at } from "#harness/match/json";
 import { type Operation, operationsOf, type Plan, type Step } from "#scenarios/plan";
 import { type Actor, Cast } from "./cast.ts";
-import { agree, type ConvergeContext, sampleAll, tellStates, type Wanted } from "./converge.ts";
-import { Eyes, type Sampled } from "./eyes.ts";
+import { agree, type ConvergeContext, sampleAll, tellStates } from "./converge.ts";
+import { Eyes } from "./eyes.ts";
+import { Nudger } from "./nudge.ts";
 import { observe } from "./observe.ts";
 import { factsOf, type Performed, perform } from "./perform.ts";
 import { provoke } from "./provoke.ts";
@@ -95,7 +93,7 @@ class Teller implements AsyncDisposable {
   #syncs: readonly SyncClient[] = [];
   #slidings: readonly SlidingClient[] = [];
   #step = 0;
-  #nudges = 0;
+  readonly #nudger: Nudger;
   readonly #found = new Set<string>();
   readonly #epochs: Epoch[] = [];
 
@@ -106,6 +104,12 @@ class Teller implements AsyncDisposable {
     this.#traffic = new Traffic(cast, journal);
     this.#trouble = new Trouble(deployment, cast, journal);
     this.#eyes = new Eyes(cast, this.#traffic, () => this.#syncs);
+    this.#nudger = new Nudger({
+      cast,
+      journal,
+      signal: telling.signal,
+      nextStep: () => ++this.#step,
+    });
     this.#unwatch = deployment.watch((exchange) => {
       if (this.#early === undefined) this.#traffic.take(exchange);
       else this.#early.push(exchange);
@@ -338,7 +342,7 @@ class Teller implements AsyncDisposable {
     progress(`epoch ${epoch}: waiting for the servers to agree`);
     let since = healed;
     const nudge: ConvergeContext["nudge"] = async (room, roles) => {
-      const wanted = await this.#nudge(epoch, room, before.get(room) ?? [], roles);
+      const wanted = await this.#nudger.nudge(epoch, room, before.get(room) ?? [], roles);
       since = Date.now();
       return wanted;
     };
@@ -390,65 +394,5 @@ class Teller implements AsyncDisposable {
       byRoom.set(record.room, events);
     }
     return byRoom;
-  }
-
-  /** One message of each of these servers in a room. */
-  async #nudge(
-    epoch: number,
-    name: string,
-    samples: readonly Sampled[],
-    roles?: readonly string[],
-  ): Promise<readonly Wanted[]> {
-    const number = ++this.#nudges;
-    const room = this.#cast.rooms.get(name);
-    const sayers = samples
-      .filter((one) => typeof one === "object")
-      .filter(({ role }) => roles?.includes(role) !== false);
-    const sent = sayers.map(async ({ role, user, participants }) => {
-      if (room === undefined) return [];
-      const operation: Operation = { op: "message", id: "nudge", by: user.name, room: name };
-      const txn = `${this.#cast.suffix}-nudge-${epoch}-${number}-${role}`;
-      const performed = await this.#say(user, room.id, txn);
-      this.#telling.journal.write({
-        t: "step",
-        id: ++this.#step,
-        name: `${user.name} nudges ${name}`,
-        ok: performed.outcome === "unknown" ? null : performed.outcome === "ok",
-        ...(performed.events.length === 0 ? {} : { events: performed.events }),
-        ...factsOf(operation, performed, this.#cast),
-        op: "nudge",
-      });
-      const receivers = sayers
-        .map((other) => other.role)
-        .filter((other) => other !== role && participants.has(this.#cast.serverName(other)));
-      return performed.events.map((event) => ({ room: name, event, from: role, receivers }));
-    });
-    return (await Promise.all(sent)).flat();
-  }
-
-  async #say(user: Actor, roomId: string, txn: string): Promise<Performed> {
-    const began = Date.now();
-    const target = path`/_matrix/client/v3/rooms/${roomId}/send/m.room.message/${txn}`;
-    const body = { msgtype: "m.text", body: "nudge" };
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const { status, json } = await user.session.put(target, body);
-        const event = at(json, "event_id");
-        const isOk = status === 200 && typeof event === "string";
-        const outcome = isOk ? "ok" : status >= 500 ? "unknown" : "fail";
-        const errcode = at(json, "errcode");
-        return {
-          outcome,
-          began,
-          status,
-          ...(typeof errcode === "string" ? { errcode } : {}),
-          txn,
-          events: isOk ? [event] : [],
-        };
-      } catch (error) {
-        if (this.#telling.signal.aborted || attempt === 3) throw error;
-        await sleep(100);
-      }
-    }
   }
 }

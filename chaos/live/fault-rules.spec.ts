@@ -1,0 +1,45 @@
+import { expect, test } from "vitest";
+import { RuleBook } from "#harness/gateway/rules";
+import type { FaultKind, FaultStep } from "#scenarios/plan";
+import { isCut, rulesOf } from "./fault-rules.ts";
+
+const KINDS: readonly FaultKind[] = [
+  "refuse",
+  "reset",
+  "blackhole",
+  "delay",
+  "slow-body",
+  "drop-request",
+  "drop-answer",
+  "duplicate",
+  "reorder",
+  "status",
+  "truncate",
+  "wrong-certificate",
+];
+
+function fault(kind: FaultKind, more: Partial<FaultStep> = {}): FaultStep {
+  return { fault: kind, id: "ill", links: ["hs1>hs2", "hs3>hs2"], ...more };
+}
+
+test.each(KINDS)("%s is a rule that the gateway takes, for each of its links", (kind) => {
+  const rules = rulesOf(fault(kind)) ?? [];
+
+  const book = new RuleBook();
+  for (const rule of rules) book.add(rule);
+
+  expect(rules.map(({ match }) => match)).toEqual([
+    { from: "hs1", to: "hs2" },
+    { from: "hs3", to: "hs2" },
+  ]);
+});
+
+test("what is done below HTTP is no rule", () => {
+  expect(rulesOf(fault("disconnect"))).toBeUndefined();
+});
+
+test("only a fault of all requests, for good, cuts its links", () => {
+  const cuts = [fault("refuse"), fault("refuse", { times: 1 }), fault("delay")];
+
+  expect(cuts.map(isCut)).toEqual([true, false, false]);
+});
