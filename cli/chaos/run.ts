@@ -51,8 +51,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       display,
       roomVersion: undefined,
       checkers: options.checkers,
+      broken: (versions) => breakPeer(options.mutant, { stage, seed, versions }),
     });
-    using _broken = breakPeer(options.mutant, { stage, seed, versions: teller.versions });
     using series = options.isSoak ? new Series(stage.folder, stage.deployment) : undefined;
     const began = Date.now();
     const tally = new Tally();

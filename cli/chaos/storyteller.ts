@@ -29,12 +29,12 @@ export interface StorytellerOptions {
   readonly roomVersion: string | undefined;
   /** Names; absent: all. */
   readonly checkers: readonly string[] | undefined;
+  /** Breaks a server on purpose once the rooms are made, by their versions, until the story is over. */
+  readonly broken?: (versions: ReadonlyMap<string, string>) => Disposable;
 }
 
 export class Storyteller {
   readonly #options: StorytellerOptions;
-  /** Room versions by room id, of all stories. */
-  readonly versions = new Map<string, string>();
   #count = 0;
 
   constructor(options: StorytellerOptions) {
@@ -50,12 +50,15 @@ export class Storyteller {
     plan: Plan,
     { name, isQuiet = false, isOver }: { name: string; isQuiet?: boolean; isOver?: () => boolean },
   ): Promise<Story> {
-    const { stage, display, roomVersion, checkers } = this.#options;
+    const { stage, display, roomVersion, checkers, broken } = this.#options;
+    const versions = new Map<string, string>();
+    using during = new DisposableStack();
     const file = path.join(stage.folder, `${name}.replay.ndjson`);
     mkdirSync(path.dirname(file), { recursive: true });
     using journal = new JournalWriter(file, (record) => {
+      if (record.t === "meta" && broken !== undefined) during.use(broken(versions));
       if (record.t !== "cast") return;
-      for (const [id, version] of Object.entries(record.versions)) this.versions.set(id, version);
+      for (const [id, version] of Object.entries(record.versions)) versions.set(id, version);
     });
     const number = ++this.#count;
     try {
@@ -85,8 +88,6 @@ export class Storyteller {
       return { plan, told, journal: file, failed, extremities, records: journal.records };
     } finally {
       display.follow(undefined);
-      // Rooms of a version that nobody asks for any more.
-      if (this.versions.size > 10_000) this.versions.clear();
     }
   }
 
