@@ -50,6 +50,8 @@ const PATIENCE_MS = 1_000;
 const NUDGES_AT_MS = [600, 1_200, 2_400, 5_000, 10_000, 20_000];
 /** What came to a server and is not shown after this time was refused by it. */
 const REFUSED_AFTER_MS = 1_500;
+/** What was swallowed before the heal is sent again after the sender's time-out (5 s, `client_timeout`). */
+const SWALLOWED_MS = 8_000;
 /** Nothing changes any more, although servers differ. */
 const SETTLED_AFTER_MS = 3_500;
 
@@ -267,7 +269,9 @@ class Waiting {
 
   /** With every nudge a server was told what it lacks; without one it may hear of it much later. */
   #isMoreToCome(stuck: ReadonlyMap<string, unknown>, samples: Agreement["samples"]): boolean {
-    return this.#nudges.length > 0 ? stuck.size > 0 : this.#isOnItsWay(samples);
+    if (this.#nudges.length === 0) return this.#isOnItsWay(samples);
+    const isEarly = Date.now() - this.#since < SWALLOWED_MS;
+    return stuck.size > 0 || (isEarly && this.#isOnItsWay(samples));
   }
 
   /** True while a server may still get what another one has. */
