@@ -2,6 +2,7 @@
 
 import type { JournalWriter } from "#chaos/journal/write";
 import { at, eventsAt, isObject, type MatrixEvent } from "#harness/match/json";
+import { ASK_STATE_AFTER, stateAfter } from "#harness/match/state-after";
 import type { StateIds } from "#harness/replay/record";
 import type { Actor, Cast } from "./cast.ts";
 import { Looping, type Polled, type PollOptions } from "./looping.ts";
@@ -70,7 +71,7 @@ export class SyncClient implements AsyncDisposable {
         since: this.#since,
         timeout: this.#since === undefined ? 0 : waitMs,
         filter: FILTER,
-        use_state_after: true,
+        ...ASK_STATE_AFTER,
       },
       timeoutMs: waitMs + ANSWER_MS,
       signal,
@@ -116,9 +117,9 @@ export class SyncClient implements AsyncDisposable {
   }
 
   #takeRoom(section: Section, id: string, room: unknown, server: string): void {
-    const after = at(room, "state_after");
-    const isAfter = isObject(after);
-    const events = eventsAt(room, isAfter ? "state_after" : "state", "events");
+    const after = stateAfter(room);
+    const isAfter = after !== undefined;
+    const events = after ?? eventsAt(room, "state", "events");
     const timeline = eventsAt(room, "timeline", "events");
     this.#journal.write({
       t: "sync",

@@ -1,13 +1,14 @@
 /** Two real servers that can not reach each other for a while, and what becomes of their room afterwards. */
-import { HarnessError } from "#harness/errors";
+import { HarnessError, Unsupported } from "#harness/errors";
 import { type HttpResponse, path } from "#harness/http/client";
-import { at, eventsAt, isObject } from "#harness/match/json";
+import { at, isObject } from "#harness/match/json";
+import { ASK_STATE_AFTER, stateAfter } from "#harness/match/state-after";
 import { EVENT, SEND } from "#harness/peer/meeting";
 import { slot, stateShown } from "#harness/peer/room-state";
 import { check } from "#harness/world/check";
 import { expectEqual, expectStatus, expectThat, fail, ok } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
-import type { Session } from "#harness/world/session";
+import { room, type Session } from "#harness/world/session";
 import { converge, cut, NUDGE, promote, share, split } from "#harness/world/sharing";
 import { domainOf } from "#protocol/auth/auth-event";
 import { history } from "./history.ts";
@@ -260,9 +261,11 @@ check(
     const folded = new Map<string, string>();
     let since: string | undefined;
     const fold = async () => {
-      const body = await bob.sync({ since, query: { use_state_after: true } });
+      const body = await bob.sync({ since, query: ASK_STATE_AFTER });
       since = body.next_batch;
-      const changes = eventsAt(body, "rooms", "join", roomId, "state_after", "events");
+      const joined = room(body, "join", roomId);
+      const changes = joined === undefined ? [] : stateAfter(joined);
+      if (changes === undefined) throw new Unsupported("state_after");
       for (const { type, state_key = "", event_id } of changes)
         folded.set(slot(type, state_key), event_id);
     };
