@@ -106,23 +106,29 @@ test("only the keys that a client of sliding sync asked for count, and only user
 });
 
 test("an event that comes twice in a timeline fails, unless the user came back in between", () => {
-  const story = (isBack: boolean) => {
+  const story = (back: "not" | "between answers" | "within one") => {
     const federation = SampleFederation.withRoom();
     const id = federation.message(ALICE);
     federation.deliver();
     tell(federation, CHARLIE, [id]);
-    if (isBack) tell(federation, CHARLIE, [], { section: "leave" });
-    tell(federation, CHARLIE, [id]);
+    if (back === "between answers") tell(federation, CHARLIE, [], { section: "leave" });
+    const [left, joined] = (["leave", "join"] as const).map((membership) =>
+      federation.member(CHARLIE, CHARLIE, membership),
+    );
+    federation.deliver();
+    const news = back === "within one" && left && joined ? [left, joined] : [];
+    tell(federation, CHARLIE, [id, ...news]);
     federation.observe();
     return { id, verdict: verdictOn("timeline-unique", federation.records()) };
   };
-  const { id, verdict } = story(false);
+  const { id, verdict } = story("not");
 
   expect(verdict).toMatchObject({
     outcome: "fail",
     findings: [{ events: [id], servers: ["hs3.test"], requirement: "FED.txn.response-lost" }],
   });
-  expect(story(true).verdict).toMatchObject({ outcome: "pass", findings: [] });
+  for (const back of ["between answers", "within one"] as const)
+    expect(story(back).verdict).toMatchObject({ outcome: "pass", findings: [] });
 });
 
 test("what was never told is reported, unless a limited timeline marks the gap or it may be late", () => {
@@ -207,17 +213,17 @@ test("to-device messages come once each, in order; of what nobody knows it may c
   });
 });
 
-test("a changed device that others are not told of is reported, and fails one convergence later", () => {
-  const story = (...told: readonly string[]) => {
+test("a changed device that others are not told of is reported, and fails one convergence later when it has keys", () => {
+  const story = (told: readonly string[], op: "new-device" | "upload-keys" = "upload-keys") => {
     const federation = SampleFederation.withRoom();
     for (const user of [BOB, CHARLIE]) tell(federation, user, []);
     federation.bodies.push({
       t: "step",
       id: 1,
-      name: "new device",
+      name: "new",
       ok: true,
       step: "new",
-      op: "new-device",
+      op,
       by: ALICE,
       server: "hs1.test",
       outcome: "ok",
@@ -235,18 +241,22 @@ test("a changed device that others are not told of is reported, and fails one co
   };
   const missing = { requirement: "FED.txn.device-list-sent", servers: ["hs1.test", "hs3.test"] };
 
-  expect(verdictOn("device-lists", story(BOB, CHARLIE))).toMatchObject({
+  expect(verdictOn("device-lists", story([BOB, CHARLIE]))).toMatchObject({
     outcome: "pass",
     looked: 2,
     findings: [],
   });
-  expect(verdictOn("device-lists", story(BOB))).toMatchObject({
+  expect(verdictOn("device-lists", story([BOB]))).toMatchObject({
     outcome: "pass",
     findings: [{ outcome: "reported", ...missing }],
   });
-  expect(verdictOn("device-lists", story(BOB), 2)).toMatchObject({
+  expect(verdictOn("device-lists", story([BOB]), 2)).toMatchObject({
     outcome: "fail",
     findings: [{ outcome: "fail", ...missing }],
+  });
+  expect(verdictOn("device-lists", story([BOB], "new-device"), 2)).toMatchObject({
+    outcome: "pass",
+    findings: [{ outcome: "reported", ...missing }],
   });
 });
 

@@ -60,9 +60,11 @@ function lookAt(
         told === user && at >= change.began && changed.includes(change.by),
     );
   if (isTold) return;
-  // How long it may take is not stated: what is not told one convergence later is lost.
+  // How long it may take is not stated: what is not told one convergence later is lost. The duty is that of the server to
+  // tell the other one, which need not tell its users of a device without keys.
+  const isOpen = isRecent || change.op === "new-device";
   looking.find({
-    outcome: isRecent ? "reported" : "fail",
+    outcome: isOpen ? "reported" : "fail",
     matter: "server",
     requirement: "FED.txn.device-list-sent",
     what: `${user} was not told that the devices of ${change.by} changed by ${change.step}`,

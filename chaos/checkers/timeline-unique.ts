@@ -1,3 +1,4 @@
+import { membershipOf } from "#chaos/journal/journal-room";
 import type { JournalView } from "#chaos/journal/view";
 import type { Via } from "#harness/replay/record";
 import { type Checker, type Looking, some } from "./checker.ts";
@@ -41,8 +42,10 @@ function timelines(view: JournalView, epoch: number): readonly Timeline[] {
     const key = `${server} ${user} ${room}`;
     const known = found.get(key);
     const isJoined = section === "join";
-    // Who comes back is told what he may have been told before.
-    const isNew = known === undefined || (isJoined && !known.isJoined);
+    // Who comes back is told what he may have been told before, also when he was away between two answers only.
+    const isBack =
+      isJoined && known !== undefined && (!known.isJoined || hasLeft(view, room, user, timeline));
+    const isNew = known === undefined || isBack;
     const one = isNew
       ? start({ server, user, room, first: timeline.map((event) => event.event_id) })
       : known;
@@ -57,6 +60,20 @@ function timelines(view: JournalView, epoch: number): readonly Timeline[] {
     }
   }
   return [...found.values()];
+}
+
+/** Whether a timeline tells that its reader was out of the room. */
+function hasLeft(
+  view: JournalView,
+  room: string,
+  user: string,
+  timeline: readonly { readonly event_id: string }[],
+): boolean {
+  return timeline.some(({ event_id: id }) => {
+    const event = view.rooms.get(room)?.get(id)?.event;
+    const membership = event?.stateKey === user ? membershipOf(event) : undefined;
+    return membership !== undefined && membership !== "join";
+  });
 }
 
 function start(place: Pick<Timeline, "server" | "user" | "room" | "first">): Timeline {
