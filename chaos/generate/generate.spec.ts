@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { operationsOf, parsePlan } from "#scenarios/plan";
-import { type GenerateOptions, generatePlan } from "./generate.ts";
+import { type GenerateOptions, generatePlan, PROMISED_EPOCHS } from "./generate.ts";
+import { kindsIn } from "./kinds.ts";
 import {
   chooseFaults,
   chooseOperations,
@@ -52,23 +53,49 @@ describe("a generated plan", () => {
     }
   });
 
-  it("has every fault of the default mix within ten epochs, and every operation within forty", () => {
-    const { steps } = generatePlan(options());
-    const faults = new Set(
-      steps.flatMap((step) => {
-        if ("fault" in step) return [step.fault];
-        if ("server" in step) return [step.action];
-        return "op" in step && step.client ? [step.client] : [];
-      }),
-    );
-    const missing = DEFAULT_FAULTS.filter(
-      (name) => name !== "restart-in-split" && ![...faults].some((one) => one === name),
-    );
+  it.each([2, 3, 4, 5])("has every fault of the default mix, on %i servers", (servers) => {
+    for (let seed = 0; seed < 50; seed++) {
+      const kinds = kindsIn(generatePlan(options({ seed, servers, epochs: PROMISED_EPOCHS })));
+
+      expect(DEFAULT_FAULTS.filter((name) => !kinds.has(name))).toEqual([]);
+    }
+  });
+
+  it("has operations under every fault of a link", () => {
+    for (let seed = 0; seed < 50; seed++) {
+      let idle: string[] = [];
+      for (const step of generatePlan(options({ seed })).steps) {
+        if ("fault" in step) idle.push(step.id);
+        else if ("op" in step || "together" in step) idle = [];
+        else if ("heal" in step) expect(idle).toEqual([]);
+      }
+    }
+  });
+
+  it("has two faults on one link only where both come to act", () => {
+    for (let seed = 0; seed < 50; seed++) {
+      const onLinks = new Map<string, string[]>();
+      for (const step of generatePlan(options({ seed, servers: 2 })).steps) {
+        if ("converge" in step) onLinks.clear();
+        if (!("fault" in step) || step.title !== step.fault) continue;
+        for (const link of step.links)
+          onLinks.set(link, [...(onLinks.get(link) ?? []), step.fault]);
+        for (const [first, ...others] of onLinks.values()) {
+          expect(others.length).toBeLessThan(2);
+          if (others.length > 0)
+            expect(["delay", "slow-body", "duplicate", "reorder"]).toContain(first);
+        }
+      }
+    }
+  });
+
+  it("has every operation within forty epochs of some seeds", () => {
     const operations = new Set(
-      operationsOf(generatePlan(options({ epochs: 40 }))).map(({ op }) => op),
+      [1, 2, 3, 4, 5]
+        .flatMap((seed) => operationsOf(generatePlan(options({ seed, epochs: 40 }))))
+        .map(({ op }) => op),
     );
 
-    expect(missing).toEqual([]);
     expect([...operations].sort()).toEqual(Object.keys(OPERATION_WEIGHTS).sort());
   });
 

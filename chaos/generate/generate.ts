@@ -1,7 +1,7 @@
 /**
- * Plans at random: epochs of calm, of trouble on links or of a partition with something happening to a process, each with
- * operations on all sides, and each followed by a convergence. The same seed and options give the same plan, and more
- * epochs only continue it.
+ * Plans at random: epochs of calm and then of trouble on links, or of a partition with something happening to a process and
+ * to a link that is not cut, each with operations on all sides, and each followed by a convergence. The same seed and options
+ * give the same plan, and more epochs only continue it. Every fault of the default mix comes within PROMISED_EPOCHS.
  */
 import { createRandom } from "#harness/random";
 import { Choice } from "#protocol/dag/choice";
@@ -18,8 +18,10 @@ import {
 } from "#scenarios/plan";
 import { Beliefs } from "./cast.ts";
 import { Deck } from "./deck.ts";
+import { CUTTERS, LinkFaults } from "./link-faults.ts";
 import { type Drawing, drawOperation } from "./operations.ts";
 import { cutOf } from "./partitions.ts";
+import { roomAt } from "./rooms.ts";
 import type { FaultName, PartitionName } from "./vocabulary.ts";
 
 export interface GenerateOptions {
@@ -40,26 +42,16 @@ export interface GenerateOptions {
 const NAMES = "alice bob charlie dave erin frank grace heidi ivan judy".split(" ");
 /** Users of each server. */
 const USERS = 2;
-const MODERATOR = 50;
+/** Within so many epochs, every fault that was chosen has come, as far as it can. */
+export const PROMISED_EPOCHS = 7;
 /** Links' faults in force at the same time. */
 const FAULTS_AT_ONCE = 3;
+/** Of epochs with trouble on links, which are every other one, one of so many has something happen to a process as well. */
+const HARM_EVERY = 2;
 /** Every so many epochs, servers have to agree by themselves. */
 const SILENT_EVERY = 7;
 const LATER_ROOMS = 2;
 
-const CUTTERS = ["refuse", "reset", "blackhole", "disconnect"] as const satisfies FaultKind[];
-const LINK_FAULTS = [
-  ...CUTTERS,
-  "delay",
-  "slow-body",
-  "drop-request",
-  "drop-answer",
-  "duplicate",
-  "reorder",
-  "status",
-  "truncate",
-  "wrong-certificate",
-] as const satisfies FaultKind[];
 const PROCESS_FAULTS = [
   "pause",
   "kill",
@@ -69,7 +61,9 @@ const PROCESS_FAULTS = [
   "restart-database",
   "fill-disk",
 ] as const;
-const TWISTS = ["twice", "abort", "clock-ahead"] as const;
+type ProcessFault = (typeof PROCESS_FAULTS)[number];
+const CLIENT_TWISTS = ["twice", "abort"] as const;
+const TWISTS = [...CLIENT_TWISTS, "clock-ahead"] as const;
 
 export function generatePlan(options: GenerateOptions): Plan {
   return new Generator(options).plan();
@@ -81,8 +75,9 @@ class Generator {
   readonly #beliefs: Beliefs;
   readonly #rooms: Record<string, RoomPlan> = {};
   readonly #steps: Step[] = [];
-  readonly #linkFaults: Deck<FaultKind>;
-  readonly #processFaults: Deck<(typeof PROCESS_FAULTS)[number]>;
+  readonly #linkFaults: LinkFaults;
+  readonly #processFaults: Deck<ProcessFault>;
+  readonly #clientTwists: Deck<(typeof CLIENT_TWISTS)[number]>;
   readonly #partitions: Deck<PartitionName>;
   readonly #cutters: Deck<FaultKind>;
   #choice: Choice;
@@ -100,8 +95,9 @@ class Generator {
     for (let at = 0; at < options.rooms; at++) this.#addRoom(at);
     const chosen = <Name extends string>(all: readonly Name[]) =>
       all.filter((name) => options.faults.some((fault) => fault === name));
-    this.#linkFaults = new Deck(chosen(LINK_FAULTS));
+    this.#linkFaults = new LinkFaults(options.faults, options.partitions.length > 0);
     this.#processFaults = new Deck(chosen(PROCESS_FAULTS));
+    this.#clientTwists = new Deck(chosen(CLIENT_TWISTS));
     this.#partitions = new Deck(options.partitions);
     const cutters = chosen(CUTTERS);
     this.#cutters = new Deck(cutters.length === 0 ? ["refuse"] : cutters);
@@ -131,30 +127,41 @@ class Generator {
     this.#act(calm, []);
     const hasLinks = !this.#linkFaults.isEmpty;
     const hasSplits = !(this.#partitions.isEmpty && this.#processFaults.isEmpty);
+    const left = operationsPerEpoch - calm;
     if (hasLinks && (epoch % 2 === 1 || !hasSplits))
-      this.#troubleOnLinks(operationsPerEpoch - calm);
-    else if (hasSplits) this.#split(operationsPerEpoch - calm);
-    else this.#act(operationsPerEpoch - calm, []);
+      this.#troubleOnLinks(left, Math.floor(epoch / 2) % HARM_EVERY === 0);
+    else if (hasSplits) this.#split(left);
+    else this.#act(left, []);
     this.#steps.push({ converge: epoch % SILENT_EVERY === 0 ? "silent" : "nudged" });
   }
 
-  /** Some links are ill, and all of them are used. */
-  #troubleOnLinks(count: number): void {
-    const links = this.#servers.flatMap((from) =>
+  get #links(): readonly string[] {
+    return this.#servers.flatMap((from) =>
       this.#servers.filter((to) => to !== from).map((to) => `${from}>${to}`),
     );
-    const ill = new Deck(links);
-    const many = Math.min(FAULTS_AT_ONCE, links.length);
-    for (let at = 0; at < many; at++) {
-      const kind = this.#linkFaults.draw(this.#choice);
-      this.#steps.push(this.#fault(kind, [ill.draw(this.#choice)], kind));
-    }
+  }
+
+  /** Some links are ill, and all of them are used; something may happen to a server meanwhile. */
+  #troubleOnLinks(count: number, isHarmful: boolean): void {
+    this.#makeIll(this.#links, FAULTS_AT_ONCE);
     this.#speakUp();
-    this.#act(count - this.#servers.length, this.#twists());
+    const left = count - this.#servers.length;
+    const harm = isHarmful ? this.#drawHarm(false) : undefined;
+    if (harm === undefined) this.#act(left, this.#twists());
+    else {
+      const half = Math.max(1, Math.floor(left / 2));
+      this.#act(left - half, this.#twists());
+      this.#harmServer(harm, [], half);
+    }
     this.#steps.push({ heal: "all" });
   }
 
-  /** Servers are cut off from each other, and something may happen to one of them meanwhile. */
+  #makeIll(links: readonly string[], count: number): void {
+    for (const { kind, link } of this.#linkFaults.deal(links, count, this.#choice))
+      this.#steps.push(this.#fault(kind, [link], kind));
+  }
+
+  /** Servers are cut off from each other, while a link that is left is ill and something may happen to one of them. */
   #split(count: number): void {
     const half = Math.max(1, Math.floor((count - this.#servers.length) / 2));
     const cut = this.#partitions.isEmpty
@@ -163,6 +170,9 @@ class Generator {
     const fault = () => cut && this.#fault(this.#cutters.draw(this.#choice), cut.links, cut.title);
     const first = fault();
     if (first !== undefined) this.#steps.push(first);
+    const links = cut?.links ?? [];
+    const whole = this.#links.filter((link) => !links.includes(link));
+    if (cut !== undefined) this.#makeIll(whole, Math.min(1, whole.length));
     this.#speakUp();
     this.#act(half, this.#twists());
     if (cut?.isFlapping && first !== undefined) {
@@ -171,16 +181,21 @@ class Generator {
       const again = fault();
       if (again !== undefined) this.#steps.push(again);
     }
-    this.#harmServer(cut?.links ?? [], half);
+    const harm = this.#drawHarm(links.length > 0 || this.#options.partitions.length === 0);
+    if (harm === undefined) this.#act(half, this.#twists());
+    else this.#harmServer(harm, links, half);
     this.#steps.push({ heal: "all" });
   }
 
-  #harmServer(cutLinks: readonly string[], count: number): void {
-    if (this.#processFaults.isEmpty) {
-      this.#act(count, this.#twists());
-      return;
-    }
-    const kind = this.#processFaults.draw(this.#choice);
+  /** @param isSplit whether it can happen to a server that is cut off */
+  #drawHarm(isSplit: boolean): ProcessFault | undefined {
+    return this.#processFaults.drawOf(
+      this.#choice,
+      (kind) => isSplit || kind !== "restart-in-split",
+    );
+  }
+
+  #harmServer(kind: ProcessFault, cutLinks: readonly string[], count: number): void {
     const cutOff = this.#servers.filter((one) => cutLinks.some((link) => link.startsWith(one)));
     const isInSplit = kind === "restart-in-split" && cutOff.length > 0;
     const server = this.#choice.pick(isInSplit ? cutOff : this.#servers);
@@ -211,19 +226,22 @@ class Generator {
     }
   }
 
-  /** One message of each server in a room with others, so that every link is used. */
+  /** One message of each server in a room with others, so that every link is used; one of them by a client that misbehaves. */
   #speakUp(): void {
     const shared = this.#beliefs.rooms
       .filter((room) => !room.isTombstoned)
       .sort((a, b) => this.#beliefs.serversIn(b).size - this.#beliefs.serversIn(a).size)[0];
     if (shared === undefined || !this.#options.operations.includes("message")) return;
+    let client = this.#clientTwists.isEmpty ? undefined : this.#clientTwists.draw(this.#choice);
     for (const server of this.#servers) {
       const [by] = this.#beliefs
         .in(shared, "join")
         .filter((user) => this.#beliefs.homes[user] === server);
       if (by === undefined) continue;
       const id = this.#nextId();
-      const operation: Operation = { op: "message", id, by, room: shared.name, text: id };
+      const twist = client === undefined ? {} : { client };
+      const operation: Operation = { op: "message", id, by, room: shared.name, text: id, ...twist };
+      client = undefined;
       this.#beliefs.note(operation);
       this.#steps.push(operation);
     }
@@ -280,31 +298,11 @@ class Generator {
     };
   }
 
-  /** The admin of each room is on another server, its moderator on the one after. */
   #addRoom(at: number): void {
     const { versions, servers } = this.#options;
-    const { users } = this.#beliefs;
-    const creator = users[at % servers] ?? "";
-    const moderator = users[(at + 1) % servers] ?? "";
-    const name = at === 0 ? "main" : `room-${at + 1}`;
     const version = versions[at % versions.length] ?? "12";
-    const rules: readonly NonNullable<RoomPlan["rule"]>[] = [
-      "public",
-      Number(version) >= 7 ? "knock" : "invite",
-      Number(version) >= 8 ? "restricted" : "public",
-      "invite",
-    ];
-    const rule = rules[at % rules.length] ?? "public";
-    // One user of each server; the others may come during the story.
-    const members = users.slice(0, servers).filter((user) => user !== creator);
-    const room: RoomPlan = {
-      version,
-      creator,
-      rule,
-      ...(rule === "restricted" ? { allow: "main" } : {}),
-      members,
-      levels: { [moderator]: MODERATOR },
-    };
+    const room = roomAt(at, version, servers, this.#beliefs.users);
+    const name = at === 0 ? "main" : `room-${at + 1}`;
     this.#rooms[name] = room;
     this.#beliefs.add(name, room);
   }

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
+import { isCut } from "#chaos/generate/kinds";
 import { RuleBook } from "#harness/gateway/rules";
 import type { FaultKind, FaultStep } from "#scenarios/plan";
-import { isCut, rulesOf } from "./fault-rules.ts";
+import { rulesOf } from "./fault-rules.ts";
 
 const KINDS: readonly FaultKind[] = [
   "refuse",

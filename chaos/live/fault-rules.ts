@@ -60,17 +60,3 @@ function actionOf(fault: FaultStep): { phase: Rule["phase"]; action: RuleAction 
       return undefined;
   }
 }
-
-/** True for faults under which nothing gets through, so that nobody need wait for it. */
-export function isCut({ fault, path, times }: FaultStep): boolean {
-  const cutting = [
-    "refuse",
-    "reset",
-    "blackhole",
-    "drop-request",
-    "wrong-certificate",
-    "disconnect",
-  ];
-  const isStatus = fault === "status";
-  return path === undefined && times === undefined && (isStatus || cutting.includes(fault));
-}

@@ -15,7 +15,7 @@ import { makeRooms } from "./rooms.ts";
 import { SlidingClient } from "./sliding-client.ts";
 import { SyncClient } from "./sync-client.ts";
 import { Traffic } from "./traffic.ts";
-import { type FaultReport, Trouble } from "./trouble.ts";
+import { type FaultReport, type Skipped, Trouble } from "./trouble.ts";
 import { words } from "./words.ts";
 
 export interface Telling {
@@ -60,7 +60,7 @@ export interface Told {
   readonly epochs: readonly Epoch[];
   readonly faults: readonly FaultReport[];
   /** What this deployment can not do. */
-  readonly skipped: readonly string[];
+  readonly skipped: readonly Skipped[];
 }
 
 export interface Recovery {

@@ -1,12 +1,13 @@
 /** What is broken now: rules in force at the gateway, and servers that do not run. */
 
+import { inSplit, isCut, isInSplit } from "#chaos/generate/kinds";
 import type { JournalWriter } from "#chaos/journal/write";
 import { actionOn, type ServerAction } from "#harness/deployment/actions";
 import type { Deployment } from "#harness/deployment/deployment";
 import { describe, HarnessError } from "#harness/errors";
 import type { FaultStep, ServerStep } from "#scenarios/plan";
 import type { Cast } from "./cast.ts";
-import { isCut, rulesOf } from "./fault-rules.ts";
+import { rulesOf } from "./fault-rules.ts";
 
 /** How a fault did while it was in force. */
 export interface FaultReport {
@@ -15,6 +16,13 @@ export interface FaultReport {
   /** Links, or a server. */
   readonly on: readonly string[];
   readonly fired: number;
+}
+
+/** What a deployment can not do. */
+export interface Skipped {
+  readonly fault: string;
+  /** One line. */
+  readonly text: string;
 }
 
 export type ServerCondition = "running" | "paused" | "down" | "full";
@@ -41,8 +49,8 @@ export class Trouble {
   readonly #inForce = new Map<string, InForce>();
   readonly #conditions = new Map<string, ServerCondition>();
   readonly reports: FaultReport[] = [];
-  /** What could not be done here, one line each. */
-  readonly skipped: string[] = [];
+  /** What could not be done here. */
+  readonly skipped: Skipped[] = [];
 
   constructor(deployment: Deployment, cast: Cast, journal: JournalWriter) {
     this.#deployment = deployment;
@@ -67,7 +75,10 @@ export class Trouble {
   async start(step: FaultStep): Promise<void> {
     const begun = step.fault === "disconnect" ? await this.#disconnect(step) : this.#addRules(step);
     if (begun === undefined) {
-      this.#skip(`${step.id}: no ${step.fault} of ${step.links.join(", ")} on this deployment`);
+      this.#skip(
+        step.fault,
+        `${step.id}: no ${step.fault} of ${step.links.join(", ")} on this deployment`,
+      );
       return;
     }
     this.#inForce.set(step.id, { step, ...begun });
@@ -111,11 +122,16 @@ export class Trouble {
     const { rules } = this.#deployment.gateway;
     const handles = rulesOf(step)?.map((rule) => rules.add(rule));
     if (handles === undefined) return undefined;
-    const sum = (count: (handle: string) => number) =>
-      handles.reduce((all, handle) => all + count(handle), 0);
+    const acted = (handle: string) =>
+      step.fault === "reorder" ? rules.swapped(handle) : (rules.fired(handle) ?? 0);
+    const fired = () => handles.reduce((all, handle) => all + acted(handle), 0);
     return {
-      fired: () => sum((handle) => rules.fired(handle) ?? 0),
-      end: async () => sum((handle) => rules.remove(handle)),
+      fired,
+      end: async () => {
+        const times = fired();
+        for (const handle of handles) rules.remove(handle);
+        return times;
+      },
     };
   }
 
@@ -140,9 +156,9 @@ export class Trouble {
   async act({ server: role, action }: ServerStep): Promise<void> {
     const condition = this.condition(role);
     const act = this.#actionOf(role, action, condition);
-    if (act === undefined) return this.#skip(`${role} can not be asked to ${action}`);
+    if (act === undefined) return this.#skip(action, `${role} can not be asked to ${action}`);
     this.#tell(role, action);
-    const fault = this.faultsInForce.some(isCut) ? `${action}-in-split` : action;
+    const fault = isInSplit(role, this.faultsInForce) ? inSplit(action) : action;
     this.reports.push({ id: `${role}-${action}`, fault, on: [role], fired: 1 });
     try {
       await act();
@@ -237,8 +253,8 @@ export class Trouble {
     });
   }
 
-  #skip(text: string): void {
-    this.skipped.push(text);
+  #skip(fault: string, text: string): void {
+    this.skipped.push({ fault, text });
     this.#journal.write({ t: "note", text: `skipped: ${text}` });
   }
 

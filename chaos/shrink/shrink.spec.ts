@@ -21,7 +21,7 @@ const budget = { replays: 3000, timeMs: Number.POSITIVE_INFINITY };
 const isPlan = (plan: Plan) => parsePlan(JSON.parse(JSON.stringify(plan)), "plan");
 
 it("keeps only what a failure needs: one ban and one cut", async () => {
-  const plan = planOf(1);
+  const plan = planOf(6);
   const needs = (one: Plan) =>
     operationsOf(one).some(({ op }) => op === "ban") &&
     one.steps.some((step) => "fault" in step) &&
@@ -61,7 +61,7 @@ it("keeps plans valid on every way down, and pulls references along", async () =
 });
 
 it("drops rooms, servers, races and twists that a failure does not need", async () => {
-  const { plan: small } = await shrinkPlan(planOf(5), {
+  const { plan: small } = await shrinkPlan(planOf(6), {
     ...budget,
     fails: async (one) => operationsOf(one).filter(({ op }) => op === "message").length >= 2,
   });

@@ -61,6 +61,8 @@ export interface ChaosReport {
   readonly faults: readonly FaultSummary[];
   /** What this deployment can not do. */
   readonly skipped: readonly string[];
+  /** Faults that were asked for and that the run did not come to. */
+  readonly notReached: readonly string[];
   readonly nudged: RecoverySummary;
   readonly silent: RecoverySummary;
   /** Our share of the recovery, milliseconds. */
@@ -69,6 +71,7 @@ export interface ChaosReport {
   /** Of a soak: the file with figures over time, and how those of the harness grew. */
   readonly series?: string;
   readonly growth?: Growth;
+  /** Of ours or of the machine: faults that were promised and did not act, checkers that do not know, … */
   readonly troubles: readonly string[];
   readonly failure?: Failure;
   readonly exitCode: number;
@@ -88,6 +91,7 @@ export class Tally {
   readonly #verdicts = new Map<string, CheckerVerdict[]>();
   readonly #faults = new Map<string, { times: number; fired: number }>();
   readonly #skipped = new Set<string>();
+  readonly #unable = new Set<string>();
   readonly #recoveries = { nudged: [] as (number | null)[], silent: [] as (number | null)[] };
   readonly #detections: number[] = [];
   readonly operations = { ok: 0, fail: 0, unknown: 0 };
@@ -110,7 +114,10 @@ export class Tally {
       if (recovery.detectionMs !== undefined) this.#detections.push(recovery.detectionMs);
     }
     for (const { fault, fired } of told.faults) this.#fault(fault, fired);
-    for (const line of told.skipped) this.#skipped.add(line);
+    for (const { fault, text } of told.skipped) {
+      this.#skipped.add(text);
+      this.#unable.add(fault);
+    }
   }
 
   /** What clients did, counted as faults. */
@@ -125,6 +132,11 @@ export class Tally {
   #fault(fault: string, fired: number): void {
     const sum = this.#faults.get(fault) ?? { times: 0, fired: 0 };
     this.#faults.set(fault, { times: sum.times + 1, fired: sum.fired + fired });
+  }
+
+  /** Kinds of faults that the deployment can not do. */
+  get unable(): ReadonlySet<string> {
+    return this.#unable;
   }
 
   summary() {
@@ -187,6 +199,7 @@ export function reportLines(report: ChaosReport): readonly string[] {
     "",
     `faults: ${report.faults.map(({ fault, times, fired }) => `${fault} ${times}x (acted ${fired})`).join(", ") || "none"}`,
     ...report.skipped.map((line) => `skipped: ${line}`),
+    ...report.notReached.map((line) => `not reached: ${line}`),
     `recovery, nudged: ${recoveryText(nudged)}; silent: ${recoveryText(silent)}`,
     ...(detection.medianMs === null
       ? []

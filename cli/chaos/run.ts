@@ -1,10 +1,12 @@
 /** A chaos run: the corpus first, then stories from the seed until the time is over, and what failed made small. */
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import { type GenerateOptions, generatePlan } from "#chaos/generate/generate";
+import { type GenerateOptions, generatePlan, PROMISED_EPOCHS } from "#chaos/generate/generate";
+import { kindsIn } from "#chaos/generate/kinds";
 import { firstEpochs } from "#chaos/shrink/reduce";
 import { describe, HarnessError } from "#harness/errors";
 import { operationsOf, type Plan } from "#scenarios/plan";
+import { coverageOf, exitCodeOf, type Promised, unknowns } from "./conclusion.ts";
 import { Display } from "./display.ts";
 import { plansIn, writePlan } from "./files.ts";
 import { breakPeer, type MutantName } from "./mutants.ts";
@@ -22,8 +24,6 @@ export interface ChaosOptions {
   readonly durationMs: number;
   readonly servers: number;
   readonly plans: Omit<GenerateOptions, "seed" | "servers" | "epochs">;
-  /** Faults that have to act, or the run has shown less than it promised. */
-  readonly promised: readonly string[];
   readonly checkers: readonly string[] | undefined;
   readonly corpus: string;
   readonly mutant: MutantName | undefined;
@@ -58,6 +58,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     const tally = new Tally();
     const journals: string[] = [];
     let failure: Failure | undefined;
+    let firstEpochsTold = 0;
     const take = (story: Story) => {
       tally.add(story);
       if (series !== undefined) series.extremities = story.extremities;
@@ -77,6 +78,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
           ...(isOfCorpus ? {} : { isOver }),
         });
         take(story);
+        if (at === corpus.length + 1) firstEpochsTold = story.told.epochs.length;
         if (story.failed === undefined) continue;
         failure = await explain(story, teller, display, stage.folder, options.budget);
         break;
@@ -86,8 +88,12 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       troubles.push("it was interrupted");
     }
     const summary = tally.summary();
-    const idle = summary.faults.filter(({ fired }) => fired === 0).map(({ fault }) => fault);
-    for (const fault of idle) troubles.push(`${fault} was in force and never acted`);
+    const { broken, notReached } = coverageOf(promiseOf(options), {
+      epochs: firstEpochsTold,
+      faults: summary.faults,
+      unable: tally.unable,
+    });
+    troubles.push(...broken, ...unknowns(summary.checkers));
     const report: ChaosReport = {
       run: stage.folder,
       deployment: stage.deployment.facts.name,
@@ -96,15 +102,14 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       ...summary,
       journals,
       ...(series === undefined ? {} : { series: series.file, growth: series.growth() }),
+      notReached,
       troubles,
       ...(failure === undefined ? {} : { failure }),
-      exitCode: stage.signal.aborted
-        ? 130
-        : failure !== undefined
-          ? 1
-          : idle.some((fault) => options.promised.includes(fault)) || troubles.length > idle.length
-            ? 3
-            : 0,
+      exitCode: exitCodeOf({
+        isInterrupted: stage.signal.aborted,
+        hasFailed: failure !== undefined,
+        troubles,
+      }),
     };
     writeFileSync(path.join(stage.folder, "chaos.json"), `${JSON.stringify(report, null, 1)}\n`);
     return report;
@@ -117,9 +122,18 @@ function* inTurn<T>(first: Iterable<T>, then: Iterable<T>): Iterable<T> {
 }
 
 /** Without an end. */
-function* stories({ seed, servers, plans }: ChaosOptions): Iterable<Plan> {
-  for (let number = 0; ; number++)
-    yield generatePlan({ ...plans, seed: seed + number, servers, epochs: EPOCHS });
+function* stories(options: ChaosOptions): Iterable<Plan> {
+  for (let number = 0; ; number++) yield storyAt(options, number, EPOCHS);
+}
+
+function storyAt({ seed, servers, plans }: ChaosOptions, number: number, epochs: number): Plan {
+  return generatePlan({ ...plans, seed: seed + number, servers, epochs });
+}
+
+/** What the first story has to show. */
+function promiseOf(options: ChaosOptions): Promised {
+  const planned = kindsIn(storyAt(options, 0, PROMISED_EPOCHS));
+  return { chosen: options.plans.faults, planned, epochs: PROMISED_EPOCHS };
 }
 
 async function explain(

@@ -1,12 +1,7 @@
 /** `crucible chaos`: breaks a federation on purpose, and looks whether it heals. */
 import { Command, Option } from "commander";
 import { CHECKERS } from "#chaos/checkers/checkers";
-import {
-  chooseFaults,
-  chooseOperations,
-  choosePartitions,
-  DEFAULT_FAULTS,
-} from "#chaos/generate/vocabulary";
+import { chooseFaults, chooseOperations, choosePartitions } from "#chaos/generate/vocabulary";
 import { CORPUS } from "#cli/chaos/files";
 import { MUTANTS, type MutantName } from "#cli/chaos/mutants";
 import {
@@ -38,7 +33,7 @@ interface Flags {
   readonly soak?: true;
   readonly json?: true;
   readonly mutant?: MutantName;
-  readonly corpus: string;
+  readonly corpus?: string;
   readonly shrink: boolean;
 }
 
@@ -72,7 +67,7 @@ export function chaosCommand(): Command {
         "with a server broken on purpose, to prove that it is found",
       ).choices(MUTANTS),
     )
-    .option("--corpus <folder>", "plans that are told first", CORPUS)
+    .option("--corpus <folder>", "plans that are told first; chaos/corpus unless given")
     .option("--no-shrink", "do not make smaller what failed");
   addRunOptions(command, [
     "hs",
@@ -102,9 +97,8 @@ export function chaosCommand(): Command {
         partitions: choosePartitions(listOf(flags.partitions)),
         operationsPerEpoch: wholeNumber("--intensity", flags.intensity, 1, 1000),
       },
-      promised: flags.faults === undefined ? DEFAULT_FAULTS : [],
       checkers: checkersOf(flags.check),
-      corpus: flags.corpus,
+      corpus: flags.corpus ?? CORPUS,
       mutant: flags.mutant,
       isSoak: flags.soak === true,
       budget: flags.shrink ? SHRINK : { ...SHRINK, replays: 0 },
@@ -116,7 +110,8 @@ export function chaosCommand(): Command {
   return withHelp(command, "chaos", {
     notes: `Checkers: ${CHECKERS.map(({ name }) => name).join(", ")}.
 The same seed and options plan the same story; see docs/chaos.md.
-Exit codes: 0 all went well, 1 a server failed a duty, 2 usage, 3 trouble of ours, 130 interrupted.`,
+Exit codes: 0 all went well; 1 a server failed a duty; 2 usage; 3 trouble of ours: what a checker could not find out
+(unknown, which is no pass), or a fault that did not act although there was time for it; 130 interrupted.`,
     examples: [
       "--servers 3 --duration 120 --seed 1",
       "--faults refuse,kill --partitions halves --room-version 12",

@@ -77,6 +77,7 @@ test("reorder: the second of a pair overtakes the first", async () => {
   const second = two.send("/second");
   expect((await Promise.all([first, second])).map(({ status }) => status)).toEqual([200, 200]);
   expect(world.received).toEqual(["GET /second", "GET /first"]);
+  expect(world.gateway.rules.swapped(rule)).toBe(1);
   expect(world.gateway.rules.remove(rule)).toBe(2);
 });
 
@@ -85,6 +86,7 @@ test("reorder: one that none follows goes on after a while, or when the rule end
   const short = world.add({ phase: "before", action: { kind: "reorder", withinMs: 1 } });
   expect((await sender.send("/alone")).status).toBe(200);
   expect((await sender.send("/again")).status).toBe(200);
+  expect(world.gateway.rules.swapped(short)).toBe(0);
   world.gateway.rules.remove(short);
   const long = world.add({ phase: "before", action: { kind: "reorder", withinMs: 60_000 } });
   const waiting = sender.send("/waiting");

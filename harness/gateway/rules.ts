@@ -103,6 +103,11 @@ export class RuleBook {
     return this.#active.get(id)?.fired;
   }
 
+  /** Of `reorder`: how many pairs it has swapped so far. Firing is holding one back, which another has to overtake. */
+  swapped(id: string): number {
+    return this.#active.get(id)?.swap.pairs ?? 0;
+  }
+
   /** Lets go what a `gate` rule holds; the rule stays in force but gates no more. */
   release(id: string): void {
     this.#active.get(id)?.release();

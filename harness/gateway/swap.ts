@@ -2,6 +2,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 export class Swap {
+  /** Pairs so far of which the second has overtaken the first. */
+  pairs = 0;
   /** Of the first of a pair, while it waits: called once the second has been answered. */
   #passSecond: (() => void) | undefined;
 
@@ -16,6 +18,7 @@ export class Swap {
     const second = this.#passSecond;
     if (second !== undefined) {
       this.#passSecond = undefined;
+      this.pairs++;
       return second;
     }
     const { promise: hasPassed, resolve } = Promise.withResolvers<void>();
