@@ -10,7 +10,7 @@ import {
   type RequestOptions,
 } from "#harness/http/client";
 import { at, eventsAt, type JsonObject, type MatrixEvent, textAt } from "#harness/match/json";
-import { ok } from "./expect.ts";
+import { expectStatus, ok } from "./expect.ts";
 import type { ServerInfo } from "./run-info.ts";
 
 export interface SessionContext {
@@ -125,6 +125,15 @@ export class Session extends ServerClient implements Account {
       via === undefined ? {} : { via: via.server.serverName, server_name: via.server.serverName };
     const response = await this.post(path`/_matrix/client/v3/join/${roomIdOrAlias}`, {}, query);
     return textAt(ok(response), "room_id");
+  }
+
+  /**
+   * Joins, and waits until the server has the whole state. It may join before, and when it is put out of the room while it
+   * still asks, it gets no answers and knows of nothing more (matrix-org/synapse#13000).
+   */
+  async joinWhole(roomId: string, via: ServerClient): Promise<void> {
+    await this.join(roomId, via);
+    expectStatus(await this.get(path`/_matrix/client/v3/rooms/${roomId}/state`), 200);
   }
 
   async invite(roomId: string, user: Account): Promise<void> {

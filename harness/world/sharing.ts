@@ -20,9 +20,7 @@ export interface Shared {
 export async function share(world: World): Promise<Shared> {
   const [alice, bob] = await Promise.all([world.user("alice"), world.user("bob", "hs2")]);
   const roomId = await alice.createRoom({ preset: "public_chat" });
-  await bob.join(roomId, alice);
-  // A server may join before it has the whole state, and answers this only when it does.
-  await stateShown(bob, roomId);
+  await bob.joinWhole(roomId, alice);
   return { alice, bob, roomId };
 }
 

@@ -1,6 +1,5 @@
 import { path } from "#harness/http/client";
 import { at, eventsAt, listAt, textAt } from "#harness/match/json";
-import { stateShown } from "#harness/peer/room-state";
 import { check } from "#harness/world/check";
 import {
   expectEqual,
@@ -26,14 +25,8 @@ async function pair(world: World): Promise<[Session, Session]> {
 async function sharedRoom(world: World, options = {}): Promise<[Session, Session, string]> {
   const [alice, bob] = await pair(world);
   const roomId = await alice.createRoom({ preset: "public_chat", ...options });
-  await joinWhole(bob, roomId, alice);
+  await bob.joinWhole(roomId, alice);
   return [alice, bob, roomId];
-}
-
-/** Joins, and waits for the whole state: a server that is put out while it still asks for that never gets it. */
-async function joinWhole(user: Session, roomId: string, via: Session): Promise<void> {
-  await user.join(roomId, via);
-  await stateShown(user, roomId);
 }
 
 async function joinedMembers(session: Session, roomId: string): Promise<string[]> {
@@ -357,12 +350,12 @@ check(
     await bob.leave(roomId);
     await seenByAlice("leave");
 
-    await joinWhole(bob, roomId, alice);
+    await bob.joinWhole(roomId, alice);
     let since = await bob.syncToken();
     await alice.kick(roomId, bob, "kicked");
     await gone(since);
 
-    await joinWhole(bob, roomId, alice);
+    await bob.joinWhole(roomId, alice);
     since = await bob.syncToken();
     await alice.ban(roomId, bob, "banned");
     await gone(since);

@@ -35,7 +35,7 @@ check(
       const { alice, peer, room } = meeting;
       const bob = await world.user("bob", "hs2");
       const banned = peer.user("banned");
-      await bob.join(room.roomId, alice);
+      await bob.joinWhole(room.roomId, alice);
       await alice.ban(room.roomId, bob);
       await bob.syncUntil(undefined, "the ban", (body) => roomIn(body, "leave", room.roomId), {
         filter: { room: { include_leave: true } },

@@ -195,9 +195,7 @@ check(
         creation_content: { type },
         initial_state: [{ type: "m.room.encryption", state_key: "", content: encryption }],
       });
-      await bob.join(roomId, alice);
-      // A server that is put out while it still asks for the state of the room never gets it.
-      await stateShown(bob, roomId);
+      await bob.joinWhole(roomId, alice);
       await alice.kick(roomId, bob);
       const config = { timelineLimit: 1, requiredState: stateOf("m.room.create") };
       const live = sync.connection(bob, "live");
