@@ -9,6 +9,9 @@ export default defineConfig({
       ...(process.env.CRUCIBLE_TEST_DOCKER === "1"
         ? ["**/!(*.docker).spec.ts"]
         : ["**/*.docker.spec.ts"]),
+      ...(process.env.CRUCIBLE_TEST_BROWSER === "1"
+        ? ["**/!(*.browser).spec.ts"]
+        : ["**/*.browser.spec.ts"]),
     ],
     // .ci/run counts from this file.
     ...(process.env.CRUCIBLE_TALLY === undefined

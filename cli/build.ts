@@ -1,10 +1,12 @@
 /**
- * Makes the package that is published: `npm run build` compiles into `dist`, and this adds what is no code and a
- * package.json whose paths name the compiled files. Node does not strip types inside installed packages.
+ * Makes the package that is published: `npm run build` compiles into `dist`, and this adds what is no code, the page of the
+ * viewer, and a package.json whose paths name the compiled files. Node does not strip types inside installed packages.
  */
-import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { ROOT } from "#cli/run/session";
+import { buildPage } from "#cli/tardis/build-page";
+import { BUILT_PAGE } from "#cli/tardis/page";
 
 const DIST = path.join(ROOT, "dist");
 const FOLDERS = [
@@ -33,6 +35,9 @@ for (const folder of FOLDERS) {
     cpSync(file, path.join(DIST, path.relative(ROOT, file)));
   }
 }
+// Its source is of no use there, and its style and frame are part of what is built.
+rmSync(path.join(DIST, "tardis/page"), { recursive: true, force: true });
+writeFileSync(path.join(DIST, path.relative(ROOT, BUILT_PAGE)), await buildPage());
 for (const name of FILES) cpSync(path.join(ROOT, name), path.join(DIST, name));
 
 const { imports, scripts, devDependencies, allowScripts, ...rest } = JSON.parse(

@@ -9,7 +9,7 @@ const FOLDER = import.meta.dirname;
 const ENTRY = path.join(FOLDER, "everything.js");
 
 const NAMES = readdirSync(FOLDER, { recursive: true, encoding: "utf8" }).filter(
-  (name) => name.endsWith(".ts") && !name.endsWith(".spec.ts"),
+  (name) => name.endsWith(".ts") && !name.endsWith(".spec.ts") && !name.startsWith("page/"),
 );
 
 const entry: Plugin = {

@@ -1,8 +1,10 @@
-/** `crucible tardis`: recorded rooms, converted, checked and explained. Needs no server. */
+/** `crucible tardis`: recorded rooms, shown, converted, checked and explained. Needs no server. */
 import { Command } from "commander";
 import { check } from "#cli/tardis/check";
 import { convert, TARGETS } from "#cli/tardis/convert";
 import { explain } from "#cli/tardis/explain";
+import { exportPage } from "#cli/tardis/export";
+import { serve } from "#cli/tardis/serve";
 import { withHelp } from "./options.ts";
 
 const FILES =
@@ -12,12 +14,37 @@ const VERSION = "--room-version <id>";
 
 export function tardisCommand(): Command {
   const command = new Command("tardis")
-    .description("recorded rooms: convert, check and explain them")
+    .description("recorded rooms: show, convert, check and explain them")
+    .addCommand(serveCommand())
+    .addCommand(exportCommand())
     .addCommand(convertCommand())
     .addCommand(checkCommand())
     .addCommand(explainCommand());
   return withHelp(command, "tardis", {
     examples: ["check scenarios/stories/rooms/*.json5", "explain room.ndjson --key m.room.topic"],
+  });
+}
+
+function serveCommand(): Command {
+  const command = new Command("serve")
+    .description("show files in a browser: a page on loopback, until Ctrl-C")
+    .argument("[file...]", "files, folders or run directories; the tutorials unless given")
+    .option("--port <n>", "0 takes a free one", "0")
+    .action(serve);
+  return withHelp(command, "tardis serve", {
+    notes: "The page holds its file and asks for nothing else; others may be dropped on it.",
+    examples: ["", "run.replay.ndjson", ".runs/<id>"],
+  });
+}
+
+function exportCommand(): Command {
+  const command = new Command("export")
+    .description("the page and files in one HTML file, that opens without a server or network")
+    .argument("<file...>", FILES)
+    .requiredOption("-o, --output <file>", "what to write")
+    .action(exportPage);
+  return withHelp(command, "tardis export", {
+    examples: ["tardis/examples/reset-class-a.json5 -o room.html"],
   });
 }
 

@@ -7,6 +7,10 @@ const MOST = 80;
 
 /** Cut, and with what can not be seen written as `\u{…}`. */
 export function shown(text: string): string {
-  const cut = text.length > MOST ? `${text.slice(0, MOST).toWellFormed()}…` : text;
-  return cut.replace(HIDDEN, (found) => `\\u{${found.codePointAt(0)?.toString(16) ?? ""}}`);
+  return visible(text.length > MOST ? `${text.slice(0, MOST).toWellFormed()}…` : text);
+}
+
+/** Whole, and with what can not be seen written as `\u{…}`. */
+export function visible(text: string): string {
+  return text.replace(HIDDEN, (found) => `\\u{${found.codePointAt(0)?.toString(16) ?? ""}}`);
 }

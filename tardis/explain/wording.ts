@@ -57,7 +57,8 @@ const VALUES: ReadonlyMap<string, readonly [what: string, key: string]> = new Ma
   ["m.room.history_visibility", ["history visibility", "history_visibility"]],
 ]);
 
-function matter({ type, stateKey, content, sender }: RoomEvent): string {
+/** What an event is about, without who sent it. */
+export function matter({ type, stateKey, content, sender }: RoomEvent): string {
   if (type === "m.room.member") {
     const about = stateKey === sender ? "" : ` of ${shown(stateKey ?? "nobody")}`;
     return `${value(content.membership)}${about}`;

@@ -1,0 +1,21 @@
+/** The page with files in it: the same files give the same bytes. */
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { gzipSync } from "node:zlib";
+import { ROOT } from "#cli/run/session";
+import type { FileText } from "#tardis/formats/load";
+
+/** In the published package; from source the page is built when it is asked for. */
+export const BUILT_PAGE = path.join(ROOT, "tardis/page.html");
+
+export async function pageTemplate(): Promise<string> {
+  if (existsSync(BUILT_PAGE)) return readFileSync(BUILT_PAGE, "utf8");
+  const { buildPage } = await import("./build-page.ts");
+  return await buildPage();
+}
+
+/** @param files none: the page waits for some to be dropped on it */
+export function pageWith(template: string, files: readonly FileText[]): string {
+  const data = files.length === 0 ? "" : gzipSync(JSON.stringify(files)).toString("base64");
+  return template.replace("/*DATA*/", () => data);
+}

@@ -1,0 +1,142 @@
+/** `crucible tardis serve`: the page with a file, or with each file of a folder, on loopback until Ctrl-C. */
+import { readdirSync, statSync } from "node:fs";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import path from "node:path";
+import { print } from "#cli/io";
+import { ROOT } from "#cli/run/session";
+import { describe, HarnessError } from "#harness/errors";
+import { readText } from "./files.ts";
+import { pageTemplate, pageWith } from "./page.ts";
+
+interface ServeOptions {
+  readonly port: string;
+}
+
+const MOST_FILES = 2_000;
+const READABLE = /\.(?:ndjson|jsonl|json5?|har|log|txt|link)$/i;
+const HEADERS = {
+  "cache-control": "no-store",
+  "content-type": "text/html; charset=utf-8",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+};
+
+/** @param names the tutorials unless given */
+export async function serve(names: readonly string[], { port }: ServeOptions): Promise<void> {
+  const site = await siteOf(names.length > 0 ? names : [path.join(ROOT, "tardis/examples")]);
+  const server = createServer((request, response) => answer(site, request, response));
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(portOf(port), "127.0.0.1", resolve);
+  }).catch((cause: unknown) => {
+    throw new HarnessError("BAD_USAGE", {
+      what: `nothing can listen on port ${port}`,
+      facts: [describe(cause)],
+      next: "--port 0 takes a free one",
+      cause,
+    });
+  });
+  print(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  print(`${site.files.length} files; Ctrl-C ends it`);
+  await new Promise<void>((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+  });
+  server.closeAllConnections();
+  server.close();
+}
+
+interface Site {
+  readonly template: string;
+  /** Paths, and what they are called in the list. */
+  readonly files: readonly { readonly file: string; readonly title: string }[];
+}
+
+async function siteOf(names: readonly string[]): Promise<Site> {
+  const files = names.flatMap(filesIn);
+  if (files.length === 0) {
+    throw new HarnessError("BAD_FILE", {
+      what: `there is nothing to show in ${names.join(", ")}`,
+      next: "name a file, or a folder with rooms, scenarios, replays, HAR or logs",
+    });
+  }
+  return { template: await pageTemplate(), files };
+}
+
+function filesIn(name: string): Site["files"] {
+  try {
+    if (!statSync(name).isDirectory()) return [{ file: name, title: path.basename(name) }];
+    const found = readdirSync(name, { recursive: true, encoding: "utf8" })
+      .filter((file) => READABLE.test(file))
+      .sort();
+    return found.slice(0, MOST_FILES).map((file) => ({ file: path.join(name, file), title: file }));
+  } catch (cause) {
+    throw new HarnessError("BAD_FILE", {
+      what: `${name} can not be read`,
+      facts: [describe(cause)],
+      next: "check the path",
+      cause,
+    });
+  }
+}
+
+function answer(
+  { template, files }: Site,
+  { method, url = "/", headers }: IncomingMessage,
+  response: ServerResponse,
+): void {
+  const [where = "/"] = url.split("?");
+  // Another name for this machine is a page of somebody else that asks.
+  const isOwn = /^(?:127\.0\.0\.1|localhost)(?::\d+)?$/.test(headers.host ?? "");
+  if (!isOwn || (method !== "GET" && method !== "HEAD")) {
+    response.writeHead(isOwn ? 405 : 403, { ...HEADERS, "content-type": "text/plain" });
+    response.end("this server answers its own pages only\n");
+    return;
+  }
+  const at = /^\/(\d{1,5})$/.exec(where)?.[1];
+  const file = files[where === "/" && files.length === 1 ? 0 : Number(at)];
+  try {
+    if (file !== undefined) {
+      const { title } = file;
+      respond(response, 200, pageWith(template, [{ name: title, text: readText(file.file) }]));
+    } else if (where === "/") respond(response, 200, listOf(files));
+    else if (where === "/empty") respond(response, 200, pageWith(template, []));
+    else respond(response, 404, "<!doctype html><title>no such page</title>");
+  } catch (error) {
+    respond(response, 500, `<!doctype html><pre>${escaped(describe(error))}</pre>`);
+  }
+}
+
+function respond(response: ServerResponse, status: number, body: string): void {
+  response.writeHead(status, HEADERS).end(body);
+}
+
+function listOf(files: Site["files"]): string {
+  const items = files.map(({ title }, at) => `<li><a href="/${at}">${escaped(title)}</a></li>`);
+  const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'";
+  return [
+    '<!doctype html><html lang="en"><meta charset="utf-8">',
+    `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
+    '<link rel="icon" href="data:,"><title>room replays</title>',
+    "<style>:root{color-scheme:light dark}body{font:14px/1.7 system-ui,sans-serif;margin:2rem}</style>",
+    `<main><h1>room replays</h1><ul>${items.join("")}</ul>`,
+    '<p><a href="/empty">an empty page, to drop files on</a></p></main></html>',
+  ].join("\n");
+}
+
+function escaped(text: string): string {
+  return text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
+}
+
+/** @throws HarnessError BAD_USAGE */
+function portOf(text: string): number {
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port < 65_536) return port;
+  throw new HarnessError("BAD_USAGE", {
+    what: `there is no port ${text}`,
+    next: "--port 0 takes a free one",
+  });
+}

@@ -1,0 +1,301 @@
+/** The page as a whole: where the reader is, what that shows, and what keys and buttons do to it. */
+import type { Explanation } from "#tardis/explain/explanation";
+import type { FileText } from "#tardis/formats/load";
+import {
+  CONFLICTS,
+  type JudgedView,
+  type LoadedView,
+  type StateView,
+  type Where,
+} from "#tardis/view/messages";
+import { Client } from "./client.ts";
+import { Dag, wordsOf } from "./dag.ts";
+import { bdi, byId, h } from "./dom.ts";
+import { eventPane } from "./event-pane.ts";
+import { helpDialog } from "./help.ts";
+import { keyActions } from "./keys.ts";
+import { comparePane, runPane, serversPane } from "./other-panes.ts";
+import { hashOf, type Place, placeIn, VIEWS, type ViewName } from "./place.ts";
+import { statePane } from "./state-pane.ts";
+import { Strip } from "./strip.ts";
+import { switchTheme } from "./theme.ts";
+import { WhyPane } from "./why-pane.ts";
+
+export class App {
+  readonly #client: Client;
+  readonly #dag: Dag;
+  readonly #strip: Strip;
+  readonly #why: WhyPane;
+  readonly #help = helpDialog();
+  readonly #search: HTMLInputElement;
+  #loaded: LoadedView | undefined;
+  #judged: JudgedView | undefined;
+  #place: Place | undefined;
+  #hits: readonly number[] = [];
+  /** Of what was asked for last: answers to what came before are of no use. */
+  #turn = 0;
+
+  /** @param code of the worker */
+  constructor(code: string) {
+    this.#client = new Client(code);
+    const go = (row: number) => this.go({ row });
+    this.#dag = new Dag(byId("dag"), go);
+    this.#strip = new Strip(byId("strip"), go);
+    this.#why = new WhyPane(byId("detail"), {
+      choose: (key) => this.go({ key }),
+      mark: (ids) => this.#mark(ids),
+    });
+    this.#search = h("input", {
+      id: "search",
+      type: "search",
+      placeholder: "/ search: type:topic conflict:yes",
+      "aria-label": "search events",
+    });
+    byId("searching").append(this.#search);
+    this.#search.addEventListener("input", () => void this.#find());
+    document.body.append(this.#help);
+    this.#tabs();
+    document.addEventListener("keydown", keyActions(this, this.#why, this.#dag, this.#search));
+    addEventListener("hashchange", () => {
+      if (this.#loaded !== undefined) this.#set(placeIn(location.hash, this.#loaded));
+    });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#recolour());
+    byId("theme").addEventListener("click", () => this.theme());
+    byId("keys").addEventListener("click", () => this.help());
+  }
+
+  get place(): Place | undefined {
+    return this.#place;
+  }
+
+  get loaded(): LoadedView | undefined {
+    return this.#loaded;
+  }
+
+  /** Row of the conflict, or of what was found, on a side of the cursor. */
+  next(of: "conflict" | "hit" | "server", by: 1 | -1): void {
+    const [loaded, place] = [this.#loaded, this.#place];
+    if (loaded === undefined || place === undefined) return;
+    const own = loaded.rows[place.row]?.server;
+    const flags = this.#judged?.flags;
+    const hits = new Set(this.#hits);
+    const fits = {
+      conflict: (row: number) => ((flags?.[row] ?? 0) & CONFLICTS) !== 0,
+      hit: (row: number) => hits.has(row),
+      server: (row: number) => loaded.rows[row]?.server === own,
+    }[of];
+    for (let row = place.row + by; row >= 0 && row < loaded.rows.length; row += by) {
+      if (fits(row)) {
+        this.go({ row });
+        return;
+      }
+    }
+    byId("live").textContent = `no ${of === "hit" ? "hit" : `such event`} on that side`;
+  }
+
+  async open(files: readonly FileText[]): Promise<void> {
+    const turn = ++this.#turn;
+    byId("status").textContent = "reading";
+    try {
+      const loaded = await this.#client.ask("load", { files });
+      if (turn !== this.#turn) return;
+      this.#loaded = loaded;
+      this.#judged = undefined;
+      this.#hits = [];
+      this.#search.value = "";
+      byId("empty").hidden = true;
+      document.title = `${loaded.title} · room replay`;
+      this.#dag.load(loaded);
+      this.#strip.load(loaded);
+      this.#chips();
+      this.#set(placeIn(location.hash, loaded));
+      const judged = await this.#client.ask("judge", {});
+      if (this.#loaded !== loaded) return;
+      this.#judged = judged;
+      this.#dag.judge(judged.flags);
+      this.#chips();
+      document.documentElement.dataset.ready = "yes";
+    } catch (error) {
+      byId("status").textContent = error instanceof Error ? error.message : String(error);
+      byId("trouble").textContent = byId("status").textContent;
+    }
+  }
+
+  /** Changes the place, unless there is no such row. */
+  go(change: Partial<Place>): void {
+    const [loaded, place] = [this.#loaded, this.#place];
+    if (loaded === undefined || place === undefined) return;
+    const row = Math.min(loaded.rows.length - 1, Math.max(0, change.row ?? place.row));
+    // Another event asks about another key, unless one was chosen with it.
+    const key = change.row !== undefined && row !== place.row ? undefined : place.key;
+    this.#set({ ...place, key, ...change, row });
+  }
+
+  help(): void {
+    if (this.#help.open) this.#help.close();
+    else this.#help.showModal();
+  }
+
+  theme(): void {
+    switchTheme();
+    this.#recolour();
+  }
+
+  /** Shows a view and moves the focus into it once it is there. */
+  async into(view: ViewName): Promise<void> {
+    this.go({ view });
+    await this.#shown;
+    if (view === "why") this.#why.focus();
+  }
+
+  #shown: Promise<void> = Promise.resolve();
+
+  #set(place: Place): void {
+    const loaded = this.#loaded;
+    if (loaded === undefined) return;
+    this.#place = place;
+    history.replaceState(null, "", hashOf(place, loaded));
+    const row = loaded.rows[place.row];
+    const words = row === undefined ? [] : wordsOf(row, this.#judged?.flags[place.row] ?? 0);
+    const text =
+      row === undefined
+        ? "no event"
+        : `event ${place.row + 1} of ${loaded.rows.length}, ${row.label}, by ${row.sender}` +
+          words.map(([word]) => `, ${word}`).join("");
+    byId("status").textContent = `event ${place.row + 1} of ${loaded.rows.length}`;
+    byId("live").textContent = text;
+    this.#dag.mark(new Set());
+    this.#dag.show(place.row);
+    this.#strip.show(place.row, text);
+    for (const view of VIEWS) {
+      byId(`tab-${view}`).setAttribute("aria-selected", String(view === place.view));
+      byId(`tab-${view}`).tabIndex = view === place.view ? 0 : -1;
+    }
+    byId("detail").setAttribute("aria-labelledby", `tab-${place.view}`);
+    this.#shown = this.#show(place, loaded);
+  }
+
+  async #show(place: Place, loaded: LoadedView): Promise<void> {
+    const turn = ++this.#turn;
+    const { row, server, pin, view } = place;
+    const where: Where = { row, server, base: pin === undefined ? undefined : { row: pin } };
+    try {
+      const state = await this.#client.ask("state", where);
+      if (turn !== this.#turn) return;
+      const names = { names: loaded.servers, recorded: loaded.recorded };
+      byId("state").replaceChildren(
+        ...statePane(state, place, names, {
+          explain: (key) => this.go({ key, view: "why" }),
+          go: (at) => this.go({ row: at }),
+          diff: () => this.go({ isDiff: !place.isDiff }),
+          server: (one) => this.go({ server: one }),
+        }),
+      );
+      await this.#detail(view, place, where, state, loaded, turn);
+      if (turn === this.#turn) document.documentElement.dataset.at = `${row} ${view}`;
+    } catch (error) {
+      const what = error instanceof Error ? error.message : String(error);
+      if (turn === this.#turn) byId("detail").replaceChildren(h("p", { class: "fail" }, what));
+    }
+  }
+
+  async #detail(
+    view: ViewName,
+    { row, key, server }: Place,
+    where: Where,
+    state: StateView,
+    loaded: LoadedView,
+    turn: number,
+  ): Promise<void> {
+    const detail = byId("detail");
+    const go = (at: number) => this.go({ row: at });
+    const explainKey = (one: string) => this.go({ key: one, view: "why" });
+    const fill = (nodes: readonly Node[]) => {
+      if (turn === this.#turn) detail.replaceChildren(...nodes);
+    };
+    switch (view) {
+      case "why": {
+        const asked = key ?? state.key;
+        if (asked === undefined) return fill([h("p", { class: "hint" }, "no state yet")]);
+        const told: Explanation = await this.#client.ask("explain", {
+          ...where,
+          server,
+          key: asked,
+        });
+        if (turn === this.#turn) this.#why.show(told, state);
+        return;
+      }
+      case "event":
+        return fill(eventPane(await this.#client.ask("event", { row }), go));
+      case "servers":
+        return fill(serversPane(await this.#client.ask("servers", { row }), loaded, row, go));
+      case "compare":
+        return fill(comparePane(await this.#client.ask("compare", { row }), explainKey));
+      case "run":
+        return fill(runPane(loaded, go));
+    }
+  }
+
+  async #find(): Promise<void> {
+    const query = this.#search.value;
+    const found = await this.#client.ask("search", { query });
+    if (query !== this.#search.value) return;
+    this.#hits = [...found];
+    const hits = new Set(this.#hits);
+    this.#dag.find(hits);
+    this.#strip.find(hits);
+    byId("live").textContent = query === "" ? "" : `${hits.size} found`;
+    byId("found").textContent = query === "" ? "" : `${hits.size} found`;
+  }
+
+  #mark(ids: readonly string[]): void {
+    const marked = new Set(ids);
+    const rows = (this.#loaded?.rows ?? []).flatMap(({ id }, row) => (marked.has(id) ? [row] : []));
+    this.#dag.mark(new Set(rows));
+  }
+
+  #chips(): void {
+    const [loaded, judged] = [this.#loaded, this.#judged];
+    if (loaded === undefined) return;
+    const chips: Node[] = [h("span", { class: "chip" }, bdi(loaded.title))];
+    for (const { version } of loaded.rooms.slice(0, 3)) {
+      chips.push(h("span", { class: "chip" }, `room version ${version}`));
+    }
+    chips.push(h("span", { class: "chip" }, `${loaded.servers.length} servers`));
+    const failed = loaded.steps.filter(({ isOk }) => isOk === false).length;
+    if (failed > 0) chips.push(h("span", { class: "chip fail" }, `✕ ${failed} steps failed`));
+    if (loaded.problems.length > 0) {
+      chips.push(h("span", { class: "chip warn" }, `${loaded.problems.length} not read`));
+    }
+    if (judged !== undefined && judged.expected > 0) {
+      const { expected, unexpected } = judged;
+      const text =
+        unexpected === 0
+          ? `✓ all ${expected} keys as expected`
+          : `✕ ${unexpected} of ${expected} keys not as expected`;
+      chips.push(
+        h("span", { class: `chip ${unexpected === 0 ? "pass" : "fail"}`, id: "expected" }, text),
+      );
+    }
+    byId("chips").replaceChildren(...chips);
+  }
+
+  #tabs(): void {
+    for (const view of VIEWS) {
+      const tab = byId(`tab-${view}`);
+      tab.addEventListener("click", () => this.go({ view }));
+      tab.addEventListener("keydown", ({ key }) => {
+        const by = key === "ArrowRight" ? 1 : key === "ArrowLeft" ? -1 : 0;
+        if (by === 0) return;
+        const next = VIEWS[(VIEWS.indexOf(view) + by + VIEWS.length) % VIEWS.length] ?? view;
+        this.go({ view: next });
+        byId(`tab-${next}`).focus();
+      });
+    }
+  }
+
+  #recolour(): void {
+    this.#dag.recolour();
+    this.#strip.recolour();
+  }
+}

@@ -1,0 +1,54 @@
+/** Elements, made without markup: whatever a text holds, it is a text. */
+
+type Attributes = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** Attributes that could run something are refused; false and undefined leave one out. */
+export function h<Tag extends keyof HTMLElementTagNameMap>(
+  tag: Tag,
+  attributes: Attributes = {},
+  ...children: readonly (Node | string)[]
+): HTMLElementTagNameMap[Tag] {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === false) continue;
+    if (/^(?:on|style$|src|href$)/.test(name)) throw new Error(`no attribute ${name}`);
+    element.setAttribute(name, value === true ? "" : String(value));
+  }
+  element.append(...children);
+  return element;
+}
+
+/** A text of strangers: its direction stays its own. */
+export function bdi(text: string, className = ""): HTMLElement {
+  return h("bdi", { class: className === "" ? undefined : className }, text);
+}
+
+export function button(
+  text: string,
+  onPress: () => void,
+  attributes: Attributes = {},
+): HTMLButtonElement {
+  const element = h("button", { type: "button", ...attributes }, text);
+  element.addEventListener("click", onPress);
+  return element;
+}
+
+/** @throws Error when the page is without it */
+export function byId(id: string): HTMLElement {
+  const found = document.getElementById(id);
+  if (found === null) throw new Error(`no element ${id}`);
+  return found;
+}
+
+/** Sizes a canvas to its box, in the pixels of the screen; undefined where there is nothing to draw on. */
+export function fitted(canvas: HTMLCanvasElement): CanvasRenderingContext2D | undefined {
+  const { clientWidth: width, clientHeight: height } = canvas;
+  const scale = window.devicePixelRatio;
+  const [wide, high] = [Math.round(width * scale), Math.round(height * scale)];
+  if (canvas.width !== wide) canvas.width = wide;
+  if (canvas.height !== high) canvas.height = high;
+  const context = canvas.getContext("2d") ?? undefined;
+  context?.setTransform(scale, 0, 0, scale, 0, 0);
+  context?.clearRect(0, 0, width, height);
+  return context;
+}

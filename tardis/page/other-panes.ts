@@ -1,0 +1,195 @@
+/** What happened beside the events; what each server had; and what other room versions would make of it. */
+import type { CompareView, LoadedView, ServerView } from "#tardis/view/messages";
+import { letterOf, timeText } from "./dag.ts";
+import { bdi, button, h } from "./dom.ts";
+
+const SPAN = 14;
+const NS = "http://www.w3.org/2000/svg";
+
+export function runPane(loaded: LoadedView, go: (row: number) => void): readonly Node[] {
+  const faults = h("ul");
+  for (const { text, from, to } of loaded.faults) {
+    const where = `${Math.floor(from) + 1} to ${Math.floor(to) + 1}`;
+    const head = button(where, () => go(Math.floor(from)), { class: "id" });
+    faults.append(h("li", {}, head, " ", bdi(text)));
+  }
+  const steps = h("ul");
+  for (const { row, time, text, isOk } of loaded.steps) {
+    const word = isOk === null ? "" : isOk ? "✓ ok" : "✕ failed";
+    const tone = isOk === false ? "fail" : "pass";
+    const head = button(timeText(time), () => go(row), { class: "id" });
+    steps.append(h("li", {}, head, " ", h("span", { class: tone }, word), " ", bdi(text)));
+  }
+  const problems = h("ul");
+  for (const problem of loaded.problems) problems.append(h("li", {}, bdi(problem)));
+  const part = (title: string, list: HTMLElement) =>
+    list.childElementCount === 0
+      ? [h("p", { class: "hint" }, `${title}: none`)]
+      : [h("h3", {}, title), list];
+  return [
+    h("h2", {}, h("span", {}, "run")),
+    ...part("faults, with the events between", faults),
+    ...part("steps", steps),
+    ...part("what could not be read", problems),
+    h("p", { class: "hint" }, `${loaded.gaps} events are missing that others refer to`),
+  ];
+}
+
+/** A column for each server, a row for each event about the cursor: a dot where it came, a ring where it has not yet. */
+export function serversPane(
+  servers: readonly ServerView[],
+  loaded: LoadedView,
+  row: number,
+  go: (row: number) => void,
+): readonly Node[] {
+  const title = h("h2", {}, h("span", {}, "servers"));
+  if (servers.length === 0) {
+    return [title, h("p", { class: "hint" }, "the file does not say what arrived where")];
+  }
+  const head = h("tr", {}, h("th", { scope: "col" }, "event"));
+  for (const [at, { name }] of servers.entries()) {
+    head.append(h("th", { scope: "col" }, `${letterOf(loaded.recorded[at] ?? at)} `, bdi(name)));
+  }
+  const body = h("tbody");
+  const from = Math.max(0, row - SPAN);
+  const seq = loaded.rows[row + 1]?.seq ?? Number.POSITIVE_INFINITY;
+  for (let at = from; at <= Math.min(loaded.rows.length - 1, row + 3); at++) {
+    const line = h("tr", { class: at === row ? "now" : "" });
+    const event = button(loaded.rows[at]?.short ?? "", () => go(at), { class: "mono id" });
+    line.append(h("td", {}, `${at + 1} `, event));
+    for (const { arrived } of servers) {
+      const here = arrived[at] ?? -1;
+      const word = here < 0 ? "never" : here >= seq ? "later" : `● ${here}`;
+      line.append(h("td", { class: here < 0 ? "fail" : here >= seq ? "was" : "" }, word));
+    }
+    body.append(line);
+  }
+  const parts: Node[] = [
+    title,
+    picture(servers, loaded, from, Math.min(loaded.rows.length - 1, row + 3), seq),
+  ];
+  parts.push(h("table", { class: "servers" }, h("thead", {}, head), body));
+  for (const { name, has, missing, extremities } of servers) {
+    const list = h(
+      "p",
+      {},
+      h("b", {}, bdi(name)),
+      `: has ${has}, without ${row + 1 - has}; next it would follow `,
+    );
+    for (const at of extremities) {
+      list.append(
+        button(loaded.rows[at]?.short ?? "", () => go(at), { class: "mono id" }),
+        " ",
+      );
+    }
+    if (missing.length > 0) list.append("; missing here: ");
+    for (const at of missing.slice(-20)) {
+      list.append(
+        button(loaded.rows[at]?.short ?? "", () => go(at), { class: "mono id" }),
+        " ",
+      );
+    }
+    parts.push(list);
+  }
+  return parts;
+}
+
+/** Deliveries as lines down in time, from the server that had an event first; cut off where it has not come. */
+function picture(
+  servers: readonly ServerView[],
+  loaded: LoadedView,
+  from: number,
+  to: number,
+  until: number,
+): SVGElement {
+  const width = 340;
+  const marks = [];
+  for (let row = from; row <= to; row++) {
+    for (const [column, { arrived }] of servers.entries()) {
+      const seq = arrived[row] ?? -1;
+      if (seq >= 0) marks.push({ row, column, seq });
+    }
+  }
+  marks.sort((a, b) => a.seq - b.seq);
+  const height = marks.length * 12 + 30;
+  const svg = svgOf("svg", {
+    viewBox: `0 0 ${width} ${height}`,
+    "aria-hidden": "true",
+    class: "space",
+  });
+  const x = (column: number) => ((column + 0.5) * width) / servers.length;
+  for (const column of servers.keys()) {
+    svg.append(svgOf("line", { x1: x(column), x2: x(column), y1: 14, y2: height, class: "axis" }));
+    const letter = svgOf("text", { x: x(column) - 4, y: 10 });
+    letter.append(letterOf(loaded.recorded[column] ?? column));
+    svg.append(letter);
+  }
+  const firsts = new Map<number, { x: number; y: number }>();
+  for (const [at, { row, column, seq }] of marks.entries()) {
+    const point = { x: x(column), y: 24 + at * 12 };
+    const tone = `s${(loaded.rows[row]?.server ?? 0) % 4}${seq >= until ? " later" : ""}`;
+    const first = firsts.get(row);
+    if (first === undefined) firsts.set(row, point);
+    else {
+      svg.append(
+        svgOf("line", { x1: first.x, y1: first.y, x2: point.x, y2: point.y, class: tone }),
+      );
+    }
+    svg.append(
+      svgOf("circle", { cx: point.x, cy: point.y, r: first === undefined ? 4 : 3, class: tone }),
+    );
+  }
+  for (const [row, first] of firsts) {
+    for (const [column, { arrived }] of servers.entries()) {
+      if ((arrived[row] ?? -1) >= 0) continue;
+      const half = { x: (first.x + x(column)) / 2, y: first.y + 8 };
+      svg.append(
+        svgOf("line", { x1: first.x, y1: first.y, x2: half.x, y2: half.y, class: "lost" }),
+      );
+      const cross = svgOf("text", { x: half.x - 4, y: half.y + 4, class: "lost" });
+      cross.append("×");
+      svg.append(cross);
+    }
+  }
+  return svg;
+}
+
+function svgOf(tag: string, attributes: Readonly<Record<string, string | number>>): SVGElement {
+  const element = document.createElementNS(NS, tag) as SVGElement;
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+  return element;
+}
+
+export function comparePane(
+  { versions, rows, same }: CompareView,
+  explain: (key: string) => void,
+): readonly Node[] {
+  const head = h("tr", {}, h("th", { scope: "col" }, "key"));
+  for (const version of versions) head.append(h("th", { scope: "col" }, version));
+  const body = h("tbody");
+  for (const { key, what, values } of rows) {
+    const line = h(
+      "tr",
+      {},
+      h(
+        "td",
+        {},
+        button(what, () => explain(key), { class: "key" }),
+      ),
+    );
+    for (const value of values) line.append(h("td", { class: "mono" }, bdi(value)));
+    body.append(line);
+  }
+  return [
+    h("h2", {}, h("span", {}, "other room versions")),
+    h(
+      "p",
+      { class: "hint" },
+      "the same events by other rules; ids stay as they are, and decide ties",
+    ),
+    rows.length === 0
+      ? h("p", {}, "all come to the same state")
+      : h("table", { id: "compare" }, h("thead", {}, head), body),
+    h("p", { class: "hint" }, `${same} keys are the same in all of them`),
+  ];
+}

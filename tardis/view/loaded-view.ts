@@ -1,0 +1,138 @@
+/** A run as the page first shows it: its rows, their places, and what happened around them. */
+import { domainOf } from "#protocol/auth/auth-event";
+import { shown } from "#tardis/explain/shown";
+import { layOutLanes } from "#tardis/layout/lanes";
+import { problemText } from "#tardis/model/problem";
+import type { Fault, Run } from "#tardis/model/run";
+import { annotationsOf } from "./annotations.ts";
+import type { FaultView, LoadedView, RowView } from "./messages.ts";
+import { kindOf, labelOf } from "./row-label.ts";
+
+const MOST_PROBLEMS = 200;
+/** Kinds that end others. */
+const ENDS: ReadonlySet<string> = new Set(["heal", "start", "resume"]);
+
+export function loadedView(run: Run): LoadedView {
+  const { pdus, graph, rooms } = run;
+  const servers = run.servers.map(({ name }) => name);
+  const numbers = new Map(servers.map((name, number) => [name, number]));
+  const numberOf = (name: string) => {
+    const known = numbers.get(name);
+    if (known !== undefined) return known;
+    numbers.set(name, servers.length);
+    servers.push(name);
+    return servers.length - 1;
+  };
+  const annotations = annotationsOf(run);
+  const rows = pdus.map(({ event, eventId, name, seq }, row): RowView => {
+    const from = graph.edges.prev.offsets[row] ?? 0;
+    const to = graph.edges.prev.offsets[row + 1] ?? 0;
+    return {
+      id: eventId,
+      short: shortOf(run, row, eventId),
+      label: annotations.label(name ?? eventId) ?? labelOf(event),
+      sender: shown(event.sender),
+      server: numberOf(domainOf(event.sender)),
+      time: event.originServerTs,
+      seq,
+      kind: kindOf(event),
+      hasGap: graph.edges.prev.targets.subarray(from, to).some((target) => target < 0),
+    };
+  });
+  const { lane, count, top } = layOutLanes(graph.edges.prev);
+  const steps = run.steps.map(({ seq, at, name, isOk, message }) => ({
+    row: Math.floor(placeOf(run, seq)),
+    time: at,
+    text: shown(name) + (message === undefined ? "" : `: ${shown(message)}`),
+    isOk,
+  }));
+  return {
+    title: titleOf(run, annotations.title),
+    rooms: rooms.map(({ id, version }) => ({ id: shown(id), version: version.id })),
+    servers: servers.map(shown),
+    recorded: [...new Set(run.arrivals.map(({ server }) => server))].sort((a, b) => a - b),
+    rows,
+    edges: graph.edges.prev,
+    lane,
+    top,
+    lanes: count,
+    faults: faultsOf(run),
+    steps,
+    problems: run.problems.slice(0, MOST_PROBLEMS).map((problem) => shown(problemText(problem))),
+    gaps: run.gaps.length,
+    start: steps.find(({ isOk }) => isOk === false)?.row ?? Math.max(0, pdus.length - 1),
+  };
+}
+
+/** The name in its scenario, or the beginning of an id. */
+export function shortOf({ pdus }: Run, row: number, id: string): string {
+  const name = pdus[row]?.name;
+  if (name !== undefined) return shown(name);
+  return /^\$[\w+/-]{43}$/.test(id) ? id.slice(0, 7) : shown(id);
+}
+
+/** Number of the last record that belongs to a row: what came before the next one. */
+export function until({ pdus }: Run, row: number): number {
+  const own = pdus[row]?.seq ?? 0;
+  const next = pdus[row + 1];
+  return next === undefined ? Number.POSITIVE_INFINITY : Math.max(own, next.seq - 1);
+}
+
+/** Where a record lies among the rows: at one, or half a row behind it. */
+function placeOf({ pdus }: Run, seq: number): number {
+  let [low, high] = [0, pdus.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((pdus[middle]?.seq ?? 0) <= seq) low = middle + 1;
+    else high = middle;
+  }
+  const row = low - 1;
+  return pdus[row]?.seq === seq ? row : Math.max(0, row + 0.5);
+}
+
+function faultsOf(run: Run): readonly FaultView[] {
+  const open: { readonly fault: Fault; readonly from: number }[] = [];
+  const bands: FaultView[] = [];
+  const close = (at: number, isEnded: (fault: Fault) => boolean) => {
+    for (const one of open.filter(({ fault }) => isEnded(fault))) {
+      bands.push(bandOf(one.fault, one.from, at));
+      open.splice(open.indexOf(one), 1);
+    }
+  };
+  for (const fault of run.faults) {
+    const at = placeOf(run, fault.seq);
+    if (!ENDS.has(fault.kind)) open.push({ fault, from: at });
+    else if (fault.id !== undefined) close(at, ({ id }) => id === fault.id);
+    else close(at, (earlier) => isUndoneBy(earlier, fault));
+  }
+  close(run.pdus.length - 1, () => true);
+  return bands.sort((a, b) => a.from - b.from);
+}
+
+/** Without ids: a heal ends what links have, a start what servers have; naming none, it ends all of them. */
+function isUndoneBy(earlier: Fault, end: Fault): boolean {
+  if (end.kind === "heal" && earlier.servers.length > 0 && earlier.links.length === 0) return false;
+  if (end.kind !== "heal" && earlier.links.length > 0) return false;
+  const named = [...end.servers, ...end.links.flat()];
+  if (named.length === 0) return true;
+  return [...earlier.servers, ...earlier.links.flat()].some((name) => named.includes(name));
+}
+
+function bandOf({ kind, name, links, servers }: Fault, from: number, to: number): FaultView {
+  const pairs = new Map<string, string>();
+  for (const [one, other] of links) {
+    const back = `${other}|${one}`;
+    if (pairs.has(back)) pairs.set(back, `${shown(other)} ⇹ ${shown(one)}`);
+    else pairs.set(`${one}|${other}`, `${shown(one)} ⇸ ${shown(other)}`);
+  }
+  const who = [...pairs.values(), ...servers.map(shown)].join(", ");
+  const text = [name === undefined ? shown(kind) : shown(name), who].filter((part) => part !== "");
+  return { text: text.join(" "), from, to, isLink: links.length > 0 };
+}
+
+function titleOf({ meta, pdus }: Run, title: string | undefined): string {
+  if (title !== undefined) return title;
+  for (const value of [meta.test, meta.run]) if (typeof value === "string") return shown(value);
+  const [first] = pdus;
+  return first === undefined ? "no events" : shown(first.place.file.replace(/^.*[/\\]/, ""));
+}

@@ -1,0 +1,161 @@
+/** What the page asks its worker, and what it is told. All of it is plain data, and all texts are fit to be shown. */
+import type { Explanation } from "#tardis/explain/explanation";
+import type { FileText } from "#tardis/formats/load";
+
+export type RowKind = "create" | "member" | "power" | "join-rules" | "state" | "message";
+
+export interface RowView {
+  readonly id: string;
+  /** Its name in a scenario, or the beginning of its id, to be shown. */
+  readonly short: string;
+  readonly label: string;
+  readonly sender: string;
+  /** Of LoadedView.servers: that of its sender. */
+  readonly server: number;
+  /** Milliseconds since 1970, as the sender claims. */
+  readonly time: number;
+  readonly seq: number;
+  readonly kind: RowKind;
+  readonly hasGap: boolean;
+}
+
+/** Rows between which a fault was in force, as fractions of places in the list. */
+export interface FaultView {
+  readonly text: string;
+  readonly from: number;
+  readonly to: number;
+  readonly isLink: boolean;
+}
+
+export interface StepView {
+  readonly row: number;
+  readonly time: number;
+  readonly text: string;
+  readonly isOk: boolean | null;
+}
+
+export interface LoadedView {
+  readonly title: string;
+  readonly rooms: readonly { readonly id: string; readonly version: string }[];
+  readonly servers: readonly string[];
+  /** Who recorded what arrived. */
+  readonly recorded: readonly number[];
+  readonly rows: readonly RowView[];
+  readonly edges: { readonly offsets: Uint32Array; readonly targets: Int32Array };
+  readonly lane: Uint32Array;
+  readonly top: Int32Array;
+  readonly lanes: number;
+  readonly faults: readonly FaultView[];
+  readonly steps: readonly StepView[];
+  readonly problems: readonly string[];
+  readonly gaps: number;
+  /** Where the file wants to be opened: the first failure, else the end. */
+  readonly start: number;
+}
+
+/** Bits of a row, once its room has been replayed. */
+export const MERGES = 1;
+export const CONFLICTS = 2;
+export const REJECTED = 4;
+export const UNEXPECTED = 8;
+
+export interface JudgedView {
+  /** By row. */
+  readonly flags: Uint8Array;
+  /** How many keys files expect, and how many come out otherwise. */
+  readonly expected: number;
+  readonly unexpected: number;
+}
+
+export interface Was {
+  /** After what, or where. */
+  readonly where: string;
+  readonly text: string;
+  readonly isReset: boolean;
+}
+
+export interface StateRow {
+  /** `type|state_key`, as it is. */
+  readonly key: string;
+  readonly what: string;
+  readonly change: "same" | "added" | "removed" | "replaced";
+  readonly value: string;
+  /** Undefined: there is none. */
+  readonly event:
+    | { readonly row: number; readonly short: string; readonly sender: string }
+    | undefined;
+  readonly was: readonly Was[];
+  readonly isConflicted: boolean;
+  /** What a file expects here, and whether it is so. */
+  readonly expected: { readonly short: string; readonly isMet: boolean } | undefined;
+}
+
+export interface StateView {
+  readonly where: string;
+  /** What it is compared with. */
+  readonly against: string;
+  readonly rows: readonly StateRow[];
+  /** The key to ask about first. */
+  readonly key: string | undefined;
+  /** What a scenario says to this event. */
+  readonly caption: string | undefined;
+}
+
+export interface EventView {
+  readonly summary: string;
+  readonly id: string;
+  readonly idCheck: string;
+  readonly verdict: string;
+  readonly json: string;
+  readonly links: readonly { readonly kind: string; readonly row: number; readonly text: string }[];
+  readonly arrivals: readonly { readonly server: string; readonly text: string }[];
+}
+
+export interface ServerView {
+  readonly name: string;
+  readonly has: number;
+  readonly missing: readonly number[];
+  readonly extremities: readonly number[];
+  /** By row of the window: seq of its first arrival here, or -1. */
+  readonly arrived: Float64Array;
+}
+
+export interface CompareView {
+  readonly versions: readonly string[];
+  readonly rows: readonly {
+    readonly key: string;
+    readonly what: string;
+    readonly values: readonly string[];
+  }[];
+  readonly same: number;
+}
+
+/** Whose state: that after an event, or that of what a server had at that moment. */
+export interface Where {
+  readonly row: number;
+  readonly server: number | undefined;
+  /** To compare with; what it follows unless given. */
+  readonly base: { readonly row: number } | { readonly server: number } | undefined;
+}
+
+export interface Questions {
+  readonly load: {
+    readonly ask: { readonly files: readonly FileText[] };
+    readonly answer: LoadedView;
+  };
+  readonly judge: { readonly ask: Record<never, never>; readonly answer: JudgedView };
+  readonly state: { readonly ask: Where; readonly answer: StateView };
+  readonly explain: {
+    readonly ask: Where & { readonly key: string };
+    readonly answer: Explanation;
+  };
+  readonly event: { readonly ask: { readonly row: number }; readonly answer: EventView };
+  readonly search: { readonly ask: { readonly query: string }; readonly answer: Uint32Array };
+  readonly servers: {
+    readonly ask: { readonly row: number };
+    readonly answer: readonly ServerView[];
+  };
+  readonly compare: { readonly ask: { readonly row: number }; readonly answer: CompareView };
+}
+
+export type QuestionName = keyof Questions;

@@ -1,0 +1,29 @@
+/** What each server had at the moment of a row, and when it came to it. */
+import { shown } from "#tardis/explain/shown";
+import { extremitiesIn, HAS, knowledgeOf } from "#tardis/model/knowledge";
+import type { Run } from "#tardis/model/run";
+import { until } from "./loaded-view.ts";
+import type { ServerView } from "./messages.ts";
+
+const MOST_MISSING = 200;
+
+export function serverViews(run: Run, row: number): readonly ServerView[] {
+  const seq = until(run, row);
+  const recorded = new Set(run.arrivals.map(({ server }) => server));
+  return run.servers.flatMap(({ name }, server) => {
+    if (!recorded.has(server)) return [];
+    const known = knowledgeOf(run, server, seq);
+    const missing: number[] = [];
+    let has = 0;
+    for (let at = 0; at <= row; at++) {
+      if ((known[at] ?? 0) & HAS) has++;
+      else if (missing.length < MOST_MISSING) missing.push(at);
+    }
+    const arrived = new Float64Array(run.pdus.length).fill(-1);
+    for (const arrival of run.arrivals) {
+      if (arrival.server !== server || arrival.row === undefined) continue;
+      if ((arrived[arrival.row] ?? -1) < 0) arrived[arrival.row] = arrival.seq;
+    }
+    return [{ name: shown(name), has, missing, extremities: extremitiesIn(run, known), arrived }];
+  });
+}

@@ -1,0 +1,228 @@
+/** One run behind the page: loaded, replayed, and asked about. Holds no element of any page, and runs in a worker. */
+import type { RoomEvent } from "#protocol/events/event";
+import { ROOM_VERSIONS } from "#protocol/rooms/room-version";
+import type { RoomHistory } from "#protocol/state/room-history";
+import { explainKey } from "#tardis/explain/explain-key";
+import type { Explanation } from "#tardis/explain/explanation";
+import { keyWords } from "#tardis/explain/wording";
+import { type FileText, loadRun } from "#tardis/formats/load";
+import { extremitiesIn, knowledgeOf } from "#tardis/model/knowledge";
+import { differencesIn, historyOf } from "#tardis/model/room-of-run";
+import type { Room, Run } from "#tardis/model/run";
+import { annotationsOf } from "./annotations.ts";
+import { eventView } from "./event-view.ts";
+import { loadedView, shortOf, until } from "./loaded-view.ts";
+import {
+  CONFLICTS,
+  type CompareView,
+  type EventView,
+  type JudgedView,
+  type LoadedView,
+  MERGES,
+  REJECTED,
+  type ServerView,
+  type StateView,
+  UNEXPECTED,
+  type Where,
+} from "./messages.ts";
+import { serverViews } from "./server-views.ts";
+import { isConflict, type Side, stateRows } from "./state-rows.ts";
+
+/** Those whose rules are compared: one for each algorithm. */
+const COMPARED = ["1", "11", "12"] as const;
+
+export class Session {
+  readonly run: Run;
+  readonly #names: ReadonlyMap<string, string>;
+  readonly #rows: ReadonlyMap<string, number>;
+  readonly #histories = new Map<string, RoomHistory>();
+  #judged: JudgedView | undefined;
+
+  private constructor(run: Run) {
+    this.run = run;
+    this.#rows = new Map(run.pdus.map(({ eventId }, row) => [eventId, row]));
+    this.#names = new Map(
+      run.pdus.flatMap(({ eventId, name }) => (name === undefined ? [] : [[eventId, name]])),
+    );
+  }
+
+  /** @throws RunError when nothing can be used, or there is too much */
+  static async open(files: readonly FileText[]): Promise<Session> {
+    return new Session(await loadRun(files));
+  }
+
+  load(): LoadedView {
+    return loadedView(this.run);
+  }
+
+  /** Replays every room, which takes its time once. */
+  judge(): JudgedView {
+    this.#judged ??= this.#judge();
+    return this.#judged;
+  }
+
+  #judge(): JudgedView {
+    const { run } = this;
+    const flags = new Uint8Array(run.pdus.length);
+    let unexpected = 0;
+    const mark = (id: string, flag: number) => {
+      const row = this.#rows.get(id);
+      if (row !== undefined) flags[row] = (flags[row] ?? 0) | flag;
+    };
+    for (const room of run.rooms) {
+      const history = this.#historyOf(room);
+      for (const { event, rejection } of history.events) {
+        if (rejection !== undefined) mark(event.id, REJECTED);
+        if (event.prevEvents.length < 2) continue;
+        mark(event.id, MERGES);
+        if (isConflict(history, event.prevEvents)) mark(event.id, CONFLICTS);
+      }
+      for (const { after } of differencesIn(run, history)) {
+        mark(after, UNEXPECTED);
+        unexpected++;
+      }
+    }
+    const expected = [...run.expected.values()].reduce((sum, state) => sum + state.size, 0);
+    return { flags, expected, unexpected };
+  }
+
+  state(where: Where): StateView {
+    const { history, event, ids, side } = this.#at(where);
+    const { base } = where;
+    const against: readonly Side[] =
+      base === undefined
+        ? this.#before(history, where, ids, event)
+        : "row" in base
+          ? [this.#at({ row: base.row, server: undefined, base: undefined }).side]
+          : [this.#at({ row: where.row, server: base.server, base: undefined }).side];
+    const { expected } = this.run;
+    const wanted = where.server === undefined ? expected.get(event.id) : undefined;
+    const rows = stateRows(this.run, history, side, against, {
+      parents: ids.length === 1 ? event.prevEvents : ids,
+      rowOf: (id) => this.#rows.get(id) ?? -1,
+      expected: wanted,
+      isTime: base === undefined,
+    });
+    return {
+      where: side.where,
+      against: against.map((one) => one.where).join(" and "),
+      rows,
+      key: keyToAsk(rows, event),
+      caption: annotationsOf(this.run).caption(this.#names.get(event.id) ?? event.id),
+    };
+  }
+
+  /** As `crucible tardis explain`. */
+  explain(where: Where & { readonly key: string }): Explanation {
+    const { history, ids } = this.#at(where);
+    return explainKey({
+      history,
+      names: this.#names,
+      given: new Set(this.run.givenStates.keys()),
+      at: ids,
+      key: where.key,
+    });
+  }
+
+  event({ row }: { readonly row: number }): EventView {
+    const { history } = this.#at({ row, server: undefined, base: undefined });
+    return eventView(this.run, row, history, (id) => this.#rows.get(id) ?? -1);
+  }
+
+  servers({ row }: { readonly row: number }): readonly ServerView[] {
+    return serverViews(this.run, row);
+  }
+
+  /** The state after an event by the rules of several room versions: ids stay, and decide ties. */
+  compare({ row }: { readonly row: number }): CompareView {
+    const { room, event } = this.#at({ row, server: undefined, base: undefined });
+    const versions = COMPARED.flatMap((id) => ROOM_VERSIONS.get(id) ?? []);
+    const ids = [room.version, ...versions.filter(({ id }) => id !== room.version.id)];
+    const states = ids.map((version) => {
+      const history =
+        version === room.version ? this.#historyOf(room) : historyOf(this.run, room, version);
+      const replayed = history.get(event.id);
+      return new Map(Object.entries(replayed === undefined ? {} : history.named(replayed.after)));
+    });
+    const keys = [...new Set(states.flatMap((state) => [...state.keys()]))].sort();
+    const rows = keys.map((key) => {
+      const at = key.indexOf("|");
+      return {
+        key,
+        what: keyWords(key.slice(0, at), key.slice(at + 1)),
+        values: states.map((state) => {
+          const id = state.get(key);
+          return id === undefined ? "none" : shortOf(this.run, this.#rows.get(id) ?? -1, id);
+        }),
+      };
+    });
+    const differing = rows.filter(({ values }) => new Set(values).size > 1);
+    return {
+      versions: ids.map(({ id, stateResolution }) => `version ${id} (${stateResolution})`),
+      rows: differing,
+      same: rows.length - differing.length,
+    };
+  }
+
+  #historyOf(room: Room): RoomHistory {
+    const known = this.#histories.get(room.id);
+    if (known !== undefined) return known;
+    const history = historyOf(this.run, room);
+    this.#histories.set(room.id, history);
+    return history;
+  }
+
+  /** The room of a row, and the events after which the state is asked for. */
+  #at({ row, server }: Where) {
+    const { pdus, rooms, servers } = this.run;
+    const event = pdus[row]?.event;
+    const room = rooms.find(({ id }) => id === event?.roomId);
+    if (event === undefined || room === undefined) throw new Error(`there is no row ${row}`);
+    const history = this.#historyOf(room);
+    const short = shortOf(this.run, row, event.id);
+    if (server === undefined) {
+      const state = history.get(event.id)?.after ?? new Int32Array(0);
+      return { room, history, event, ids: [event.id], side: { where: `after ${short}`, state } };
+    }
+    const known = knowledgeOf(this.run, server, until(this.run, row));
+    const ids = extremitiesIn(this.run, known).flatMap((at) => {
+      const own = pdus[at]?.event;
+      return own !== undefined && own.roomId === room.id ? [own.id] : [];
+    });
+    const side = {
+      where: `at ${servers[server]?.name ?? "nobody"}`,
+      state: history.stateAfter(ids),
+    };
+    return { room, history, event, ids, side };
+  }
+
+  /** What an event follows; of a server, what it had a row before. */
+  #before(
+    history: RoomHistory,
+    { row, server }: Where,
+    ids: readonly string[],
+    event: RoomEvent,
+  ): readonly Side[] {
+    if (server !== undefined) {
+      return row === 0 ? [] : [this.#at({ row: row - 1, server, base: undefined }).side];
+    }
+    return event.prevEvents.flatMap((id) => {
+      const replayed = history.get(id);
+      if (replayed === undefined || ids.includes(id)) return [];
+      const short = shortOf(this.run, this.#rows.get(id) ?? -1, id);
+      return [{ where: `after ${short}`, state: replayed.after }];
+    });
+  }
+}
+
+/** What a file expects and is in conflict, else what is, else what was changed, else the first. */
+function keyToAsk(rows: StateView["rows"], event: RoomEvent): string | undefined {
+  const own = event.stateKey === undefined ? undefined : `${event.type}|${event.stateKey}`;
+  const found =
+    rows.find(({ expected, isConflicted }) => isConflicted && expected !== undefined) ??
+    rows.find(({ isConflicted }) => isConflicted) ??
+    rows.find(({ expected }) => expected !== undefined) ??
+    rows.find(({ key }) => key === own) ??
+    rows[0];
+  return found?.key;
+}
