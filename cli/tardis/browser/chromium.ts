@@ -1,7 +1,7 @@
 /** A Chromium of this machine for the specs of the page, and pages in it that tell what they ask for and what breaks. */
-import { accessSync, constants, mkdirSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { accessSync, constants, mkdirSync } from "node:fs";
 import path from "node:path";
+import axe from "axe-core";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { ROOT } from "#cli/run/session";
 
@@ -44,11 +44,9 @@ interface Violation {
   readonly nodes: readonly string[];
 }
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
 /** What axe-core finds of the kinds that keep people out. It comes in by the debugger, which the page's policy is not asked about. */
 export async function seriousViolations(page: Page): Promise<readonly Violation[]> {
-  await page.evaluate(AXE);
+  await page.evaluate(axe.source);
   return await page.evaluate(
     `axe.run().then(({ violations }) => violations
       .filter(({ impact }) => impact === "serious" || impact === "critical")
