@@ -101,6 +101,8 @@ describe("every command tells how it is used", () => {
     "tardis check",
     "tardis convert",
     "tardis explain",
+    "tardis serve",
+    "tardis export",
   ])("%s", async (name) => {
     const { code, stdout } = await crucible(...name.split(" "), "--help");
 

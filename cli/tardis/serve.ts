@@ -3,7 +3,7 @@ import { readdirSync, statSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
-import { print } from "#cli/io";
+import { print, remark } from "#cli/io";
 import { ROOT } from "#cli/run/session";
 import { describe, HarnessError } from "#harness/errors";
 import { readText } from "./files.ts";
@@ -27,11 +27,26 @@ const HEADERS = {
 
 /** @param names the tutorials unless given */
 export async function serve(names: readonly string[], { port }: ServeOptions): Promise<void> {
+  await using site = await openSite(names, portOf(port));
+  print(site.url);
+  remark(`${site.files} ${site.files === 1 ? "file" : "files"}; Ctrl-C ends it`);
+  await new Promise<void>((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+  });
+}
+
+interface OpenSite extends AsyncDisposable {
+  readonly url: string;
+  readonly files: number;
+}
+
+/** Listens on loopback until it is disposed of. @throws HarnessError BAD_FILE, BAD_USAGE */
+export async function openSite(names: readonly string[], port: number): Promise<OpenSite> {
   const site = await siteOf(names.length > 0 ? names : [path.join(ROOT, "tardis/examples")]);
   const server = createServer((request, response) => answer(site, request, response));
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen(portOf(port), "127.0.0.1", resolve);
+    server.listen(port, "127.0.0.1", resolve);
   }).catch((cause: unknown) => {
     throw new HarnessError("BAD_USAGE", {
       what: `nothing can listen on port ${port}`,
@@ -40,13 +55,15 @@ export async function serve(names: readonly string[], { port }: ServeOptions): P
       cause,
     });
   });
-  print(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-  print(`${site.files.length} files; Ctrl-C ends it`);
-  await new Promise<void>((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
-  });
-  server.closeAllConnections();
-  server.close();
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    files: site.files.length,
+    async [Symbol.asyncDispose]() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
 }
 
 interface Site {

@@ -263,7 +263,10 @@ export class App {
     }
     chips.push(h("span", { class: "chip" }, `${loaded.servers.length} servers`));
     const failed = loaded.steps.filter(({ isOk }) => isOk === false).length;
-    if (failed > 0) chips.push(h("span", { class: "chip fail" }, `✕ ${failed} steps failed`));
+    if (failed > 0)
+      chips.push(
+        h("span", { class: "chip fail" }, `✕ ${failed} ${failed === 1 ? "step" : "steps"} failed`),
+      );
     if (loaded.problems.length > 0) {
       chips.push(h("span", { class: "chip warn" }, `${loaded.problems.length} not read`));
     }

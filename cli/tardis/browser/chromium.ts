@@ -6,10 +6,7 @@ import { type Browser, chromium, type Page } from "playwright-core";
 import { ROOT } from "#cli/run/session";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-const SHOTS = path.join(
-  process.env.CRUCIBLE_OUT ?? path.join(ROOT, ".runs/browser"),
-  "screenshots",
-);
+const SHOTS = path.join(ROOT, ".runs/browser/screenshots");
 
 /** CRUCIBLE_CHROMIUM, else one of the usual names; undefined where there is none. */
 export const CHROMIUM = findChromium();

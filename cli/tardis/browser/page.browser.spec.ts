@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Browser } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ROOT } from "#cli/run/session";
 import { pageTemplate, pageWith } from "#cli/tardis/page";
@@ -78,6 +78,17 @@ describe.skipIf(CHROMIUM === undefined)(`the page (${CHROMIUM ?? WHY_SKIPPED})`,
     expect(view.requests).toEqual([url]);
     expect(view.troubles).toEqual([]);
     await shot(page, name.replace(".json5", ""));
+
+    const texts = async (from: Page) => [
+      await from.textContent("#grid"),
+      await from.textContent("#state"),
+    ];
+    for (const timezoneId of ["UTC", "America/Los_Angeles", "Asia/Kolkata"]) {
+      await using other = await watched(browser, { timezoneId });
+      await other.page.goto(page.url());
+      await ready(other.page);
+      expect(await texts(other.page), timezoneId).toEqual(await texts(page));
+    }
   });
 
   test.for([

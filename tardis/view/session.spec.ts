@@ -1,0 +1,96 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { CONFLICTS, MERGES, REJECTED } from "./messages.ts";
+import { searchRows } from "./search.ts";
+import { Session } from "./session.ts";
+
+const ROOMS = new URL("../../scenarios/stories/rooms/", import.meta.url);
+const EXAMPLES = new URL("../examples/", import.meta.url);
+
+async function open(name: string, folder = EXAMPLES) {
+  const session = await Session.open([{ name, text: readFileSync(new URL(name, folder), "utf8") }]);
+  const { rows } = session.load();
+  const rowOf = (short: string) => rows.findIndex((row) => row.short === short);
+  return { session, rows, rowOf };
+}
+
+test("a ban that evaporates is a reset beside what the merge follows, and beside nothing else", async () => {
+  const { session, rowOf } = await open("reset-class-a.json5");
+  const key = "m.room.member|@charlie:three.test";
+  const at = { row: rowOf("$MERGE"), server: undefined };
+
+  const state = session.state({ ...at, base: undefined });
+  const pinned = session.state({ ...at, base: { row: rowOf("$BAN") } });
+
+  expect(state.key).toBe(key);
+  expect(state.rows[0]).toMatchObject({
+    key,
+    change: "replaced",
+    value: "join",
+    event: { short: "$CHARLIE" },
+    was: [{ where: "after $TOLD", text: "ban ($BAN)", isReset: true }],
+    isConflicted: true,
+    expected: { isMet: true },
+  });
+  expect(pinned.rows.find((row) => row.key === key)).toMatchObject({
+    change: "replaced",
+    was: [{ isReset: false }],
+  });
+});
+
+test("before the merge only the state that a file gives goes back", async () => {
+  const { session, rows } = await open("reset-class-a.json5");
+  const resets = rows.slice(0, -1).flatMap(({ short }, row) =>
+    session
+      .state({ row, server: undefined, base: undefined })
+      .rows.filter(({ was }) => was.some(({ isReset }) => isReset))
+      .map(({ key }) => `${short} ${key}`),
+  );
+  expect(resets).toEqual(["$STALE m.room.member|@charlie:three.test"]);
+});
+
+test("flags tell merges, conflicts and rejections, and the search finds them", async () => {
+  const { session, rows } = await open("netsplit.replay.ndjson", ROOMS);
+  const { flags } = session.judge();
+  const of = (bit: number) => [...flags.keys()].filter((row) => ((flags[row] ?? 0) & bit) !== 0);
+  const found = (query: string) => [...searchRows(session, query)];
+
+  expect(of(REJECTED)).toEqual([rows.length - 1]);
+  expect(of(CONFLICTS)).toEqual([10]);
+  expect(of(MERGES)).toEqual([10]);
+  expect(found("rejected:yes")).toEqual(of(REJECTED));
+  expect(found("conflict:yes")).toEqual(of(CONFLICTS));
+  expect(found("type:topic sender:bob -rejected:yes")).toEqual([8]);
+  expect(found('"is anybody there?"')).toEqual([9]);
+  expect(found("constructor:yes")).toEqual([]);
+  expect(found("")).toEqual([]);
+});
+
+test("faults are bands among the rows, and a run opens at its first failure", async () => {
+  const { session } = await open("netsplit.replay.ndjson", ROOMS);
+  const { faults, start, steps } = session.load();
+  expect(faults).toHaveLength(1);
+  expect(faults[0]).toMatchObject({ isLink: true, text: expect.stringContaining("netsplit") });
+  expect(faults[0]?.from).toBeLessThan(faults[0]?.to ?? 0);
+  expect(start).toBe(steps.find(({ isOk }) => isOk === false)?.row);
+});
+
+test("a server knows what came to it by then", async () => {
+  const { session } = await open("netsplit.replay.ndjson", ROOMS);
+  const [one, two] = session.servers({ row: 7 });
+  expect(one).toMatchObject({ name: "one.test", has: 8, missing: [] });
+  expect(two).toMatchObject({ name: "two.test", has: 6, missing: [6, 7] });
+});
+
+test("versions that resolve otherwise are told apart", async () => {
+  const { session, rowOf } = await open("reset-class-c-version-12.json5");
+  const { versions, rows } = session.compare({ row: rowOf("$MERGE") });
+  expect(versions.map((text) => text.replace(/ \(.*/, ""))).toEqual([
+    "version 12",
+    "version 1",
+    "version 11",
+  ]);
+  const topic = rows.find(({ key }) => key === "m.room.topic|");
+  expect(topic?.values[0]).toBe("$TOPIC_OLD");
+  expect(topic?.values[2]).toBe("$TOPIC_NEW");
+});
