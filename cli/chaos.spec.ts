@@ -86,5 +86,8 @@ test(
     const file = failure?.shrunk?.plan ?? "";
     const smallest = parsePlan(JSON.parse(readFileSync(file, "utf8")), file);
     expect(operationsOf(smallest).map(({ op }) => op)).toEqual(["ban"]);
+    const room = failure?.shrunk?.rooms.find(({ checker }) => checker === "state-converged");
+    expect(room).toMatchObject({ matter: "server", room: "main" });
+    expect((await sandbox.crucible("resolve", room?.file ?? "")).code).toBe(0);
   },
 );

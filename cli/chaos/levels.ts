@@ -8,6 +8,7 @@ import type { Settings } from "#harness/config/settings";
 import type { Plan } from "#scenarios/plan";
 import type { Display } from "./display.ts";
 import { unmetIn } from "./ending.ts";
+import { type RoomFile, writeRooms } from "./room-files.ts";
 import { onStage } from "./stage.ts";
 import { Storyteller } from "./storyteller.ts";
 
@@ -24,6 +25,8 @@ export interface Retold {
   readonly unmet: readonly string[];
   /** On real servers. */
   readonly journal?: string;
+  /** Of those with a journal: rooms with failures or known resets, looked at without servers. */
+  readonly rooms?: readonly RoomFile[];
 }
 
 export interface RetellOptions {
@@ -53,6 +56,7 @@ export async function retellLive(
         verdicts: story.told.epochs.flatMap(({ verdicts }) => verdicts),
         unmet: unmetIn(plan, story.records),
         journal: story.journal,
+        rooms: writeRooms(story),
       });
     }
     return retold;

@@ -3,6 +3,7 @@ import type { CheckerOutcome, CheckerVerdict, Finding } from "#chaos/journal/rec
 import { words } from "#chaos/live/words";
 import type { Plan } from "#scenarios/plan";
 import { operationsOf } from "#scenarios/plan";
+import { type RoomFile, roomLines } from "./room-files.ts";
 import type { Growth } from "./series.ts";
 import type { Story } from "./storyteller.ts";
 
@@ -46,6 +47,8 @@ export interface Failure {
     readonly isMinimal: boolean;
     readonly story: readonly string[];
     readonly findings: readonly Finding[];
+    /** What was found about rooms, looked at without servers. */
+    readonly rooms: readonly RoomFile[];
   };
 }
 
@@ -68,6 +71,8 @@ export interface ChaosReport {
   /** Our share of the recovery, milliseconds. */
   readonly detection: { readonly medianMs: number | null; readonly maxMs: number | null };
   readonly journals: readonly string[];
+  /** Rooms with failures or known resets, looked at without servers. */
+  readonly rooms: readonly RoomFile[];
   /** Of a soak: the file with figures over time, and how those of the harness grew. */
   readonly series?: string;
   readonly growth?: Growth;
@@ -207,6 +212,7 @@ export function reportLines(report: ChaosReport): readonly string[] {
     ...Object.entries(report.growth ?? {}).map(
       ([figure, { first, last }]) => `harness, ${figure}: ${first} at first, ${last} at last`,
     ),
+    ...roomLines(report.rooms),
     ...report.troubles.map((line) => `trouble: ${line}`),
     ...(failure === undefined ? [] : ["", ...failureLines(failure)]),
     ...report.journals.map((file) => `journal: ${file}`),
@@ -245,6 +251,7 @@ function failureLines({ checkers, epoch, operations, plan, shrunk }: Failure): s
     `the smallest story that fails, ${shrunk.operations} operations, ${how}:`,
     ...shrunk.story.map((line) => `  ${line}`),
     ...shrunk.findings.map(findingLine),
+    ...roomLines(shrunk.rooms),
     `tell it again: crucible replay ${shrunk.plan}`,
     `keep it: cp ${shrunk.plan} chaos/corpus/`,
     `journal of it: ${shrunk.journal}`,

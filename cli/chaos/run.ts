@@ -12,6 +12,7 @@ import { plansIn, writePlan } from "./files.ts";
 import { breakPeer, type MutantName } from "./mutants.ts";
 import { EPOCHS } from "./plans.ts";
 import { type ChaosReport, type Failure, storyOf, Tally } from "./report.ts";
+import { type RoomFile, writeRooms } from "./room-files.ts";
 import { Series } from "./series.ts";
 import { type Budget, shrinkStory } from "./shrinking.ts";
 import { onStage, type StageOptions } from "./stage.ts";
@@ -57,13 +58,17 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     const began = Date.now();
     const tally = new Tally();
     const journals: string[] = [];
+    const rooms: RoomFile[] = [];
     let failure: Failure | undefined;
     let firstEpochsTold = 0;
     const take = (story: Story) => {
       tally.add(story);
       if (series !== undefined) series.extremities = story.extremities;
       if (options.isSoak && story.failed === undefined) teller.drop(story);
-      else journals.push(story.journal);
+      else {
+        journals.push(story.journal);
+        rooms.push(...writeRooms(story));
+      }
     };
     try {
       let at = 0;
@@ -101,6 +106,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       seconds: Math.round((Date.now() - began) / 1000),
       ...summary,
       journals,
+      rooms,
       ...(series === undefined ? {} : { series: series.file, growth: series.growth() }),
       notReached,
       troubles,
@@ -179,6 +185,7 @@ async function explain(
         isMinimal: shrunk.isMinimal,
         story: words,
         findings: shrunk.failures.flatMap(({ findings }) => findings).slice(0, 10),
+        rooms: writeRooms(shrunk.story),
       },
     };
   } catch (error) {

@@ -12,6 +12,7 @@ import {
 } from "#cli/chaos/levels";
 import { planOf } from "#cli/chaos/plans";
 import { findingLine } from "#cli/chaos/report";
+import { roomLines } from "#cli/chaos/room-files";
 import { print, printJson, remark } from "#cli/io";
 import { addRunOptions, settingsOf } from "#cli/run-options";
 import { showStacks } from "#cli/trouble";
@@ -40,7 +41,7 @@ export function replayCommand(): Command {
       new LevelOption("--level <level>", "to whom it is told").choices(LEVELS).default("live"),
     )
     .option("--room-version <id>", "of rooms that name none; the servers' default unless given")
-    .option("--json", "an array of {plan, ms, verdicts, unmet, journal?}");
+    .option("--json", "an array of {plan, ms, verdicts, unmet, journal?, rooms?}");
   addRunOptions(command, ["hs", "seed", "out", "spawnTimeoutMs", "debug"]).action(
     async (what: string[], flags: Flags, self: Command) => {
       const { settings, notices } = settingsOf(self);
@@ -51,6 +52,9 @@ export function replayCommand(): Command {
       const retold = await retell(plans, flags, settings, (line) => troubles.push(line));
       if (flags.json) printJson(retold);
       else for (const [at, one] of retold.entries()) show(plans[at], one);
+      for (const { verdicts } of retold)
+        for (const { checker, outcome, reason } of verdicts)
+          if (outcome === "unknown") troubles.push(`${checker} is unknown: ${reason ?? ""}`);
       for (const line of troubles) remark(tame(`trouble: ${line}`));
       const hasFailed = retold.some(
         ({ unmet, verdicts }) =>
@@ -63,7 +67,7 @@ export function replayCommand(): Command {
   );
   return withHelp(command, "replay", {
     notes:
-      "Exit codes: 0 it ended as expected, 1 it did not or a server failed a duty, 3 trouble of ours.",
+      "Exit codes: 0 it ended as expected, 1 it did not or a server failed a duty, 3 trouble of ours, as what a checker could not find out.",
     examples: [
       "1",
       "scenarios/stories/netsplits/join-then-close.json --room-version 12",
@@ -87,11 +91,12 @@ async function retell(
   return await retellLive(plans, { settings, display, roomVersion, onTrouble });
 }
 
-function show(plan: Plan | undefined, { verdicts, unmet, ms, journal }: Retold): void {
+function show(plan: Plan | undefined, { verdicts, unmet, ms, journal, rooms = [] }: Retold): void {
   const counts = verdicts.length === 0 ? "" : `: ${countsOf(verdicts)}`;
   print(tame(`${plan?.id ?? ""}, ${ms} ms${counts}`));
   const findings = verdicts.flatMap((verdict) => verdict.findings);
   for (const finding of findings) print(tame(findingLine(finding)));
   for (const line of unmet) print(tame(`    otherwise than the plan expects: ${line}`));
+  for (const line of roomLines(rooms)) print(tame(`    ${line}`));
   if (journal !== undefined) print(`    journal: ${journal}`);
 }
