@@ -29,6 +29,8 @@ export class SyncClient implements AsyncDisposable {
   readonly #onNews: () => void;
   readonly #rooms = new Map<string, Folded>();
   readonly #newest = new Map<string, string>();
+  /** What was told of rooms that are not in the cast yet, as of one that an upgrade makes before it is answered. */
+  #early: (readonly [section: Section, id: string, room: unknown])[] = [];
   readonly #loop: Looping;
   #since: string | undefined;
 
@@ -89,12 +91,16 @@ export class SyncClient implements AsyncDisposable {
     const { userId, role, session } = this.actor;
     const server = this.#cast.serverName(role);
     let hasNews = false;
-    for (const section of SECTIONS) {
-      for (const [id, room] of Object.entries(roomsIn(body, section))) {
-        if (this.#cast.roomName(id) === undefined) continue;
-        hasNews = true;
-        this.#takeRoom(section, id, room, server);
-      }
+    const told = SECTIONS.flatMap((section) =>
+      Object.entries(roomsIn(body, section)).map(([id, room]) => [section, id, room] as const),
+    );
+    const rooms = Map.groupBy([...this.#early, ...told], ([, id]) =>
+      this.#cast.roomName(id) === undefined ? "early" : "known",
+    );
+    this.#early = rooms.get("early") ?? [];
+    for (const [section, id, room] of rooms.get("known") ?? []) {
+      hasNews = true;
+      this.#takeRoom(section, id, room, server);
     }
     for (const event of eventsAt(body, "to_device", "events")) {
       const content = at(event.content, "crucible");
