@@ -11,7 +11,9 @@ test("what is told of a room before the cast knows it is not lost", async () => 
   const topic = { type: "m.room.topic", state_key: "", event_id: "$topic", content: {} };
   const answer = (id: string, event: object) => ({
     next_batch: id,
-    rooms: { join: { [ROOM]: { timeline: { events: [event] }, state_after: { events: [event] } } } },
+    rooms: {
+      join: { [ROOM]: { timeline: { events: [event] }, state_after: { events: [event] } } },
+    },
   });
   const answers = [answer("1", create), answer("2", topic)];
   const session = {

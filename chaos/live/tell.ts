@@ -1,12 +1,12 @@
 /** Tells a plan to real servers: one step after the other, with everything that can be seen in a journal. */
-import type { CheckerVerdict, JournalRecord, Moment } from "#chaos/journal/record";
-import type { JournalWriter } from "#chaos/journal/write";
-import type { Deployment } from "#harness/deployment/deployment";
+import type { Moment } from "#chaos/journal/record";
 import type { Exchange } from "#harness/gateway/exchange";
-import { type Operation, operationsOf, type Plan, type Step } from "#scenarios/plan";
-import { type Actor, Cast } from "./cast.ts";
+import type { Operation, Step } from "#scenarios/plan";
+import { Cast } from "./cast.ts";
 import { agree, type ConvergeContext, sampleAll, tellStates } from "./converge.ts";
+import { delivered } from "./delivery.ts";
 import { Eyes } from "./eyes.ts";
+import { writeCast, writeHead } from "./journal-head.ts";
 import { Nudger } from "./nudge.ts";
 import { observe } from "./observe.ts";
 import { factsOf, type Performed, perform } from "./perform.ts";
@@ -14,66 +14,14 @@ import { provoke } from "./provoke.ts";
 import { makeRooms } from "./rooms.ts";
 import { SlidingClient } from "./sliding-client.ts";
 import { SyncClient } from "./sync-client.ts";
+import type { Epoch, Recovery, Status, Telling, Told } from "./telling.ts";
 import { Traffic } from "./traffic.ts";
-import { type FaultReport, type Skipped, Trouble } from "./trouble.ts";
+import { Trouble } from "./trouble.ts";
 import { words } from "./words.ts";
-
-export interface Telling {
-  readonly plan: Plan;
-  readonly deployment: Deployment;
-  readonly journal: JournalWriter;
-  /** Of rooms that name none; absent: the servers' default. */
-  readonly roomVersion?: string | undefined;
-  /** Unique on these servers. */
-  readonly suffix: string;
-  readonly run: string;
-  readonly tool: string;
-  readonly signal: AbortSignal;
-  /** Looks at what an epoch has shown, when servers have converged or never will. */
-  readonly judge: (records: readonly JournalRecord[], epoch: number) => readonly CheckerVerdict[];
-  /** After each epoch: whether the story ends here. */
-  readonly isOver?: (epoch: Epoch) => boolean;
-  /** Called once, with a way to ask how things are at any time. */
-  readonly onBegun?: (status: () => Status) => void;
-  /** What happens now, one line. */
-  readonly progress: (line: string) => void;
-}
-
-/** How things are now. */
-export interface Status {
-  readonly epoch: number;
-  /** In words. */
-  readonly faults: readonly string[];
-  /** Events that were sent and have not come, by link in server names. */
-  readonly lags: ReadonlyMap<string, number>;
-}
-
-/** From one convergence to the next. */
-export interface Epoch {
-  /** From 1 on. */
-  readonly number: number;
-  readonly verdicts: readonly CheckerVerdict[];
-  readonly recovery: Recovery;
-}
-
-export interface Told {
-  readonly epochs: readonly Epoch[];
-  readonly faults: readonly FaultReport[];
-  /** What this deployment can not do. */
-  readonly skipped: readonly Skipped[];
-}
-
-export interface Recovery {
-  readonly mode: "nudged" | "silent";
-  /** From the heal until all servers were seen to agree; null: never. */
-  readonly fromHealMs: number | null;
-  readonly detectionMs?: number;
-}
 
 const OPERATION_MS = 15_000;
 /** From a server that stands still no answer is to be expected. */
 const HOPELESS_MS = 1_500;
-const DELIVERY_MS = 10_000;
 
 export async function tell(telling: Telling): Promise<Told> {
   const cast = await Cast.make(telling.plan, telling.deployment, telling);
@@ -166,26 +114,8 @@ class Teller implements AsyncDisposable {
   }
 
   #begin(): void {
-    const { journal, plan, run, tool, deployment } = this.#telling;
-    const rooms = [...this.#cast.rooms.values()];
-    const [first] = rooms;
-    const isOfOne = rooms.every(({ version }) => version === first?.version);
-    journal.write({
-      t: "meta",
-      format: "mx-replay",
-      version: 1,
-      rooms: rooms.map(({ id }) => id),
-      // Of rooms of several versions, the cast tells which has which.
-      ...(isOfOne && first !== undefined ? { room_version: first.version } : {}),
-      run,
-      test: plan.title,
-      seed: plan.seed ?? 0,
-      tool,
-    });
-    journal.write({ t: "plan", plan });
-    this.#tellCast();
-    for (const { role, implementation, version } of deployment.facts.servers)
-      journal.write({ t: "server", name: this.#cast.serverName(role), implementation, version });
+    const { journal, deployment } = this.#telling;
+    writeHead(this.#telling, this.#cast);
     for (const exchange of this.#early ?? []) this.#traffic.take(exchange);
     this.#early = undefined;
     const actors = [...this.#cast.actors.values()];
@@ -195,24 +125,13 @@ class Teller implements AsyncDisposable {
       this.#slidings = actors.map((actor) => new SlidingClient(actor));
   }
 
-  #tellCast(): void {
-    const { rooms, actors, servers } = this.#cast;
-    this.#telling.journal.write({
-      t: "cast",
-      servers,
-      users: Object.fromEntries([...actors].map(([name, { userId }]) => [name, userId])),
-      rooms: Object.fromEntries([...rooms].map(([name, { id }]) => [name, id])),
-      versions: Object.fromEntries([...rooms.values()].map(({ id, version }) => [id, version])),
-    });
-  }
-
   async #do(step: Step): Promise<void> {
     if ("op" in step) await this.#operate(step);
     else if ("together" in step) await Promise.all(step.together.map((one) => this.#operate(one)));
     else if ("fault" in step) await this.#trouble.start(step);
     else if ("heal" in step) await this.#trouble.heal(step.heal);
     else if ("server" in step) await this.#act(step);
-    else if ("await" in step) await this.#delivered(step.of, step.servers);
+    else if ("await" in step) await this.#delivered(step);
     else await this.#converge(step.converge);
   }
 
@@ -231,7 +150,7 @@ class Teller implements AsyncDisposable {
     this.#cast.events.set(operation.id, performed.events);
     if (performed.newRoom !== undefined && operation.op === "upgrade") {
       await this.#cast.addRoom(operation.into, performed.newRoom, this.#cast.actor(operation.by));
-      this.#tellCast();
+      writeCast(this.#telling.journal, this.#cast);
     }
     this.#tellOperation(operation, performed);
   }
@@ -275,57 +194,14 @@ class Teller implements AsyncDisposable {
     };
   }
 
-  /** A barrier; what does not come in time is noted and is no failure. */
-  async #delivered(
-    of: readonly string[] | undefined,
-    servers: readonly string[] | undefined,
-  ): Promise<void> {
-    const wanted = new Set(of ?? this.#cast.events.keys());
-    const roles = servers ?? this.#context().roles;
-    const deadline = Date.now() + DELIVERY_MS;
-    for (const operation of operationsOf(this.#telling.plan)) {
-      if (!wanted.has(operation.id) || !("room" in operation)) continue;
-      const from = this.#cast.actor(operation.by).role;
-      const able = roles.filter(
-        (role) =>
-          servers !== undefined ||
-          (this.#trouble.condition(role) === "running" && !this.#trouble.isCut(from, role)),
-      );
-      for (const event of this.#cast.events.get(operation.id) ?? [])
-        await Promise.all(
-          able.map((role) => this.#isThere(operation.room, operation.id, event, role, deadline)),
-        );
-    }
-  }
-
-  async #isThere(
-    room: string,
-    operation: string,
-    event: string,
-    role: string,
-    deadline: number,
-  ): Promise<void> {
-    const id = this.#cast.rooms.get(room)?.id ?? "";
-    const server = this.#cast.serverName(role);
-    while (this.#traffic.arrival(server, event) === undefined) {
-      this.#telling.signal.throwIfAborted();
-      const joined = this.#joinedOn(role, id);
-      if (joined.length === 0) return;
-      for (const user of joined) if ((await this.#eyes.event(user, id, event)) === 200) return;
-      if (Date.now() > deadline) {
-        const text = `${operation} was not seen on ${role} within ${DELIVERY_MS / 1000} s`;
-        this.#telling.journal.write({ t: "note", text, event_id: event });
-        return;
-      }
-      await this.#traffic.next(100);
-    }
-  }
-
-  /** Users of a server who are in a room, as they are told. */
-  #joinedOn(role: string, roomId: string): readonly Actor[] {
-    return this.#syncs
-      .filter((sync) => sync.actor.role === role && sync.view(roomId) !== undefined)
-      .map(({ actor }) => actor);
+  async #delivered({ of, servers }: Extract<Step, { await: "delivered" }>): Promise<void> {
+    const { plan } = this.#telling;
+    const { roles, ...context } = this.#context();
+    await delivered(
+      { ...context, plan, roles, trouble: this.#trouble, syncs: this.#syncs },
+      of,
+      servers,
+    );
   }
 
   async #converge(mode: "nudged" | "silent"): Promise<void> {

@@ -1,7 +1,7 @@
 /** Progress of stories on standard error: a line for each epoch, and how things are on a terminal or every ten seconds. */
 
 import type { CheckerVerdict } from "#chaos/journal/record";
-import type { Status } from "#chaos/live/tell";
+import type { Status } from "#chaos/live/telling";
 import { colour } from "#cli/io";
 import { tame } from "#reports/finding";
 
