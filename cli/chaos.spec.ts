@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import type { JournalRecord } from "#chaos/journal/record";
 import { operationsOf, PLAN_FORMAT, parsePlan } from "#scenarios/plan";
 import type { ChaosReport } from "./chaos/report.ts";
-import { Sandbox } from "./command-process.ts";
+import { isAlive, Sandbox } from "./command-process.ts";
 
 /** Two servers start, on a busy machine. */
 const PATIENCE = { timeout: 150_000 };
@@ -64,6 +64,39 @@ test(
     const [{ state } = { state: {} }] = JSON.parse(resolved.stdout);
     const last = records.findLast(({ t }) => t === "state");
     expect(last?.t === "state" ? state : undefined).toEqual(last?.t === "state" ? last.state : {});
+  },
+);
+
+test(
+  "an interrupt ends it with 130, a journal that can be read, and nothing left behind",
+  PATIENCE,
+  async () => {
+    using sandbox = new Sandbox();
+    const out = sandbox.path("run");
+    const run = sandbox.start(
+      "chaos",
+      "--servers",
+      "2",
+      "--duration",
+      "60",
+      "--out",
+      out,
+      "--json",
+    );
+    await run.remarks(/epoch 1:/);
+    const processes = sandbox.startedProcesses();
+
+    run.signal("SIGINT");
+    const { code, stdout, stderr } = await run.ended;
+
+    expect(code, stderr).toBe(130);
+    const { journals } = JSON.parse(stdout) as ChaosReport;
+    expect(journals).toHaveLength(1);
+    const resolved = await sandbox.crucible("resolve", journals[0] ?? "");
+    expect(resolved.code, resolved.stderr).toBe(0);
+    expect(processes.length).toBeGreaterThan(1);
+    expect(processes.filter(isAlive)).toEqual([]);
+    expect(sandbox.workFolders()).toEqual([]);
   },
 );
 

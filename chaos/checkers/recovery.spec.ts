@@ -94,6 +94,27 @@ test("a server that comes back with more passes, with less or with another state
   expect(story("other", false).verdict).toMatchObject({ outcome: "fail" });
 });
 
+test("a server whose extremities nobody was shown has what the rules give for all that came to it", () => {
+  const story = (isOther: boolean) => {
+    const federation = SampleFederation.withRoom();
+    const older = federation.send(ALICE, "m.room.topic", { topic: "1" }, { stateKey: "" });
+    federation.deliver();
+    federation.look("hs2", "before-restart");
+    federation.send(ALICE, "m.room.topic", { topic: "2" }, { stateKey: "" });
+    federation.send(ALICE, "m.room.name", { name: "2" }, { stateKey: "" });
+    federation.deliver();
+    const state = federation.state("hs2");
+    federation.look("hs2", "after-restart", {
+      extremities: [],
+      state: isOther ? { ...state, "m.room.topic|": older } : state,
+    });
+    return verdictOn("restart-same", federation.records());
+  };
+
+  expect(story(false)).toMatchObject({ outcome: "pass", findings: [] });
+  expect(story(true)).toMatchObject({ outcome: "unknown" });
+});
+
 test("a change that makes an event in each room has several, and its transaction id counts for nothing", () => {
   const federation = SampleFederation.withRoom();
   federation.message(BOB);

@@ -1,5 +1,5 @@
 /** A chaos run: the corpus first, then stories from the seed until the time is over, and what failed made small. */
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type GenerateOptions, generatePlan, PROMISED_EPOCHS } from "#chaos/generate/generate";
 import { kindsIn } from "#chaos/generate/kinds";
@@ -70,8 +70,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
         rooms.push(...writeRooms(story));
       }
     };
+    let at = 0;
     try {
-      let at = 0;
       for (const plan of inTurn(corpus, stories(options))) {
         const isOver = () => Date.now() - began >= options.durationMs;
         const isOfCorpus = at < corpus.length;
@@ -91,6 +91,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     } catch (error) {
       if (!stage.signal.aborted) throw error;
       troubles.push("it was interrupted");
+      const open = path.join(stage.folder, `story-${at}.replay.ndjson`);
+      if (!journals.includes(open) && existsSync(open)) journals.push(open);
     }
     const summary = tally.summary();
     const { broken, notReached } = coverageOf(promiseOf(options), {
