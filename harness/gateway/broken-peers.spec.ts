@@ -35,7 +35,7 @@ function pdu(n: number, fields: { type?: string; membership?: string; room?: str
     room_id: room,
     sender: "@a:hs1",
     state_key: "@b:hs2",
-    content: { membership },
+    content: { membership, n },
     depth: n,
     origin_server_ts: n,
     hashes: { sha256: `${n}` },
@@ -132,6 +132,17 @@ test("drop-pdus: the seed decides which", async () => {
   };
   expect(await keptWith(1)).toEqual(await keptWith(1));
   expect(await keptWith(1)).not.toEqual(await keptWith(2));
+});
+
+test("drop-pdus: what says the same is lost again, whatever its id", async () => {
+  const peer = dropPdus({ seed: 1, versionOf });
+  start(peer);
+  const events = Array.from({ length: 200 }, (_, n) => pdu(n));
+  const again = events.map((event) => ({ ...event, origin_server_ts: 1000 + event.depth }));
+  await send("hs1", "/send/1", { pdus: events });
+  const first = events.flatMap((event, n) => (peer.kept.has(idOf(event)) ? [n] : []));
+  await send("hs1", "/send/2", { pdus: again });
+  expect(again.flatMap((event, n) => (peer.kept.has(idOf(event)) ? [n] : []))).toEqual(first);
 });
 
 test("hide-ban: one server never sees a ban, others do", async () => {

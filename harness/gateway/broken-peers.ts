@@ -35,16 +35,26 @@ const LISTS: Readonly<Record<string, readonly string[]>> = {
   [`${API}/event_auth/*/*`]: ["auth_chain"],
 };
 
-/** One of `of` PDUs, chosen by its id and the seed, never reaches another server. */
+/**
+ * One of `of` PDUs, chosen by the seed and by what it says, never reaches another server. Ids and times differ whenever a story
+ * is told again; what is lost is then the same.
+ */
 export function dropPdus(options: {
   readonly seed: number | string;
   readonly versionOf: VersionOf;
   readonly of?: number;
 }): BrokenPeer {
   const { seed, versionOf, of = 20 } = options;
-  const isLost = (id: string) =>
-    createHash("sha256").update(`${seed} ${id}`).digest().readUInt32BE() % of === 0;
-  return withholding("drop-pdus", BETWEEN, BETWEEN, versionOf, (id) => isLost(id));
+  // Lists of ids say nothing of what they name.
+  const lost = new Set<string>();
+  const isLost = (id: string, pdu: JsonObject | undefined): boolean => {
+    if (pdu === undefined || lost.has(id)) return lost.has(id);
+    const says = JSON.stringify([seed, pdu.type, pdu.content]);
+    const isIt = createHash("sha256").update(says).digest().readUInt32BE() % of === 0;
+    if (isIt) lost.add(id);
+    return isIt;
+  };
+  return withholding("drop-pdus", BETWEEN, BETWEEN, versionOf, isLost);
 }
 
 /** One server is never told of bans. */
