@@ -28,11 +28,20 @@ export function firstEpochs(plan: Plan, count: number): Plan {
   return end === undefined ? plan : settle({ ...plan, steps: plan.steps.slice(0, end + 1) });
 }
 
-/** What comes before the last convergence but one is left out. */
-export function lastEpoch(plan: Plan): Plan {
-  const ends = plan.steps.flatMap((step, at) => ("converge" in step ? [at] : []));
-  const from = (ends.at(-2) ?? -1) + 1;
-  return settle({ ...plan, steps: plan.steps.slice(from) });
+/** How many convergences there are. */
+export function epochsIn({ steps }: Plan): number {
+  return steps.filter((step) => "converge" in step).length;
+}
+
+/** Epochs by number, from 1 on; each goes with its convergence. */
+export function withoutEpochs(plan: Plan, epochs: ReadonlySet<number>): Plan {
+  let epoch = 1;
+  const steps = plan.steps.filter((step) => {
+    const isKept = !epochs.has(epoch);
+    if ("converge" in step) epoch += 1;
+    return isKept;
+  });
+  return settle({ ...plan, steps });
 }
 
 export function withoutOperations(plan: Plan, ids: ReadonlySet<string>): Plan {
@@ -115,6 +124,19 @@ export function withoutUser(plan: Plan, user: string): Plan | undefined {
     const { [user]: ___, ...others } = one.users;
     return { ...one, users: others };
   });
+}
+
+/** Nobody who does nothing and to whom nothing is done, but those who made rooms. */
+export function withoutIdleUsers(plan: Plan): Plan | undefined {
+  const busy = new Set<string | undefined>(Object.values(plan.rooms).map(({ creator }) => creator));
+  for (const one of operationsOf(plan)) {
+    busy.add(one.by);
+    if ("target" in one) busy.add(one.target);
+  }
+  let reduced: Plan | undefined = plan;
+  for (const user of Object.keys(plan.users))
+    if (!busy.has(user)) reduced = reduced && withoutUser(reduced, user);
+  return reduced;
 }
 
 /** Undefined for the last room. */

@@ -40,6 +40,34 @@ it("keeps only what a failure needs: one ban and one cut", async () => {
   expect(Object.keys(small.rooms)).toHaveLength(1);
 });
 
+it("drops what came before the last epoch first", async () => {
+  const { plan: small } = await shrinkPlan(planOf(1), {
+    replays: 1,
+    timeMs: Number.POSITIVE_INFINITY,
+    fails: async () => true,
+  });
+
+  const ends = (plan: Plan) => plan.steps.filter((step) => "converge" in step);
+  expect(ends(small)).toHaveLength(1);
+  expect(small.steps.length).toBeGreaterThan(2);
+  expect(planOf(1).steps.slice(-3)).toEqual(small.steps.slice(-3));
+});
+
+it("keeps an earlier epoch that a failure needs", async () => {
+  const [first] = operationsOf(planOf(1));
+  const last = operationsOf(planOf(1)).at(-1);
+
+  const { plan: small } = await shrinkPlan(planOf(1), {
+    ...budget,
+    fails: async (one) => {
+      const ids = operationsOf(isPlan(one)).map(({ id }) => id);
+      return [first?.id, last?.id].every((id) => id !== undefined && ids.includes(id));
+    },
+  });
+
+  expect(operationsOf(small).length).toBeLessThanOrEqual(4);
+});
+
 it("keeps plans valid on every way down, and pulls references along", async () => {
   for (let seed = 0; seed < 12; seed++) {
     const plan = planOf(seed);

@@ -1,14 +1,17 @@
 /**
- * Makes a plan that fails small: first its faults go, then whole users, then operations by halves and one by one, then rooms
- * and servers. What is kept is what still failed.
+ * Makes a plan that fails small: first go epochs before the last, then faults, operations by halves and one by one, rooms, users
+ * and servers: what takes the most away at once comes first. What is kept is what still failed.
  */
 import { type Clock, clock as realClock } from "#harness/clock";
 import { operationsOf, type Plan } from "#scenarios/plan";
 import {
+  epochsIn,
   faultsOf,
   inSequence,
   mergeRooms,
+  withoutEpochs,
   withoutFaults,
+  withoutIdleUsers,
   withoutOperations,
   withoutRoom,
   withoutServer,
@@ -90,13 +93,16 @@ export async function shrinkPlan(plan: Plan, options: ShrinkOptions): Promise<Sh
 
 const PASSES: readonly Pass[] = [
   {
+    name: "epochs",
+    candidates: (plan) => {
+      const earlier = Array.from({ length: epochsIn(plan) - 1 }, (_, at) => at + 1);
+      return portions(earlier).map((some) => withoutEpochs(plan, new Set(some)));
+    },
+  },
+  {
     name: "faults",
     candidates: (plan) =>
       portions(faultsOf(plan)).map((some) => withoutFaults(plan, new Set(some))),
-  },
-  {
-    name: "users",
-    candidates: (plan) => Object.keys(plan.users).map((user) => withoutUser(plan, user)),
   },
   {
     name: "operations",
@@ -116,6 +122,13 @@ const PASSES: readonly Pass[] = [
         ),
       ];
     },
+  },
+  {
+    name: "users",
+    candidates: (plan) => [
+      withoutIdleUsers(plan),
+      ...Object.keys(plan.users).map((user) => withoutUser(plan, user)),
+    ],
   },
   {
     name: "servers",

@@ -1,6 +1,5 @@
 /** Makes a plan that failed on real servers small, on the same servers. */
 import type { CheckerVerdict } from "#chaos/journal/record";
-import { lastEpoch } from "#chaos/shrink/reduce";
 import { shrinkPlan } from "#chaos/shrink/shrink";
 import { HarnessError } from "#harness/errors";
 import { operationsOf, type Plan } from "#scenarios/plan";
@@ -34,7 +33,6 @@ export async function shrinkStory(
   const asked = new Set(
     (story.failed === undefined ? [] : failuresIn(story.failed)).map(({ checker }) => checker),
   );
-  const began = Date.now();
   let replays = 0;
   let best = story;
   const fails = async (plan: Plan): Promise<boolean> => {
@@ -57,15 +55,10 @@ export async function shrinkStory(
     best = last;
     return true;
   };
-  // Most of a long story is not to blame: the last epoch alone fails most often.
-  const alone = lastEpoch(story.plan);
-  const isAlone = operationsOf(alone).length < operationsOf(story.plan).length;
   display.line(`shrinking ${operationsOf(story.plan).length} operations`);
-  const start = isAlone && (await fails(alone)) ? alone : story.plan;
-  const { plan, isMinimal } = await shrinkPlan(start, {
+  const { plan, isMinimal } = await shrinkPlan(story.plan, {
     fails,
-    replays: Math.max(0, budget.replays - replays),
-    timeMs: Math.max(0, budget.timeMs - (Date.now() - began)),
+    ...budget,
     onProgress: ({ operations, pass, isSmaller }) => {
       if (isSmaller) display.line(`  ${operations} operations still fail (fewer ${pass})`);
     },
