@@ -3,6 +3,7 @@ import type { Moment } from "#chaos/journal/record";
 import type { JournalWriter } from "#chaos/journal/write";
 import type { Cast, CastRoom } from "./cast.ts";
 import type { Eyes, Sample, Sampled } from "./eyes.ts";
+import { isUnequal, looksOf, quietRooms, type Told, toldSoFar } from "./told.ts";
 import type { Traffic } from "./traffic.ts";
 
 /** An event that a server has yet to show. */
@@ -92,7 +93,8 @@ export function tellStates(
 }
 
 /**
- * Waits for all servers to show the nudges, then for equal states and extremities in two samples.
+ * Waits for all servers to show the nudges, then for equal states and extremities in two looks. What clients had been told by
+ * /sync before a look is a look as well, where servers then answer the same.
  *
  * @param nudges events that every server with a joined user has to show
  * @param since when the wait began, epoch milliseconds
@@ -139,6 +141,8 @@ class Waiting {
     const { traffic, signal } = this.#context;
     let unchangedSince = Date.now();
     let before = "";
+    let looks: Told = new Map();
+    let quiet: ReadonlyMap<string, readonly Sampled[]> = new Map();
     for (let lookedAt = 0; ; ) {
       signal.throwIfAborted();
       if (this.#trouble !== undefined) throw this.#trouble;
@@ -151,21 +155,24 @@ class Waiting {
           this.#trouble = error;
         });
       }
+      const told = toldSoFar(this.#context, this.#samples);
       // Servers are left in peace as long as what is told without asking shows that they differ.
-      if ((stuck.size > 0 || this.#isUnequal()) && began - lookedAt < PATIENCE_MS) {
+      if ((stuck.size > 0 || isUnequal(told)) && began - lookedAt < PATIENCE_MS) {
         await traffic.next(PAUSE_MS);
         continue;
       }
       lookedAt = began;
-      const sampled = await sampleAll(this.#context);
+      const sampled = await this.#look(quiet);
       const missing = this.#differences(sampled);
       const samples = answered(sampled);
       this.#samples = samples;
       const now = fingerprint(samples);
       if (missing.length > 0) this.#lastDifference = began;
-      if (missing.length === 0 && now === before) {
+      quiet = missing.length > 0 ? new Map() : quietRooms(sampled, [told, looks]);
+      looks = looksOf(samples);
+      if (quiet.size === sampled.size) {
         const ended = Date.now();
-        const difference = Math.max(this.#lastDifference, this.#lastArrival());
+        const difference = Math.max(this.#lastDifference, this.#lastArrival(samples));
         return this.#done(samples, ended, Math.round(ended - difference), []);
       }
       if (now !== before) unchangedSince = began;
@@ -180,27 +187,28 @@ class Waiting {
     }
   }
 
-  /** True when clients of servers that take part have been shown other events than those of others. */
-  #isUnequal(): boolean {
-    const { eyes, cast, traffic } = this.#context;
-    for (const [name, all] of this.#samples) {
-      const room = cast.rooms.get(name);
-      if (room === undefined) continue;
-      const ends = all.map(({ role }) =>
-        traffic.ends(cast.serverName(role), [...eyes.shown(room.id, role)]).join(),
-      );
-      if (new Set(ends).size > 1) return true;
-    }
-    return false;
+  /** At all rooms, but those that have been seen to be quiet. */
+  async #look(
+    quiet: ReadonlyMap<string, readonly Sampled[]>,
+  ): Promise<ReadonlyMap<string, readonly Sampled[]>> {
+    const rooms = [...this.#context.cast.rooms].filter(([name]) => !quiet.has(name));
+    return new Map([...quiet, ...(await sampleAll(this.#context, rooms))]);
   }
 
-  /** When the last of the nudges came to its last server: before that they can not have agreed. */
-  #lastArrival(): number {
+  /**
+   * When the last of what all have now came to the last server that had it not, by what the gateway saw: before that they can
+   * not have agreed.
+   */
+  #lastArrival(samples: Agreement["samples"]): number {
     const { cast, traffic } = this.#context;
-    const arrivals = this.#nudges.flatMap(({ event, receivers }) =>
-      receivers.map((to) => traffic.arrival(cast.serverName(to), event) ?? 0),
-    );
-    return Math.max(this.#since, ...arrivals);
+    let last = this.#since;
+    for (const all of samples.values()) {
+      for (const { role, shown } of all) {
+        const server = cast.serverName(role);
+        for (const event of shown) last = Math.max(last, traffic.delivery(server, event) ?? 0);
+      }
+    }
+    return last;
   }
 
   /** Servers whose nudges have not come everywhere where they should, by room. */

@@ -66,6 +66,13 @@ export class Eyes {
     return new Set(syncs.flatMap((sync) => [...sync.shown(roomId)]));
   }
 
+  /** The state as a user has been told by /sync; undefined: not joined, as far as that goes. */
+  told(user: Actor, roomId: string): StateIds | undefined {
+    return this.#syncs()
+      .find(({ actor }) => actor === user)
+      ?.view(roomId);
+  }
+
   async #sampleBy(user: Actor, room: CastRoom): Promise<Sampled> {
     const answer = await ask(user, path`/_matrix/client/v3/rooms/${room.id}/state`);
     if (answer?.status === 403 || answer?.status === 404) return "nobody";

@@ -17,6 +17,8 @@ export class Traffic {
   readonly #previous = new Map<string, readonly string[]>();
   /** When an event came to a server first, by server name and event id. */
   readonly #arrivals = new Map<string, number>();
+  /** The same, of those that were seen to come over a link. */
+  readonly #deliveries = new Map<string, number>();
   /** Ids of events that were sent over a link and have not come, by `from>to` in server names. */
   readonly #onTheirWay = new Map<string, Set<string>>();
   /** When the last event came to a server, epoch milliseconds. */
@@ -32,6 +34,11 @@ export class Traffic {
   /** When an event came to a server; undefined: nothing says that it has. */
   arrival(server: string, event: string): number | undefined {
     return this.#arrivals.get(`${server} ${event}`);
+  }
+
+  /** When an event came to a server over a link; undefined: it was not seen to. */
+  delivery(server: string, event: string): number | undefined {
+    return this.#deliveries.get(`${server} ${event}`);
   }
 
   /** How many events are on their way over each link, by `from>to` in server names; links without any are left out. */
@@ -154,6 +161,7 @@ export class Traffic {
     const key = `${server} ${event}`;
     if (this.#arrivals.has(key)) return;
     this.#arrivals.set(key, at);
+    if (rest.deduced !== true) this.#deliveries.set(key, at);
     for (const [link, sent] of this.#onTheirWay)
       if (link.endsWith(`>${server}`)) sent.delete(event);
     this.lastArrival = Math.max(this.lastArrival, at);
