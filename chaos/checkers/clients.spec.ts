@@ -85,6 +85,26 @@ test("a client whose folded state is another one fails, without state_after and 
   });
 });
 
+test("a key that is gone from the state, which no answer can tell, is told and fails nobody", () => {
+  const story = (changed: object) => {
+    const federation = SampleFederation.withRoom();
+    federation.send(ALICE, "m.room.topic", { topic: "t" }, { stateKey: "" });
+    federation.deliver();
+    tell(federation, CHARLIE, []);
+    folded(federation, CHARLIE, "hs3", changed);
+    federation.observe();
+    return verdictOn("sync-equals-state", federation.records());
+  };
+
+  expect(story({ "x.gone|": "$gone" })).toMatchObject({
+    outcome: "pass",
+    findings: [{ outcome: "reported", matter: "protocol", events: ["$gone"] }],
+  });
+  expect(story({ "x.gone|": "$gone", "m.room.topic|": "$older" })).toMatchObject({
+    outcome: "fail",
+  });
+});
+
 test("only the keys that a client of sliding sync asked for count, and only users who are in the room", () => {
   const federation = SampleFederation.withRoom();
   federation.member(CHARLIE, CHARLIE, "leave");

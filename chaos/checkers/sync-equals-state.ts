@@ -51,7 +51,11 @@ function lookAt(
     return;
   }
   looking.at();
-  if (source === "sliding-sync") {
+  if (wrong.every((key) => state[key] === undefined)) {
+    // Answers list events: none says that a key has none any more.
+    const what = `${finding.what}; no sync can tell that a key is gone`;
+    looking.find({ outcome: "reported", matter: "protocol", ...finding, what });
+  } else if (source === "sliding-sync") {
     looking.find({ outcome: "reported", matter: "server", ...finding });
   } else {
     const requirement = "FED.chaos.sync-equals-state";
