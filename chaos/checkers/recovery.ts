@@ -32,13 +32,20 @@ function lookAtRecovery(view: JournalView, recovery: RecordOf<"recovery">, looki
     const why = "all have all events, and one of them another state than the rules give";
     looking.find({ outcome: "reported", matter: "server", what: `${what}; ${why}` });
   } else {
+    const apart = quietRooms(view, epoch).find(isApart);
     looking.find({
       outcome: "known-protocol-reset",
       matter: "protocol",
       class: "other",
       what: `${what}; each has what it should`,
+      ...(apart === undefined ? {} : { room: apart.room.id }),
     });
   }
+}
+
+function isApart({ states }: QuietRoom): boolean {
+  const shown = [...states.values()].map(({ extremities }) => String(extremities.toSorted()));
+  return new Set(shown).size > 1;
 }
 
 function whatKeepsApart(quiet: QuietRoom): "delivery" | "open" | "state" | "protocol" {

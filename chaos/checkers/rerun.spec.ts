@@ -68,6 +68,20 @@ test("a state that the rules do not give is a matter of the server", () => {
   expect(found?.dag.stateSets).toHaveLength(2);
 });
 
+test("servers that stay apart with what each should have are a matter of the protocol", () => {
+  const federation = SampleFederation.withRoom();
+  federation.member(CHARLIE, CHARLIE, "leave");
+  federation.deliver();
+  federation.message(ALICE);
+  federation.deliver(["hs2"]);
+  federation.observe();
+  const records = federation.records((body) =>
+    body.t === "recovery" ? { ...body, ms: null } : body,
+  );
+
+  expect(rerun("backoff-bounded", records)).toMatchObject([{ room: "room", matter: "protocol" }]);
+});
+
 test("nothing is told of rooms of which nothing was found", () => {
   const federation = SampleFederation.withRoom();
   federation.observe();

@@ -30,6 +30,7 @@ const ABOUT_STATE: ReadonlySet<string> = new Set([
   "no-state-reset",
   "no-resurrection",
   "membership-walk",
+  "backoff-bounded",
 ]);
 
 /** One for each room and checker that has failed, or has found a known reset. Rooms of unknown versions are left out. */
