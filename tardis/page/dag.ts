@@ -22,6 +22,8 @@ export class Dag {
   #row = 0;
   #colours: Colours = colours();
   #isWaiting = false;
+  /** Rows as they were last made; forgotten when anything but the place in the list changes. */
+  #made = new Map<number, HTMLElement>();
 
   constructor(parent: HTMLElement, onChoose: (row: number) => void) {
     this.#onChoose = onChoose;
@@ -39,12 +41,12 @@ export class Dag {
       this.#list,
     );
     parent.append(this.#canvas, this.#scroller);
-    this.#scroller.addEventListener("scroll", () => this.redraw());
+    this.#scroller.addEventListener("scroll", () => this.#redraw());
     this.#scroller.addEventListener("click", ({ target }) => {
       const row = target instanceof Element ? target.closest("[data-row]") : null;
       if (row !== null) this.#onChoose(Number(row.getAttribute("data-row")));
     });
-    new ResizeObserver(() => this.redraw()).observe(parent);
+    new ResizeObserver(() => this.#redraw()).observe(parent);
   }
 
   load(loaded: LoadedView): void {
@@ -54,23 +56,23 @@ export class Dag {
     this.#hits = new Set();
     this.#list.style.height = `${loaded.rows.length * ROW_HEIGHT}px`;
     this.#scroller.setAttribute("aria-rowcount", String(loaded.rows.length));
-    this.redraw();
+    this.#renew();
   }
 
   judge(flags: Uint8Array): void {
     this.#flags = new Uint8Array(flags);
-    this.redraw();
+    this.#renew();
   }
 
   find(hits: ReadonlySet<number>): void {
     this.#hits = hits;
-    this.redraw();
+    this.#renew();
   }
 
   /** Events that a sentence is about. */
   mark(rows: ReadonlySet<number>): void {
     this.#marked = rows;
-    this.redraw();
+    this.#renew();
   }
 
   show(row: number): void {
@@ -80,19 +82,24 @@ export class Dag {
     if (top < scrollTop + ROW_HEIGHT || top > scrollTop + clientHeight - 2 * ROW_HEIGHT) {
       this.#scroller.scrollTop = Math.max(0, top - clientHeight / 2);
     }
-    this.redraw();
+    this.#renew();
   }
 
   recolour(): void {
     this.#colours = colours();
-    this.redraw();
+    this.#renew();
   }
 
   focus(): void {
     this.#scroller.focus();
   }
 
-  redraw(): void {
+  #renew(): void {
+    this.#made = new Map();
+    this.#redraw();
+  }
+
+  #redraw(): void {
     if (this.#isWaiting) return;
     this.#isWaiting = true;
     requestAnimationFrame(() => {
@@ -105,9 +112,17 @@ export class Dag {
         loaded.rows.length - 1,
         Math.ceil((scrollTop + clientHeight) / ROW_HEIGHT) + SPARE_ROWS,
       );
-      const rows: HTMLElement[] = [];
-      for (let row = first; row <= last; row++) rows.push(this.#rowElement(loaded, row));
-      this.#list.replaceChildren(...rows);
+      const rows = new Map<number, HTMLElement>();
+      for (let row = first; row <= last; row++) {
+        rows.set(row, this.#made.get(row) ?? this.#rowElement(loaded, row));
+      }
+      this.#made = rows;
+      const wanted = new Set<Node>(rows.values());
+      for (const old of [...this.#list.childNodes]) if (!wanted.has(old)) old.remove();
+      for (const [at, element] of [...rows.values()].entries()) {
+        const there = this.#list.childNodes[at] ?? null;
+        if (there !== element) this.#list.insertBefore(element, there);
+      }
       // Elsewhere than in sight there is no such element.
       const isInSight = this.#row >= first && this.#row <= last;
       if (isInSight) this.#scroller.setAttribute("aria-activedescendant", `row-${this.#row}`);
