@@ -149,7 +149,7 @@ export class Session {
       const at = key.indexOf("|");
       return {
         key,
-        what: keyWords(key.slice(0, at), key.slice(at + 1)),
+        what: keyWords(key.slice(0, at), key.slice(at + 1)).replace(/^the /, ""),
         values: states.map((state) => {
           const id = state.get(key);
           return id === undefined ? "none" : shortOf(this.run, this.#rows.get(id) ?? -1, id);
