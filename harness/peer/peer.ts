@@ -17,7 +17,7 @@ import type { Draft, PeerRoom } from "./room.ts";
 import { type PeerContext, PeerServer } from "./server.ts";
 
 export interface MembershipOptions extends EventLies {
-  /** Role or name of the server to go through; `hs1` unless given. */
+  /** Name of the server to go through; the first of the topology unless given. */
   readonly via?: string;
   /** Room versions to ask for; all unless given. */
   readonly versions?: readonly string[];

@@ -32,8 +32,8 @@ export interface PeerContext {
   readonly timeoutScale: number;
   readonly nextName: (prefix: string) => string;
   readonly onExchange: (response: HttpResponse) => void;
-  /** Server name of a role; of anything else the word itself. */
-  readonly serverNameOf: (role: string) => string;
+  /** Server name of the first server of the topology. */
+  readonly homeserver: string;
   /** Gives a name to what listens on this port. */
   readonly link: (name: string, port: number) => Promise<PeerLink>;
   readonly unlink: (name: string) => Promise<void>;
@@ -117,10 +117,9 @@ export class PeerServer implements AsyncDisposable {
     });
   }
 
-  /** The peer as a client of a server. @param target role or server name; `hs1` unless given. */
-  client(target = "hs1"): FederationClient {
-    const { signal, timeoutScale, onExchange, nextName, serverNameOf } = this.context;
-    const serverName = serverNameOf(target);
+  /** The peer as a client of a server, the first of the topology unless given. Names of servers may look like roles. */
+  client(serverName = this.context.homeserver): FederationClient {
+    const { signal, timeoutScale, onExchange, nextName } = this.context;
     const http = createClient({
       baseUrl: `https://${serverName}`,
       signal,

@@ -386,8 +386,7 @@ export class World implements AsyncDisposable {
       ...this.#context,
       name: kind === "address" ? benchmarkAddress(random) : this.name(prefix),
       delegate: kind === "delegated" ? { name: this.name(prefix), port: DELEGATE_PORT } : undefined,
-      serverNameOf: (role) =>
-        deployment.servers.find((server) => server.role === role)?.serverName ?? role,
+      homeserver: this.server().serverName,
       link: (name, port) => control.addPeer(deployment.id, name, port, check),
       unlink: (name) => control.removePeer(deployment.id, name),
     });

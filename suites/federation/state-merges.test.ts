@@ -194,7 +194,7 @@ check(
       const one = branch(topic(mod, "one"), member(mod, charlie, "ban"), rules(mod, "one"));
       const two = branch(levels(0), topic(founder, "two"), rules(founder, "two"));
       const tips = [one, two].flatMap((pdus) => pdus.at(-1)?.id ?? []);
-      const [hs1, hs2] = [peer.client(), peer.client("hs2")];
+      const [hs1, hs2] = [peer.client(), peer.client(bob.server.serverName)];
 
       for (const pdu of [...one, ...two]) ok(await hs1.send([pdu]));
       for (const pdu of [...two, ...one]) ok(await hs2.send([pdu]));
