@@ -46,6 +46,20 @@ test("servers that met again after a split pass, with two or more forward extrem
   expect(outcomes(federation.records())).toEqual(ALL_PASS);
 });
 
+test("extremities that others follow are none: who wrote them down may not have known", () => {
+  const federation = split();
+  federation.observe();
+  const pdus = federation.records().flatMap((one) => (one.t === "pdu" ? one.event_id : []));
+  const records = federation
+    .records()
+    .map((one) =>
+      one.t === "state" ? { ...one, extremities: [...one.extremities, ...pdus] } : one,
+    );
+
+  expect(outcomes(records)).toEqual(ALL_PASS);
+  expect(judgeAll(records, 1, ["extremities-bounded"])[0]?.findings).toEqual([]);
+});
+
 test("a server that shows another event at one key fails", () => {
   const federation = split();
   federation.observe();

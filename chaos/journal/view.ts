@@ -20,6 +20,7 @@ export class JournalView {
   readonly #byType = new Map<string, JournalRecord[]>();
   readonly #spans = new Map<number, Span>();
   readonly #roles: ReadonlyMap<string, string>;
+  #areEndsFound = false;
 
   constructor(records: readonly JournalRecord[]) {
     this.records = records;
@@ -40,8 +41,12 @@ export class JournalView {
     );
   }
 
-  /** In the order of the journal. */
+  /**
+   * In the order of the journal. Extremities of states are without those that another one follows: who wrote it down may
+   * not have known yet what an event follows.
+   */
   all<T extends JournalRecord["t"]>(t: T): readonly RecordOf<T>[] {
+    if (t === "state" && !this.#areEndsFound) this.#findEnds();
     const same: readonly unknown[] = this.#byType.get(t) ?? [];
     return same as readonly RecordOf<T>[];
   }
@@ -86,6 +91,16 @@ export class JournalView {
     return this.#roles.get(server) ?? server;
   }
 
+  #findEnds(): void {
+    this.#areEndsFound = true;
+    const states = this.#byType.get("state") ?? [];
+    for (const [at, one] of states.entries()) {
+      const room = one.t === "state" ? this.rooms.get(one.room) : undefined;
+      if (one.t !== "state" || room === undefined) continue;
+      states[at] = { ...one, extremities: room.endsOf(one.extremities) };
+    }
+  }
+
   #findRooms(
     names: ReadonlyMap<string, string>,
     versions: ReadonlyMap<string, string>,
@@ -102,7 +117,7 @@ export class JournalView {
     const ids = new Set([
       ...named.keys(),
       ...pdus.keys(),
-      ...this.all("state").map(({ room }) => room),
+      ...(this.#byType.get("state") ?? []).flatMap((one) => (one.t === "state" ? one.room : [])),
     ]);
     return new Map(
       [...ids].map((id) => [
