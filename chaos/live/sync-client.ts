@@ -149,8 +149,12 @@ export class SyncClient implements AsyncDisposable {
 
   #fold(section: Section, id: string, events: readonly MatrixEvent[]): Folded {
     const before = this.#rooms.get(id);
-    // Who comes back is told the whole state anew.
-    const isBack = section === "join" && before?.section !== "join";
+    // Who comes back is told the whole state anew; who was never out, and was only told so by a kick that lost against a
+    // concurrent join, is not, and keeps what there was, as clients do.
+    const isBack =
+      section === "join" &&
+      before?.section !== "join" &&
+      events.some(({ type }) => type === "m.room.create");
     const folded =
       before === undefined || isBack
         ? { section, state: new Map<string, string>(), shown: before?.shown ?? new Set<string>() }
