@@ -39,9 +39,8 @@ export class Nudger {
   ): Promise<readonly Wanted[]> {
     const number = ++this.#count;
     const room = this.#options.cast.rooms.get(name);
-    const sayers = samples
-      .filter((one) => typeof one === "object")
-      .filter(({ role }) => roles?.includes(role) !== false);
+    const inRoom = samples.filter((one) => typeof one === "object");
+    const sayers = inRoom.filter(({ role }) => roles?.includes(role) !== false);
     const sent = sayers.map(async ({ role, user, participants }) => {
       if (room === undefined) return [];
       const operation: Operation = { op: "message", id: "nudge", by: user.name, room: name };
@@ -56,7 +55,7 @@ export class Nudger {
         ...factsOf(operation, performed, this.#options.cast),
         op: "nudge",
       });
-      const receivers = sayers
+      const receivers = inRoom
         .map((other) => other.role)
         .filter(
           (other) => other !== role && participants.has(this.#options.cast.serverName(other)),
