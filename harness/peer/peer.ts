@@ -141,7 +141,7 @@ export class Peer extends PeerServer {
     const servers = [...room.joinedServers()].filter((server) => server !== this.serverName);
     const answers = await Promise.all(
       servers.map(async (server) => {
-        const response = await this.client(server).send(pdus);
+        const response = await this.deliver(server, pdus);
         ok(response);
         return [server, response] as const;
       }),

@@ -82,6 +82,8 @@ export class PeerServer implements AsyncDisposable {
   readonly #unexpected = new Unexpected();
   readonly #served = new Set<string>();
   readonly #sharing: Promise<unknown>[] = [];
+  /** The transaction that was last sent to each server. */
+  readonly #sent = new Map<string, Promise<unknown>>();
   #listener: Listener | undefined;
   #agent: ProxyAgent | undefined;
   #isHosting = false;
@@ -299,8 +301,16 @@ export class PeerServer implements AsyncDisposable {
     for (const server of room.joinedServers()) {
       if (server === this.serverName || server === except) continue;
       // Whether others hear of it is not what a check about this server asks.
-      this.#sharing.push(this.client(server).send([pdu]));
+      this.#sharing.push(this.deliver(server, [pdu]));
     }
+  }
+
+  /** In a transaction, after those before it to this server: there is one at a time (server-server API §Transactions). */
+  protected deliver(server: string, pdus: readonly Pdu[]): Promise<HttpResponse> {
+    const send = () => this.client(server).send(pdus);
+    const sent = (this.#sent.get(server) ?? Promise.resolve()).then(send, send);
+    this.#sent.set(server, sent);
+    return sent;
   }
 }
 
