@@ -233,24 +233,46 @@ test("to-device messages come once each, in order; of what nobody knows it may c
   });
 });
 
-test("a changed device that others are not told of is reported, and fails one convergence later when it has keys", () => {
-  const story = (told: readonly string[], op: "new-device" | "upload-keys" = "upload-keys") => {
+function changeDevices(
+  federation: SampleFederation,
+  by: string,
+  op: "new-device" | "upload-keys" = "upload-keys",
+): void {
+  federation.bodies.push({
+    t: "step",
+    id: 1,
+    name: "new",
+    ok: true,
+    step: "new",
+    op,
+    by,
+    server: by.slice(by.indexOf(":") + 1),
+    outcome: "ok",
+    began: 1_700_000_000_000,
+  });
+}
+
+test("a changed device that others are not told of is reported, and fails when its server sent nothing until later", () => {
+  const story = (
+    told: readonly string[],
+    {
+      op = "upload-keys",
+      sent = [],
+    }: {
+      readonly op?: "new-device" | "upload-keys";
+      readonly sent?: readonly string[];
+    } = {},
+  ) => {
     const federation = SampleFederation.withRoom();
     for (const user of [BOB, CHARLIE]) tell(federation, user, []);
-    federation.bodies.push({
-      t: "step",
-      id: 1,
-      name: "new",
-      ok: true,
-      step: "new",
-      op,
-      by: ALICE,
-      server: "hs1.test",
-      outcome: "ok",
-      began: 1_700_000_000_000,
-    });
+    const update = (server: string, users: readonly string[]) =>
+      federation.bodies.push({ t: "device-update", from: "hs1.test", server, users });
+    changeDevices(federation, ALICE, op);
     const other = { server: "hs3.test", user: CHARLIE, changed: [BOB], left: [] };
     federation.bodies.push({ t: "device-lists", ...other });
+    update("hs2.test", [ALICE]);
+    update("hs3.test", [BOB]);
+    for (const server of sent) update(server, [ALICE]);
     for (const user of told) {
       const to = { server: `${user.split(":")[1]}`, user };
       federation.bodies.push({ t: "device-lists", ...to, changed: [ALICE], left: [] });
@@ -259,6 +281,8 @@ test("a changed device that others are not told of is reported, and fails one co
     federation.observe(2);
     return federation.records();
   };
+  const verdict = (...args: Parameters<typeof story>) =>
+    verdictOn("device-lists", story(...args), 2);
   const missing = { requirement: "FED.txn.device-list-sent", servers: ["hs1.test", "hs3.test"] };
 
   expect(verdictOn("device-lists", story([BOB, CHARLIE]))).toMatchObject({
@@ -270,13 +294,39 @@ test("a changed device that others are not told of is reported, and fails one co
     outcome: "pass",
     findings: [{ outcome: "reported", ...missing }],
   });
-  expect(verdictOn("device-lists", story([BOB]), 2)).toMatchObject({
+  expect(verdict([BOB])).toMatchObject({
     outcome: "fail",
     findings: [{ outcome: "fail", ...missing }],
   });
-  expect(verdictOn("device-lists", story([BOB], "new-device"), 2)).toMatchObject({
+  expect(verdict([BOB], { op: "new-device" })).toMatchObject({
     outcome: "pass",
     findings: [{ outcome: "reported", ...missing }],
+  });
+  // The other server was told: its clients may hear of it later.
+  expect(verdict([BOB], { sent: ["hs3.test"] })).toMatchObject({
+    outcome: "pass",
+    findings: [{ outcome: "reported", what: expect.stringMatching(/, as his server was$/) }],
+  });
+});
+
+test("only who shared a room before the change of devices and after it has to be told, and federation owes users of one server nothing", () => {
+  const federation = SampleFederation.withRoom();
+  federation.join("anna", "hs1");
+  const [anna, dora] = ["@anna:hs1.test", "@dora:hs3.test"];
+  for (const user of [BOB, CHARLIE, anna, dora]) tell(federation, user, []);
+  for (const user of [ALICE, dora]) changeDevices(federation, user);
+  federation.join("dora", "hs3");
+  federation.member(CHARLIE, CHARLIE, "leave");
+  federation.deliver();
+  const toBob = { server: "hs2.test", user: BOB, changed: [ALICE], left: [] };
+  federation.bodies.push({ t: "device-lists", ...toBob });
+  federation.observe();
+  federation.observe(2);
+
+  expect(verdictOn("device-lists", federation.records(), 2)).toMatchObject({
+    outcome: "pass",
+    looked: 2,
+    findings: [{ outcome: "reported", servers: ["hs1.test"] }],
   });
 });
 

@@ -60,14 +60,21 @@ function lookAt(
         told === user && at >= change.began && changed.includes(change.by),
     );
   if (isTold) return;
-  // How long it may take is not stated: what is not told one convergence later is lost. The duty is that of the server to
-  // tell the other one, which need not tell its users of a device without keys.
-  const isOpen = isRecent || change.op === "new-device";
+  const server = domainOf(user);
+  const isSent = view
+    .until("device-update", epoch)
+    .some(
+      ({ at, server: to, users }) =>
+        to === server && at >= change.began && users.includes(change.by),
+    );
+  // The duty is that of one server to tell the other. How long that may take is not stated: what is not sent one
+  // convergence later is lost. When the other one tells its users is stated nowhere, and of a device without keys it need not.
+  const isDuty = server !== change.server && !isSent && !isRecent && change.op === "upload-keys";
   looking.find({
-    outcome: isOpen ? "reported" : "fail",
+    outcome: isDuty ? "fail" : "reported",
     matter: "server",
-    requirement: "FED.txn.device-list-sent",
-    what: `${user} was not told that the devices of ${change.by} changed by ${change.step}`,
-    servers: [...new Set([change.server, domainOf(user)])],
+    ...(isSent || server === change.server ? {} : { requirement: "FED.txn.device-list-sent" }),
+    what: `${user} was not told that the devices of ${change.by} changed by ${change.step}${isSent ? ", as his server was" : ""}`,
+    servers: [...new Set([change.server, server])],
   });
 }

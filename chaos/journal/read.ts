@@ -78,6 +78,7 @@ const SHAPES: Readonly<Record<JournalRecord["t"], z.ZodType>> = {
     content: z.string(),
   }),
   "device-lists": z.looseObject({ ...observed, changed: texts, left: texts }),
+  "device-update": z.looseObject({ from: z.string(), server: z.string(), users: texts }),
   recovery: z.looseObject({
     epoch,
     mode: z.enum(["nudged", "silent"]),

@@ -150,6 +150,13 @@ export type Observation =
       readonly changed: readonly string[];
       readonly left: readonly string[];
     }
+  /** A server has acknowledged that these users of another one have changed devices. */
+  | {
+      readonly t: "device-update";
+      readonly from: string;
+      readonly server: string;
+      readonly users: readonly string[];
+    }
   /** How a convergence went; `ms`: from the heal (nudged: from the last nudge) until it was reached, null: never. */
   | {
       readonly t: "recovery";

@@ -3,7 +3,7 @@
 import type { JournalWriter } from "#chaos/journal/write";
 import type { Exchange } from "#harness/gateway/exchange";
 import type { StateIds, Via } from "#harness/replay/record";
-import { eventsIn, type Sighting } from "#harness/replay/traffic";
+import { deviceUpdatesIn, eventsIn, type Sighting } from "#harness/replay/traffic";
 import { domainOf } from "#protocol/auth/auth-event";
 import type { JsonObject } from "#protocol/events/event";
 import { eventId } from "#protocol/events/hashes";
@@ -59,6 +59,7 @@ export class Traffic {
 
   /** An exchange at the gateway has ended. */
   take(exchange: Exchange): void {
+    this.#takeDeviceUpdates(exchange);
     const carried = eventsIn(exchange);
     if (carried === undefined) return;
     const { id, at, durationMs, from, to, method, path, status, rules, error } = exchange;
@@ -83,6 +84,15 @@ export class Traffic {
     });
   }
 
+  #takeDeviceUpdates(exchange: Exchange): void {
+    const users = deviceUpdatesIn(exchange);
+    if (users.length === 0 || !isTaken(exchange)) return;
+    const from = this.#cast.serverName(exchange.from);
+    const server = this.#cast.serverName(exchange.to);
+    const at = exchange.at + exchange.durationMs;
+    this.#journal.write({ t: "device-update", from, server, users }, at);
+  }
+
   #take(
     exchange: Exchange,
     { pdu, from, to, via, txn }: Sighting,
@@ -99,8 +109,7 @@ export class Traffic {
       const sent = this.#onTheirWay.get(link) ?? new Set();
       this.#onTheirWay.set(link, sent.add(event));
     }
-    const isDone = exchange.status !== undefined && exchange.status < 300;
-    if (!isDone || (isAnswer && exchange.error !== undefined)) return event;
+    if (!isTaken(exchange) || (isAnswer && exchange.error !== undefined)) return event;
     const refusal = refusals.get(event);
     this.#arrive(event, server, at, via, {
       from: this.#cast.serverName(from),
@@ -211,6 +220,11 @@ export class Traffic {
   #versionOf(room: unknown): string {
     return [...this.#cast.rooms.values()].find(({ id }) => id === room)?.version ?? "12";
   }
+}
+
+/** Whether who was asked has answered that all is well, heard or not. */
+function isTaken({ status }: Exchange): boolean {
+  return status !== undefined && status < 300;
 }
 
 function previousOf({ prev_events: list }: JsonObject): readonly string[] {

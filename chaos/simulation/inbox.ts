@@ -46,8 +46,11 @@ export class Inbox {
       void this.#work(roomId);
     }
     for (const edu of edus) {
-      if (edu.kind === "device-list") server.clients.devicesChanged(edu.user);
-      else if (!this.#messages.has(edu.id)) {
+      if (edu.kind === "device-list") {
+        const told = { from: from.name, server: server.name, users: [edu.user] };
+        server.world.journal.write({ t: "device-update", ...told });
+        server.clients.devicesChanged(edu.user);
+      } else if (!this.#messages.has(edu.id)) {
         this.#messages.add(edu.id);
         server.clients.toDevice(edu);
       }

@@ -83,6 +83,18 @@ export function eventsIn(exchange: Exchange): Carried | undefined {
   }
 }
 
+/** Users of whose devices an exchange told the other server: m.device_list_update (server-server API §Device Management). */
+export function deviceUpdatesIn(exchange: Exchange): readonly string[] {
+  if (PREFIX.exec(exchange.path)?.[1] !== "send") return [];
+  const { edus } = bodyOf(exchange.request) ?? {};
+  if (!Array.isArray(edus)) return [];
+  return edus.flatMap((edu: unknown) => {
+    if (!isObject(edu) || edu.edu_type !== "m.device_list_update") return [];
+    const user = isObject(edu.content) ? edu.content.user_id : undefined;
+    return typeof user === "string" ? user : [];
+  });
+}
+
 function refusalsIn(pdus: unknown): Refusals {
   if (!isObject(pdus)) return new Map();
   return new Map(
