@@ -1,6 +1,6 @@
 /** Checkers of how servers come back: backoff-bounded, extremities-bounded, restart-same, idempotent-txn. */
 import { expect, test } from "vitest";
-import type { JournalRecord } from "#chaos/journal/record";
+import type { JournalBody, JournalRecord } from "#chaos/journal/record";
 import { SampleFederation } from "#chaos/journal/sample-federation";
 import { judgeAll } from "./checkers.ts";
 
@@ -35,10 +35,41 @@ test("servers that never agree fail when nudged, and are reported when nobody nu
     outcome: "pass",
     findings: [{ outcome: "reported", requirement: "FED.chaos.catch-up-silent" }],
   });
-  // All have all, each has what it should: nothing that a server could do.
-  expect(story(null, "nudged", false)).toMatchObject({
+});
+
+test("when servers never agree, what each has got decides who can do something about it", () => {
+  const story = (federation: SampleFederation, change?: (body: JournalBody) => JournalBody) => {
+    const records = federation.records((body) =>
+      body.t === "recovery" ? { ...body, ms: null } : (change?.(body) ?? body),
+    );
+    return verdictOn("backoff-bounded", records);
+  };
+  const atRest = SampleFederation.withRoom();
+  atRest.observe();
+  const isOfHs3 = (body: JournalBody) => body.t === "state" && body.server === "hs3.test";
+  const torn = SampleFederation.torn();
+  const join = torn.state("hs3")[`m.room.member|${CHARLIE}`];
+
+  // All have all, and so is the state: at most extremities differ, by an event that one may refuse.
+  expect(story(atRest)).toMatchObject({
+    outcome: "pass",
+    findings: [{ outcome: "reported", matter: "protocol" }],
+  });
+  expect(story(torn)).toMatchObject({
     outcome: "known-protocol-reset",
-    findings: [{ matter: "protocol" }],
+    findings: [{ matter: "protocol", class: "D", room: torn.roomId, events: [join] }],
+  });
+  // Nothing excuses what was not even looked at.
+  const unseen = atRest.records((body) => (body.t === "state" ? null : body));
+  const never = unseen.map((one) => (one.t === "recovery" ? { ...one, ms: null } : one));
+  expect(verdictOn("backoff-bounded", never)).toMatchObject({ outcome: "fail" });
+  expect(
+    story(atRest, (body) => (isOfHs3(body) ? { ...body, extremities: [] } : body)),
+  ).toMatchObject({ outcome: "unknown" });
+  // That is for other checkers to fail.
+  expect(story(atRest, (body) => (isOfHs3(body) ? { ...body, state: {} } : body))).toMatchObject({
+    outcome: "pass",
+    findings: [{ outcome: "reported", matter: "server", requirement: "FED.chaos.state-oracle" }],
   });
 });
 
@@ -104,15 +135,56 @@ test("a server whose extremities nobody was shown has what the rules give for al
     federation.send(ALICE, "m.room.name", { name: "2" }, { stateKey: "" });
     federation.deliver();
     const state = federation.state("hs2");
+    federation.send(ALICE, "m.room.topic", { topic: "of hs1 alone" }, { stateKey: "" });
     federation.look("hs2", "after-restart", {
       extremities: [],
       state: isOther ? { ...state, "m.room.topic|": older } : state,
     });
+    federation.send(BOB, "x.later", {}, { stateKey: BOB });
     return verdictOn("restart-same", federation.records());
   };
 
   expect(story(false)).toMatchObject({ outcome: "pass", findings: [] });
   expect(story(true)).toMatchObject({ outcome: "unknown" });
+});
+
+test("what came since a restart explains no state that the rules do not give, and what nobody knows nothing", () => {
+  const story = (was: readonly string[] | undefined, is: readonly string[] | undefined) => {
+    const federation = SampleFederation.withRoom();
+    federation.look("hs2", "before-restart", was === undefined ? {} : { extremities: was });
+    federation.message(ALICE);
+    federation.deliver();
+    federation.look("hs2", "after-restart", {
+      ...(is === undefined ? {} : { extremities: is }),
+      state: { ...federation.state("hs2"), "m.room.topic|": "$nowhere" },
+    });
+    return verdictOn("restart-same", federation.records());
+  };
+
+  expect(story(undefined, undefined)).toMatchObject({
+    outcome: "fail",
+    findings: [{ requirement: "FED.chaos.state-oracle", servers: ["hs2.test"] }],
+  });
+  expect(story(["$unseen"], undefined)).toMatchObject({
+    findings: [{ requirement: "FED.chaos.state-oracle" }],
+  });
+  expect(story([], [])).toMatchObject({ outcome: "unknown" });
+});
+
+test("a restart is looked at once, in its epoch", () => {
+  const federation = SampleFederation.withRoom();
+  federation.look("hs2", "before-restart");
+  const wrong = { state: { ...federation.state("hs2"), "m.room.topic|": "$nowhere" } };
+  federation.look("hs2", "after-restart", wrong);
+  federation.look("hs2", "after-restart", wrong);
+  federation.observe();
+  federation.observe(2);
+
+  expect(verdictOn("restart-same", federation.records())).toMatchObject({
+    outcome: "fail",
+    looked: 1,
+  });
+  expect(judgeAll(federation.records(), 2, ["restart-same"])).toMatchObject([{ outcome: "skip" }]);
 });
 
 test("a change that makes an event in each room has several, and its transaction id counts for nothing", () => {

@@ -1,7 +1,9 @@
 /** Checkers of how servers come back: in which time, with what behind them, and with what they had. */
 import type { JournalRoom } from "#chaos/journal/journal-room";
+import type { Finding } from "#chaos/journal/record";
 import type { JournalView, RecordOf } from "#chaos/journal/view";
 import { type Checker, type Looking, some } from "./checker.ts";
+import { explained, undelivered } from "./divergence.ts";
 import { differingKeys, expectedOf, type QuietRoom, quietRooms } from "./quiet-room.ts";
 
 export const backoffBounded: Checker = {
@@ -19,45 +21,41 @@ function lookAtRecovery(view: JournalView, recovery: RecordOf<"recovery">, looki
   const { mode, ms, limit_ms: limit, missing, epoch } = recovery;
   looking.at();
   if (ms !== null && ms <= limit) return;
-  const requirement = mode === "nudged" ? "FED.chaos.catch-up-nudged" : "FED.chaos.catch-up-silent";
   const took = ms === null ? "never agreed" : `agreed after ${ms} ms`;
   const what = `the servers ${took}, ${mode}, within ${limit} ms: ${missing[0] ?? "nothing was missing"}`;
-  const kinds = quietRooms(view, epoch).map(whatKeepsApart);
-  const isServers = ms !== null || kinds.length === 0 || kinds.includes("delivery");
-  if (isServers) {
-    const outcome = mode === "nudged" ? "fail" : "reported";
+  const rooms = quietRooms(view, epoch);
+  if (ms !== null || rooms.length === 0) {
+    const isDuty = mode === "nudged";
+    const requirement = isDuty ? "FED.chaos.catch-up-nudged" : "FED.chaos.catch-up-silent";
+    const outcome = isDuty ? "fail" : "reported";
     looking.find({ outcome, matter: "server", requirement, what });
-  } else if (kinds.includes("open")) looking.find({ outcome: "unknown", what });
-  else if (kinds.includes("state")) {
-    const why = "all have all events, and one of them another state than the rules give";
-    looking.find({ outcome: "reported", matter: "server", what: `${what}; ${why}` });
-  } else {
-    const apart = quietRooms(view, epoch).find(isApart);
-    looking.find({
-      outcome: "known-protocol-reset",
-      matter: "protocol",
-      class: "other",
-      what: `${what}; each has what it should`,
-      ...(apart === undefined ? {} : { room: apart.room.id }),
-    });
+    return;
   }
+  const reasons = rooms.flatMap((quiet) => whyApart(quiet, what) ?? []);
+  for (const reason of reasons) looking.find(reason);
+  if (reasons.length > 0) return;
+  const why =
+    "all have the same state and each the events that it should, so at most extremities differ";
+  looking.find({ outcome: "reported", matter: "protocol", what: `${what}; ${why}` });
 }
 
-function isApart({ states }: QuietRoom): boolean {
-  const shown = [...states.values()].map(({ extremities }) => String(extremities.toSorted()));
-  return new Set(shown).size > 1;
-}
-
-function whatKeepsApart(quiet: QuietRoom): "delivery" | "open" | "state" | "protocol" {
-  const lacks = quiet.participants.map((server) => quiet.lacks(server));
-  if (lacks.some((events) => events !== undefined && events.length > 0)) return "delivery";
-  const expected = quiet.participants.map((server) => quiet.expected(server));
-  if (lacks.includes(undefined) || expected.includes(undefined)) return "open";
-  const isWrong = quiet.participants.some((server, at) => {
-    const state = quiet.states.get(server)?.state ?? {};
-    return differingKeys(expected[at] ?? {}, state).length > 0;
-  });
-  return isWrong ? "state" : "protocol";
+/** Undefined for a room of which the servers have the same, but for forward extremities. */
+function whyApart(quiet: QuietRoom, what: string): Finding | undefined {
+  const { participants, room, states } = quiet;
+  // Who takes itself for joined stays apart as well.
+  const servers = [...states.keys()].filter(
+    (server) => participants.includes(server) || quiet.seenBy(server)?.has(server),
+  );
+  const finding = { what, room: room.id, servers };
+  const missing = undelivered(quiet, participants, finding);
+  if (missing !== undefined) return missing;
+  const shown = servers.map((server) => states.get(server)?.state ?? {});
+  const isSame = shown.every((state) => differingKeys(state, shown[0] ?? {}).length === 0);
+  const isKnown = participants.every((server) => quiet.lacks(server) !== undefined);
+  if (isSame && isKnown) return undefined;
+  const found = explained(quiet, servers, finding);
+  // For a state that the rules do not give other checkers fail.
+  return found.outcome === "fail" ? { ...found, outcome: "reported" } : found;
 }
 
 const MOST_EXTREMITIES = 10;

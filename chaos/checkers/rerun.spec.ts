@@ -69,12 +69,7 @@ test("a state that the rules do not give is a matter of the server", () => {
 });
 
 test("servers that stay apart with what each should have are a matter of the protocol", () => {
-  const federation = SampleFederation.withRoom();
-  federation.member(CHARLIE, CHARLIE, "leave");
-  federation.deliver();
-  federation.message(ALICE);
-  federation.deliver(["hs2"]);
-  federation.observe();
+  const federation = SampleFederation.torn();
   const records = federation.records((body) =>
     body.t === "recovery" ? { ...body, ms: null } : body,
   );

@@ -56,6 +56,28 @@ export class SampleFederation {
     return federation;
   }
 
+  /**
+   * Charlie of hs3 has joined before the room was closed, which a branch of hs2 that knew of neither undoes: all but his own
+   * server have him out (class D), and he speaks to nobody.
+   */
+  static torn(version?: string): SampleFederation {
+    const federation = new SampleFederation(version, 3);
+    const [alice, bob, charlie] = ["@alice:hs1.test", "@bob:hs2.test", "@charlie:hs3.test"];
+    federation.found();
+    federation.join("bob", "hs2");
+    federation.member(charlie, charlie, "join");
+    federation.deliver(["hs1"]);
+    federation.send(alice, "m.room.join_rules", { join_rule: "invite" }, { stateKey: "" });
+    federation.deliver(["hs3"]);
+    federation.message(bob, "of all that I know nothing");
+    federation.deliver(["hs1", "hs2"]);
+    for (const user of [alice, bob]) federation.message(user, "nudge");
+    federation.deliver(["hs1", "hs2"]);
+    federation.message(charlie, "is anybody there?");
+    federation.observe();
+    return federation;
+  }
+
   found(rule = "public"): void {
     const alice = "@alice:hs1.test";
     this.send(
