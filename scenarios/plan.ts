@@ -92,22 +92,25 @@ const operation = z.discriminatedUnion("op", [
   z.strictObject({ op: z.literal("upload-keys"), ...common }),
 ]);
 
+/** What can be wrong with links. */
+export const FAULT_KINDS = [
+  "refuse",
+  "reset",
+  "blackhole",
+  "delay",
+  "slow-body",
+  "drop-request",
+  "drop-answer",
+  "duplicate",
+  "reorder",
+  "status",
+  "truncate",
+  "wrong-certificate",
+  "disconnect",
+] as const;
+
 const fault = z.strictObject({
-  fault: z.enum([
-    "refuse",
-    "reset",
-    "blackhole",
-    "delay",
-    "slow-body",
-    "drop-request",
-    "drop-answer",
-    "duplicate",
-    "reorder",
-    "status",
-    "truncate",
-    "wrong-certificate",
-    "disconnect",
-  ]),
+  fault: z.enum(FAULT_KINDS),
   id: name,
   links: z.array(link).min(1),
   /** How people call it: `halves`, `isolate hs1`, … */

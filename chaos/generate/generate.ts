@@ -22,7 +22,13 @@ import { CUTTERS, LinkFaults } from "./link-faults.ts";
 import { type Drawing, drawOperation } from "./operations.ts";
 import { cutOf } from "./partitions.ts";
 import { roomAt } from "./rooms.ts";
-import type { FaultName, PartitionName } from "./vocabulary.ts";
+import {
+  CLIENT_TWISTS,
+  type FaultName,
+  type PartitionName,
+  PROCESS_FAULTS,
+  TWISTS,
+} from "./vocabulary.ts";
 
 export interface GenerateOptions {
   readonly seed: number;
@@ -52,18 +58,7 @@ const HARM_EVERY = 2;
 const SILENT_EVERY = 7;
 const LATER_ROOMS = 2;
 
-const PROCESS_FAULTS = [
-  "pause",
-  "kill",
-  "stop",
-  "restart",
-  "restart-in-split",
-  "restart-database",
-  "fill-disk",
-] as const;
 type ProcessFault = (typeof PROCESS_FAULTS)[number];
-const CLIENT_TWISTS = ["twice", "abort"] as const;
-const TWISTS = [...CLIENT_TWISTS, "clock-ahead"] as const;
 
 export function generatePlan(options: GenerateOptions): Plan {
   return new Generator(options).plan();

@@ -2,7 +2,7 @@
 import type { Choice } from "#protocol/dag/choice";
 import type { Operation, OperationKind, RoomPlan } from "#scenarios/plan";
 import type { Beliefs, RoomBelief } from "./cast.ts";
-import { OPERATION_WEIGHTS } from "./vocabulary.ts";
+import { OPERATION_WEIGHTS, type TWISTS } from "./vocabulary.ts";
 
 const MODERATOR = 50;
 const ADMIN = 100;
@@ -29,7 +29,7 @@ export interface Drawing {
     room: RoomBelief,
   ) => { name: string; version: string } | undefined;
   /** What can be done to the operation beside what it says. */
-  readonly twists: readonly ("twice" | "abort" | "clock-ahead")[];
+  readonly twists: readonly (typeof TWISTS)[number][];
 }
 
 /** @param among who may act; absent: anyone */
@@ -147,7 +147,6 @@ function actorOf(
     case "guests":
     case "join-rules":
     case "canonical-alias":
-      return joined(MODERATOR);
     case "levels":
       return joined(MODERATOR);
     case "acl":

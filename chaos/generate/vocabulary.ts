@@ -1,7 +1,7 @@
 /** What stories are made of, by name: operations, faults and partitions, and how to choose some of them. */
 import { HarnessError } from "#harness/errors";
 import { didYouMean } from "#harness/suggest";
-import type { FaultKind, OperationKind } from "#scenarios/plan";
+import { FAULT_KINDS, type OperationKind } from "#scenarios/plan";
 
 /** How often each operation is drawn, by weight. */
 export const OPERATION_WEIGHTS: Readonly<Record<OperationKind, number>> = {
@@ -33,21 +33,8 @@ export const OPERATION_WEIGHTS: Readonly<Record<OperationKind, number>> = {
   "upload-keys": 2,
 };
 
-/** Faults of links, of processes, of clients, and of clocks. `restart-in-split`: of a server that is cut off. */
-const FAULTS = [
-  "refuse",
-  "reset",
-  "blackhole",
-  "delay",
-  "slow-body",
-  "drop-request",
-  "drop-answer",
-  "duplicate",
-  "reorder",
-  "status",
-  "truncate",
-  "wrong-certificate",
-  "disconnect",
+/** What happens to servers. `restart-in-split`: to one that is cut off. */
+export const PROCESS_FAULTS = [
   "pause",
   "kill",
   "stop",
@@ -55,10 +42,12 @@ const FAULTS = [
   "restart-in-split",
   "restart-database",
   "fill-disk",
-  "twice",
-  "abort",
-  "clock-ahead",
-] as const satisfies readonly (FaultKind | string)[];
+] as const;
+/** What clients do beside what they say, and clocks. */
+export const CLIENT_TWISTS = ["twice", "abort"] as const;
+export const TWISTS = [...CLIENT_TWISTS, "clock-ahead"] as const;
+
+const FAULTS = [...FAULT_KINDS, ...PROCESS_FAULTS, ...TWISTS] as const;
 export type FaultName = (typeof FAULTS)[number];
 
 /** These need more than a gateway and processes: containers, PostgreSQL, a small disk, a chosen time stamp. */

@@ -1,29 +1,16 @@
 import { expect, test } from "vitest";
 import { isCut } from "#chaos/generate/kinds";
 import { RuleBook } from "#harness/gateway/rules";
-import type { FaultKind, FaultStep } from "#scenarios/plan";
+import { FAULT_KINDS, type FaultKind, type FaultStep } from "#scenarios/plan";
 import { rulesOf } from "./fault-rules.ts";
 
-const KINDS: readonly FaultKind[] = [
-  "refuse",
-  "reset",
-  "blackhole",
-  "delay",
-  "slow-body",
-  "drop-request",
-  "drop-answer",
-  "duplicate",
-  "reorder",
-  "status",
-  "truncate",
-  "wrong-certificate",
-];
+const RULES = FAULT_KINDS.filter((kind) => kind !== "disconnect");
 
 function fault(kind: FaultKind, more: Partial<FaultStep> = {}): FaultStep {
   return { fault: kind, id: "ill", links: ["hs1>hs2", "hs3>hs2"], ...more };
 }
 
-test.each(KINDS)("%s is a rule that the gateway takes, for each of its links", (kind) => {
+test.each(RULES)("%s is a rule that the gateway takes, for each of its links", (kind) => {
   const rules = rulesOf(fault(kind)) ?? [];
 
   const book = new RuleBook();
