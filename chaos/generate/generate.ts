@@ -13,14 +13,14 @@ import {
   PLAN_FORMAT,
   type Plan,
   type RoomPlan,
-  type ServerStep,
   type Step,
 } from "#scenarios/plan";
 import { Beliefs } from "./cast.ts";
 import { Deck } from "./deck.ts";
-import { CUTTERS, LinkFaults } from "./link-faults.ts";
+import { HARM_ENDS } from "./kinds.ts";
+import { CUTTERS, detailsOf, LinkFaults } from "./link-faults.ts";
 import { type Drawing, drawOperation } from "./operations.ts";
-import { cutOf } from "./partitions.ts";
+import { cutOf, pairs } from "./partitions.ts";
 import { roomAt } from "./rooms.ts";
 import {
   CLIENT_TWISTS,
@@ -130,15 +130,9 @@ class Generator {
     this.#steps.push({ converge: epoch % SILENT_EVERY === 0 ? "silent" : "nudged" });
   }
 
-  get #links(): readonly string[] {
-    return this.#servers.flatMap((from) =>
-      this.#servers.filter((to) => to !== from).map((to) => `${from}>${to}`),
-    );
-  }
-
   /** Some links are ill, and all of them are used; something may happen to a server meanwhile. */
   #troubleOnLinks(count: number, isHarmful: boolean): void {
-    this.#makeIll(this.#links, FAULTS_AT_ONCE);
+    this.#makeIll(pairs(this.#servers), FAULTS_AT_ONCE);
     this.#speakUp();
     const left = count - this.#servers.length;
     const harm = isHarmful ? this.#drawHarm(false) : undefined;
@@ -166,7 +160,7 @@ class Generator {
     const first = fault();
     if (first !== undefined) this.#steps.push(first);
     const links = cut?.links ?? [];
-    const whole = this.#links.filter((link) => !links.includes(link));
+    const whole = pairs(this.#servers).filter((link) => !links.includes(link));
     if (cut !== undefined) this.#makeIll(whole, Math.min(1, whole.length));
     this.#speakUp();
     this.#act(half, this.#twists());
@@ -194,31 +188,14 @@ class Generator {
     const cutOff = this.#servers.filter((one) => cutLinks.some((link) => link.startsWith(one)));
     const isInSplit = kind === "restart-in-split" && cutOff.length > 0;
     const server = this.#choice.pick(isInSplit ? cutOff : this.#servers);
-    const does = (action: ServerStep["action"]) => this.#steps.push({ server, action });
-    const others = new Set(
-      this.#beliefs.users.filter((user) => this.#beliefs.homes[user] !== server),
-    );
-    const end = {
-      pause: "resume",
-      kill: "start",
-      stop: "start",
-      "fill-disk": "free-disk",
-    } as const;
-    switch (kind) {
-      case "restart":
-      case "restart-in-split":
-        does("restart");
-        this.#act(count, this.#twists());
-        return;
-      case "restart-database":
-        does(kind);
-        this.#act(count, this.#twists());
-        return;
-      default:
-        does(kind);
-        this.#act(count, this.#twists(), kind === "fill-disk" ? undefined : others);
-        does(end[kind]);
-    }
+    const action = kind === "restart-in-split" ? "restart" : kind;
+    const end = HARM_ENDS.get(action);
+    this.#steps.push({ server, action });
+    // Users of a server that is down or stands still do nothing meanwhile.
+    const isAway = end !== undefined && action !== "fill-disk";
+    const others = this.#beliefs.users.filter((user) => this.#beliefs.homes[user] !== server);
+    this.#act(count, this.#twists(), isAway ? new Set(others) : undefined);
+    if (end !== undefined) this.#steps.push({ server, action: end });
   }
 
   /** One message of each server in a room with others, so that every link is used; one of them by a client that misbehaves. */
@@ -276,20 +253,12 @@ class Generator {
 
   #fault(kind: FaultKind, links: readonly string[], title: string): FaultStep {
     this.#troubles += 1;
-    const more: Partial<Record<FaultKind, Partial<FaultStep>>> = {
-      delay: { ms: this.#choice.pick([300, 800]), jitter: 200 },
-      "slow-body": { bytesPerSecond: 4000 },
-      status: {
-        status: this.#choice.pick([429, 500, 502, 504]),
-        isHtml: this.#choice.chance(0.5),
-      },
-    };
     return {
       fault: kind,
       id: `trouble-${this.#troubles}`,
       links: [...links],
       title,
-      ...more[kind],
+      ...detailsOf(kind, this.#choice),
     };
   }
 

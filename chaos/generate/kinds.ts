@@ -1,5 +1,5 @@
 /** Which kinds of faults a plan has, by the names that they are chosen by. */
-import { type FaultStep, operationsOf, type Plan } from "#scenarios/plan";
+import { type FaultStep, operationsOf, type Plan, type ServerStep } from "#scenarios/plan";
 
 /** Faults under which nothing gets through. */
 const CUTTING: readonly FaultStep["fault"][] = [
@@ -23,6 +23,14 @@ export function isInSplit(role: string, faults: readonly FaultStep[]): boolean {
     (step) => isCut(step) && step.links.some((link) => link.split(">").includes(role)),
   );
 }
+
+/** What ends the harm to a server that lasts. */
+export const HARM_ENDS: ReadonlyMap<ServerStep["action"], ServerStep["action"]> = new Map([
+  ["pause", "resume"],
+  ["kill", "start"],
+  ["stop", "start"],
+  ["fill-disk", "free-disk"],
+]);
 
 /** What harm to a server is called when it comes in a split. */
 export function inSplit(action: string): string {

@@ -1,6 +1,6 @@
 /** Which faults links have in an epoch: as many kinds as come to act beside each other. */
 import type { Choice } from "#protocol/dag/choice";
-import type { FaultKind } from "#scenarios/plan";
+import type { FaultKind, FaultStep } from "#scenarios/plan";
 import { Deck } from "./deck.ts";
 import type { FaultName } from "./vocabulary.ts";
 
@@ -66,6 +66,16 @@ export class LinkFaults {
   #draw(choice: Choice, gentle: boolean): FaultKind | undefined {
     return this.#kinds.drawOf(choice, (kind) => isGentle(kind) === gentle);
   }
+}
+
+/** What there is to choose of a fault of this kind. */
+export function detailsOf(kind: FaultKind, choice: Choice): Partial<FaultStep> {
+  const ms = choice.pick([300, 800]);
+  const status = choice.pick([429, 500, 502, 504]);
+  const isHtml = choice.chance(0.5);
+  if (kind === "delay") return { ms, jitter: 200 };
+  if (kind === "slow-body") return { bytesPerSecond: 4000 };
+  return kind === "status" ? { status, isHtml } : {};
 }
 
 function isGentle(kind: FaultKind): boolean {

@@ -53,7 +53,8 @@ function between(left: readonly string[], right: readonly string[]): readonly st
   return left.flatMap((from) => right.flatMap((to) => [`${from}>${to}`, `${to}>${from}`]));
 }
 
-function pairs(servers: readonly string[]): readonly string[] {
+/** All directed links. */
+export function pairs(servers: readonly string[]): readonly string[] {
   return servers.flatMap((from) =>
     servers.filter((to) => to !== from).map((to) => `${from}>${to}`),
   );

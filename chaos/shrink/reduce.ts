@@ -1,4 +1,5 @@
 /** Smaller plans out of a plan: what is taken away pulls along what speaks of it, so that each is a plan again. */
+import { HARM_ENDS } from "#chaos/generate/kinds";
 import {
   type Expectation,
   type Operation,
@@ -72,7 +73,7 @@ export function withoutFaults(plan: Plan, faults: ReadonlySet<string | number>):
     if ("fault" in step && faults.has(step.id)) dropped.add(at);
     if (!("server" in step) || !faults.has(at)) continue;
     dropped.add(at);
-    const end = ENDS[step.action];
+    const end = HARM_ENDS.get(step.action);
     if (end === undefined) continue;
     const after = plan.steps.findIndex(
       (one, index) =>
@@ -83,16 +84,9 @@ export function withoutFaults(plan: Plan, faults: ReadonlySet<string | number>):
   return settle({ ...plan, steps: plan.steps.filter((_, at) => !dropped.has(at)) });
 }
 
-const ENDS: Readonly<Record<string, string>> = {
-  pause: "resume",
-  kill: "start",
-  stop: "start",
-  "fill-disk": "free-disk",
-};
-
 /** Names and places of all faults that can be taken away. */
 export function faultsOf({ steps }: Plan): readonly (string | number)[] {
-  const ends = new Set(Object.values(ENDS));
+  const ends = new Set(HARM_ENDS.values());
   return steps.flatMap((step, at): (string | number)[] => {
     if ("fault" in step) return [step.id];
     return "server" in step && !ends.has(step.action) ? [at] : [];
@@ -220,6 +214,7 @@ function settle(plan: Plan): Plan {
   const known = new Set<string>();
   const inForce = new Set<string>();
   const harmed = new Map<string, string>();
+  const ends = new Set(HARM_ENDS.values());
   const note = (one: Operation): Operation[] => {
     const isEvent = one.op === "redact" || one.op === "receipt";
     if (isEvent && one.target !== undefined && !known.has(one.target)) return [];
@@ -245,8 +240,8 @@ function settle(plan: Plan): Plan {
       if (of === undefined) steps.push(step);
       else if (of.length > 0) steps.push({ ...step, of });
     } else if ("server" in step) {
-      const end = ENDS[step.action];
-      const isEnd = Object.values(ENDS).includes(step.action);
+      const end = HARM_ENDS.get(step.action);
+      const isEnd = ends.has(step.action);
       if (isEnd && harmed.get(step.server) !== step.action) continue;
       if (isEnd) harmed.delete(step.server);
       else if (end !== undefined) harmed.set(step.server, end);
