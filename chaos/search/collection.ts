@@ -33,10 +33,6 @@ export class Collection<T extends Found> {
   get all(): readonly T[] {
     return RESET_CLASSES.flatMap((name) => [...(this.#byClass.get(name)?.values() ?? [])]);
   }
-
-  of(name: ResetClass): readonly T[] {
-    return [...(this.#byClass.get(name)?.values() ?? [])];
-  }
 }
 
 /** First by size, then by how much more there is to tell. */

@@ -6,7 +6,7 @@ import { separate } from "#protocol/state/conflicts";
 import { fullConflictedSet } from "#protocol/state/resolve-v2";
 import { emptyRoom, nextDeeds } from "./alphabet.ts";
 import { classify, type Merge, RESET_CLASSES, type ResetClass, resetsOf } from "./classify.ts";
-import { Collection } from "./collection.ts";
+import { Collection, type Found } from "./collection.ts";
 import type { History } from "./history.ts";
 import { honestIfItIs, honestSets, type SecondSet, staleSets } from "./second-sets.ts";
 import { shift } from "./shrink.ts";
@@ -21,10 +21,6 @@ export interface Part {
   readonly below?: number;
 }
 
-export interface Minimal extends Verdict {
-  readonly situation: Situation;
-}
-
 export interface ExhaustiveTally {
   /** By size, from 0 on. */
   readonly histories: number[];
@@ -36,7 +32,7 @@ export interface ExhaustiveTally {
 
 export interface PartResult {
   readonly tally: ExhaustiveTally;
-  readonly findings: readonly Minimal[];
+  readonly findings: readonly Found[];
 }
 
 /** Deeds of the paths that the search is parted by. */
@@ -112,7 +108,7 @@ class PartSearch {
   readonly #size: number;
   readonly #isStopped: () => boolean;
   readonly #tally = emptyExhaustiveTally();
-  readonly #collection: Collection<Minimal>;
+  readonly #collection: Collection<Found>;
 
   constructor(size: number, most: number, isStopped: () => boolean) {
     this.#size = size;
@@ -138,11 +134,7 @@ class PartSearch {
   #descend(history: History, hitsBefore: Hits): boolean {
     if (this.#isStopped()) return false;
     const { length } = history.deeds;
-    const { histories } = this.#tally;
-    addCounts(
-      histories,
-      Array.from({ length: length + 1 }, (_, at) => (at === length ? 1 : 0)),
-    );
+    addOne(this.#tally.histories, length);
     const hits = this.#tryMerges(history, hitsBefore);
     if (length >= this.#size) return true;
     for (const deed of nextDeeds(history)) {

@@ -1,5 +1,5 @@
 /** What the workers of a search are told, and what they tell. */
-import type { Part, PartResult } from "./exhaustive.ts";
+import type { PartResult } from "./exhaustive.ts";
 import type { Finding, Tally } from "./random-search.ts";
 
 /** The worker takes the histories `first`, `first + stride`, … below `end`, tells RandomUpdates, and ends. */
@@ -34,7 +34,6 @@ export interface RandomUpdate {
 }
 
 export interface PartUpdate {
-  readonly part: Part;
   /** Undefined when the worker was stopped within the part. */
   readonly result: PartResult | undefined;
 }

@@ -2,10 +2,11 @@
 import { createRandom } from "#harness/random";
 import { Choice } from "#protocol/dag/choice";
 import { RESET_CLASSES, type ResetClass, resetsOf } from "./classify.ts";
+import type { Found } from "./collection.ts";
 import { randomHistory } from "./random-room.ts";
 import { honestSets, stalePairs, staleSets } from "./second-sets.ts";
 import { shrink } from "./shrink.ts";
-import { judge, judgeMerge, mergeOf, type Situation, type Verdict } from "./situation.ts";
+import { judge, judgeMerge, mergeOf, type Situation } from "./situation.ts";
 
 export interface Tally {
   histories: number;
@@ -15,8 +16,7 @@ export interface Tally {
   readonly resets: Record<ResetClass, number>;
 }
 
-export interface Finding extends Verdict {
-  readonly situation: Situation;
+export interface Finding extends Found {
   /** Of the history: with the seed it makes it again. */
   readonly number: number;
   /** Deeds before it was shrunk. */
@@ -55,15 +55,11 @@ export class RandomSearch {
   /** Judges every merge of one history. Returns the first reset of each class, shrunk. */
   tryHistory(number: number): readonly Finding[] {
     const { tally } = this;
-    const choice = new Choice(createRandom(`${this.#seed}/${number}`).next);
-    const history = randomHistory(choice);
+    const { history, merges } = historyOf(this.#seed, number);
     const { creation, deeds } = history;
     tally.histories++;
     const found = new Map<ResetClass, Situation>();
-    const seconds = [...honestSets(history), ...staleSets(history), ...stalePairs(history, choice)];
-    for (const second of seconds) {
-      const merge = mergeOf(history, second);
-      if (merge === undefined) continue;
+    for (const { second, merge } of merges) {
       const resets = resetsOf(merge);
       tally.cases += 2;
       const verdict = judgeMerge(history, merge, resets);

@@ -1,13 +1,7 @@
 /** The bounded-exhaustive search on several cores, part after part, from where an earlier one was stopped. */
 import { once } from "node:events";
-import { Collection } from "./collection.ts";
-import {
-  addTally,
-  type ExhaustiveTally,
-  emptyExhaustiveTally,
-  type Minimal,
-  partsOf,
-} from "./exhaustive.ts";
+import { Collection, type Found } from "./collection.ts";
+import { addTally, type ExhaustiveTally, emptyExhaustiveTally, partsOf } from "./exhaustive.ts";
 import type { PartUpdate } from "./messages.ts";
 import { StopFlag, startWorker } from "./workers.ts";
 
@@ -22,7 +16,7 @@ export interface ExhaustiveProgress {
   /** All searches together. */
   readonly seconds: number;
   readonly tally: ExhaustiveTally;
-  readonly findings: readonly Minimal[];
+  readonly findings: readonly Found[];
 }
 
 export interface ExhaustivePlan {
@@ -45,7 +39,7 @@ export async function searchExhaustively(plan: ExhaustivePlan): Promise<Exhausti
   const { size, most } = from;
   const started = performance.now();
   using stop = new StopFlag(signal);
-  const collection = new Collection<Minimal>(most);
+  const collection = new Collection<Found>(most);
   for (const finding of from.findings) collection.add(finding);
   const tally = structuredClone(from.tally);
   const done = [...from.done];

@@ -39,7 +39,7 @@ function searchAtRandom({ seed, first, stride, end, until }: RandomTask): void {
 
 function searchExhaustively({ size, most }: ExhaustiveTask): void {
   parentPort?.on("message", (part: Part) => {
-    const update: PartUpdate = { part, result: searchPart(part, size, most, isStopped) };
+    const update: PartUpdate = { result: searchPart(part, size, most, isStopped) };
     parentPort?.postMessage(update);
   });
 }
