@@ -3,8 +3,8 @@
 import type { Deployment } from "#harness/deployment/deployment";
 import { HarnessError } from "#harness/errors";
 import { createClient, type HttpClient } from "#harness/http/client";
-import { at, textAt } from "#harness/match/json";
-import type { ServerInfo } from "#harness/world/run-info";
+import { textAt } from "#harness/match/json";
+import { serverInfo } from "#harness/world/run-info";
 import { Session } from "#harness/world/session";
 import type { Plan } from "#scenarios/plan";
 
@@ -71,7 +71,7 @@ export class Cast {
       nextName: (prefix: string) => `${prefix}-${suffix}-${++count}`,
     };
     const actors = Object.entries(plan.users).map(async ([name, role]): Promise<Actor> => {
-      const info = serverInfo(deployment, role);
+      const info = serverInfo(deployment.server(role));
       const { asToken, prefix } = deployment.appservice;
       const appservice = createClient({
         baseUrl: info.clientUrl,
@@ -144,23 +144,4 @@ export class Cast {
       (role) => this.serverName(role),
     );
   }
-
-  /** The room's version, told by its create event. */
-  async addRoom(name: string, id: string, actor: Actor): Promise<void> {
-    const state = await actor.session.state(id, "m.room.create").catch(() => undefined);
-    const version = at(state, "room_version");
-    this.rooms.set(name, { id, version: typeof version === "string" ? version : "1" });
-  }
-}
-
-function serverInfo(deployment: Deployment, role: string): ServerInfo {
-  const { links, server } = deployment.server(role);
-  return {
-    role,
-    place: role,
-    serverName: server.serverName,
-    clientUrl: links.clientUrl,
-    federationUrl: links.federationUrl,
-    capabilities: Object.keys(server.capabilities),
-  };
 }

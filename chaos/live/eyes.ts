@@ -1,11 +1,11 @@
 /** What users are shown of a room, server by server: asked for, not listened to. */
-import { HarnessError } from "#harness/errors";
 import { type HttpResponse, path, type RequestOptions } from "#harness/http/client";
 import { at, isObject, listAt } from "#harness/match/json";
 import type { StateIds } from "#harness/replay/record";
 import { domainOf } from "#protocol/auth/auth-event";
 import type { JsonObject } from "#protocol/events/event";
 import type { Actor, Cast, CastRoom } from "./cast.ts";
+import { unlessSilent } from "./silence.ts";
 import type { SyncClient } from "./sync-client.ts";
 import { stateIds, type Traffic } from "./traffic.ts";
 
@@ -158,12 +158,7 @@ async function ask(
   target: string,
   options: RequestOptions = {},
 ): Promise<HttpResponse | undefined> {
-  try {
-    return await session.request("GET", target, { timeoutMs: TIMEOUT_MS, ...options });
-  } catch (error) {
-    if (error instanceof HarnessError && error.code !== "HS_NO_ANSWER") throw error;
-    return undefined;
-  }
+  return await unlessSilent(session.request("GET", target, { timeoutMs: TIMEOUT_MS, ...options }));
 }
 
 /** Oldest first. */

@@ -1,12 +1,13 @@
 /** Does one operation of a plan as the client of its author would, and tells how it went. */
 
 import type { OperationFacts, OperationOutcome } from "#chaos/journal/record";
-import { describe, HarnessError } from "#harness/errors";
+import { describe } from "#harness/errors";
 import { type HttpResponse, path } from "#harness/http/client";
 import { at } from "#harness/match/json";
 import type { Operation } from "#scenarios/plan";
 import type { Actor, Cast } from "./cast.ts";
 import { type Call, callOf, type Lookups } from "./requests.ts";
+import { rethrowUnlessSilence, unlessSilent } from "./silence.ts";
 
 export interface Performed {
   readonly outcome: OperationOutcome;
@@ -111,11 +112,6 @@ async function sendCall(
   }
 }
 
-/** That nobody answers is part of the story; anything else is trouble. */
-function rethrowUnlessSilence(error: unknown): void {
-  if (error instanceof HarnessError && error.code !== "HS_NO_ANSWER") throw error;
-}
-
 function eventIn(response: HttpResponse | undefined): string | undefined {
   const id = at(response?.json, "event_id");
   return typeof id === "string" ? id : undefined;
@@ -130,15 +126,10 @@ async function membershipEvent(
   if (operation.op !== "join" && operation.op !== "knock") return [];
   const room = cast.rooms.get(operation.room)?.id ?? "";
   const target = path`/_matrix/client/v3/rooms/${room}/state/m.room.member/${userId}`;
-  try {
-    const query = { format: "event" };
-    const { json } = await session.request("GET", target, { query, timeoutMs: LOOKUP_MS });
-    const id = at(json, "event_id");
-    return at(json, "content", "membership") === operation.op && typeof id === "string" ? [id] : [];
-  } catch (error) {
-    rethrowUnlessSilence(error);
-    return [];
-  }
+  const options = { query: { format: "event" }, timeoutMs: LOOKUP_MS };
+  const json = (await unlessSilent(session.request("GET", target, options)))?.json;
+  const id = at(json, "event_id");
+  return at(json, "content", "membership") === operation.op && typeof id === "string" ? [id] : [];
 }
 
 /** The record of an operation. */

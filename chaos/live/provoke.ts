@@ -1,9 +1,9 @@
 /** Makes faults act that had nothing to act on: something goes over each of their links. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { HarnessError } from "#harness/errors";
 import { path } from "#harness/http/client";
 import type { FaultStep } from "#scenarios/plan";
 import type { Actor, Cast } from "./cast.ts";
+import { unlessSilent } from "./silence.ts";
 import type { Trouble } from "./trouble.ts";
 
 /** A server that waits after a failure has begun anew by then. */
@@ -35,7 +35,7 @@ async function say(link: string, attempt: number, cast: Cast): Promise<void> {
   const txn = `${cast.suffix}-probe-${sender.role}-${target.role}-${Date.now()}-${attempt}`;
   const body = { messages: { [target.userId]: { [target.session.deviceId]: { probe: txn } } } };
   const url = path`/_matrix/client/v3/sendToDevice/m.crucible.probe/${txn}`;
-  await whateverComes(sender.session.request("PUT", url, { body, timeoutMs: REQUEST_MS }));
+  await unlessSilent(sender.session.request("PUT", url, { body, timeoutMs: REQUEST_MS }));
 }
 
 /** One server asks the other for the profile of a user, which none keeps of others. */
@@ -43,17 +43,9 @@ async function ask(link: string, cast: Cast): Promise<void> {
   const [sender, target] = endsOf(link, cast);
   if (sender === undefined || target === undefined) return;
   const url = path`/_matrix/client/v3/profile/${target.userId}`;
-  await whateverComes(sender.session.request("GET", url, { timeoutMs: REQUEST_MS }));
+  await unlessSilent(sender.session.request("GET", url, { timeoutMs: REQUEST_MS }));
 }
 
 function endsOf(link: string, cast: Cast): readonly (Actor | undefined)[] {
   return link.split(">").map((role) => cast.on(role)[0]);
-}
-
-async function whateverComes(request: Promise<unknown>): Promise<void> {
-  try {
-    await request;
-  } catch (error) {
-    if (error instanceof HarnessError && error.code !== "HS_NO_ANSWER") throw error;
-  }
 }

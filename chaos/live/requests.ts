@@ -14,8 +14,8 @@ export interface Call {
 
 /** What only the servers know. */
 export interface Lookups {
-  /** Content of a state event as the author's server has it. */
-  readonly state: (roomId: string, type: string) => Promise<Readonly<Record<string, unknown>>>;
+  /** The power levels as the author's server has them, empty when it has none; undefined: it does not show them. */
+  readonly levels: (roomId: string) => Promise<Readonly<Record<string, unknown>> | undefined>;
   /** The newest event that the author has been shown. */
   readonly newest: (roomId: string) => string | undefined;
   /** A device of a user of the plan. */
@@ -89,11 +89,11 @@ export async function callOf(
       return member(operation.target, "leave");
     case "ban":
       return member(operation.target, "ban");
-    case "levels":
-      return state(
-        "m.room.power_levels",
-        changedLevels(operation, await lookups.state(room, "m.room.power_levels"), cast),
-      );
+    case "levels": {
+      const before = await lookups.levels(room);
+      if (before === undefined) return `${author.name} is not shown the power levels`;
+      return state("m.room.power_levels", changedLevels(operation, before, cast));
+    }
     case "join-rules": {
       const { rule, allow } = operation;
       const from = allow === undefined ? undefined : cast.rooms.get(allow)?.id;

@@ -50,7 +50,7 @@ async function makeRoom(cast: Cast, name: string, version: string | undefined): 
     });
   }
   const id = textAt(ok(answer), "room_id");
-  await cast.addRoom(name, id, creator);
+  cast.rooms.set(name, { id, version: roomVersion });
   for (const member of members.filter((user) => user !== plan.creator)) {
     const actor = cast.actor(member);
     if (rule !== "public") await creator.session.invite(id, actor.session);

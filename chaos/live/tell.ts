@@ -1,6 +1,8 @@
 /** Tells a plan to real servers: one step after the other, with everything that can be seen in a journal. */
 import type { Moment } from "#chaos/journal/record";
 import type { Exchange } from "#harness/gateway/exchange";
+import { path } from "#harness/http/client";
+import { isObject } from "#harness/match/json";
 import type { Operation, Step } from "#scenarios/plan";
 import { Cast } from "./cast.ts";
 import { agree, type ConvergeContext, sampleAll, tellStates } from "./converge.ts";
@@ -136,11 +138,15 @@ class Teller implements AsyncDisposable {
   }
 
   async #operate(operation: Operation): Promise<void> {
-    const { role } = this.#cast.actor(operation.by);
+    const { role, session } = this.#cast.actor(operation.by);
     const isHopeless = ["paused", "down"].includes(this.#trouble.condition(role));
     const lookups = {
-      state: async (room: string, type: string) =>
-        (await this.#cast.actor(operation.by).session.state(room, type)) ?? {},
+      levels: async (room: string) => {
+        const target = path`/_matrix/client/v3/rooms/${room}/state/m.room.power_levels/`;
+        const { status, json } = await session.get(target);
+        if (status === 404) return {};
+        return status === 200 && isObject(json) ? json : undefined;
+      },
       newest: (room: string) =>
         this.#syncs.find(({ actor }) => actor.name === operation.by)?.newest(room),
       deviceOf: (user: string) => this.#cast.actor(user).session.deviceId,
@@ -149,7 +155,8 @@ class Teller implements AsyncDisposable {
     const performed = await perform(operation, this.#cast, lookups, timeoutMs);
     this.#cast.events.set(operation.id, performed.events);
     if (performed.newRoom !== undefined && operation.op === "upgrade") {
-      await this.#cast.addRoom(operation.into, performed.newRoom, this.#cast.actor(operation.by));
+      const { into, version } = operation;
+      this.#cast.rooms.set(into, { id: performed.newRoom, version });
       writeCast(this.#telling.journal, this.#cast);
     }
     this.#tellOperation(operation, performed);

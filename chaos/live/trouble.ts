@@ -8,6 +8,7 @@ import { describe, HarnessError } from "#harness/errors";
 import type { FaultStep, ServerStep } from "#scenarios/plan";
 import type { Cast } from "./cast.ts";
 import { rulesOf } from "./fault-rules.ts";
+import { unlessSilent } from "./silence.ts";
 
 /** How a fault did while it was in force. */
 export interface FaultReport {
@@ -193,12 +194,9 @@ export class Trouble {
     const [actor] = this.#cast.on(role);
     const deadline = Date.now() + START_MS;
     while (actor !== undefined) {
-      const answer = await actor.session
-        .request("GET", "/_matrix/client/versions", { timeoutMs: 2_000 })
-        .catch((error: unknown) => {
-          if (error instanceof HarnessError && error.code !== "HS_NO_ANSWER") throw error;
-          return undefined;
-        });
+      const answer = await unlessSilent(
+        actor.session.request("GET", "/_matrix/client/versions", { timeoutMs: 2_000 }),
+      );
       if (answer?.status === 200) return;
       if (Date.now() > deadline) {
         throw new HarnessError("HS_DID_NOT_START", {

@@ -8,7 +8,7 @@ import {
 import { registerUser } from "#harness/deployment/register";
 import { HarnessError } from "#harness/errors";
 import type { Control } from "#harness/world/control";
-import type { DeploymentInfo } from "#harness/world/run-info";
+import { type DeploymentInfo, serverInfo } from "#harness/world/run-info";
 import type { Recordings } from "./recordings.ts";
 
 /** Isolated deployments at the same time; more would fight for two cores. */
@@ -153,13 +153,6 @@ export function describeDeployment(deployment: Deployment): DeploymentInfo {
     isUniform: new Set([...deployment.servers.values()].map(({ spec }) => spec.text)).size === 1,
     features: [...deployment.features].sort(),
     appservice: { id, asToken, hsToken, senderLocalpart, prefix },
-    servers: [...deployment.servers.values()].map(({ role, server, links }) => ({
-      role,
-      place: role,
-      serverName: server.serverName,
-      clientUrl: links.clientUrl,
-      federationUrl: links.federationUrl,
-      capabilities: Object.keys(server.capabilities),
-    })),
+    servers: [...deployment.servers.values()].map(serverInfo),
   };
 }

@@ -1,4 +1,5 @@
 /** What the command tells the checks: plain data, so that it crosses into Vitest's workers. */
+import type { DeployedServer } from "#harness/deployment/deployment";
 import type { Measurement } from "#harness/results/measurement";
 
 export interface RunInfo {
@@ -105,4 +106,16 @@ declare module "vitest" {
   interface TaskMeta {
     crucible?: CheckReport;
   }
+}
+
+/** As it was started. */
+export function serverInfo({ role, server, links }: DeployedServer): ServerInfo {
+  return {
+    role,
+    place: role,
+    serverName: server.serverName,
+    clientUrl: links.clientUrl,
+    federationUrl: links.federationUrl,
+    capabilities: Object.keys(server.capabilities),
+  };
 }
