@@ -1,21 +1,27 @@
 /** One more message of a server in a room, which tells the others that there is news. */
-import { setTimeout as sleep } from "node:timers/promises";
 import type { JournalWriter } from "#chaos/journal/write";
-import { path } from "#harness/http/client";
-import { at } from "#harness/match/json";
 import type { Operation } from "#scenarios/plan";
-import type { Actor, Cast } from "./cast.ts";
+import type { Cast } from "./cast.ts";
 import type { Wanted } from "./converge.ts";
 import type { Sampled } from "./eyes.ts";
-import { factsOf, type Performed } from "./perform.ts";
+import { factsOf, type Performed, perform } from "./perform.ts";
+import type { Lookups } from "./requests.ts";
 
 export interface NudgerOptions {
   readonly cast: Cast;
   readonly journal: JournalWriter;
-  readonly signal: AbortSignal;
   /** Number of the next step in the journal. */
   readonly nextStep: () => number;
 }
+
+const ATTEMPTS = 3;
+const TIMEOUT_MS = 10_000;
+/** A message needs none. */
+const LOOKUPS: Lookups = {
+  levels: async () => undefined,
+  newest: () => undefined,
+  deviceOf: () => "",
+};
 
 export class Nudger {
   readonly #options: NudgerOptions;
@@ -38,21 +44,19 @@ export class Nudger {
     roles?: readonly string[],
   ): Promise<readonly Wanted[]> {
     const number = ++this.#count;
-    const room = this.#options.cast.rooms.get(name);
     const inRoom = samples.filter((one) => typeof one === "object");
     const sayers = inRoom.filter(({ role }) => roles?.includes(role) !== false);
     const sent = sayers.map(async ({ role, user, participants }) => {
-      if (room === undefined) return [];
-      const operation: Operation = { op: "message", id: "nudge", by: user.name, room: name };
-      const txn = `${this.#options.cast.suffix}-nudge-${epoch}-${number}-${role}`;
-      const performed = await this.#say(user, room.id, txn);
+      const id = `nudge-${epoch}-${number}-${role}`;
+      const message: Operation = { op: "message", id, by: user.name, room: name, text: "nudge" };
+      const performed = await this.#say(message);
       this.#options.journal.write({
         t: "step",
         id: this.#options.nextStep(),
         name: `${user.name} nudges ${name}`,
         ok: performed.outcome === "unknown" ? null : performed.outcome === "ok",
         ...(performed.events.length === 0 ? {} : { events: performed.events }),
-        ...factsOf(operation, performed, this.#options.cast),
+        ...factsOf(message, performed, this.#options.cast),
         op: "nudge",
       });
       const receivers = inRoom
@@ -65,29 +69,14 @@ export class Nudger {
     return (await Promise.all(sent)).flat();
   }
 
-  async #say(user: Actor, roomId: string, txn: string): Promise<Performed> {
-    const began = Date.now();
-    const target = path`/_matrix/client/v3/rooms/${roomId}/send/m.room.message/${txn}`;
-    const body = { msgtype: "m.text", body: "nudge" };
+  /**
+   * A connection that was open when its server was killed breaks at its next use. The same transaction id makes one event,
+   * however often it is sent.
+   */
+  async #say(message: Operation): Promise<Performed> {
     for (let attempt = 1; ; attempt++) {
-      try {
-        const { status, json } = await user.session.put(target, body);
-        const event = at(json, "event_id");
-        const isOk = status === 200 && typeof event === "string";
-        const outcome = isOk ? "ok" : status >= 500 ? "unknown" : "fail";
-        const errcode = at(json, "errcode");
-        return {
-          outcome,
-          began,
-          status,
-          ...(typeof errcode === "string" ? { errcode } : {}),
-          txn,
-          events: isOk ? [event] : [],
-        };
-      } catch (error) {
-        if (this.#options.signal.aborted || attempt === 3) throw error;
-        await sleep(100);
-      }
+      const performed = await perform(message, this.#options.cast, LOOKUPS, TIMEOUT_MS);
+      if (performed.outcome !== "unknown" || attempt === ATTEMPTS) return performed;
     }
   }
 }

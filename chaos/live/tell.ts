@@ -54,12 +54,7 @@ class Teller implements AsyncDisposable {
     this.#traffic = new Traffic(cast, journal);
     this.#trouble = new Trouble(deployment, cast, journal);
     this.#eyes = new Eyes(cast, this.#traffic, () => this.#syncs);
-    this.#nudger = new Nudger({
-      cast,
-      journal,
-      signal: telling.signal,
-      nextStep: () => ++this.#step,
-    });
+    this.#nudger = new Nudger({ cast, journal, nextStep: () => ++this.#step });
     this.#unwatch = deployment.watch((exchange) => {
       if (this.#early === undefined) this.#traffic.take(exchange);
       else this.#early.push(exchange);
