@@ -11,6 +11,17 @@ import {
 } from "#harness/config/settings";
 import { collect } from "./commands/options.ts";
 
+/** Settings of the machine's servers, for commands that start some of their own choice. */
+export const SERVER_SETTINGS = [
+  "hs",
+  "spawnTimeoutMs",
+  "shareEnvPrefix",
+  "hostMounts",
+  "containerCpuCores",
+  "containerMemory",
+  "hostnameRunningCrucible",
+] as const satisfies readonly SettingName[];
+
 /** Adds a flag for each setting of the table, or for some, grouped, and `--config`. */
 export function addRunOptions(command: Command, only?: readonly SettingName[]): Command {
   command.addOption(

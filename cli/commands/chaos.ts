@@ -13,7 +13,7 @@ import {
 import { reportLines } from "#cli/chaos/report";
 import { runChaos } from "#cli/chaos/run";
 import { print, printJson, remark } from "#cli/io";
-import { addRunOptions, settingsOf } from "#cli/run-options";
+import { addRunOptions, SERVER_SETTINGS, settingsOf } from "#cli/run-options";
 import { showStacks } from "#cli/trouble";
 import { HarnessError } from "#harness/errors";
 import { didYouMean } from "#harness/suggest";
@@ -69,44 +69,35 @@ export function chaosCommand(): Command {
     )
     .option("--corpus <folder>", "plans that are told first; chaos/corpus unless given")
     .option("--no-shrink", "do not make smaller what failed");
-  addRunOptions(command, [
-    "hs",
-    "seed",
-    "out",
-    "debug",
-    "spawnTimeoutMs",
-    "shareEnvPrefix",
-    "hostMounts",
-    "containerCpuCores",
-    "containerMemory",
-    "hostnameRunningCrucible",
-  ]).action(async (flags: Flags, self: Command) => {
-    const { settings, notices } = settingsOf(self);
-    for (const notice of notices) remark(notice);
-    if (settings.debug) showStacks();
-    const report = await runChaos({
-      settings,
-      seed: settings.seed ?? Math.floor(Math.random() * 2 ** 31),
-      durationMs: wholeNumber("--duration", flags.duration, 1, 7 * 86_400) * 1000,
-      servers: wholeNumber("--servers", flags.servers, 2, 5),
-      plans: {
-        rooms: wholeNumber("--rooms", flags.rooms, 1, 20),
-        versions: flags.roomVersion.length > 0 ? flags.roomVersion : DEFAULT_VERSIONS,
-        operations: chooseOperations(listOf(flags.ops)),
-        faults: chooseFaults(listOf(flags.faults)),
-        partitions: choosePartitions(listOf(flags.partitions)),
-        operationsPerEpoch: wholeNumber("--intensity", flags.intensity, 1, 1000),
-      },
-      checkers: checkersOf(flags.check),
-      corpus: flags.corpus ?? CORPUS,
-      mutant: flags.mutant,
-      isSoak: flags.soak === true,
-      budget: flags.shrink ? SHRINK : { ...SHRINK, replays: 0 },
-    });
-    if (flags.json) printJson(report);
-    else for (const line of reportLines(report)) print(tame(line));
-    process.exitCode = report.exitCode;
-  });
+  addRunOptions(command, ["seed", "out", "debug", ...SERVER_SETTINGS]).action(
+    async (flags: Flags, self: Command) => {
+      const { settings, notices } = settingsOf(self);
+      for (const notice of notices) remark(notice);
+      if (settings.debug) showStacks();
+      const report = await runChaos({
+        settings,
+        seed: settings.seed ?? Math.floor(Math.random() * 2 ** 31),
+        durationMs: wholeNumber("--duration", flags.duration, 1, 7 * 86_400) * 1000,
+        servers: wholeNumber("--servers", flags.servers, 2, 5),
+        plans: {
+          rooms: wholeNumber("--rooms", flags.rooms, 1, 20),
+          versions: flags.roomVersion.length > 0 ? flags.roomVersion : DEFAULT_VERSIONS,
+          operations: chooseOperations(listOf(flags.ops)),
+          faults: chooseFaults(listOf(flags.faults)),
+          partitions: choosePartitions(listOf(flags.partitions)),
+          operationsPerEpoch: wholeNumber("--intensity", flags.intensity, 1, 1000),
+        },
+        checkers: checkersOf(flags.check),
+        corpus: flags.corpus ?? CORPUS,
+        mutant: flags.mutant,
+        isSoak: flags.soak === true,
+        budget: flags.shrink ? SHRINK : { ...SHRINK, replays: 0 },
+      });
+      if (flags.json) printJson(report);
+      else for (const line of reportLines(report)) print(tame(line));
+      process.exitCode = report.exitCode;
+    },
+  );
   return withHelp(command, "chaos", {
     notes: `Checkers: ${CHECKERS.map(({ name }) => name).join(", ")}.
 The same seed and options plan the same story; see docs/chaos.md.

@@ -14,7 +14,7 @@ import { planOf } from "#cli/chaos/plans";
 import { findingLine } from "#cli/chaos/report";
 import { roomLines } from "#cli/chaos/room-files";
 import { print, printJson, remark } from "#cli/io";
-import { addRunOptions, settingsOf } from "#cli/run-options";
+import { addRunOptions, SERVER_SETTINGS, settingsOf } from "#cli/run-options";
 import { showStacks } from "#cli/trouble";
 import { tame } from "#reports/finding";
 import type { Plan } from "#scenarios/plan";
@@ -42,7 +42,7 @@ export function replayCommand(): Command {
     )
     .option("--room-version <id>", "of rooms that name none; the servers' default unless given")
     .option("--json", "an array of {plan, ms, verdicts, unmet, journal?, rooms?}");
-  addRunOptions(command, ["hs", "seed", "out", "spawnTimeoutMs", "debug"]).action(
+  addRunOptions(command, ["seed", "out", "debug", ...SERVER_SETTINGS]).action(
     async (what: string[], flags: Flags, self: Command) => {
       const { settings, notices } = settingsOf(self);
       for (const notice of notices) remark(notice);

@@ -7,7 +7,7 @@ import { DeploymentPool, describeDeployment } from "#cli/run/control";
 import { prepare } from "#cli/run/execute";
 import { select } from "#cli/run/select";
 import { abortOnSignals } from "#cli/run/session";
-import { addRunOptions, settingsOf } from "#cli/run-options";
+import { addRunOptions, SERVER_SETTINGS, settingsOf } from "#cli/run-options";
 import { sweep } from "#cli/sweep";
 import type { Resolved } from "#harness/config/settings";
 import type { Deployment } from "#harness/deployment/deployment";
@@ -29,18 +29,11 @@ export function upCommand(): Command {
     .description("start a topology behind the gateway, print URLs and tokens, wait for Ctrl-C")
     .option("--users <n>", "users to make on each server", "2")
     .option("--json", "an object {run, name, servers, users, trace, …}, then wait");
-  addRunOptions(command, [
-    "hs",
-    "topology",
-    "spawnTimeoutMs",
-    "shareEnvPrefix",
-    "hostMounts",
-    "containerCpuCores",
-    "containerMemory",
-    "hostnameRunningCrucible",
-  ]).action(async (options: Options, self: Command) => {
-    await up(settingsOf(self), options);
-  });
+  addRunOptions(command, ["topology", ...SERVER_SETTINGS]).action(
+    async (options: Options, self: Command) => {
+      await up(settingsOf(self), options);
+    },
+  );
   return withHelp(command, "up", {
     notes: "The tokens are printed for you to use; they end with the servers.",
     examples: ["--topology two", "--hs process:synapse@1.150.0,database=postgres --json"],

@@ -1,12 +1,11 @@
 /** The judge finds nothing in our resolver, and finds each spoilt copy of it. Without Python it can not be asked. */
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { synapsePython } from "#drivers/synapse/index";
-import { HarnessError } from "#harness/errors";
+import { expect, test } from "vitest";
 import { roomVersion } from "#protocol/rooms/room-version";
 import { answerOf, type Resolver } from "./answer.ts";
 import { MUTANTS } from "./mutants.ts";
 import { runDifferential } from "./run.ts";
-import { SynapseJudge } from "./synapse-judge.ts";
+import { useSynapseJudge } from "./synapse-for-specs.ts";
+import type { SynapseJudge } from "./synapse-judge.ts";
 
 const SEED = "b";
 const ALL = versionsFrom(1);
@@ -16,23 +15,10 @@ const MUTANT_DAGS = 3_000;
 /** Of about 20. */
 const MAX_MINIMAL_EVENTS = 8;
 
-let judge: SynapseJudge | undefined;
-let absence = "";
+const judgeFor = useSynapseJudge();
 
-beforeAll(async () => {
-  const { signal } = new AbortController();
-  try {
-    judge = new SynapseJudge(await synapsePython(undefined, { signal, progress: () => undefined }));
-  } catch (error) {
-    if (!(error instanceof HarnessError)) throw error;
-    absence = `no Synapse to compare with: ${error.what}`;
-  }
-}, 300_000);
-
-afterAll(() => judge?.[Symbol.dispose]());
-
-test("our resolver and Synapse's agree on every version", async ({ skip }) => {
-  if (judge === undefined) return skip(absence);
+test("our resolver and Synapse's agree on every version", async (context) => {
+  const judge = judgeFor(context);
   const { tally, findings } = await judged(judge, answerOf, 480, ALL);
   expect(findings).toEqual([]);
   expect(tally.dags).toBe(480);
@@ -41,20 +27,17 @@ test("our resolver and Synapse's agree on every version", async ({ skip }) => {
   expect(tally.refused).toBeGreaterThan(1_000);
 });
 
-test.for(Object.entries(MUTANTS))(
-  "the judge finds and shrinks %s",
-  async ([, mutant], { skip }) => {
-    if (judge === undefined) return skip(absence);
-    const { findings } = await judged(judge, mutant, MUTANT_DAGS, FROM_2);
-    const [finding] = findings;
-    expect(finding?.differences.length).toBeGreaterThan(0);
-    expect(finding?.file.events.length).toBeLessThanOrEqual(MAX_MINIMAL_EVENTS);
-    expect(finding?.file.events.length).toBeLessThan(finding?.eventsBefore ?? 0);
-  },
-);
+test.for(Object.entries(MUTANTS))("the judge finds and shrinks %s", async ([, mutant], context) => {
+  const judge = judgeFor(context);
+  const { findings } = await judged(judge, mutant, MUTANT_DAGS, FROM_2);
+  const [finding] = findings;
+  expect(finding?.differences.length).toBeGreaterThan(0);
+  expect(finding?.file.events.length).toBeLessThanOrEqual(MAX_MINIMAL_EVENTS);
+  expect(finding?.file.events.length).toBeLessThan(finding?.eventsBefore ?? 0);
+});
 
-test("a resolver that fails is a difference", async ({ skip }) => {
-  if (judge === undefined) return skip(absence);
+test("a resolver that fails is a difference", async (context) => {
+  const judge = judgeFor(context);
   const failing = () => {
     throw new Error("it has no answer");
   };

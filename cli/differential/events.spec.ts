@@ -3,9 +3,7 @@ import { execFileSync } from "node:child_process";
 import path from "node:path";
 import { etc, hash, Point, utils } from "@noble/ed25519";
 import fc from "fast-check";
-import { beforeAll, expect, test } from "vitest";
-import { synapsePython } from "#drivers/synapse/index";
-import { HarnessError } from "#harness/errors";
+import { expect, test } from "vitest";
 import { encodeBase64 } from "#protocol/events/base64";
 import { CanonicalJsonError, canonicalJson } from "#protocol/events/canonical-json";
 import { verifyBytes } from "#protocol/events/ed25519";
@@ -18,6 +16,7 @@ import { RECORDED_EVENTS } from "#protocol/events/recorded-rooms";
 import { redact } from "#protocol/events/redact";
 import { signEvent } from "#protocol/events/signatures";
 import type { RoomVersion } from "#protocol/rooms/room-version";
+import { useSynapsePython } from "./synapse-for-specs.ts";
 
 const SCRIPT = path.join(import.meta.dirname, "events.py");
 const MAX_OUTPUT_BYTES = 1024 * 1024 * 1024;
@@ -29,18 +28,7 @@ const SIGNATURES = 400;
 const ORDER = Point.CURVE().n;
 const SEED = Uint8Array.from({ length: 32 }, (_, index) => index);
 
-let python: string | undefined;
-let absence = "";
-
-beforeAll(async () => {
-  const { signal } = new AbortController();
-  try {
-    python = await synapsePython(undefined, { signal, progress: () => undefined });
-  } catch (error) {
-    if (!(error instanceof HarnessError)) throw error;
-    absence = `no Synapse to compare with: ${error.what}`;
-  }
-}, 300_000);
+const pythonFor = useSynapsePython();
 
 interface ValueAnswer {
   readonly canonical: string | null;
@@ -223,7 +211,7 @@ function attempt<Result>(run: () => Result): Result | CanonicalJsonError | Event
 }
 
 test("encodes values as canonicaljson does, and is strict about the same", (context) => {
-  if (python === undefined) return context.skip(absence);
+  const python = pythonFor(context);
   const texts = fc.sample(json, { numRuns: VALUES, seed: 6 }).map(wire);
 
   const answers = ask<ValueAnswer>(
@@ -247,7 +235,7 @@ test("encodes values as canonicaljson does, and is strict about the same", (cont
 });
 
 test("redacts, hashes and signs events as Synapse does", (context) => {
-  if (python === undefined) return context.skip(absence);
+  const python = pythonFor(context);
   const cases = fc.sample(event, { numRuns: EVENTS, seed: 7 });
 
   const answers = askOfEvents(python, cases);
@@ -279,7 +267,7 @@ function isNumberForObject(error: Error, version: RoomVersion): boolean {
 }
 
 test("takes the events that Synapse takes, and reads the same in them", (context) => {
-  if (python === undefined) return context.skip(absence);
+  const python = pythonFor(context);
   const cases = fc.sample(mutated, { numRuns: EVENTS, seed: 8 });
 
   const answers = askOfEvents(python, cases);
@@ -349,7 +337,7 @@ function toNumber(bytes: Uint8Array): bigint {
 }
 
 test("verifies the signatures that libsodium verifies, of odd keys too", (context) => {
-  if (python === undefined) return context.skip(absence);
+  const python = pythonFor(context);
   const cases = fc.sample(signature, { numRuns: SIGNATURES, seed: 9 });
   const texts = cases.map((parts) => ({
     message: encodeBase64(parts.message),

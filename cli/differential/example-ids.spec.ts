@@ -4,9 +4,8 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { synapsePython } from "#drivers/synapse/index";
-import { HarnessError } from "#harness/errors";
 import { loadRun } from "#tardis/formats/load";
+import { useSynapsePython } from "./synapse-for-specs.ts";
 
 const SCRIPT = path.join(import.meta.dirname, "events.py");
 const ROOT = path.resolve(import.meta.dirname, "../..");
@@ -17,6 +16,8 @@ const FILES = FOLDERS.flatMap((folder) =>
     .map((name) => path.join(folder, name)),
 );
 
+const pythonFor = useSynapsePython();
+
 interface Answer {
   /** Canonical JSON of the redacted event. */
   readonly redacted: string | null;
@@ -24,19 +25,8 @@ interface Answer {
   readonly referenceHash: string | null;
 }
 
-async function python(): Promise<string | undefined> {
-  try {
-    const { signal } = new AbortController();
-    return await synapsePython(undefined, { signal, progress: () => undefined });
-  } catch (error) {
-    if (error instanceof HarnessError) return undefined;
-    throw error;
-  }
-}
-
 test("every id of an event of the examples is the one that Synapse would give it", async (context) => {
-  const executable = await python();
-  if (executable === undefined) return context.skip("no Synapse to compare with");
+  const python = pythonFor(context);
   const runs = await Promise.all(
     FILES.map((name) => loadRun([{ name, text: readFileSync(name, "utf8") }])),
   );
@@ -51,7 +41,7 @@ test("every id of an event of the examples is the one that Synapse would give it
     text: JSON.stringify(json),
     seed: "",
   }));
-  const output = execFileSync(executable, [SCRIPT], {
+  const output = execFileSync(python, [SCRIPT], {
     input: questions.map((question) => `${JSON.stringify(question)}\n`).join(""),
     encoding: "utf8",
   });

@@ -1,39 +1,22 @@
 /** The checker of chaos that holds servers to our resolver: it passes what Synapse's own code says, and nothing else. */
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { judgeAll } from "#chaos/checkers/checkers";
 import type { JournalBody, JournalRecord } from "#chaos/journal/record";
-import { synapsePython } from "#drivers/synapse/index";
-import { HarnessError } from "#harness/errors";
 import { createRandom } from "#harness/random";
 import { type CompiledDag, compileDag } from "#protocol/dag/dag-file";
 import { generateDag } from "#protocol/dag/generate";
 import type { JsonObject, RoomEvent } from "#protocol/events/event";
 import { ROOM_VERSIONS, type RoomVersion } from "#protocol/rooms/room-version";
 import { RoomHistory } from "#protocol/state/room-history";
-import { SynapseJudge } from "./synapse-judge.ts";
+import { useSynapseJudge } from "./synapse-for-specs.ts";
 
 const MERGES = 330;
 const VERSIONS = [...ROOM_VERSIONS.values()].filter(({ id }) => id !== "1");
 
-let judge: SynapseJudge | undefined;
-let absence = "";
+const judgeFor = useSynapseJudge();
 
-beforeAll(async () => {
-  const { signal } = new AbortController();
-  try {
-    judge = new SynapseJudge(await synapsePython(undefined, { signal, progress: () => undefined }));
-  } catch (error) {
-    if (!(error instanceof HarnessError)) throw error;
-    absence = `no Synapse to compare with: ${error.what}`;
-  }
-}, 300_000);
-
-afterAll(() => judge?.[Symbol.dispose]());
-
-test("the checker passes what Synapse makes of generated merges, and finds a server that takes another side", async ({
-  skip,
-}) => {
-  if (judge === undefined) return skip(absence);
+test("the checker passes what Synapse makes of generated merges, and finds a server that takes another side", async (context) => {
+  const judge = judgeFor(context);
   let merges = 0;
   let contested = 0;
   let reported = 0;

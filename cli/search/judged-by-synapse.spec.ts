@@ -1,12 +1,10 @@
 /** What the search says is what Synapse's own resolver says. Without Python it can not be asked. */
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { Collection } from "#chaos/search/collection";
 import { partsOf, searchPart } from "#chaos/search/exhaustive";
 import { findingFile } from "#chaos/search/finding-file";
 import { historyOf, RandomSearch } from "#chaos/search/random-search";
-import { SynapseJudge } from "#cli/differential/synapse-judge";
-import { synapsePython } from "#drivers/synapse/index";
-import { HarnessError } from "#harness/errors";
+import { useSynapseJudge } from "#cli/differential/synapse-for-specs";
 import { compileDag, namedState, parseDagFile } from "#protocol/dag/dag-file";
 import { roomVersion } from "#protocol/rooms/room-version";
 import { NONE } from "#protocol/state/event-graph";
@@ -17,23 +15,10 @@ const HISTORIES = 600;
 /** All their merges are judged, about twenty each. */
 const JUDGED_HISTORIES = 12;
 
-let judge: SynapseJudge | undefined;
-let absence = "";
+const judgeFor = useSynapseJudge();
 
-beforeAll(async () => {
-  const { signal } = new AbortController();
-  try {
-    judge = new SynapseJudge(await synapsePython(undefined, { signal, progress: () => undefined }));
-  } catch (error) {
-    if (!(error instanceof HarnessError)) throw error;
-    absence = `no Synapse to compare with: ${error.what}`;
-  }
-}, 300_000);
-
-afterAll(() => judge?.[Symbol.dispose]());
-
-test("the files of findings are as Synapse resolves them", async ({ skip }) => {
-  if (judge === undefined) return skip(absence);
+test("the files of findings are as Synapse resolves them", async (context) => {
+  const judge = judgeFor(context);
   const kept = new Collection(10);
   const search = new RandomSearch(SEED);
   for (let number = 0; number < HISTORIES; number++) {
@@ -58,8 +43,8 @@ test("the files of findings are as Synapse resolves them", async ({ skip }) => {
   }
 });
 
-test("all merges of some histories are as Synapse resolves them", async ({ skip }) => {
-  if (judge === undefined) return skip(absence);
+test("all merges of some histories are as Synapse resolves them", async (context) => {
+  const judge = judgeFor(context);
   let merges = 0;
   for (let number = 0; number < JUDGED_HISTORIES; number++) {
     for (const { merge } of historyOf(SEED, number).merges) {
