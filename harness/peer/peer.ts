@@ -162,10 +162,9 @@ export class Peer extends PeerServer {
     const content = { msgtype: "m.text", body: this.context.nextName("fence") };
     const pdu = room.build({ type: "m.room.message", sender, content });
     room.add(pdu);
-    const client = this.client(watcher.server.serverName);
     const filter = { room: { rooms: [room.roomId], timeline: { limit: 50 } } };
     for (let waitedMs = 0; ; waitedMs += FENCE_AGAIN_MS) {
-      ok(await client.send([pdu]));
+      ok(await this.deliver(watcher.server.serverName, [pdu]));
       try {
         await watcher.syncUntilEvent(undefined, room.roomId, pdu.id, {
           filter,
