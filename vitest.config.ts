@@ -17,7 +17,7 @@ export default defineConfig({
     ...(process.env.CRUCIBLE_TALLY === undefined
       ? {}
       : { reporters: ["default", "json"], outputFile: { json: process.env.CRUCIBLE_TALLY } }),
-    // Specs wait for what happens, however busy the machine is.
+    // How long expect.poll waits for what is about to happen, on a busy machine too; no spec is run a second time.
     expect: { poll: { timeout: 10_000 } },
     testTimeout: 60_000,
     hookTimeout: 120_000,
