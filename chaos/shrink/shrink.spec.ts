@@ -125,7 +125,7 @@ it("begins nothing after its time", async () => {
       now += 20;
       return false;
     },
-    clock: { elapsed: () => now },
+    clock: () => now,
   });
 
   expect(replays).toBe(3);
