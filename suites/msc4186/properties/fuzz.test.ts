@@ -135,12 +135,16 @@ async function searchAll(world: World, sync: Sync): Promise<void> {
     const broken = await firstBroken(sync.dialect, await asker(world), unknownIn(story));
     if (broken !== undefined) throw broken.failure;
   };
+  let tried = 0;
   while (Date.now() < end) {
-    const found = await findFailing(world, requests(sync.dialect), holds, { end, isShrunk: false });
+    const options = { end, isShrunk: false };
+    const { stories, found } = await findFailing(world, requests(sync.dialect), holds, options);
+    tried += stories;
     if (found === undefined) break;
     const story = await smallest(sync, unknownIn(found.value), end + GRACE_MS);
     known.push({ story, found });
   }
+  world.note(`${tried} random stories with ${known.length} kinds of requests that fail`);
   const [first] = known;
   if (first === undefined) return;
   const { expected, exchange, actual } = first.found.failure ?? {};

@@ -48,7 +48,7 @@ test("a failure is left as it was drawn where the caller shrinks it", async () =
   const lists = fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 12, maxLength: 12 });
   const holds = (list: readonly number[]) =>
     list.includes(3) ? Promise.reject(new CheckFailure("no 3", "one")) : Promise.resolve();
-  const found = await findFailing(world, lists, holds, {
+  const { found } = await findFailing(world, lists, holds, {
     end: Date.now() + 20_000,
     isShrunk: false,
   });

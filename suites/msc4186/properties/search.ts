@@ -25,8 +25,11 @@ export async function search<Item>(
   holds: (value: readonly Item[]) => Promise<void>,
 ): Promise<void> {
   const end = Date.now() + world.propertySeconds * 1000;
-  const found = await findFailing(world, values, holds, { end });
-  if (found === undefined) return;
+  const { stories, seed, found } = await findFailing(world, values, holds, { end });
+  if (found === undefined) {
+    world.note(`${stories} random stories, seed ${seed}`);
+    return;
+  }
   const { failure, how, value } = found;
   throw new CheckFailure(
     failure?.expected ?? "no failure",
@@ -35,18 +38,25 @@ export async function search<Item>(
   );
 }
 
+export interface Trial<Item> {
+  readonly seed: number;
+  /** How many were tried, before anything was shrunk. */
+  readonly stories: number;
+  /** Undefined: none failed. */
+  readonly found: Found<Item> | undefined;
+}
+
 /**
- * The same until a point in time.
+ * The same until a point in time, without a verdict.
  *
  * @param isShrunk true unless given
- * @returns undefined, after a note, when none fails
  */
 export async function findFailing<Item>(
   world: World,
   values: fc.Arbitrary<readonly Item[]>,
   holds: (value: readonly Item[]) => Promise<void>,
   { end, isShrunk = true }: { readonly end: number; readonly isShrunk?: boolean },
-): Promise<Found<Item> | undefined> {
+): Promise<Trial<Item>> {
   const seed = world.integer(2 ** 31);
   let trouble: unknown;
   const property = fc.asyncProperty(values, async (value) => {
@@ -68,17 +78,14 @@ export async function findFailing<Item>(
   });
   if (trouble !== undefined) throw trouble;
   const { counterexample, errorInstance, numRuns, numShrinks, counterexamplePath } = details;
-  if (counterexample === null) {
-    world.note(`${numRuns} random stories, seed ${seed}`);
-    return undefined;
-  }
+  if (counterexample === null) return { seed, stories: numRuns, found: undefined };
   const failure = errorInstance instanceof CheckFailure ? errorInstance : undefined;
   const [value] = counterexample;
   const smallest = isShrunk
     ? await withoutNeedless(value, failure, holds, end + GRACE_MS)
     : { value, failure };
   const how = `after ${numRuns} stories and ${numShrinks} steps of shrinking, seed ${seed}, path ${counterexamplePath}`;
-  return { ...smallest, how };
+  return { seed, stories: numRuns, found: { ...smallest, how } };
 }
 
 interface Failing<Item> {
