@@ -1,6 +1,7 @@
 /**
  * Time in which this process could notice anything. While it computes, or the machine sleeps, answers wait unread, and that
- * is no fault of who sent them: deadlines for others are counted in this time.
+ * is no fault of who sent them: what others may take at most is counted in this time. What they have to take at least, and
+ * the time that we give ourselves, is counted by the clock (performance.now).
  */
 
 const BEAT_MS = 100;

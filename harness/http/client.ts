@@ -31,8 +31,10 @@ export interface HttpResponse {
   readonly json: unknown;
   /** Id of the exchange in the gateway's trace. */
   readonly exchange: string | undefined;
-  /** Without the time in which this process could not have noticed it. */
+  /** Without the time in which this process could not have noticed it: for what a server may take at most. */
   readonly durationMs: number;
+  /** By the clock: for what it has to take at least. */
+  readonly elapsedMs: number;
   /** The exchange as text, scrubbed, for messages. */
   readonly describe: () => string;
 }
@@ -105,7 +107,7 @@ async function exchange(
   using timeout = awakeTimeout(timeoutMs);
   const signals = [client.signal, options.signal].filter((given) => given !== undefined);
   const signal = AbortSignal.any([timeout.signal, ...signals]);
-  const started = awakeMs();
+  const [started, startedAwake] = [performance.now(), awakeMs()];
   let status = 0;
   try {
     const answer = await send(`${client.baseUrl}${target}`, {
@@ -128,7 +130,8 @@ async function exchange(
       text,
       json: parse(text),
       exchange: typeof id === "string" ? id : undefined,
-      durationMs: awakeMs() - started,
+      durationMs: awakeMs() - startedAwake,
+      elapsedMs: performance.now() - started,
       describe: () => describeExchange(method, target, body, status, answer.headers, text),
     };
     client.onExchange?.(response);
