@@ -1,6 +1,7 @@
 /** The graph: lanes on a canvas, and over it the rows that are in sight, which are what readers of the page's text have. */
 import { EdgeIndex } from "#tardis/layout/edge-index";
 import { CONFLICTS, type LoadedView, MERGES, REJECTED, type RowView } from "#tardis/view/messages";
+import { timeText } from "#tardis/view/time-text";
 import { bdi, fitted, h } from "./dom.ts";
 import { type Colours, colours } from "./theme.ts";
 
@@ -271,12 +272,6 @@ export function wordsOf(
     ...((flags & REJECTED) !== 0 ? [["rejected", "fail"] as const] : []),
     ...(hasGap ? [["follows what is missing", "warn"] as const] : []),
   ];
-}
-
-/** By the clock of UTC. */
-export function timeText(time: number): string {
-  const date = new Date(time);
-  return Number.isNaN(date.getTime()) ? "no time" : date.toISOString().slice(11, 19);
 }
 
 export function letterOf(server: number): string {

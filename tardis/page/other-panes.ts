@@ -1,6 +1,7 @@
 /** What happened beside the events; what each server had; and what other room versions would make of it. */
 import type { CompareView, LoadedView, ServerView } from "#tardis/view/messages";
-import { letterOf, timeText } from "./dag.ts";
+import { timeText } from "#tardis/view/time-text";
+import { letterOf } from "./dag.ts";
 import { bdi, button, h } from "./dom.ts";
 
 const SPAN = 14;

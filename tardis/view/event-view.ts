@@ -8,6 +8,7 @@ import { writeJson } from "#tardis/model/json";
 import type { Run } from "#tardis/model/run";
 import { shortOf } from "./loaded-view.ts";
 import type { EventView } from "./messages.ts";
+import { timeText } from "./time-text.ts";
 
 const MOST_LETTERS = 200_000;
 const MOST_LINKS = 200;
@@ -45,7 +46,7 @@ export function eventView(
       .map(({ server, via, from, verdict, isDeduced, reason, at }) => ({
         server: shown(run.servers[server]?.name ?? ""),
         text:
-          `${new Date(at).toISOString().slice(11, 23)} ${shown(via)}` +
+          `${timeText(at, true)} ${shown(via)}` +
           `${from === undefined ? "" : ` from ${shown(from)}`}, ${shown(verdict)}` +
           `${isDeduced ? " (deduced)" : ""}${reason === undefined ? "" : `: ${shown(reason)}`}`,
       })),

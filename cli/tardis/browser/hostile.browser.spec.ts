@@ -30,46 +30,66 @@ const SCRIPTS = [
 ];
 const TURNED = "a\u202eb\u2066c\u0000d";
 
+const ADA = "@ada:one.test";
 const CREATE = {
-  event_id: "$create",
   type: "m.room.create",
   state_key: "",
-  sender: "@ada:one.test",
+  sender: ADA,
   room_id: "!room:one.test",
-  content: { creator: "@ada:one.test", room_version: "10" },
-  prev_events: [] as readonly string[],
-  auth_events: [] as readonly string[],
+  content: { creator: ADA, room_version: "10" },
   origin_server_ts: 1,
 };
+const NAMES = [...SCRIPTS, TURNED, "__proto__", "constructor", "toString", "hasOwnProperty"];
 
-function hostileRoom(): string {
-  const events: object[] = [CREATE];
-  let before = "$create";
-  const names = [...SCRIPTS, TURNED, "__proto__", "constructor", "toString", "hasOwnProperty"];
-  for (const [at, name] of names.entries()) {
-    const id = name.startsWith("$") ? name : at % 2 === 0 ? name : `$${name}`;
-    events.push({
+/** Ids and content, each event after the one before it. */
+const EVENTS: readonly (readonly [id: string, event: object])[] = [
+  ["$create", CREATE],
+  ["$join", { ...CREATE, type: "m.room.member", state_key: ADA, content: { membership: "join" } }],
+  // Levels may be texts up to version 9, so that other versions come to another state.
+  [
+    SCRIPTS.join(),
+    { ...CREATE, type: "m.room.power_levels", content: { users: { [ADA]: "100" } } },
+  ],
+  ...NAMES.map((name, at) => {
+    const event = {
       ...CREATE,
-      event_id: id,
-      type: at % 3 !== 1 ? name : "m.room.message",
-      state_key: at % 3 !== 1 ? name : undefined,
-      sender: `@${name}:one.test`,
+      type: at % 3 === 1 ? "m.room.message" : name,
+      state_key: at % 3 === 1 ? undefined : name,
+      sender: at % 2 === 0 ? ADA : `@${name}:one.test`,
       content: { body: name, [name]: name, ["__proto__"]: { polluted: 1 } },
-      prev_events: [before, "constructor"],
-      auth_events: ["$create"],
       origin_server_ts: at % 2 === 0 ? 1e300 : -5,
-    });
-    before = id;
-  }
-  events.push({
-    ...CREATE,
-    event_id: "$long",
-    type: "m.room.message",
-    state_key: undefined,
-    content: { body: "x".repeat(65_000) },
-    prev_events: [before],
-  });
-  return events.map((event) => JSON.stringify(event)).join("\n");
+    };
+    return [at % 2 === 0 ? name : `$${name}`, event] as const;
+  }),
+  [
+    "$long",
+    {
+      ...CREATE,
+      type: "m.room.message",
+      state_key: undefined,
+      content: { body: "x".repeat(65_000) },
+    },
+  ],
+];
+
+/** Of a run in which servers, faults and steps are called as badly as events, with a line that can not be read. */
+function hostileReplay(): string {
+  const [name, ...servers] = SCRIPTS;
+  const records = [
+    { t: "meta", format: "mx-replay", version: 1, room_version: "10", test: name },
+    { t: "fault", kind: name, links: [servers], servers, name },
+    { t: "step", name, ok: false, message: name, events: SCRIPTS },
+    ...EVENTS.flatMap(([event_id, event], at) => {
+      const follows = at === 0 ? [] : [EVENTS[at - 1]?.[0], "valueOf"];
+      const cited = ["$create", "$join"].slice(0, at);
+      const pdu = { ...event, prev_events: follows, auth_events: cited };
+      const arrival = { t: "arrive", event_id, via: name, from: name, verdict: name, reason: name };
+      const arrivals = servers.map((server) => ({ ...arrival, server, at: 1e300 }));
+      return [{ t: "pdu", event_id, pdu }, ...(at % 2 === 0 ? arrivals : [])];
+    }),
+  ];
+  const lines = records.map((record, at) => JSON.stringify({ seq: at + 1, at: at + 1, ...record }));
+  return [...lines, `{"t": "step", "name": ${name}`].join("\n");
 }
 
 describe.skipIf(CHROMIUM === undefined)(`hostile files (${CHROMIUM ?? WHY_SKIPPED})`, () => {
@@ -77,15 +97,14 @@ describe.skipIf(CHROMIUM === undefined)(`hostile files (${CHROMIUM ?? WHY_SKIPPE
     const [input, output] = ["hostile.ndjson", "hostile.html"].map((name) =>
       path.join(folder, name),
     );
-    writeFileSync(input ?? "", hostileRoom());
+    writeFileSync(input ?? "", hostileReplay());
     await exportPage([input ?? ""], { output: output ?? "" });
     await using view = await watched(browser);
     const { page } = view;
     const url = pathToFileURL(output ?? "").href;
     await page.goto(url);
     await ready(page);
-    const rows = Number(await page.getAttribute("#grid", "aria-rowcount"));
-    expect(rows).toBe(11);
+    expect(await page.getAttribute("#grid", "aria-rowcount")).toBe(String(EVENTS.length));
 
     for (const [key, name] of [
       ["e", "why"],
@@ -95,8 +114,8 @@ describe.skipIf(CHROMIUM === undefined)(`hostile files (${CHROMIUM ?? WHY_SKIPPE
       ["r", "run"],
     ] as const) {
       await page.keyboard.press(key);
-      for (let row = 0; row < rows; row++) {
-        await page.goto(`${url}#at=${row === 0 ? "%24create" : row + 1}&view=${name}`);
+      for (const [row, [id]] of EVENTS.entries()) {
+        await page.goto(`${url}#at=${encodeURIComponent(id)}&view=${name}`);
         await shows(page, row, name);
       }
     }
