@@ -80,7 +80,7 @@ function hostileReplay(): string {
     { t: "fault", kind: name, links: [servers], servers, name },
     { t: "step", name, ok: false, message: name, events: SCRIPTS },
     ...EVENTS.flatMap(([event_id, event], at) => {
-      const follows = at === 0 ? [] : [EVENTS[at - 1]?.[0], "valueOf"];
+      const follows = [EVENTS[at - 1]?.[0], "valueOf"].slice(0, at);
       const cited = ["$create", "$join"].slice(0, at);
       const pdu = { ...event, prev_events: follows, auth_events: cited };
       const arrival = { t: "arrive", event_id, via: name, from: name, verdict: name, reason: name };
