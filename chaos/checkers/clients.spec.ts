@@ -86,23 +86,40 @@ test("a client whose folded state is another one fails, without state_after and 
 });
 
 test("a key that is gone from the state, which no answer can tell, is told and fails nobody", () => {
-  const story = (changed: object) => {
+  const key = "m.room.topic|";
+  const story = (isKnown: boolean, changed: object = {}) => {
     const federation = SampleFederation.withRoom();
-    federation.send(ALICE, "m.room.topic", { topic: "t" }, { stateKey: "" });
-    federation.deliver();
+    const topic = federation.make(ALICE, "m.room.topic", { topic: "t" }, { stateKey: "" });
+    if (isKnown) federation.deliver();
     tell(federation, CHARLIE, []);
-    folded(federation, CHARLIE, "hs3", changed);
+    folded(federation, CHARLIE, "hs3", { [key]: topic, ...changed });
     federation.observe();
-    return verdictOn("sync-equals-state", federation.records());
+    const records = federation.records((body) => {
+      if (body.t !== "state") return body;
+      const { [key]: _, ...state } = body.state;
+      return { ...body, state };
+    });
+    return { topic, verdict: verdictOn("sync-equals-state", records) };
   };
+  const { topic, verdict } = story(true);
+  const { verdict: other } = story(true, { "m.room.join_rules|": "$older" });
 
-  expect(story({ "x.gone|": "$gone" })).toMatchObject({
+  expect(verdict).toMatchObject({
     outcome: "pass",
-    findings: [{ outcome: "reported", matter: "protocol", events: ["$gone"] }],
+    looked: 1,
+    findings: [{ outcome: "reported", matter: "protocol", events: [topic] }],
   });
-  expect(story({ "x.gone|": "$gone", "m.room.topic|": "$older" })).toMatchObject({
+  expect(other).toMatchObject({
     outcome: "fail",
+    looked: 1,
+    findings: [
+      { outcome: "reported", events: [topic] },
+      { outcome: "fail", events: ["$older", expect.stringMatching(/^\$/)] },
+    ],
   });
+  // What never was in its server's state no client may believe.
+  expect(story(false).verdict).toMatchObject({ outcome: "fail" });
+  expect(story(true, { [key]: "$nowhere" }).verdict).toMatchObject({ outcome: "fail" });
 });
 
 test("only the keys that a client of sliding sync asked for count, and only users who are in the room", () => {

@@ -22,45 +22,55 @@ export const syncEqualsState: Checker = {
 };
 
 function lookAt(
-  { view, room, states }: QuietRoom,
+  quiet: QuietRoom,
   folded: RecordOf<"view">,
   isAfter: boolean,
   looking: Looking,
 ): void {
+  const { view, room, states } = quiet;
   const { server, user, keys, source } = folded;
   const state = states.get(server)?.state;
   if (state === undefined || !isJoined(view, room.id, state[`m.room.member|${user}`])) return;
   const isAsked = (key: string) => keys === undefined || keys.includes(key);
   const wrong = differingKeys(state, folded.state).filter(isAsked);
-  if (wrong.length === 0) {
-    looking.at();
-    return;
-  }
-  const finding = {
-    what: `${user} has by ${source} another state than ${view.label(server)}: ${some("key", wrong)}`,
+  const gone = wrong.filter((key) => state[key] === undefined && wasThere(quiet, folded, key));
+  const amiss = wrong.filter((key) => !gone.includes(key));
+  const isJudged = source === "sliding-sync" || isAfter;
+  if (isJudged || amiss.length === 0) looking.at();
+  const about = (differing: readonly string[]) => ({
+    what: `${user} has by ${source} another state than ${view.label(server)}: ${some("key", differing)}`,
     room: room.id,
     servers: [server],
     events: [
-      ...new Set(wrong.flatMap((key) => [folded.state[key] ?? [], state[key] ?? []].flat())),
+      ...new Set(differing.flatMap((key) => [folded.state[key] ?? [], state[key] ?? []].flat())),
     ],
-  };
-  if (source === "sync" && !isAfter) {
+  });
+  if (gone.length > 0) {
+    // Answers list events: none says that a key has none any more.
+    const finding = about(gone);
+    const what = `${finding.what}; no sync can tell that a key is gone`;
+    looking.find({ outcome: "reported", matter: "protocol", ...finding, what });
+  }
+  if (amiss.length === 0) return;
+  const finding = about(amiss);
+  if (!isJudged) {
     looking.because("the server does not offer state_after, without which folding may be wrong");
     const what = `${finding.what}; without state_after that is right after some forks`;
     looking.find({ outcome: "reported", ...finding, what });
-    return;
-  }
-  looking.at();
-  if (wrong.every((key) => state[key] === undefined)) {
-    // Answers list events: none says that a key has none any more.
-    const what = `${finding.what}; no sync can tell that a key is gone`;
-    looking.find({ outcome: "reported", matter: "protocol", ...finding, what });
   } else if (source === "sliding-sync") {
     looking.find({ outcome: "reported", matter: "server", ...finding });
   } else {
     const requirement = "FED.chaos.sync-equals-state";
     looking.find({ outcome: "fail", matter: "server", requirement, ...finding });
   }
+}
+
+/** Whether what the client has at the key can have been in the state of its server before. */
+function wasThere({ room, states }: QuietRoom, folded: RecordOf<"view">, key: string): boolean {
+  const id = folded.state[key];
+  const one = id === undefined ? undefined : room.get(id);
+  if (id === undefined || one === undefined || one.rejection !== undefined) return false;
+  return room.ancestors(states.get(folded.server)?.extremities ?? []).has(id);
 }
 
 /** Others are not told what happens; without the event, who asked the server for a state is taken for joined. */
