@@ -9,12 +9,13 @@ import {
   type Where,
 } from "#tardis/view/messages";
 import { Client } from "./client.ts";
+import { comparePane } from "./compare-pane.ts";
 import { Dag, wordsOf } from "./dag.ts";
 import { bdi, byId, h } from "./dom.ts";
 import { eventPane } from "./event-pane.ts";
 import { helpDialog } from "./help.ts";
 import { keyActions } from "./keys.ts";
-import { comparePane, runPane, serversPane } from "./other-panes.ts";
+import { runPane, serversPane } from "./other-panes.ts";
 import { hashOf, type Place, placeIn, VIEWS, type ViewName } from "./place.ts";
 import { statePane } from "./state-pane.ts";
 import { Strip } from "./strip.ts";
