@@ -8,15 +8,18 @@ import {
   type StateView,
   type Where,
 } from "#tardis/view/messages";
+import { actionNamed, type Desk } from "./actions.ts";
+import { Address } from "./address.ts";
 import { Client } from "./client.ts";
 import { comparePane } from "./compare-pane.ts";
 import { Dag, wordsOf } from "./dag.ts";
-import { bdi, byId, h } from "./dom.ts";
+import { bdi, button, byId, h } from "./dom.ts";
 import { eventPane } from "./event-pane.ts";
-import { helpDialog } from "./help.ts";
+import { footItems, helpDialog } from "./help.ts";
 import { keyActions } from "./keys.ts";
+import { Kin, type KinKind } from "./kin.ts";
 import { runPane, serversPane } from "./other-panes.ts";
-import { hashOf, type Place, placeIn, VIEWS, type ViewName } from "./place.ts";
+import { actionsIn, hashOf, type Place, placeIn, VIEWS, type ViewName } from "./place.ts";
 import { statePane } from "./state-pane.ts";
 import { Strip } from "./strip.ts";
 import { switchTheme } from "./theme.ts";
@@ -27,8 +30,13 @@ export class App {
   readonly #dag: Dag;
   readonly #strip: Strip;
   readonly #why: WhyPane;
-  readonly #help = helpDialog();
+  readonly #help: HTMLDialogElement;
   readonly #search: HTMLInputElement;
+  readonly #desk: Desk;
+  readonly #address = new Address((hash) => {
+    if (this.#loaded !== undefined) this.#set(placeIn(hash, this.#loaded));
+  });
+  readonly #kin = new Kin();
   #loaded: LoadedView | undefined;
   #judged: JudgedView | undefined;
   #place: Place | undefined;
@@ -45,6 +53,7 @@ export class App {
     this.#why = new WhyPane(byId("detail"), {
       choose: (key) => this.go({ key }),
       mark: (ids) => this.#mark(ids),
+      stepped: (step) => this.go({ step }),
     });
     this.#search = h("input", {
       id: "search",
@@ -53,13 +62,13 @@ export class App {
       "aria-label": "search events",
     });
     byId("searching").append(this.#search);
-    this.#search.addEventListener("input", () => void this.#find());
+    this.#search.addEventListener("input", () => this.go({ q: this.#search.value }));
+    this.#desk = { app: this, why: this.#why, dag: this.#dag, search: this.#search };
+    this.#help = helpDialog(this.#desk);
     document.body.append(this.#help);
+    byId("foot").append(...footItems(this.#desk));
     this.#tabs();
-    document.addEventListener("keydown", keyActions(this, this.#why, this.#dag, this.#search));
-    addEventListener("hashchange", () => {
-      if (this.#loaded !== undefined) this.#set(placeIn(location.hash, this.#loaded));
-    });
+    document.addEventListener("keydown", keyActions(this.#desk));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#recolour());
     byId("theme").addEventListener("click", () => this.theme());
     byId("keys").addEventListener("click", () => this.help());
@@ -94,8 +103,48 @@ export class App {
     byId("live").textContent = `no ${of === "hit" ? "hit" : `such event`} on that side`;
   }
 
+  /** To one of those that the event follows, or that follow it. */
+  kin(kind: KinKind): void {
+    const [loaded, place] = [this.#loaded, this.#place];
+    if (loaded === undefined || place === undefined) return;
+    const found = this.#kin.next(loaded, place.row, kind);
+    if (found === undefined) byId("live").textContent = `it has no ${kind} here`;
+    else {
+      this.#go({ row: found.row });
+      const { at, count } = found;
+      if (count > 1) byId("live").textContent += `, ${at} of ${count} ${kind}`;
+    }
+  }
+
+  findAuthChain(): void {
+    const id = this.#loaded?.rows[this.#place?.row ?? -1]?.id ?? "";
+    const q = `auth-of:${id}`;
+    this.go({ q: this.#place?.q === q ? "" : q });
+  }
+
+  pin(): void {
+    const { row, pin } = this.#place ?? {};
+    this.go({ pin: pin === row ? undefined : row });
+  }
+
+  /** @param number of those that recorded arrivals; 0 is none of them */
+  server(number: number): void {
+    this.go({ server: this.#loaded?.recorded[number - 1] });
+  }
+
+  besideNext(): void {
+    const recorded = this.#loaded?.recorded ?? [];
+    const at = recorded.indexOf(this.#place?.beside ?? -1);
+    this.go({ beside: recorded[at + 1] });
+  }
+
+  focusState(): void {
+    document.querySelector<HTMLElement>("#state-table button")?.focus();
+  }
+
   async open(files: readonly FileText[]): Promise<void> {
     const turn = ++this.#turn;
+    const wanted = actionsIn(location.hash);
     byId("status").textContent = "reading";
     try {
       const loaded = await this.#client.ask("load", { files });
@@ -103,7 +152,8 @@ export class App {
       this.#loaded = loaded;
       this.#judged = undefined;
       this.#hits = [];
-      this.#search.value = "";
+      this.#place = undefined;
+      this.#shownOf = "";
       byId("empty").hidden = true;
       document.title = `${loaded.title} · room replay`;
       this.#dag.load(loaded);
@@ -116,6 +166,7 @@ export class App {
       this.#dag.judge(judged.flags);
       this.#chips();
       document.documentElement.dataset.ready = "yes";
+      for (const name of wanted) actionNamed(name)?.run(this.#desk);
     } catch (error) {
       byId("status").textContent = error instanceof Error ? error.message : String(error);
       byId("trouble").textContent = byId("status").textContent;
@@ -124,12 +175,18 @@ export class App {
 
   /** Changes the place, unless there is no such row. */
   go(change: Partial<Place>): void {
+    this.#kin.forget();
+    this.#go(change);
+  }
+
+  #go(change: Partial<Place>): void {
     const [loaded, place] = [this.#loaded, this.#place];
     if (loaded === undefined || place === undefined) return;
     const row = Math.min(loaded.rows.length - 1, Math.max(0, change.row ?? place.row));
     // Another event asks about another key, unless one was chosen with it.
-    const key = change.row !== undefined && row !== place.row ? undefined : place.key;
-    this.#set({ ...place, key, ...change, row });
+    const key = row === place.row ? place.key : undefined;
+    const step = row === place.row && change.key === undefined ? place.step : 0;
+    this.#set({ ...place, key, step, ...change, row });
   }
 
   help(): void {
@@ -150,12 +207,22 @@ export class App {
   }
 
   #shown: Promise<void> = Promise.resolve();
+  /** What of the place was shown last: all but what changes nothing in the panes. */
+  #shownOf = "";
 
   #set(place: Place): void {
     const loaded = this.#loaded;
     if (loaded === undefined) return;
+    const isOtherSearch = place.q !== this.#place?.q;
     this.#place = place;
-    history.replaceState(null, "", hashOf(place, loaded));
+    this.#address.write(hashOf(place, loaded));
+    if (isOtherSearch) void this.#find(place.q);
+    const shownOf = JSON.stringify({ ...place, q: "", step: 0 });
+    if (shownOf === this.#shownOf) {
+      if (place.view === "why") this.#why.step(place.step);
+      return;
+    }
+    this.#shownOf = shownOf;
     const row = loaded.rows[place.row];
     const words = row === undefined ? [] : wordsOf(row, this.#judged?.flags[place.row] ?? 0);
     const text =
@@ -168,9 +235,9 @@ export class App {
     this.#dag.mark(new Set());
     this.#dag.show(place.row);
     this.#strip.show(place.row, text);
-    for (const view of VIEWS) {
-      byId(`tab-${view}`).setAttribute("aria-selected", String(view === place.view));
-      byId(`tab-${view}`).tabIndex = view === place.view ? 0 : -1;
+    for (const { name } of VIEWS) {
+      byId(`tab-${name}`).setAttribute("aria-selected", String(name === place.view));
+      byId(`tab-${name}`).tabIndex = name === place.view ? 0 : -1;
     }
     byId("detail").setAttribute("aria-labelledby", `tab-${place.view}`);
     this.#shown = this.#show(place, loaded);
@@ -178,8 +245,10 @@ export class App {
 
   async #show(place: Place, loaded: LoadedView): Promise<void> {
     const turn = ++this.#turn;
-    const { row, server, pin, view } = place;
-    const where: Where = { row, server, base: pin === undefined ? undefined : { row: pin } };
+    const { row, server, pin, beside, view } = place;
+    const pinned = pin === undefined ? undefined : { row: pin };
+    const base = beside === undefined ? pinned : { server: beside };
+    const where: Where = { row, server, base };
     try {
       const state = await this.#client.ask("state", where);
       if (turn !== this.#turn) return;
@@ -223,7 +292,7 @@ export class App {
           server,
           key: asked,
         });
-        if (turn === this.#turn) this.#why.show(told, state);
+        if (turn === this.#turn) this.#why.show(told, state, this.#place?.step ?? 0);
         return;
       }
       case "event":
@@ -237,10 +306,10 @@ export class App {
     }
   }
 
-  async #find(): Promise<void> {
-    const query = this.#search.value;
+  async #find(query: string): Promise<void> {
+    if (this.#search.value !== query) this.#search.value = query;
     const found = await this.#client.ask("search", { query });
-    if (query !== this.#search.value) return;
+    if (query !== this.#place?.q) return;
     this.#hits = [...found];
     const hits = new Set(this.#hits);
     this.#dag.find(hits);
@@ -285,13 +354,19 @@ export class App {
   }
 
   #tabs(): void {
-    for (const view of VIEWS) {
-      const tab = byId(`tab-${view}`);
-      tab.addEventListener("click", () => this.go({ view }));
+    for (const [at, { name, key: shortcut, what }] of VIEWS.entries()) {
+      const tab = button(name, () => this.go({ view: name }), {
+        role: "tab",
+        id: `tab-${name}`,
+        title: what,
+        "aria-controls": "detail",
+        "aria-keyshortcuts": shortcut,
+      });
+      byId("tabs").append(tab);
       tab.addEventListener("keydown", ({ key }) => {
         const by = key === "ArrowRight" ? 1 : key === "ArrowLeft" ? -1 : 0;
         if (by === 0) return;
-        const next = VIEWS[(VIEWS.indexOf(view) + by + VIEWS.length) % VIEWS.length] ?? view;
+        const next = VIEWS[(at + by + VIEWS.length) % VIEWS.length]?.name ?? name;
         this.go({ view: next });
         byId(`tab-${next}`).focus();
       });

@@ -1,41 +1,55 @@
-/** The keys, and a dialog that tells them. */
+/** A dialog that lists what can be done, with its keys, and does it. */
+import { ACTIONS, type Desk, keyText, shortcutOf } from "./actions.ts";
 import { button, h } from "./dom.ts";
-
-const KEYS: readonly (readonly [keys: string, what: string])[] = [
-  ["← →", "one event back, one on"],
-  ["↑ ↓", "the same; in the explainer, one step"],
-  ["Shift ← →", "the conflict before, the next one"],
-  ["Home End", "the first event, the last"],
-  ["[ ]", "the event of the same server before, the next one"],
-  ["e", "explain: go into its steps"],
-  ["s", "state: go to its keys"],
-  ["d", "only what differs, or all keys"],
-  ["m", "pin this event, to compare the state with; again to let it go"],
-  ["1 to 9, 0", "the state of a server; the computed one"],
-  ["i", "the event in full"],
-  ["v", "what each server had"],
-  ["c", "what other room versions make of it"],
-  ["r", "the run: faults and steps"],
-  ["/", "search; n and N go through what was found"],
-  ["t", "dark or light"],
-  ["Escape", "back to the events"],
-  ["?", "this list"],
-];
+import { letters } from "./keys.ts";
 
 const SEARCH =
   "Search: words, and type: sender: server: key: id: state:yes rejected:yes merge:yes conflict:yes after: before: (numbers of " +
   "records); - before a word negates it, quotes hold words together.";
 
-export function helpDialog(): HTMLDialogElement {
-  const list = h("dl");
-  for (const [keys, what] of KEYS) list.append(h("dt", {}, h("kbd", {}, keys)), h("dd", {}, what));
+export function helpDialog(desk: Desk): HTMLDialogElement {
   const dialog = h("dialog", { id: "help", "aria-labelledby": "help-title" });
-  const close = button("close", () => dialog.close());
+  const list = h("dl");
+  for (const { what, actions } of ACTIONS) {
+    const keys = h("dt");
+    for (const { name, key, run } of actions) {
+      const press = () => {
+        dialog.close();
+        run(desk);
+      };
+      const named = { title: name, "aria-label": `${keyText(key)}: ${what}`, "data-action": name };
+      keys.append(button(keyText(key), press, { class: "cap", ...named }), " ");
+    }
+    list.append(keys, h("dd", {}, what));
+  }
+  const isOn = h("input", { type: "checkbox", checked: letters.isOn, id: "letters" });
+  isOn.addEventListener("change", () => letters.turn(isOn.checked));
   dialog.append(
     h("h2", { id: "help-title" }, "keys"),
     list,
+    h("p", {}, h("label", {}, isOn, " letters and signs are keys, too")),
     h("p", { class: "hint" }, SEARCH),
-    close,
+    button("close", () => dialog.close()),
   );
   return dialog;
+}
+
+/** Some of them, at the foot of the page. */
+export function footItems(desk: Desk): readonly HTMLElement[] {
+  return ACTIONS.flatMap(({ what, foot, actions }) => {
+    if (foot === undefined) return [];
+    const item = h("span");
+    for (const { key, run } of actions) {
+      const named = {
+        "aria-label": `${keyText(key)}: ${what}`,
+        "aria-keyshortcuts": shortcutOf(key),
+      };
+      item.append(
+        button(keyText(key), () => run(desk), { class: "cap", ...named }),
+        " ",
+      );
+    }
+    item.append(foot);
+    return [item];
+  });
 }

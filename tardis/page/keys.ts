@@ -1,22 +1,30 @@
-/** What keys do; help.ts tells it. */
-import type { App } from "./app.ts";
-import type { Dag } from "./dag.ts";
-import type { ViewName } from "./place.ts";
-import type { WhyPane } from "./why-pane.ts";
+/** Keys of the page: actions.ts says what each does. */
+import { actionOf, type Desk } from "./actions.ts";
 
-const VIEW_KEYS: Readonly<Record<string, ViewName>> = {
-  i: "event",
-  v: "servers",
-  c: "compare",
-  r: "run",
+const KEY = "crucible-tardis-letters";
+
+/** Letters and signs do something only while this is on: whoever speaks to the page, or hits keys, may turn it off. */
+export const letters = {
+  get isOn(): boolean {
+    try {
+      return localStorage.getItem(KEY) !== "off";
+    } catch {
+      return isOnHere;
+    }
+  },
+  turn(isOn: boolean): void {
+    isOnHere = isOn;
+    try {
+      localStorage.setItem(KEY, isOn ? "on" : "off");
+    } catch {
+      // A page from a file may have no storage: then it is not remembered.
+    }
+  },
 };
+let isOnHere = true;
 
-export function keyActions(
-  app: App,
-  why: WhyPane,
-  dag: Dag,
-  search: HTMLInputElement,
-): (event: KeyboardEvent) => void {
+export function keyActions(desk: Desk): (event: KeyboardEvent) => void {
+  const { app, dag, search } = desk;
   return (event) => {
     const { key, target, ctrlKey, metaKey, altKey, shiftKey } = event;
     if (ctrlKey || metaKey || altKey || !(target instanceof HTMLElement)) return;
@@ -29,83 +37,19 @@ export function keyActions(
       }
       return;
     }
-    // Lists and tabs have arrow keys of their own.
-    const ownArrows = target.matches("select, [role=tab], input[type=range]");
-    if (ownArrows && /^(?:Arrow|Home|End)/.test(key)) return;
-    if (target.matches("input:not([type=range]), select") && key.length === 1) return;
-    if (act(event, target.closest("#why-steps") !== null)) event.preventDefault();
+    const isLetter = key.length === 1;
+    // Lists, sliders and tabs have arrow keys of their own, and fields all letters.
+    const hasArrows = target.matches("select, [role=tab], input, textarea");
+    if (hasArrows && /^(?:Arrow|Home|End)/.test(key)) return;
+    if (isLetter && target.matches("input:not([type=range], [type=checkbox]), select, textarea")) {
+      return;
+    }
+    if (isLetter && !letters.isOn) return;
+    const isInSteps = target.closest("#why-steps") !== null;
+    const action = actionOf(isLetter || !shiftKey ? key : `Shift+${key}`, isInSteps);
+    if (action === undefined) return;
+    event.preventDefault();
+    action.run(desk);
+    if (isInSteps && /Left|Right/.test(action.key)) dag.focus();
   };
-
-  function act({ key, shiftKey }: KeyboardEvent, isInSteps: boolean): boolean {
-    const row = app.place?.row ?? 0;
-    const by = key === "ArrowLeft" || key === "ArrowUp" ? -1 : 1;
-    const view = Object.hasOwn(VIEW_KEYS, key) ? VIEW_KEYS[key] : undefined;
-    if (view !== undefined) app.go({ view });
-    else if (/^\d$/.test(key)) app.go({ server: serverOf(Number(key)) });
-    else
-      switch (key) {
-        case "ArrowUp":
-        case "ArrowDown":
-          if (isInSteps) why.move(by);
-          else app.go({ row: row + by });
-          break;
-        case "ArrowLeft":
-        case "ArrowRight":
-          if (shiftKey) app.next("conflict", by);
-          else app.go({ row: row + by });
-          if (isInSteps) dag.focus();
-          break;
-        case "Home":
-          app.go({ row: 0 });
-          break;
-        case "End":
-          app.go({ row: (app.loaded?.rows.length ?? 1) - 1 });
-          break;
-        case "[":
-          app.next("server", -1);
-          break;
-        case "]":
-          app.next("server", 1);
-          break;
-        case "n":
-          app.next("hit", 1);
-          break;
-        case "N":
-          app.next("hit", -1);
-          break;
-        case "e":
-          void app.into("why");
-          break;
-        case "s":
-          document.querySelector<HTMLElement>("#state-table button")?.focus();
-          break;
-        case "d":
-          app.go({ isDiff: !(app.place?.isDiff ?? false) });
-          break;
-        case "m":
-          app.go({ pin: app.place?.pin === row ? undefined : row });
-          break;
-        case "t":
-          app.theme();
-          break;
-        case "/":
-          search.focus();
-          search.select();
-          break;
-        case "?":
-          app.help();
-          break;
-        case "Escape":
-          dag.focus();
-          break;
-        default:
-          return false;
-      }
-    return true;
-  }
-
-  /** The n-th of those that recorded arrivals; 0 is none of them. */
-  function serverOf(digit: number): number | undefined {
-    return digit === 0 ? undefined : app.loaded?.recorded[digit - 1];
-  }
 }

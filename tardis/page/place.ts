@@ -1,52 +1,82 @@
 /** Where the reader is, and the same in the address: `#at=…&view=…`. */
 import type { LoadedView } from "#tardis/view/messages";
 
-export const VIEWS = ["why", "event", "servers", "compare", "run"] as const;
-export type ViewName = (typeof VIEWS)[number];
+/** In the order of their tabs. */
+export const VIEWS = [
+  { name: "why", key: "e", what: "explain: go into its steps" },
+  { name: "event", key: "i", what: "the event in full" },
+  { name: "servers", key: "v", what: "what each server had" },
+  { name: "compare", key: "o", what: "what other room versions make of it" },
+  { name: "run", key: "r", what: "the run: faults and steps" },
+] as const;
+export type ViewName = (typeof VIEWS)[number]["name"];
 
 export interface Place {
   readonly row: number;
   readonly view: ViewName;
   /** `type|state_key` that is explained; undefined: the one that fits. */
   readonly key: string | undefined;
+  /** Of the explainer, from 0. */
+  readonly step: number;
   /** Whose state; undefined: that after the event. */
   readonly server: number | undefined;
   /** Only what differs. */
   readonly isDiff: boolean;
   /** To compare with. */
   readonly pin: number | undefined;
+  /** A server whose state it is compared with, instead. */
+  readonly beside: number | undefined;
+  /** What is searched for. */
+  readonly q: string;
 }
 
 export function placeIn(hash: string, loaded: LoadedView): Place {
   const given = new URLSearchParams(hash.replace(/^#/, ""));
-  const [at, server, pin] = ["at", "server", "pin"].map((name) => given.get(name));
-  const number = loaded.servers.indexOf(server ?? "");
+  const [at, server, pin, beside] = ["at", "server", "pin", "beside"].map((name) =>
+    given.get(name),
+  );
+  const step = Number(given.get("step") ?? "1");
   return {
     row: rowOf(at ?? null, loaded) ?? loaded.start,
-    view: VIEWS.find((view) => view === given.get("view")) ?? "why",
+    view: VIEWS.find(({ name }) => name === given.get("view"))?.name ?? "why",
     key: given.get("key") ?? undefined,
-    server: number < 0 ? undefined : number,
+    step: Number.isInteger(step) && step > 0 ? step - 1 : 0,
+    server: serverOf(server ?? null, loaded),
     isDiff: given.get("diff") === "1",
     pin: rowOf(pin ?? null, loaded),
+    beside: serverOf(beside ?? null, loaded),
+    q: given.get("q") ?? "",
   };
 }
 
-export function hashOf({ row, view, key, server, isDiff, pin }: Place, loaded: LoadedView): string {
+export function hashOf(
+  { row, view, key, step, server, isDiff, pin, beside, q }: Place,
+  loaded: LoadedView,
+): string {
   const given = new URLSearchParams();
   const src = sourceOf(location.hash);
   if (src !== undefined) given.set("src", src);
   given.set("at", loaded.rows[row]?.id ?? "");
   given.set("view", view);
   if (key !== undefined) given.set("key", key);
+  if (step > 0) given.set("step", String(step + 1));
   if (server !== undefined) given.set("server", loaded.servers[server] ?? "");
   if (isDiff) given.set("diff", "1");
   if (pin !== undefined) given.set("pin", loaded.rows[pin]?.id ?? "");
+  if (beside !== undefined) given.set("beside", loaded.servers[beside] ?? "");
+  if (q !== "") given.set("q", q);
   return `#${given}`;
 }
 
 /** A scenario that the address itself holds. */
 export function sourceOf(hash: string): string | undefined {
   return new URLSearchParams(hash.replace(/^#/, "")).get("src") ?? undefined;
+}
+
+/** Names of actions that a link wants done once all is there. */
+export function actionsIn(hash: string): readonly string[] {
+  const names = new URLSearchParams(hash.replace(/^#/, "")).get("do") ?? "";
+  return names.split(",").filter((name) => name !== "");
 }
 
 /** By id, by name, or by the number of a record. */
@@ -57,4 +87,9 @@ function rowOf(at: string | null, { rows }: LoadedView): number | undefined {
   if (!/^\d+$/.test(at)) return undefined;
   const later = rows.findIndex(({ seq }) => seq > Number(at));
   return Math.max(0, later < 0 ? rows.length - 1 : later - 1);
+}
+
+function serverOf(name: string | null, { servers }: LoadedView): number | undefined {
+  const number = servers.indexOf(name ?? "");
+  return number < 0 ? undefined : number;
 }

@@ -15,7 +15,7 @@ const MOST_ROWS = 400;
 
 export function statePane(
   view: StateView,
-  { isDiff, server, pin }: Place,
+  { isDiff, server, pin, beside }: Place,
   { names, recorded }: { readonly names: readonly string[]; readonly recorded: readonly number[] },
   actions: StateActions,
 ): readonly Node[] {
@@ -35,9 +35,7 @@ export function statePane(
     button(isDiff ? "all keys" : "only what differs", actions.diff, { "aria-keyshortcuts": "d" }),
   );
   const against =
-    view.against === ""
-      ? "nothing to compare with"
-      : `${pin === undefined ? "beside what it follows" : "beside what is pinned"}: ${view.against}`;
+    view.against === "" ? "nothing to compare with" : `${besideWhat(pin, beside)}: ${view.against}`;
   const parts: Node[] = [head];
   if (recorded.length > 0) parts.push(whose);
   parts.push(h("p", { class: "hint" }, bdi(against)));
@@ -60,6 +58,11 @@ export function statePane(
     parts.push(h("p", { class: "hint" }, `${rows.length - MOST_ROWS} more are not shown`));
   }
   return parts;
+}
+
+function besideWhat(pin: number | undefined, beside: number | undefined): string {
+  if (beside !== undefined) return "beside that of a server";
+  return pin === undefined ? "beside what it follows" : "beside what is pinned";
 }
 
 function rowOf(row: StateRow, { explain, go }: StateActions): HTMLElement {

@@ -7,6 +7,8 @@ export interface WhyActions {
   readonly choose: (key: string) => void;
   /** Events that the sentences in sight are about. */
   readonly mark: (ids: readonly string[]) => void;
+  /** The reader went to a step. */
+  readonly stepped: (step: number) => void;
 }
 
 const MOST_KEYS = 500;
@@ -23,7 +25,7 @@ export class WhyPane {
     this.#actions = actions;
   }
 
-  show(explanation: Explanation, { rows, caption }: StateView): void {
+  show(explanation: Explanation, { rows, caption }: StateView, step: number): void {
     this.#explanation = explanation;
     const { verdict, steps, algorithm, roomVersion, key } = explanation;
     const chooser = h("select", { "aria-label": "key to explain", id: "why-key" });
@@ -37,7 +39,7 @@ export class WhyPane {
     this.#items = steps.map(({ title, sentences }, at) => {
       const own = sentences.filter(({ isOfKey }) => isOfKey).length;
       const count = `${sentences.length} ${sentences.length === 1 ? "sentence" : "sentences"}`;
-      const head = button(title, () => this.step(at), { class: "step" });
+      const head = button(title, () => this.#actions.stepped(at), { class: "step" });
       const body = h("div", { class: "sentences", id: `step-${at}` }, ...sentences.map(sentenceOf));
       const told = h("small", {}, own === 0 ? count : `${count}, ${own} about the key`);
       return h(
@@ -59,7 +61,7 @@ export class WhyPane {
       h("p", { class: "hint" }, how),
       list,
     );
-    this.step(0);
+    if (!this.step(step)) this.step(0);
   }
 
   /** Goes to a step, if there is one. */
@@ -87,7 +89,11 @@ export class WhyPane {
   }
 
   move(by: number): void {
-    if (this.step(this.#step + by)) this.focus();
+    const steps = this.#explanation?.steps.length ?? 0;
+    const to = this.#step + by;
+    if (to < 0 || to >= steps) return;
+    this.#actions.stepped(to);
+    this.focus();
   }
 }
 

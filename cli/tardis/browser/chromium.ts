@@ -101,6 +101,19 @@ export async function shows(page: Page, row: number, view: string): Promise<void
   await page.waitForSelector(`html[data-at="${row} ${view}"]`, { state: "attached" });
 }
 
+interface PageView {
+  readonly name: string;
+  readonly key: string;
+}
+
+/** The tabs that the page has, each with its key. */
+export async function viewsOf(page: Page): Promise<readonly PageView[]> {
+  return await page.evaluate(
+    `[...document.querySelectorAll("#tabs [role=tab]")]
+      .map((tab) => ({ name: tab.id.slice(4), key: tab.getAttribute("aria-keyshortcuts") }))`,
+  );
+}
+
 /** Kept as an artefact of the test run. */
 export async function shot(page: Page, name: string): Promise<void> {
   mkdirSync(SHOTS, { recursive: true });

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ROOT } from "#cli/run/session";
 import { exportPage } from "#cli/tardis/export";
 import { openSite } from "#cli/tardis/serve";
-import { CHROMIUM, launch, ready, shot, shows, WHY_SKIPPED, watched } from "./chromium.ts";
+import { CHROMIUM, launch, ready, shot, shows, viewsOf, WHY_SKIPPED, watched } from "./chromium.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "crucible-hostile-"));
 let browser: Browser;
@@ -106,13 +106,7 @@ describe.skipIf(CHROMIUM === undefined)(`hostile files (${CHROMIUM ?? WHY_SKIPPE
     await ready(page);
     expect(await page.getAttribute("#grid", "aria-rowcount")).toBe(String(EVENTS.length));
 
-    for (const [key, name] of [
-      ["e", "why"],
-      ["i", "event"],
-      ["v", "servers"],
-      ["c", "compare"],
-      ["r", "run"],
-    ] as const) {
+    for (const { key, name } of await viewsOf(page)) {
       await page.keyboard.press(key);
       for (const [row, [id]] of EVENTS.entries()) {
         await page.goto(`${url}#at=${encodeURIComponent(id)}&view=${name}`);

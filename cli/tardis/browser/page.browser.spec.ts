@@ -17,15 +17,13 @@ import {
   seriousViolations,
   shot,
   shows,
+  viewsOf,
   WHY_SKIPPED,
   watched,
 } from "./chromium.ts";
 
 const EXAMPLES = path.join(ROOT, "tardis/examples");
 const NAMES = readdirSync(EXAMPLES).filter((name) => name.endsWith(".json5"));
-
-/** Keys of the views. */
-const VIEWS = { e: "why", i: "event", v: "servers", c: "compare", r: "run" };
 
 const folder = mkdtempSync(path.join(tmpdir(), "crucible-page-"));
 let template: string;
@@ -148,7 +146,7 @@ describe.skipIf(CHROMIUM === undefined)(`the page (${CHROMIUM ?? WHY_SKIPPED})`,
     await ready(page);
     const row = Number(await page.getAttribute(".row.at", "data-row"));
 
-    for (const [key, name] of Object.entries(VIEWS)) {
+    for (const { key, name } of await viewsOf(page)) {
       await page.keyboard.press(key);
       await shows(page, row, name);
       expect(await seriousViolations(page), name).toEqual([]);
