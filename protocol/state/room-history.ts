@@ -46,10 +46,9 @@ export class RoomHistory {
     { givenStates = new Map() }: HistoryOptions = {},
   ) {
     this.graph = new EventGraph(version);
-    const references = ({ authEvents, prevEvents }: RoomEvent) => [...authEvents, ...prevEvents];
-    for (const event of sortByReferences(events, references)) {
-      const given = givenStates.get(event.id);
-      this.add(event, given === undefined ? {} : { after: given });
+    for (const event of inOrder(events)) {
+      const after = givenStates.get(event.id);
+      this.add(event, after === undefined ? {} : { after });
     }
   }
 
@@ -179,6 +178,11 @@ export class RoomHistory {
     const sets = [first, ...different].map((state) => [...state].filter((index) => index !== NONE));
     return resolveIndexes(this.graph, sets, trace);
   }
+}
+
+/** Each after those that it cites and follows, otherwise in the order given. */
+export function inOrder(events: Iterable<RoomEvent>): readonly RoomEvent[] {
+  return sortByReferences(events, ({ authEvents, prevEvents }) => [...authEvents, ...prevEvents]);
 }
 
 function withEvent(state: State, key: number, index: number): State {

@@ -6,7 +6,7 @@ const SHIFTS = [8, 12, 16, 20] as const;
 /** A line lies in at most this many blocks of its level, and one more. */
 const MOST_BLOCKS = 16;
 
-interface Level {
+export interface Level {
   readonly shift: number;
   /** Of each block, where its entries begin; one more than there are blocks. */
   readonly starts: Uint32Array;
@@ -17,12 +17,13 @@ export class EdgeIndex {
   readonly #top: Int32Array;
   readonly #levels: readonly Level[];
 
-  /** @param top of each row (see Lanes): its line runs between the two */
-  constructor(top: Int32Array) {
+  /**
+   * @param top of each row (see Lanes): its line runs between the two
+   * @param levels of it, which may have been made elsewhere
+   */
+  constructor(top: Int32Array, levels: readonly Level[] = levelsOf(top)) {
     this.#top = top;
-    this.#levels = SHIFTS.map((shift, at) =>
-      levelOf(top, shift, SHIFTS[at - 1] ?? -1, at === SHIFTS.length - 1),
-    );
+    this.#levels = levels;
   }
 
   /** Rows whose line has a part within the window, each once. */
@@ -42,6 +43,12 @@ export class EdgeIndex {
     }
     return found;
   }
+}
+
+export function levelsOf(top: Int32Array): readonly Level[] {
+  return SHIFTS.map((shift, at) =>
+    levelOf(top, shift, SHIFTS[at - 1] ?? -1, at === SHIFTS.length - 1),
+  );
 }
 
 /** Lines that fit into few blocks of this level and not of the finer one. */

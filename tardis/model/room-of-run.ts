@@ -1,14 +1,32 @@
 /** One room of a run, replayed by our own rules. */
 import type { RoomVersion } from "#protocol/rooms/room-version";
-import { RoomHistory } from "#protocol/state/room-history";
+import { inOrder, RoomHistory } from "#protocol/state/room-history";
 import { recast } from "./recast.ts";
 import type { Room, Run } from "./run.ts";
 
 /** @param version whose rules are to judge; the room's own unless given */
 export function historyOf(run: Run, room: Room, version: RoomVersion = room.version): RoomHistory {
-  const events = run.pdus.map(({ event }) => event).filter(({ roomId }) => roomId === room.id);
-  const { givenStates } = run;
-  return new RoomHistory(recast(events, room.version, version), version, { givenStates });
+  const replay = replaying(run, room, version);
+  for (;;) {
+    const { done, value } = replay.next();
+    if (done) return value;
+  }
+}
+
+/** The same, giving way after every event, so that others may have their turn. */
+export function* replaying(
+  { pdus, givenStates }: Run,
+  room: Room,
+  version: RoomVersion = room.version,
+): Generator<undefined, RoomHistory> {
+  const events = pdus.map(({ event }) => event).filter(({ roomId }) => roomId === room.id);
+  const history = new RoomHistory([], version);
+  for (const event of inOrder(recast(events, room.version, version))) {
+    const after = givenStates.get(event.id);
+    history.add(event, after === undefined ? {} : { after });
+    yield;
+  }
+  return history;
 }
 
 /** A key of the state that is not as a file expects it. */

@@ -32,7 +32,7 @@ export interface ActionRow {
 const go = (name: string, key: string, rowOf: (row: number, last: number) => number): Action => ({
   name,
   key,
-  run: ({ app }) => app.go({ row: rowOf(app.place?.row ?? 0, (app.loaded?.rows.length ?? 1) - 1) }),
+  run: ({ app }) => app.go({ row: rowOf(app.place?.row ?? 0, (app.loaded?.rows.size ?? 1) - 1) }),
 });
 
 const next = (

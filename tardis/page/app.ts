@@ -1,13 +1,14 @@
 /** The page as a whole: where the reader is, what that shows, and what keys and buttons do to it. */
 import type { Explanation } from "#tardis/explain/explanation";
-import type { FileText } from "#tardis/formats/load";
 import {
   CONFLICTS,
   type JudgedView,
   type LoadedView,
+  type Source,
   type StateView,
   type Where,
 } from "#tardis/view/messages";
+import { rowAt, textAt } from "#tardis/view/row-columns";
 import { actionNamed, type Desk } from "./actions.ts";
 import { Address } from "./address.ts";
 import { Client } from "./client.ts";
@@ -52,7 +53,7 @@ export class App {
     this.#strip = new Strip(byId("strip"), go);
     this.#why = new WhyPane(byId("detail"), {
       choose: (key) => this.go({ key }),
-      mark: (ids) => this.#mark(ids),
+      mark: (ids) => this.#dag.mark(new Set(ids)),
       stepped: (step) => this.go({ step }),
     });
     this.#search = h("input", {
@@ -86,15 +87,15 @@ export class App {
   next(of: "conflict" | "hit" | "server", by: 1 | -1): void {
     const [loaded, place] = [this.#loaded, this.#place];
     if (loaded === undefined || place === undefined) return;
-    const own = loaded.rows[place.row]?.server;
+    const { size, server } = loaded.rows;
     const flags = this.#judged?.flags;
     const hits = new Set(this.#hits);
     const fits = {
       conflict: (row: number) => ((flags?.[row] ?? 0) & CONFLICTS) !== 0,
       hit: (row: number) => hits.has(row),
-      server: (row: number) => loaded.rows[row]?.server === own,
+      server: (row: number) => server[row] === server[place.row],
     }[of];
-    for (let row = place.row + by; row >= 0 && row < loaded.rows.length; row += by) {
+    for (let row = place.row + by; row >= 0 && row < size; row += by) {
       if (fits(row)) {
         this.go({ row });
         return;
@@ -117,9 +118,10 @@ export class App {
   }
 
   findAuthChain(): void {
-    const id = this.#loaded?.rows[this.#place?.row ?? -1]?.id ?? "";
-    const q = `auth-of:${id}`;
-    this.go({ q: this.#place?.q === q ? "" : q });
+    const [loaded, place] = [this.#loaded, this.#place];
+    if (loaded === undefined || place === undefined) return;
+    const q = `auth-of:${textAt(loaded.rows.ids, place.row)}`;
+    this.go({ q: place.q === q ? "" : q });
   }
 
   pin(): void {
@@ -142,12 +144,12 @@ export class App {
     document.querySelector<HTMLElement>("#state-table button")?.focus();
   }
 
-  async open(files: readonly FileText[]): Promise<void> {
+  async open(source: Source): Promise<void> {
     const turn = ++this.#turn;
     const wanted = actionsIn(location.hash);
     byId("status").textContent = "reading";
     try {
-      const loaded = await this.#client.ask("load", { files });
+      const loaded = await this.#client.ask("load", { source });
       if (turn !== this.#turn) return;
       this.#loaded = loaded;
       this.#judged = undefined;
@@ -182,7 +184,7 @@ export class App {
   #go(change: Partial<Place>): void {
     const [loaded, place] = [this.#loaded, this.#place];
     if (loaded === undefined || place === undefined) return;
-    const row = Math.min(loaded.rows.length - 1, Math.max(0, change.row ?? place.row));
+    const row = Math.min(loaded.rows.size - 1, Math.max(0, change.row ?? place.row));
     // Another event asks about another key, unless one was chosen with it.
     const key = row === place.row ? place.key : undefined;
     const step = row === place.row && change.key === undefined ? place.step : 0;
@@ -223,14 +225,14 @@ export class App {
       return;
     }
     this.#shownOf = shownOf;
-    const row = loaded.rows[place.row];
+    const row = rowAt(loaded.rows, place.row);
     const words = row === undefined ? [] : wordsOf(row, this.#judged?.flags[place.row] ?? 0);
     const text =
       row === undefined
         ? "no event"
-        : `event ${place.row + 1} of ${loaded.rows.length}, ${row.label}, by ${row.sender}` +
+        : `event ${place.row + 1} of ${loaded.rows.size}, ${row.label}, by ${row.sender}` +
           words.map(([word]) => `, ${word}`).join("");
-    byId("status").textContent = `event ${place.row + 1} of ${loaded.rows.length}`;
+    byId("status").textContent = `event ${place.row + 1} of ${loaded.rows.size}`;
     byId("live").textContent = text;
     this.#dag.mark(new Set());
     this.#dag.show(place.row);
@@ -316,12 +318,6 @@ export class App {
     this.#strip.find(hits);
     byId("live").textContent = query === "" ? "" : `${hits.size} found`;
     byId("found").textContent = query === "" ? "" : `${hits.size} found`;
-  }
-
-  #mark(ids: readonly string[]): void {
-    const marked = new Set(ids);
-    const rows = (this.#loaded?.rows ?? []).flatMap(({ id }, row) => (marked.has(id) ? [row] : []));
-    this.#dag.mark(new Set(rows));
   }
 
   #chips(): void {

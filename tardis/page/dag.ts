@@ -1,6 +1,7 @@
 /** The graph: lanes on a canvas, and over it the rows that are in sight, which are what readers of the page's text have. */
 import { EdgeIndex } from "#tardis/layout/edge-index";
 import { CONFLICTS, type LoadedView, MERGES, REJECTED, type RowView } from "#tardis/view/messages";
+import { rowAt } from "#tardis/view/row-columns";
 import { timeText } from "#tardis/view/time-text";
 import { bdi, fitted, h } from "./dom.ts";
 import { type Colours, colours } from "./theme.ts";
@@ -19,7 +20,7 @@ export class Dag {
   #index = new EdgeIndex(new Int32Array(0));
   #flags = new Uint8Array(0);
   #hits: ReadonlySet<number> = new Set();
-  #marked: ReadonlySet<number> = new Set();
+  #marked: ReadonlySet<string> = new Set();
   #row = 0;
   #colours: Colours = colours();
   #isWaiting = false;
@@ -52,11 +53,11 @@ export class Dag {
 
   load(loaded: LoadedView): void {
     this.#loaded = loaded;
-    this.#index = new EdgeIndex(loaded.top);
-    this.#flags = new Uint8Array(loaded.rows.length);
+    this.#index = new EdgeIndex(loaded.layout.top, loaded.layout.levels);
+    this.#flags = new Uint8Array(loaded.rows.size);
     this.#hits = new Set();
-    this.#list.style.height = `${loaded.rows.length * ROW_HEIGHT}px`;
-    this.#scroller.setAttribute("aria-rowcount", String(loaded.rows.length));
+    this.#list.style.height = `${loaded.rows.size * ROW_HEIGHT}px`;
+    this.#scroller.setAttribute("aria-rowcount", String(loaded.rows.size));
     this.#renew();
   }
 
@@ -70,9 +71,9 @@ export class Dag {
     this.#renew();
   }
 
-  /** Events that a sentence is about. */
-  mark(rows: ReadonlySet<number>): void {
-    this.#marked = rows;
+  /** @param ids of events that a sentence is about */
+  mark(ids: ReadonlySet<string>): void {
+    this.#marked = ids;
     this.#renew();
   }
 
@@ -110,7 +111,7 @@ export class Dag {
       const { scrollTop, clientHeight } = this.#scroller;
       const first = Math.max(0, Math.floor(scrollTop / ROW_HEIGHT) - SPARE_ROWS);
       const last = Math.min(
-        loaded.rows.length - 1,
+        loaded.rows.size - 1,
         Math.ceil((scrollTop + clientHeight) / ROW_HEIGHT) + SPARE_ROWS,
       );
       const rows = new Map<number, HTMLElement>();
@@ -132,23 +133,23 @@ export class Dag {
     });
   }
 
-  #pitch({ lanes }: LoadedView): number {
+  #pitch({ layout: { lanes } }: LoadedView): number {
     return Math.min(24, MOST_WIDTH / Math.max(1, lanes));
   }
 
   #rowElement(loaded: LoadedView, row: number): HTMLElement {
-    const view = loaded.rows[row];
+    const view = rowAt(loaded.rows, row);
     if (view === undefined) return h("div");
     const words = wordsOf(view, this.#flags[row] ?? 0);
     const text = h("span", { class: "what", role: "gridcell" }, bdi(view.label));
     for (const [word, tone] of words) text.append(" ", h("span", { class: `tag ${tone}` }, word));
     text.append(" ", bdi(view.sender, "by"));
-    text.style.marginLeft = `${this.#pitch(loaded) * loaded.lanes + 14}px`;
+    text.style.marginLeft = `${this.#pitch(loaded) * loaded.layout.lanes + 14}px`;
     const classes = [
       "row",
       ...(row === this.#row ? ["at"] : []),
       ...(this.#hits.has(row) ? ["hit"] : []),
-      ...(this.#marked.has(row) ? ["marked"] : []),
+      ...(this.#marked.has(view.id) ? ["marked"] : []),
     ];
     const element = h(
       "div",
@@ -173,18 +174,18 @@ export class Dag {
     const context = fitted(this.#canvas);
     if (context === undefined) return;
     const pitch = this.#pitch(loaded);
-    const x = (row: number) => LEFT + pitch * ((loaded.lane[row] ?? 0) + 0.5);
+    const x = (row: number) => LEFT + pitch * ((loaded.layout.lane[row] ?? 0) + 0.5);
     const y = (row: number) => row * ROW_HEIGHT + ROW_HEIGHT / 2 - scrollTop;
     const tone = (row: number) =>
-      this.#colours.servers[(loaded.rows[row]?.server ?? 0) % 4] ?? this.#colours.ink;
+      this.#colours.servers[(loaded.rows.server[row] ?? 0) % 4] ?? this.#colours.ink;
     if (this.#row >= first && this.#row <= last) {
       context.fillStyle = this.#colours.select;
       context.fillRect(0, y(this.#row) - ROW_HEIGHT / 2, this.#canvas.clientWidth, ROW_HEIGHT);
     }
     context.lineWidth = 2;
     for (const parent of this.#index.crossing(first, last)) {
-      const { offsets, targets } = loaded.edges;
-      const top = loaded.top[parent] ?? parent;
+      const { offsets, targets } = loaded.layout.edges;
+      const top = loaded.layout.top[parent] ?? parent;
       context.strokeStyle = tone(parent);
       context.globalAlpha = 0.75;
       // The line of a parent, up from it to its newest child.
@@ -225,7 +226,7 @@ export class Dag {
     x: number,
     y: number,
   ): void {
-    const view = rows[row];
+    const view = rowAt(rows, row);
     if (view === undefined) return;
     const flags = this.#flags[row] ?? 0;
     const tone = this.#colours.servers[view.server % 4] ?? this.#colours.ink;

@@ -35,12 +35,12 @@ function above({ edges: { offsets, targets } }: LoadedView, row: number): readon
   return [...new Set(all)].filter((target) => target >= 0);
 }
 
-function below({ edges: { offsets, targets }, top }: LoadedView, row: number): readonly number[] {
+function below({ edges: { offsets, targets } }: LoadedView, row: number): readonly number[] {
   const rows: number[] = [];
-  const last = top[row] ?? row;
-  for (let at = row + 1; at <= last; at++) {
-    const own = targets.subarray(offsets[at] ?? 0, offsets[at + 1] ?? 0);
-    if (own.includes(row)) rows.push(at);
+  for (let at = row + 1; at < offsets.length - 1; at++) {
+    for (let edge = offsets[at] ?? 0; edge < (offsets[at + 1] ?? 0); edge++) {
+      if (targets[edge] === row && rows.at(-1) !== at) rows.push(at);
+    }
   }
   return rows;
 }

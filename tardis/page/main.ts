@@ -1,18 +1,14 @@
 /** The page: opens what comes with it or is dropped on it, and shows it. */
-
-import type { FileText } from "#tardis/formats/load";
 import { App } from "./app.ts";
 import { byId, h } from "./dom.ts";
-import { bytesOf, textOf } from "./embedded.ts";
 import { sourceOf } from "./place.ts";
 import { startTheme } from "./theme.ts";
 
 startTheme();
-const app = new App(textOf("worker"));
-const data = textOf("data");
+const app = new App(embedded("worker"));
+const data = embedded("data");
 if (data !== "") {
-  const text = new TextDecoder().decode(await bytesOf(data));
-  await app.open(JSON.parse(text) as readonly FileText[]);
+  await app.open(data);
 } else if (sourceOf(location.hash) !== undefined) {
   await app.open([{ name: "link", text: location.hash }]);
 }
@@ -37,10 +33,10 @@ document.addEventListener("drop", (event) => {
 });
 
 async function openAll(files: FileList | null): Promise<void> {
-  if (files === null || files.length === 0) return;
-  await app.open(
-    await Promise.all(
-      [...files].map(async (file) => ({ name: file.name, text: await file.text() })),
-    ),
-  );
+  if (files !== null && files.length > 0) await app.open([...files]);
+}
+
+/** What comes with the page, in an element that no browser runs; empty where there is nothing. */
+function embedded(id: string): string {
+  return document.getElementById(id)?.textContent ?? "";
 }

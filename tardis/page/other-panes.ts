@@ -1,5 +1,6 @@
 /** What happened beside the events, and what each server had. */
 import type { LoadedView, ServerView } from "#tardis/view/messages";
+import { textAt } from "#tardis/view/row-columns";
 import { timeText } from "#tardis/view/time-text";
 import { letterOf } from "./dag.ts";
 import { bdi, button, h } from "./dom.ts";
@@ -53,10 +54,11 @@ export function serversPane(
   }
   const body = h("tbody");
   const from = Math.max(0, row - SPAN);
-  const seq = loaded.rows[row + 1]?.seq ?? Number.POSITIVE_INFINITY;
-  for (let at = from; at <= Math.min(loaded.rows.length - 1, row + 3); at++) {
+  const shortAt = (at: number) => (at < loaded.rows.size ? textAt(loaded.rows.shorts, at) : "");
+  const seq = loaded.rows.seq[row + 1] ?? Number.POSITIVE_INFINITY;
+  for (let at = from; at <= Math.min(loaded.rows.size - 1, row + 3); at++) {
     const line = h("tr", { class: at === row ? "now" : "" });
-    const event = button(loaded.rows[at]?.short ?? "", () => go(at), { class: "mono id" });
+    const event = button(shortAt(at), () => go(at), { class: "mono id" });
     line.append(h("td", {}, `${at + 1} `, event));
     for (const { arrived } of servers) {
       const here = arrived[at] ?? -1;
@@ -67,7 +69,7 @@ export function serversPane(
   }
   const parts: Node[] = [
     title,
-    picture(servers, loaded, from, Math.min(loaded.rows.length - 1, row + 3), seq),
+    picture(servers, loaded, from, Math.min(loaded.rows.size - 1, row + 3), seq),
   ];
   parts.push(h("table", { class: "servers" }, h("thead", {}, head), body));
   for (const { name, has, missing, extremities } of servers) {
@@ -79,14 +81,14 @@ export function serversPane(
     );
     for (const at of extremities) {
       list.append(
-        button(loaded.rows[at]?.short ?? "", () => go(at), { class: "mono id" }),
+        button(shortAt(at), () => go(at), { class: "mono id" }),
         " ",
       );
     }
     if (missing.length > 0) list.append("; missing here: ");
     for (const at of missing.slice(-20)) {
       list.append(
-        button(loaded.rows[at]?.short ?? "", () => go(at), { class: "mono id" }),
+        button(shortAt(at), () => go(at), { class: "mono id" }),
         " ",
       );
     }
@@ -128,7 +130,7 @@ function picture(
   const firsts = new Map<number, { x: number; y: number }>();
   for (const [at, { row, column, seq }] of marks.entries()) {
     const point = { x: x(column), y: 24 + at * 12 };
-    const tone = `s${(loaded.rows[row]?.server ?? 0) % 4}${seq >= until ? " later" : ""}`;
+    const tone = `s${(loaded.rows.server[row] ?? 0) % 4}${seq >= until ? " later" : ""}`;
     const first = firsts.get(row);
     if (first === undefined) firsts.set(row, point);
     else {

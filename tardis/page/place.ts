@@ -1,5 +1,6 @@
 /** Where the reader is, and the same in the address: `#at=…&view=…`. */
 import type { LoadedView } from "#tardis/view/messages";
+import { rowNamed, textAt } from "#tardis/view/row-columns";
 
 /** In the order of their tabs. */
 export const VIEWS = [
@@ -54,15 +55,16 @@ export function hashOf(
   loaded: LoadedView,
 ): string {
   const given = new URLSearchParams();
+  const idOf = (at: number) => (at < loaded.rows.size ? textAt(loaded.rows.ids, at) : "");
   const src = sourceOf(location.hash);
   if (src !== undefined) given.set("src", src);
-  given.set("at", loaded.rows[row]?.id ?? "");
+  given.set("at", idOf(row));
   given.set("view", view);
   if (key !== undefined) given.set("key", key);
   if (step > 0) given.set("step", String(step + 1));
   if (server !== undefined) given.set("server", loaded.servers[server] ?? "");
   if (isDiff) given.set("diff", "1");
-  if (pin !== undefined) given.set("pin", loaded.rows[pin]?.id ?? "");
+  if (pin !== undefined) given.set("pin", idOf(pin));
   if (beside !== undefined) given.set("beside", loaded.servers[beside] ?? "");
   if (q !== "") given.set("q", q);
   return `#${given}`;
@@ -82,11 +84,11 @@ export function actionsIn(hash: string): readonly string[] {
 /** By id, by name, or by the number of a record. */
 function rowOf(at: string | null, { rows }: LoadedView): number | undefined {
   if (at === null || at === "") return undefined;
-  const named = rows.findIndex(({ id, short }) => id === at || short === at);
+  const named = rowNamed(rows, at);
   if (named >= 0) return named;
   if (!/^\d+$/.test(at)) return undefined;
-  const later = rows.findIndex(({ seq }) => seq > Number(at));
-  return Math.max(0, later < 0 ? rows.length - 1 : later - 1);
+  const later = rows.seq.findIndex((seq) => seq > Number(at));
+  return Math.max(0, later < 0 ? rows.size - 1 : later - 1);
 }
 
 function serverOf(name: string | null, { servers }: LoadedView): number | undefined {

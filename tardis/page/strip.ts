@@ -24,7 +24,7 @@ export class Strip {
   load(loaded: LoadedView): void {
     this.#loaded = loaded;
     this.#hits = new Set();
-    this.#slider.max = String(Math.max(0, loaded.rows.length - 1));
+    this.#slider.max = String(Math.max(0, loaded.rows.size - 1));
     this.redraw();
   }
 
@@ -51,7 +51,7 @@ export class Strip {
     const loaded = this.#loaded;
     if (context === undefined || loaded === undefined) return;
     const width = this.#canvas.clientWidth - 2 * MARGIN;
-    const count = Math.max(1, loaded.rows.length - 1);
+    const count = Math.max(1, loaded.rows.size - 1);
     const x = (row: number) => MARGIN + (row / count) * width;
     const tones = this.#colours;
     context.font = "12px system-ui, sans-serif";
@@ -83,11 +83,11 @@ export class Strip {
 
   #events(context: CanvasRenderingContext2D, { rows, servers }: LoadedView, width: number): void {
     const series = Math.min(MOST_SERIES, Math.max(1, servers.length));
-    const buckets = Math.max(1, Math.min(rows.length, Math.floor(width / 4)));
-    const seriesOf = rows.map(({ server }) => Math.min(server, series - 1));
+    const buckets = Math.max(1, Math.min(rows.size, Math.floor(width / 4)));
+    const seriesOf = rows.server.map((server) => Math.min(server, series - 1));
     const { counts } = density(seriesOf, [], { series, buckets });
     const most = counts.reduce((one, other) => Math.max(one, other), 1);
-    const last = Math.max(1, rows.length <= buckets ? rows.length - 1 : buckets);
+    const last = Math.max(1, rows.size <= buckets ? rows.size - 1 : buckets);
     const gap = 36 / series;
     for (let bucket = 0; bucket < buckets; bucket++) {
       for (let one = 0; one < series; one++) {

@@ -1,7 +1,8 @@
-/** Answers the page's questions, one after another, off its thread. */
+/** Answers the page's questions off its thread; while rooms are replayed, those that need no state are answered in between. */
 import type { Questions } from "#tardis/view/messages";
 import { searchRows } from "#tardis/view/search";
 import { Session } from "#tardis/view/session";
+import { textsOf } from "./source.ts";
 
 interface Asked {
   readonly id: number;
@@ -9,12 +10,12 @@ interface Asked {
   readonly ask: never;
 }
 
-let session: Session | undefined;
-let queue = Promise.resolve();
+/** What needs no state. */
+const AT_ONCE: ReadonlySet<keyof Questions> = new Set(["servers"]);
 
-self.onmessage = ({ data }: MessageEvent<Asked>) => {
-  queue = queue.then(() => reply(data));
-};
+let session: Promise<Session> | undefined;
+
+self.onmessage = ({ data }: MessageEvent<Asked>) => void reply(data);
 
 async function reply({ id, name, ask }: Asked): Promise<void> {
   try {
@@ -26,10 +27,18 @@ async function reply({ id, name, ask }: Asked): Promise<void> {
 
 async function answer(name: keyof Questions, ask: never): Promise<unknown> {
   if (name === "load") {
-    session = await Session.open((ask as Questions["load"]["ask"]).files);
-    return session.load();
+    const { source } = ask as Questions["load"]["ask"];
+    session = textsOf(source).then((files) => Session.open(files));
+    return (await session).load();
   }
   if (session === undefined) throw new Error("nothing is loaded");
-  if (name === "search") return searchRows(session, (ask as Questions["search"]["ask"]).query);
-  return session[name](ask);
+  const own = await session;
+  if (!AT_ONCE.has(name)) await own.prepare(pause);
+  if (name === "search") return searchRows(own, (ask as Questions["search"]["ask"]).query);
+  return own[name](ask);
+}
+
+/** Messages that came meanwhile are seen to. */
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
 }

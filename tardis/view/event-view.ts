@@ -6,8 +6,8 @@ import { checkIds } from "#tardis/model/check-ids";
 import { EDGE_KINDS, type EdgeKind } from "#tardis/model/graph";
 import { writeJson } from "#tardis/model/json";
 import type { Run } from "#tardis/model/run";
-import { shortOf } from "./loaded-view.ts";
 import type { EventView } from "./messages.ts";
+import { shortOf } from "./short.ts";
 import { timeText } from "./time-text.ts";
 
 const MOST_LETTERS = 200_000;

@@ -1,19 +1,18 @@
 /** A run as the page first shows it: its rows, their places, and what happened around them. */
-import { domainOf } from "#protocol/auth/auth-event";
 import { shown } from "#tardis/explain/shown";
-import { layOutLanes } from "#tardis/layout/lanes";
 import { problemText } from "#tardis/model/problem";
 import type { Fault, Run } from "#tardis/model/run";
 import { annotationsOf } from "./annotations.ts";
-import type { FaultView, LoadedView, RowView } from "./messages.ts";
-import { kindOf, labelOf } from "./row-label.ts";
+import { layoutView } from "./layout-view.ts";
+import type { FaultView, LoadedView } from "./messages.ts";
+import { columnsOf } from "./row-columns.ts";
 
 const MOST_PROBLEMS = 200;
 /** Kinds that end others. */
 const ENDS: ReadonlySet<string> = new Set(["heal", "start", "resume"]);
 
 export function loadedView(run: Run): LoadedView {
-  const { pdus, graph, rooms } = run;
+  const { pdus, rooms } = run;
   const servers = run.servers.map(({ name }) => name);
   const numbers = new Map(servers.map((name, number) => [name, number]));
   const numberOf = (name: string) => {
@@ -24,22 +23,7 @@ export function loadedView(run: Run): LoadedView {
     return servers.length - 1;
   };
   const annotations = annotationsOf(run);
-  const rows = pdus.map(({ event, eventId, name, seq }, row): RowView => {
-    const from = graph.edges.prev.offsets[row] ?? 0;
-    const to = graph.edges.prev.offsets[row + 1] ?? 0;
-    return {
-      id: eventId,
-      short: shortOf(run, row, eventId),
-      label: annotations.label(name ?? eventId) ?? labelOf(event),
-      sender: shown(event.sender),
-      server: numberOf(domainOf(event.sender)),
-      time: event.originServerTs,
-      seq,
-      kind: kindOf(event),
-      hasGap: graph.edges.prev.targets.subarray(from, to).some((target) => target < 0),
-    };
-  });
-  const { lane, count, top } = layOutLanes(graph.edges.prev);
+  const rows = columnsOf(run, annotations, numberOf);
   const steps = run.steps.map(({ seq, at, name, isOk, message }) => ({
     row: Math.floor(placeOf(run, seq)),
     time: at,
@@ -52,23 +36,14 @@ export function loadedView(run: Run): LoadedView {
     servers: servers.map(shown),
     recorded: [...new Set(run.arrivals.map(({ server }) => server))].sort((a, b) => a - b),
     rows,
-    edges: graph.edges.prev,
-    lane,
-    top,
-    lanes: count,
+    edges: run.graph.edges.prev,
+    layout: layoutView(run),
     faults: faultsOf(run),
     steps,
     problems: run.problems.slice(0, MOST_PROBLEMS).map((problem) => shown(problemText(problem))),
     gaps: run.gaps.length,
     start: steps.find(({ isOk }) => isOk === false)?.row ?? Math.max(0, pdus.length - 1),
   };
-}
-
-/** The name in its scenario, or the beginning of an id. */
-export function shortOf({ pdus }: Run, row: number, id: string): string {
-  const name = pdus[row]?.name;
-  if (name !== undefined) return shown(name);
-  return /^\$[\w+/-]{43}$/.test(id) ? id.slice(0, 7) : shown(id);
 }
 
 /** Number of the last record that belongs to a row: what came before the next one. */

@@ -1,8 +1,33 @@
 /** What the page asks its worker, and what it is told. All of it is plain data, and all texts are fit to be shown. */
 import type { Explanation } from "#tardis/explain/explanation";
 import type { FileText } from "#tardis/formats/load";
+import type { Level } from "#tardis/layout/edge-index";
+import type { Edges } from "#tardis/model/graph";
 
-export type RowKind = "create" | "member" | "power" | "join-rules" | "state" | "message";
+export const ROW_KINDS = ["create", "member", "power", "join-rules", "state", "message"] as const;
+export type RowKind = (typeof ROW_KINDS)[number];
+
+/** One text a row, in one. */
+export interface Texts {
+  readonly all: string;
+  /** By row, where its text ends; it begins where the one before ends. */
+  readonly ends: Uint32Array;
+}
+
+/** By row, the fields of RowView. */
+export interface RowColumns {
+  readonly size: number;
+  readonly ids: Texts;
+  readonly shorts: Texts;
+  readonly labels: Texts;
+  readonly senders: Texts;
+  readonly server: Uint32Array;
+  readonly time: Float64Array;
+  readonly seq: Float64Array;
+  /** Of ROW_KINDS. */
+  readonly kind: Uint8Array;
+  readonly hasGap: Uint8Array;
+}
 
 export interface RowView {
   readonly id: string;
@@ -34,17 +59,27 @@ export interface StepView {
   readonly isOk: boolean | null;
 }
 
+/** The lines of the graph, and where each event stands: a place is a line of the list. */
+export interface LayoutView {
+  /** Between places; what is above none of them is below 0. */
+  readonly edges: Edges;
+  /** By place. */
+  readonly lane: Uint32Array;
+  readonly lanes: number;
+  readonly top: Int32Array;
+  readonly levels: readonly Level[];
+}
+
 export interface LoadedView {
   readonly title: string;
   readonly rooms: readonly { readonly id: string; readonly version: string }[];
   readonly servers: readonly string[];
   /** Who recorded what arrived. */
   readonly recorded: readonly number[];
-  readonly rows: readonly RowView[];
-  readonly edges: { readonly offsets: Uint32Array; readonly targets: Int32Array };
-  readonly lane: Uint32Array;
-  readonly top: Int32Array;
-  readonly lanes: number;
+  readonly rows: RowColumns;
+  /** Between rows: what events follow. */
+  readonly edges: Edges;
+  readonly layout: LayoutView;
   readonly faults: readonly FaultView[];
   readonly steps: readonly StepView[];
   readonly problems: readonly string[];
@@ -138,9 +173,12 @@ export interface Where {
   readonly base: { readonly row: number } | { readonly server: number } | undefined;
 }
 
+/** Texts, files that a reader named, or what came with the page: texts as JSON, in gzip, in base64. */
+export type Source = readonly (FileText | File)[] | string;
+
 export interface Questions {
   readonly load: {
-    readonly ask: { readonly files: readonly FileText[] };
+    readonly ask: { readonly source: Source };
     readonly answer: LoadedView;
   };
   readonly judge: { readonly ask: Record<never, never>; readonly answer: JudgedView };

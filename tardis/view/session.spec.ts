@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { CONFLICTS, MERGES, REJECTED } from "./messages.ts";
+import { rowAt, rowNamed } from "./row-columns.ts";
 import { searchRows } from "./search.ts";
 import { Session } from "./session.ts";
 
@@ -9,8 +10,9 @@ const EXAMPLES = new URL("../examples/", import.meta.url);
 
 async function open(name: string, folder = EXAMPLES) {
   const session = await Session.open([{ name, text: readFileSync(new URL(name, folder), "utf8") }]);
-  const { rows } = session.load();
-  const rowOf = (short: string) => rows.findIndex((row) => row.short === short);
+  const { rows: columns } = session.load();
+  const rows = Array.from(session.run.pdus, (_, row) => rowAt(columns, row) ?? expect.fail());
+  const rowOf = (short: string) => rowNamed(columns, short);
   return { session, rows, rowOf };
 }
 

@@ -7,11 +7,11 @@ import type { Explanation } from "#tardis/explain/explanation";
 import { keyWords } from "#tardis/explain/wording";
 import { type FileText, loadRun } from "#tardis/formats/load";
 import { extremitiesIn, knowledgeOf } from "#tardis/model/knowledge";
-import { differencesIn, historyOf } from "#tardis/model/room-of-run";
+import { differencesIn, historyOf, replaying } from "#tardis/model/room-of-run";
 import type { Room, Run } from "#tardis/model/run";
 import { annotationsOf } from "./annotations.ts";
 import { eventView } from "./event-view.ts";
-import { loadedView, shortOf, until } from "./loaded-view.ts";
+import { loadedView, until } from "./loaded-view.ts";
 import {
   CONFLICTS,
   type CompareView,
@@ -26,16 +26,21 @@ import {
   type Where,
 } from "./messages.ts";
 import { serverViews } from "./server-views.ts";
+import { shortOf } from "./short.ts";
 import { isConflict, type Side, stateRows } from "./state-rows.ts";
 
 /** Those whose rules are compared: one for each algorithm. */
 const COMPARED = ["1", "11", "12"] as const;
+
+/** Of replaying, before others have their turn. */
+const SLICE_MS = 30;
 
 export class Session {
   readonly run: Run;
   readonly #names: ReadonlyMap<string, string>;
   readonly #rows: ReadonlyMap<string, number>;
   readonly #histories = new Map<string, RoomHistory>();
+  #prepared: Promise<void> | undefined;
   #judged: JudgedView | undefined;
 
   private constructor(run: Run) {
@@ -55,7 +60,34 @@ export class Session {
     return loadedView(this.run);
   }
 
-  /** Replays every room, which takes its time once. */
+  /**
+   * Replays every room, which takes its time once.
+   *
+   * @param pause for others to have their turn
+   */
+  async prepare(pause: () => Promise<void>): Promise<void> {
+    this.#prepared ??= this.#prepare(pause);
+    await this.#prepared;
+  }
+
+  async #prepare(pause: () => Promise<void>): Promise<void> {
+    for (const room of this.run.rooms) {
+      if (this.#histories.has(room.id)) continue;
+      const replay = replaying(this.run, room);
+      for (let until = performance.now() + SLICE_MS; ; ) {
+        const { done, value } = replay.next();
+        if (done) {
+          this.#histories.set(room.id, value);
+          break;
+        }
+        if (performance.now() < until) continue;
+        await pause();
+        until = performance.now() + SLICE_MS;
+      }
+    }
+  }
+
+  /** What the rules make of each row. */
   judge(): JudgedView {
     this.#judged ??= this.#judge();
     return this.#judged;

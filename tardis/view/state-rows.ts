@@ -4,9 +4,9 @@ import { splitKey, valueAfter } from "#tardis/explain/deciding-event";
 import { shown } from "#tardis/explain/shown";
 import { keyWords } from "#tardis/explain/wording";
 import type { ExpectedState, Run } from "#tardis/model/run";
-import { shortOf } from "./loaded-view.ts";
 import type { StateRow, Was } from "./messages.ts";
 import { valueText } from "./row-label.ts";
+import { shortOf } from "./short.ts";
 
 type State = Parameters<RoomHistory["at"]>[0];
 
@@ -30,6 +30,7 @@ export function isConflict(history: RoomHistory, ids: readonly string[]): boolea
   const [first, ...others] = ids.flatMap((id) => history.get(id)?.after ?? []);
   if (first === undefined) return false;
   return others.some((other) => {
+    if (other === first) return false;
     const length = Math.max(first.length, other.length);
     for (let key = 0; key < length; key++) {
       if ((first[key] ?? -1) !== (other[key] ?? -1)) return true;
