@@ -61,6 +61,7 @@ export class App {
       type: "search",
       placeholder: "/ search: type:topic conflict:yes",
       "aria-label": "search events",
+      "aria-describedby": "found",
     });
     byId("searching").append(this.#search);
     this.#search.addEventListener("input", () => this.go({ q: this.#search.value }));
@@ -312,12 +313,15 @@ export class App {
     if (this.#search.value !== query) this.#search.value = query;
     const found = await this.#client.ask("search", { query });
     if (query !== this.#place?.q) return;
-    this.#hits = [...found];
+    this.#hits = [...found.rows];
     const hits = new Set(this.#hits);
     this.#dag.find(hits);
     this.#strip.find(hits);
-    byId("live").textContent = query === "" ? "" : `${hits.size} found`;
-    byId("found").textContent = query === "" ? "" : `${hits.size} found`;
+    const told = query === "" ? "" : (found.problem ?? `${hits.size} found`);
+    byId("live").textContent = told;
+    byId("found").textContent = told;
+    byId("found").className = found.problem === undefined ? "" : "fail";
+    this.#search.setAttribute("aria-invalid", String(found.problem !== undefined));
   }
 
   #chips(): void {

@@ -1,11 +1,8 @@
 /** A dialog that lists what can be done, with its keys, and does it. */
+import { SEARCH_FIELDS } from "#tardis/view/search-words";
 import { ACTIONS, type Desk, keyText, shortcutOf } from "./actions.ts";
 import { button, h } from "./dom.ts";
 import { letters } from "./keys.ts";
-
-const SEARCH =
-  "Search: words, and type: sender: server: key: id: state:yes rejected:yes merge:yes conflict:yes after: before: (numbers of " +
-  "records); - before a word negates it, quotes hold words together.";
 
 export function helpDialog(desk: Desk): HTMLDialogElement {
   const dialog = h("dialog", { id: "help", "aria-labelledby": "help-title" });
@@ -22,13 +19,23 @@ export function helpDialog(desk: Desk): HTMLDialogElement {
     }
     list.append(keys, h("dd", {}, what));
   }
+  const fields = h("dl");
+  for (const [field, what] of Object.entries(SEARCH_FIELDS)) {
+    fields.append(h("dt", {}, h("code", {}, `${field}:`)), h("dd", {}, what));
+  }
   const isOn = h("input", { type: "checkbox", checked: letters.isOn, id: "letters" });
   isOn.addEventListener("change", () => letters.turn(isOn.checked));
   dialog.append(
     h("h2", { id: "help-title" }, "keys"),
     list,
     h("p", {}, h("label", {}, isOn, " letters and signs are keys, too")),
-    h("p", { class: "hint" }, SEARCH),
+    h("h2", {}, "search"),
+    h(
+      "p",
+      { class: "hint" },
+      "Events that meet every word. - before a word negates it; quotes hold words together.",
+    ),
+    fields,
     button("close", () => dialog.close()),
   );
   return dialog;

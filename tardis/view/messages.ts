@@ -146,6 +146,12 @@ export interface EventView {
   readonly arrivals: readonly { readonly server: string; readonly text: string }[];
 }
 
+export interface SearchView {
+  readonly rows: Uint32Array;
+  /** Which word can not be read, and why; then nothing is found. */
+  readonly problem: string | undefined;
+}
+
 export interface ServerView {
   readonly name: string;
   readonly has: number;
@@ -188,7 +194,7 @@ export interface Questions {
     readonly answer: Explanation;
   };
   readonly event: { readonly ask: { readonly row: number }; readonly answer: EventView };
-  readonly search: { readonly ask: { readonly query: string }; readonly answer: Uint32Array };
+  readonly search: { readonly ask: { readonly query: string }; readonly answer: SearchView };
   readonly servers: {
     readonly ask: { readonly row: number };
     readonly answer: readonly ServerView[];
