@@ -31,7 +31,9 @@ test("a folder is listed; other names of this machine, other methods and other p
 
   expect(list.status).toBe(200);
   expect(list.body.match(/<li>/g)).toHaveLength(site.files);
-  expect(await ask(site.url, { host: "evil.example" })).toMatchObject({ status: 403 });
+  for (const host of ["evil.example", "127.0.0.1:1", "localhost"]) {
+    expect(await ask(site.url, { host }), host).toMatchObject({ status: 403 });
+  }
   expect(await ask(site.url, { method: "POST" })).toMatchObject({ status: 405 });
   for (const where of ["99999", "../package.json", "%2e%2e/package.json", "-1", "constructor"]) {
     expect(await ask(`${site.url}${where}`), where).toMatchObject({ status: 404 });

@@ -1,12 +1,12 @@
 /** `crucible tardis serve`: the page with a file, or with each file of a folder, on loopback until Ctrl-C. */
 import { readdirSync, statSync } from "node:fs";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import path from "node:path";
 import { print, remark } from "#cli/io";
 import { ROOT } from "#cli/run/session";
 import { describe, HarnessError } from "#harness/errors";
 import { readText } from "./files.ts";
+import { HEADERS, isForUs, listen, portOf } from "./loopback.ts";
 import { pageTemplate, pageWith } from "./page.ts";
 
 interface ServeOptions {
@@ -15,16 +15,6 @@ interface ServeOptions {
 
 const MOST_FILES = 2_000;
 const READABLE = /\.(?:ndjson|jsonl|json5?|har|log|txt|link)$/i;
-const HEADERS = {
-  "cache-control": "no-store",
-  "content-type": "text/html; charset=utf-8",
-  "cross-origin-opener-policy": "same-origin",
-  "cross-origin-resource-policy": "same-origin",
-  "referrer-policy": "no-referrer",
-  "x-content-type-options": "nosniff",
-  "x-frame-options": "DENY",
-};
-
 /** @param names the tutorials unless given */
 export async function serve(names: readonly string[], { port }: ServeOptions): Promise<void> {
   await using site = await openSite(names, portOf(port));
@@ -43,26 +33,11 @@ interface OpenSite extends AsyncDisposable {
 /** Listens on loopback until it is disposed of. @throws HarnessError BAD_FILE, BAD_USAGE */
 export async function openSite(names: readonly string[], port: number): Promise<OpenSite> {
   const site = await siteOf(names.length > 0 ? names : [path.join(ROOT, "tardis/examples")]);
-  const server = createServer((request, response) => answer(site, request, response));
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, "127.0.0.1", resolve);
-  }).catch((cause: unknown) => {
-    throw new HarnessError("BAD_USAGE", {
-      what: `nothing can listen on port ${port}`,
-      facts: [describe(cause)],
-      next: "--port 0 takes a free one",
-      cause,
-    });
-  });
+  const listening = await listen(port, (request, response) => answer(site, request, response));
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    url: listening.url,
     files: site.files.length,
-    async [Symbol.asyncDispose]() {
-      const closed = new Promise((resolve) => server.close(resolve));
-      server.closeAllConnections();
-      await closed;
-    },
+    [Symbol.asyncDispose]: () => listening[Symbol.asyncDispose](),
   };
 }
 
@@ -100,14 +75,10 @@ function filesIn(name: string): Site["files"] {
   }
 }
 
-function answer(
-  { template, files }: Site,
-  { method, url = "/", headers }: IncomingMessage,
-  response: ServerResponse,
-): void {
+function answer({ template, files }: Site, request: IncomingMessage, response: ServerResponse) {
+  const { method, url = "/" } = request;
   const [where = "/"] = url.split("?");
-  // Another name for this machine is a page of somebody else that asks.
-  const isOwn = /^(?:127\.0\.0\.1|localhost)(?::\d+)?$/.test(headers.host ?? "");
+  const isOwn = isForUs(request);
   if (!isOwn || (method !== "GET" && method !== "HEAD")) {
     response.writeHead(isOwn ? 405 : 403, { ...HEADERS, "content-type": "text/plain" });
     response.end("this server answers its own pages only\n");
@@ -146,14 +117,4 @@ function listOf(files: Site["files"]): string {
 
 function escaped(text: string): string {
   return text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
-}
-
-/** @throws HarnessError BAD_USAGE */
-function portOf(text: string): number {
-  const port = Number(text);
-  if (/^\d+$/.test(text) && port < 65_536) return port;
-  throw new HarnessError("BAD_USAGE", {
-    what: `there is no port ${text}`,
-    next: "--port 0 takes a free one",
-  });
 }
