@@ -8,6 +8,7 @@ import type { Explanation } from "#tardis/explain/explanation";
 import { problemText } from "#tardis/model/problem";
 import { historyOf } from "#tardis/model/room-of-run";
 import type { Pdu, Run } from "#tardis/model/run";
+import { untilOfRoom } from "#tardis/view/failing-moment";
 import { knownVersion, openFiles } from "./files.ts";
 
 interface ExplainOptions {
@@ -41,6 +42,10 @@ export async function explain(files: readonly string[], options: ExplainOptions)
     given: new Set(run.givenStates.keys()),
     at: at === undefined ? history.extremities : [at.eventId],
     key,
+    recorded: {
+      run,
+      seq: untilOfRoom(run, at === undefined ? run.pdus.length : run.pdus.indexOf(at)),
+    },
   });
   warnOfUnknown(run, key);
   if (options.json) printJson(explanation);

@@ -1,9 +1,11 @@
 /** Why a key of the state has its value after an event, in words: what `crucible tardis explain` prints. */
 import type { RoomHistory } from "#protocol/state/room-history";
 import type { ResolutionStep } from "#protocol/state/trace";
+import type { Run } from "#tardis/model/run";
 import { originOf, splitKey, valueAfter, valueIn } from "./deciding-event.ts";
 import { type Explanation, type Sentence, StepWriter } from "./explanation.ts";
 import { StepTeller, sentenceOf } from "./steps.ts";
+import { whatServersSaid } from "./what-servers-said.ts";
 import { Losers } from "./why-it-lost.ts";
 import { keyWords, Wording } from "./wording.ts";
 
@@ -17,10 +19,12 @@ export interface Question {
   readonly at: readonly string[];
   /** `type|state_key`. */
   readonly key: string;
+  /** What servers said of it up to this record is told as well. */
+  readonly recorded?: { readonly run: Run; readonly seq: number };
 }
 
 export function explainKey(question: Question): Explanation {
-  const { history, names, given, at, key } = question;
+  const { history, names, given, at, key, recorded } = question;
   const { version } = history.graph;
   const words = new Wording(
     history.events.map(({ event }) => event),
@@ -53,13 +57,23 @@ export function explainKey(question: Question): Explanation {
     key,
     value,
     verdict: [
-      ...verdict(question, words, trace, value, candidates),
-      ...missingOf(history, words, at),
-    ].map((text) => ({
-      text,
-      events: value === null ? [] : [value],
-      isOfKey: true,
-    })),
+      ...[
+        ...verdict(question, words, trace, value, candidates),
+        ...missingOf(history, words, at),
+      ].map((text) => ({
+        text,
+        events: value === null ? [] : [value],
+        isOfKey: true,
+      })),
+      ...(recorded === undefined
+        ? []
+        : whatServersSaid({
+            ...recorded,
+            roomId: history.events[0]?.event.roomId ?? "",
+            key,
+            words,
+          })),
+    ],
     steps: writer.steps,
   };
 }

@@ -49,7 +49,13 @@ export class Recording {
           isOk: typeof body.ok === "boolean" ? body.ok : null,
           message: textOr(body.message, undefined),
           events: textsOf(body.events),
+          rooms: textsOf([body.room ?? null]),
+          isVerdict: false,
+          epoch: undefined,
         });
+        return undefined;
+      case "verdict":
+        this.#verdict(body, seq, at);
         return undefined;
       case "state":
         return this.#state(body, seq, at);
@@ -109,6 +115,7 @@ export class Recording {
       room: textOr(body.room, undefined),
       atEvent: textOr(body.at_event, undefined),
       source: textOr(body.source, "unknown"),
+      moment: textOr(body.moment, undefined),
       state: new Map(
         Object.entries(state).filter(
           (entry): entry is [string, string] => typeof entry[1] === "string",
@@ -117,6 +124,24 @@ export class Recording {
       extremities: textsOf(body.extremities),
     });
     return undefined;
+  }
+
+  /** What a checker of a chaos run says; a pass is no news. */
+  #verdict({ checker, outcome, findings, epoch }: JsonObject, seq: number, at: number): void {
+    if (outcome === "pass" || outcome === "skip") return;
+    const found = (Array.isArray(findings) ? findings : []).filter(isObject);
+    const own = found.filter((finding) => finding.outcome === outcome);
+    this.#steps.push({
+      seq,
+      at,
+      name: `${textOr(checker, "")}: ${textOr(outcome, "unknown")}`,
+      isOk: outcome === "fail" ? false : null,
+      message: textsOf(own.map(({ what }) => what ?? null)).join("; "),
+      events: own.flatMap(({ events }) => textsOf(events)),
+      rooms: textsOf(own.map(({ room }) => room ?? null)),
+      isVerdict: true,
+      epoch: typeof epoch === "number" ? epoch : undefined,
+    });
   }
 
   #numberOf(name: string): number {

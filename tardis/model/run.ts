@@ -67,6 +67,12 @@ export interface Step extends Recorded {
   readonly message: string | undefined;
   /** Event ids. */
   readonly events: readonly string[];
+  /** Room ids, where it says of which it is. */
+  readonly rooms: readonly string[];
+  /** What a checker of a journal found, rather than what was done. */
+  readonly isVerdict: boolean;
+  /** Of a verdict. */
+  readonly epoch: number | undefined;
 }
 
 /** What a server said, as against what we compute. */
@@ -76,6 +82,8 @@ export interface Snapshot extends Recorded {
   readonly room: string | undefined;
   readonly atEvent: string | undefined;
   readonly source: string;
+  /** Of a journal: why it was asked then. */
+  readonly moment: string | undefined;
   /** Event ids by `type|state_key`. */
   readonly state: ReadonlyMap<string, string>;
   readonly extremities: readonly string[];

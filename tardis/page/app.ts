@@ -159,6 +159,8 @@ export class App {
       this.#shownOf = "";
       byId("empty").hidden = true;
       document.title = `${loaded.title} · room replay`;
+      byId("notice").hidden = loaded.notice === undefined;
+      byId("notice").replaceChildren(bdi(loaded.notice ?? ""));
       this.#dag.load(loaded);
       this.#strip.load(loaded);
       this.#chips();

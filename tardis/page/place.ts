@@ -37,12 +37,15 @@ export function placeIn(hash: string, loaded: LoadedView): Place {
     given.get(name),
   );
   const step = Number(given.get("step") ?? "1");
+  const row = rowOf(at ?? null, loaded);
+  // Who says which event says the rest too.
+  const start = row === undefined ? loaded.start : undefined;
   return {
-    row: rowOf(at ?? null, loaded) ?? loaded.start,
-    view: VIEWS.find(({ name }) => name === given.get("view"))?.name ?? "why",
-    key: given.get("key") ?? undefined,
+    row: row ?? loaded.start.row,
+    view: VIEWS.find(({ name }) => name === given.get("view"))?.name ?? start?.view ?? "why",
+    key: given.get("key") ?? start?.key,
     step: Number.isInteger(step) && step > 0 ? step - 1 : 0,
-    server: serverOf(server ?? null, loaded),
+    server: serverOf(server ?? null, loaded) ?? start?.server,
     isDiff: given.get("diff") === "1",
     pin: rowOf(pin ?? null, loaded),
     beside: serverOf(beside ?? null, loaded),

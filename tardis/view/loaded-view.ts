@@ -3,8 +3,10 @@ import { shown } from "#tardis/explain/shown";
 import { problemText } from "#tardis/model/problem";
 import type { Fault, Run } from "#tardis/model/run";
 import { annotationsOf } from "./annotations.ts";
+import { failingMoment } from "./failing-moment.ts";
 import { layoutView } from "./layout-view.ts";
 import type { FaultView, LoadedView } from "./messages.ts";
+import { noticeOf } from "./notice.ts";
 import { columnsOf } from "./row-columns.ts";
 
 const MOST_PROBLEMS = 200;
@@ -42,7 +44,13 @@ export function loadedView(run: Run): LoadedView {
     steps,
     problems: run.problems.slice(0, MOST_PROBLEMS).map((problem) => shown(problemText(problem))),
     gaps: run.gaps.length,
-    start: steps.find(({ isOk }) => isOk === false)?.row ?? Math.max(0, pdus.length - 1),
+    start: failingMoment(run) ?? {
+      row: Math.max(0, pdus.length - 1),
+      view: "why",
+      key: undefined,
+      server: undefined,
+    },
+    notice: noticeOf(run),
   };
 }
 

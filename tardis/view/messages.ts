@@ -3,6 +3,7 @@ import type { Explanation } from "#tardis/explain/explanation";
 import type { FileText } from "#tardis/formats/load";
 import type { Level } from "#tardis/layout/edge-index";
 import type { Edges } from "#tardis/model/graph";
+import type { Moment } from "./failing-moment.ts";
 
 export const ROW_KINDS = ["create", "member", "power", "join-rules", "state", "message"] as const;
 export type RowKind = (typeof ROW_KINDS)[number];
@@ -85,7 +86,9 @@ export interface LoadedView {
   readonly problems: readonly string[];
   readonly gaps: number;
   /** Where the file wants to be opened: the first failure, else the end. */
-  readonly start: number;
+  readonly start: Moment;
+  /** What is not in it. */
+  readonly notice: string | undefined;
 }
 
 /** Bits of a row, once its room has been replayed. */

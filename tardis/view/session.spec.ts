@@ -73,7 +73,10 @@ test("faults are bands among the rows, and a run opens at its first failure", as
   expect(faults).toHaveLength(1);
   expect(faults[0]).toMatchObject({ isLink: true, text: expect.stringContaining("netsplit") });
   expect(faults[0]?.from).toBeLessThan(faults[0]?.to ?? 0);
-  expect(start).toBe(steps.find(({ isOk }) => isOk === false)?.row);
+  expect(start).toMatchObject({
+    row: steps.find(({ isOk }) => isOk === false)?.row,
+    view: "event",
+  });
 });
 
 test("a server knows what came to it by then", async () => {

@@ -11,7 +11,8 @@ import { differencesIn, historyOf, replaying } from "#tardis/model/room-of-run";
 import type { Room, Run } from "#tardis/model/run";
 import { annotationsOf } from "./annotations.ts";
 import { eventView } from "./event-view.ts";
-import { loadedView, until } from "./loaded-view.ts";
+import { untilOfRoom } from "./failing-moment.ts";
+import { loadedView } from "./loaded-view.ts";
 import {
   CONFLICTS,
   type CompareView,
@@ -153,6 +154,7 @@ export class Session {
       given: new Set(this.run.givenStates.keys()),
       at: ids,
       key: where.key,
+      recorded: { run: this.run, seq: untilOfRoom(this.run, where.row) },
     });
   }
 
@@ -216,7 +218,7 @@ export class Session {
       const state = history.get(event.id)?.after ?? new Int32Array(0);
       return { room, history, event, ids: [event.id], side: { where: `after ${short}`, state } };
     }
-    const known = knowledgeOf(this.run, server, until(this.run, row));
+    const known = knowledgeOf(this.run, server, untilOfRoom(this.run, row));
     const ids = extremitiesIn(this.run, known).flatMap((at) => {
       const own = pdus[at]?.event;
       return own !== undefined && own.roomId === room.id ? [own.id] : [];
