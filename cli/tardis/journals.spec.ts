@@ -113,6 +113,12 @@ test("a journal that fails opens where servers differ, and tells who had not got
   expect(decodeURIComponent(fragmentOf(run, start))).toBe(
     `#at=${run.pdus[start.row]?.eventId}&view=why&key=${key}&server=${servers[start.server ?? -1]}`,
   );
+  const at = (server: number | undefined) =>
+    session.state({ ...start, server, base: undefined }).rows.find((row) => row.key === key)?.value;
+  expect([at(start.server), at(servers.findIndex((name) => name.includes("hs1")))]).toEqual([
+    "join",
+    "ban",
+  ]);
   const { verdict } = session.explain({ ...start, key, base: undefined });
   const told = verdict.map(({ text }) => text).join("\n");
   expect(told).toMatch(/hs3\S* said: @mallory\S*'s join/);

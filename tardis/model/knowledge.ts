@@ -29,6 +29,23 @@ export function knowledgeOf({ arrivals, pdus }: Run, server: number, seq: number
   return known;
 }
 
+/** Whether these rows, and all that is known to be above them, are known to the server. */
+export function areWhole({ graph }: Run, known: Uint8Array, rows: readonly number[]): boolean {
+  const { offsets, targets } = graph.edges.prev;
+  const seen = new Uint8Array(known.length);
+  const stack = [...rows];
+  for (let row = stack.pop(); row !== undefined; row = stack.pop()) {
+    if (known[row] === 0) return false;
+    for (let at = offsets[row] ?? 0; at < (offsets[row + 1] ?? 0); at++) {
+      const previous = targets[at] ?? -1;
+      if (previous < 0 || seen[previous] === 1) continue;
+      seen[previous] = 1;
+      stack.push(previous);
+    }
+  }
+  return true;
+}
+
 /** Rows that a next event of this server would follow: what it took, and has nothing above that it took. */
 export function extremitiesIn({ graph }: Run, known: Uint8Array): readonly number[] {
   const { offsets, targets } = graph.edges.prev;

@@ -12,9 +12,11 @@ export function noticeOf({ meta }: Run): string | undefined {
   if (isObject(cut)) {
     const { kept, total, all } = cut;
     const how = `cut to ${shown(String(kept))} of ${shown(String(total))} events about the failure`;
-    const whole = typeof all === "string" ? `; all of it: ${visible(all.slice(0, MOST_LETTERS))}` : "";
+    const whole =
+      typeof all === "string" ? `; all of it: ${visible(all.slice(0, MOST_LETTERS))}` : "";
     parts.push(how + whole);
   }
-  if (redacted === true) parts.push("what people wrote was taken out of the events; ids are as they were");
+  if (redacted === true)
+    parts.push("what people wrote was taken out of the events; ids are as they were");
   return parts.length === 0 ? undefined : parts.join(". ");
 }

@@ -6,7 +6,8 @@ import { explainKey } from "#tardis/explain/explain-key";
 import type { Explanation } from "#tardis/explain/explanation";
 import { keyWords } from "#tardis/explain/wording";
 import { type FileText, loadRun } from "#tardis/formats/load";
-import { extremitiesIn, knowledgeOf } from "#tardis/model/knowledge";
+import { areWhole, extremitiesIn, knowledgeOf } from "#tardis/model/knowledge";
+import { lastLook } from "#tardis/model/last-look";
 import { differencesIn, historyOf, replaying } from "#tardis/model/room-of-run";
 import type { Room, Run } from "#tardis/model/run";
 import { annotationsOf } from "./annotations.ts";
@@ -215,18 +216,22 @@ export class Session {
     const history = this.#historyOf(room);
     const short = shortOf(this.run, row, event.id);
     if (server === undefined) {
-      const state = history.get(event.id)?.after ?? new Int32Array(0);
-      return { room, history, event, ids: [event.id], side: { where: `after ${short}`, state } };
+      const side = sideOf(history, `after ${short}`, history.get(event.id)?.after);
+      return { room, history, event, ids: [event.id], side };
     }
-    const known = knowledgeOf(this.run, server, untilOfRoom(this.run, row));
-    const ids = extremitiesIn(this.run, known).flatMap((at) => {
-      const own = pdus[at]?.event;
-      return own !== undefined && own.roomId === room.id ? [own.id] : [];
-    });
-    const side = {
-      where: `at ${servers[server]?.name ?? "nobody"}`,
-      state: history.stateAfter(ids),
-    };
+    const until = untilOfRoom(this.run, row);
+    const known = knowledgeOf(this.run, server, until);
+    const ends = extremitiesIn(this.run, known).filter((at) => pdus[at]?.event.roomId === room.id);
+    const ids = ends.flatMap((at) => pdus[at]?.eventId ?? []);
+    const name = servers[server]?.name ?? "nobody";
+    // Without all that it builds on there is no telling what it has; what it said when it was asked is known.
+    const said = areWhole(this.run, known, ends)
+      ? undefined
+      : lastLook(this.run, room.id, until).find((one) => one.server === server);
+    const side =
+      said === undefined
+        ? sideOf(history, `at ${name}`, history.stateAfter(ids))
+        : { where: `at ${name}, as it said itself (record ${said.seq})`, state: said.state };
     return { room, history, event, ids, side };
   }
 
@@ -244,9 +249,18 @@ export class Session {
       const replayed = history.get(id);
       if (replayed === undefined || ids.includes(id)) return [];
       const short = shortOf(this.run, this.#rows.get(id) ?? -1, id);
-      return [{ where: `after ${short}`, state: replayed.after }];
+      return [sideOf(history, `after ${short}`, replayed.after)];
     });
   }
+}
+
+function sideOf(
+  history: RoomHistory,
+  where: string,
+  state: Parameters<RoomHistory["named"]>[0] | undefined,
+): Side {
+  const named = state === undefined ? {} : history.named(state);
+  return { where, state: new Map(Object.entries(named)) };
 }
 
 /** What a file expects and is in conflict, else what is, else what was changed, else the first. */

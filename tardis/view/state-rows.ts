@@ -8,12 +8,11 @@ import type { StateRow, Was } from "./messages.ts";
 import { valueText } from "./row-label.ts";
 import { shortOf } from "./short.ts";
 
-type State = Parameters<RoomHistory["at"]>[0];
-
 export interface Side {
   /** `after $abc`, `at hs1`. */
   readonly where: string;
-  readonly state: State;
+  /** Event ids by `type|state_key`. */
+  readonly state: ReadonlyMap<string, string>;
 }
 
 interface RowOptions {
@@ -47,14 +46,9 @@ export function stateRows(
   against: readonly Side[],
   { parents, rowOf, expected, isTime }: RowOptions,
 ): readonly StateRow[] {
-  const named = new Map(Object.entries(history.named(side.state)));
-  const others = against.map(({ where, state }) => ({
-    where,
-    named: new Map(Object.entries(history.named(state))),
-  }));
   const keys = new Set([
-    ...named.keys(),
-    ...others.flatMap((other) => [...other.named.keys()]),
+    ...side.state.keys(),
+    ...against.flatMap((other) => [...other.state.keys()]),
     ...(expected?.keys() ?? []),
   ]);
   const textOf = (id: string | undefined) => {
@@ -62,12 +56,12 @@ export function stateRows(
     return event === undefined ? "none" : valueText(event);
   };
   const rows = [...keys].sort().map((key): StateRow => {
-    const id = named.get(key);
+    const id = side.state.get(key);
     const [type, stateKey] = splitKey(key);
-    const differing = others.filter((other) => other.named.get(key) !== id);
+    const differing = against.filter((other) => other.state.get(key) !== id);
     const was = differing.map((other): Was => {
-      const before = other.named.get(key);
-      const isLost = id === undefined && others.every(({ named: held }) => held.has(key));
+      const before = other.state.get(key);
+      const isLost = id === undefined && against.every(({ state }) => state.has(key));
       const isOlder =
         id !== undefined && before !== undefined && isAbove(run, rowOf(id), rowOf(before));
       return {
@@ -87,7 +81,7 @@ export function stateRows(
           ? "same"
           : id === undefined
             ? "removed"
-            : differing.every((other) => !other.named.has(key))
+            : differing.every((other) => !other.state.has(key))
               ? "added"
               : "replaced",
       value: textOf(id),
