@@ -24,6 +24,7 @@ const SHAPES: Readonly<Record<JournalRecord["t"], z.ZodType>> = {
   meta: z.looseObject({ format: z.string(), run: z.string() }),
   server: z.looseObject({ name: z.string() }),
   plan: z.looseObject({ plan: z.looseObject({ steps: z.array(z.unknown()) }) }),
+  "by-hand": z.looseObject({ before: z.number(), steps: z.array(z.looseObject({})) }),
   cast: z.looseObject({ servers: named, users: named, rooms: named, versions: named }),
   pdu: z.looseObject({ event_id: z.string(), pdu: z.looseObject({}) }),
   arrive: z.looseObject({

@@ -4,7 +4,7 @@
  */
 import type { Body as ReplayBody, StateIds } from "#harness/replay/record";
 import type { RequirementId } from "#harness/requirements/ids.generated";
-import type { FaultKind, OperationKind, Plan, ServerStep } from "#scenarios/plan";
+import type { FaultKind, OperationKind, Plan, ServerStep, Step } from "#scenarios/plan";
 
 /** `unknown`: it may have happened or not; nothing was heard. */
 export type OperationOutcome = "ok" | "fail" | "unknown";
@@ -16,6 +16,8 @@ export type JournalBody =
   | Exclude<ReplayBody, { t: "step" | "state" }>
   /** Second record of a journal: replaying it is telling this again. */
   | { readonly t: "plan"; readonly plan: Plan }
+  /** What a person is about to do, ahead of the step of the plan with this index: a part of the story like that plan. */
+  | { readonly t: "by-hand"; readonly before: number; readonly steps: readonly Step[] }
   /** Who is who: by names of the plan. Comes again when a room is added. */
   | {
       readonly t: "cast";

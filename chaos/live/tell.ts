@@ -1,9 +1,11 @@
 /** Tells a plan to real servers: one step after the other, with everything that can be seen in a journal. */
 import type { Moment } from "#chaos/journal/record";
+import { HarnessError } from "#harness/errors";
 import type { Exchange } from "#harness/gateway/exchange";
 import { path } from "#harness/http/client";
 import { isObject } from "#harness/match/json";
-import type { Operation, Step } from "#scenarios/plan";
+import type { Operation, ServerStep, Step } from "#scenarios/plan";
+import { namesFor, type Surroundings, stepsOf } from "./by-hand.ts";
 import { Cast } from "./cast.ts";
 import { agree, type ConvergeContext, sampleAll, tellStates } from "./converge.ts";
 import { delivered } from "./delivery.ts";
@@ -46,6 +48,7 @@ class Teller implements AsyncDisposable {
   readonly #nudger: Nudger;
   readonly #found = new Set<string>();
   readonly #epochs: Epoch[] = [];
+  readonly #surroundings: Surroundings;
 
   constructor(telling: Telling, cast: Cast) {
     const { deployment, journal } = telling;
@@ -55,6 +58,12 @@ class Teller implements AsyncDisposable {
     this.#trouble = new Trouble(deployment, cast, journal);
     this.#eyes = new Eyes(cast, this.#traffic, () => this.#syncs);
     this.#nudger = new Nudger({ cast, journal, nextStep: () => ++this.#step });
+    this.#surroundings = {
+      plan: telling.plan,
+      trouble: this.#trouble,
+      sample: () => sampleAll(this.#context()),
+      nextName: namesFor(telling.plan),
+    };
     this.#unwatch = deployment.watch((exchange) => {
       if (this.#early === undefined) this.#traffic.take(exchange);
       else this.#early.push(exchange);
@@ -62,7 +71,7 @@ class Teller implements AsyncDisposable {
   }
 
   async run(): Promise<Told> {
-    const { plan, progress, roomVersion, signal, isOver } = this.#telling;
+    const { plan, progress, roomVersion, signal } = this.#telling;
     this.#telling.onBegun?.(() => this.#status());
     progress(`making ${Object.keys(plan.rooms).length} rooms`);
     await makeRooms(this.#cast, roomVersion);
@@ -70,13 +79,13 @@ class Teller implements AsyncDisposable {
     tellStates(this.#context(), await sampleAll(this.#context()), "watch");
     for (const [at, step] of plan.steps.entries()) {
       signal.throwIfAborted();
+      if (await this.#lendHands(at)) break;
       progress(`step ${at + 1} of ${plan.steps.length}: ${words(step)}`);
       const next = plan.steps[at + 1];
       // A convergence ends all faults by itself, when everything is ready for it.
       const isIdle = "heal" in step && next !== undefined && "converge" in next;
       if (!isIdle) await this.#do(step);
-      const last = this.#epochs.at(-1);
-      if ("converge" in step && last !== undefined && isOver?.(last)) break;
+      if ("converge" in step && this.#isOver()) break;
     }
     await this.#trouble.endAll();
     return {
@@ -84,6 +93,34 @@ class Teller implements AsyncDisposable {
       faults: this.#trouble.reports,
       skipped: this.#trouble.skipped,
     };
+  }
+
+  #isOver(): boolean {
+    const last = this.#epochs.at(-1);
+    return last !== undefined && this.#telling.isOver?.(last) === true;
+  }
+
+  /** Does what people have asked for meanwhile. True when the story is over with that. */
+  async #lendHands(before: number): Promise<boolean> {
+    const { hands, journal, progress } = this.#telling;
+    for (let asked = hands?.take(); asked !== undefined; asked = hands?.take()) {
+      const { command, done, refused } = asked;
+      try {
+        const steps = await stepsOf(command, this.#surroundings);
+        journal.write({ t: "by-hand", before, steps });
+        for (const step of steps) {
+          progress(`by hand: ${words(step)}`);
+          await this.#do(step, "person");
+        }
+        done(steps.map(words).join("; "));
+      } catch (error) {
+        refused(error);
+        if (error instanceof HarnessError && error.code === "BAD_USAGE") continue;
+        throw error;
+      }
+      if (command.do === "check" && this.#isOver()) return true;
+    }
+    return false;
   }
 
   /** Servers are left as they were found: those that share them know of no trouble. */
@@ -97,14 +134,16 @@ class Teller implements AsyncDisposable {
   }
 
   #status(): Status {
-    const down = Object.keys(this.#cast.servers).filter(
-      (role) => this.#trouble.condition(role) !== "running",
+    const conditions = Object.keys(this.#cast.servers).map(
+      (role) => [role, this.#trouble.condition(role)] as const,
     );
     return {
       epoch: this.#epochs.length + 1,
+      inForce: this.#trouble.faultsInForce,
+      conditions: new Map(conditions),
       faults: [
         ...this.#trouble.faultsInForce.map(words),
-        ...down.map((role) => `${role} ${this.#trouble.condition(role)}`),
+        ...conditions.flatMap(([role, now]) => (now === "running" ? [] : [`${role} ${now}`])),
       ],
       lags: this.#traffic.lags(),
     };
@@ -122,12 +161,12 @@ class Teller implements AsyncDisposable {
       this.#slidings = actors.map((actor) => new SlidingClient(actor));
   }
 
-  async #do(step: Step): Promise<void> {
+  async #do(step: Step, who: "plan" | "person" = "plan"): Promise<void> {
     if ("op" in step) await this.#operate(step);
     else if ("together" in step) await Promise.all(step.together.map((one) => this.#operate(one)));
     else if ("fault" in step) await this.#trouble.start(step);
     else if ("heal" in step) await this.#trouble.heal(step.heal);
-    else if ("server" in step) await this.#act(step);
+    else if ("server" in step) await this.#act(step, who);
     else if ("await" in step) await this.#delivered(step);
     else await this.#converge(step.converge);
   }
@@ -170,12 +209,12 @@ class Teller implements AsyncDisposable {
     });
   }
 
-  async #act(step: Extract<Step, { server: string }>): Promise<void> {
+  async #act(step: ServerStep, who: "plan" | "person"): Promise<void> {
     const { server: role, action } = step;
     const condition = this.#trouble.condition(role);
     const ends = action === "kill" || action === "stop" || action === "restart";
     if (ends && condition === "running") await this.#tellStatesOf(role, "before-restart");
-    await this.#trouble.act(step);
+    await this.#trouble.act(step, who);
     const isBack = action === "restart" || (action === "start" && condition === "down");
     if (isBack) await this.#tellStatesOf(role, "after-restart");
   }

@@ -2,8 +2,9 @@
 import type { CheckerVerdict, JournalRecord } from "#chaos/journal/record";
 import type { JournalWriter } from "#chaos/journal/write";
 import type { Deployment } from "#harness/deployment/deployment";
-import type { Plan } from "#scenarios/plan";
-import type { FaultReport, Skipped } from "./trouble.ts";
+import type { FaultStep, Plan } from "#scenarios/plan";
+import type { Hands } from "./hands.ts";
+import type { FaultReport, ServerCondition, Skipped } from "./trouble.ts";
 
 export interface Telling {
   readonly plan: Plan;
@@ -22,6 +23,8 @@ export interface Telling {
   readonly isOver?: (epoch: Epoch) => boolean;
   /** Called once, with a way to ask how things are at any time. */
   readonly onBegun?: (status: () => Status) => void;
+  /** What people want done besides. */
+  readonly hands?: Hands | undefined;
   /** What happens now, one line. */
   readonly progress: (line: string) => void;
 }
@@ -31,6 +34,10 @@ export interface Status {
   readonly epoch: number;
   /** In words. */
   readonly faults: readonly string[];
+  /** Those of links. */
+  readonly inForce: readonly FaultStep[];
+  /** By role. */
+  readonly conditions: ReadonlyMap<string, ServerCondition>;
   /** Events that were sent and have not come, by link in server names. */
   readonly lags: ReadonlyMap<string, number>;
 }

@@ -6,6 +6,7 @@ import { actionOn, type ServerAction } from "#harness/deployment/actions";
 import type { Deployment } from "#harness/deployment/deployment";
 import { describe, HarnessError } from "#harness/errors";
 import type { FaultStep, ServerStep } from "#scenarios/plan";
+import { isByHand } from "./by-hand.ts";
 import type { Cast } from "./cast.ts";
 import { rulesOf } from "./fault-rules.ts";
 import { unlessSilent } from "./silence.ts";
@@ -101,7 +102,8 @@ export class Trouble {
       this.#inForce.delete(id);
       const { step, end } = found;
       const fired = await end();
-      this.reports.push({ id, fault: step.fault, on: step.links, fired });
+      const fault = isByHand(step) ? byHand(step.fault) : step.fault;
+      this.reports.push({ id, fault, on: step.links, fired });
       this.#journal.write({
         t: "fault",
         id,
@@ -154,12 +156,13 @@ export class Trouble {
   }
 
   /** @throws HarnessError HS_DID_NOT_START when a server does not come back */
-  async act({ server: role, action }: ServerStep): Promise<void> {
+  async act({ server: role, action }: ServerStep, who: "plan" | "person" = "plan"): Promise<void> {
     const condition = this.condition(role);
     const act = this.#actionOf(role, action, condition);
     if (act === undefined) return this.#skip(action, `${role} can not be asked to ${action}`);
-    this.#tell(role, action);
-    const fault = isInSplit(role, this.faultsInForce) ? inSplit(action) : action;
+    this.#tell(role, action, who === "person" ? byHand(`${action} ${role}`) : `${action} ${role}`);
+    const kind = isInSplit(role, this.faultsInForce) ? inSplit(action) : action;
+    const fault = who === "person" ? byHand(kind) : kind;
     this.reports.push({ id: `${role}-${action}`, fault, on: [role], fired: 1 });
     try {
       await act();
@@ -237,7 +240,7 @@ export class Trouble {
     };
   }
 
-  #tell(role: string, action: ServerStep["action"]): void {
+  #tell(role: string, action: ServerStep["action"], name: string): void {
     const kind = (
       { kill: "kill", stop: "stop", pause: "stop", start: "start", resume: "start" } as const
     )[action as string];
@@ -245,7 +248,7 @@ export class Trouble {
       t: "fault",
       id: `${role}-${action}`,
       kind: kind ?? "custom",
-      name: `${action} ${role}`,
+      name,
       servers: [this.#cast.serverName(role)],
       value: action,
     });
@@ -262,6 +265,11 @@ export class Trouble {
       return [this.#cast.serverName(from), this.#cast.serverName(to)] as const;
     });
   }
+}
+
+/** Such faults are none of those that a run has promised. */
+function byHand(what: string): string {
+  return `${what} by hand`;
 }
 
 function kindOf(step: FaultStep): "netsplit" | "delay" | "drop" | "custom" {

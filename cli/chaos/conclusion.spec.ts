@@ -12,6 +12,7 @@ const done = {
   epochs: 7,
   faults: acted("refuse", "kill-in-split", "reorder"),
   unable: new Set<string>(),
+  isByHand: false,
 };
 
 test("what was promised has to act, when there was time for it", () => {
@@ -33,6 +34,17 @@ test("what there was no time for, or comes later, is told as not reached", () =>
     "kill was never in force: 6 of the 7 epochs that have all faults",
     "reorder was never in force: 6 of the 7 epochs that have all faults",
     "twice was never in force: no part of the first 7 epochs",
+  ]);
+});
+
+test("what people may have been in the way of is told as not reached, and faults by hand are none that were promised", () => {
+  const faults = acted("refuse by hand", "kill");
+  const { broken, notReached } = coverageOf(PROMISED, { ...done, faults, isByHand: true });
+
+  expect(broken).toEqual([]);
+  expect(notReached.slice(0, 2)).toEqual([
+    "refuse was never in force, in a run that people had their hands in",
+    "reorder was never in force, in a run that people had their hands in",
   ]);
 });
 

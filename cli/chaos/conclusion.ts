@@ -18,6 +18,8 @@ export interface Done {
   readonly faults: readonly FaultSummary[];
   /** Kinds that the deployment can not do. */
   readonly unable: ReadonlySet<string>;
+  /** People had their hands in it, so that what was planned may not have come to act. */
+  readonly isByHand: boolean;
 }
 
 /** One line for each kind that did not come to act. */
@@ -35,7 +37,9 @@ export function coverageOf({ chosen, planned, epochs }: Promised, done: Done): C
     const same = done.faults.filter(({ fault }) => fault === kind || fault === inSplit(kind));
     if (same.some(({ fired }) => fired > 0) || done.unable.has(kind)) continue;
     const how = same.length > 0 ? "was in force and never acted" : "was never in force";
-    if (planned.has(kind) && done.epochs >= epochs) broken.push(`${kind} ${how}`);
+    if (planned.has(kind) && done.isByHand)
+      notReached.push(`${kind} ${how}, in a run that people had their hands in`);
+    else if (planned.has(kind) && done.epochs >= epochs) broken.push(`${kind} ${how}`);
     else if (planned.has(kind))
       notReached.push(
         `${kind} ${how}: ${done.epochs} of the ${epochs} epochs that have all faults`,

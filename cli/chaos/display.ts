@@ -9,6 +9,14 @@ const CLEAR_LINE = "\r\u001b[2K";
 const TICK_MS = 500;
 const HEARTBEAT_MS = 10_000;
 
+export interface News {
+  readonly status: Status | undefined;
+  /** What happens now. */
+  readonly doing: string;
+  /** The last line that stays. */
+  readonly line: string;
+}
+
 export class Display implements Disposable {
   readonly #isTerminal = process.stderr.isTTY === true;
   readonly #started = Date.now();
@@ -17,8 +25,12 @@ export class Display implements Disposable {
   #doing = "";
   #verdicts = "";
   #lastLine = Date.now();
+  #line = "";
+  readonly #onNews: ((news: News) => void) | undefined;
 
-  constructor() {
+  /** @param onNews told whatever may have changed, again and again */
+  constructor(onNews?: (news: News) => void) {
+    this.#onNews = onNews;
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
     this.#timer.unref();
   }
@@ -26,12 +38,14 @@ export class Display implements Disposable {
   /** What happens now. On a terminal it replaces what was said before. */
   doing(line: string): void {
     this.#doing = tame(line);
+    this.#tellNews();
     if (this.#isTerminal) this.#draw();
   }
 
   /** From now on a story says how things are; undefined: none is being told. */
   follow(status: (() => Status) | undefined): void {
     this.#status = status;
+    this.#tellNews();
   }
 
   /** The last verdicts of the checkers. */
@@ -41,6 +55,8 @@ export class Display implements Disposable {
 
   line(text: string): void {
     this.#lastLine = Date.now();
+    this.#line = tame(text);
+    this.#tellNews();
     process.stderr.write(`${this.#isTerminal ? CLEAR_LINE : ""}${tame(text)}\n`);
     if (this.#isTerminal) this.#draw();
   }
@@ -50,7 +66,12 @@ export class Display implements Disposable {
     if (this.#isTerminal) process.stderr.write(CLEAR_LINE);
   }
 
+  #tellNews(): void {
+    this.#onNews?.({ status: this.#status?.(), doing: this.#doing, line: this.#line });
+  }
+
   #tick(): void {
+    this.#tellNews();
     if (this.#isTerminal) this.#draw();
     else if (Date.now() - this.#lastLine >= HEARTBEAT_MS) this.line(`… ${this.#text()}`);
   }

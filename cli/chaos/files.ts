@@ -1,6 +1,8 @@
 /** Plans on disk. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { readJournal } from "#chaos/journal/read";
+import { asTold } from "#chaos/live/by-hand";
 import { ROOT } from "#cli/run/session";
 import { describe, HarnessError } from "#harness/errors";
 import { type Plan, parsePlan } from "#scenarios/plan";
@@ -28,16 +30,11 @@ function planIn(text: string, file: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // A journal is one JSON value a line, and its plan comes second.
+    // A journal is one JSON value a line.
   }
-  for (const line of text.split("\n", 10)) {
-    try {
-      const record = JSON.parse(line) as { t?: unknown; plan?: unknown } | null;
-      if (record?.t === "plan") return record.plan;
-    } catch {
-      break;
-    }
-  }
+  const { records } = readJournal(text, file);
+  const told = records.find((record) => record.t === "plan");
+  if (told !== undefined) return asTold(told.plan, records);
   throw new HarnessError("BAD_FILE", {
     what: `${file} is no plan, and no journal with one`,
     next: "docs/plan-format.md describes plans",

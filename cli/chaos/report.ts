@@ -59,6 +59,8 @@ export interface ChaosReport {
   readonly stories: number;
   readonly epochs: number;
   readonly seconds: number;
+  /** What people asked for while it ran. */
+  readonly byHand: number;
   readonly operations: Readonly<Record<"ok" | "fail" | "unknown", number>>;
   readonly checkers: readonly CheckerSummary[];
   readonly faults: readonly FaultSummary[];
@@ -102,11 +104,14 @@ export class Tally {
   readonly operations = { ok: 0, fail: 0, unknown: 0 };
   stories = 0;
   epochs = 0;
+  /** What people did, one command each. */
+  byHand = 0;
 
   add({ plan, told, records }: Story): void {
     const steps = records.filter((record) => record.t === "step");
     this.#addTwists(plan, new Set(steps.map(({ step }) => step)));
     this.stories++;
+    this.byHand += records.filter(({ t }) => t === "by-hand").length;
     this.epochs += told.epochs.length;
     for (const { outcome, op } of steps) if (op !== "nudge") this.operations[outcome]++;
     for (const { verdicts, recovery } of told.epochs) {
@@ -148,6 +153,7 @@ export class Tally {
     return {
       stories: this.stories,
       epochs: this.epochs,
+      byHand: this.byHand,
       operations: { ...this.operations },
       checkers: [...this.#verdicts].map(([checker, all]) => summaryOf(checker, all)),
       faults: [...this.#faults]
@@ -199,6 +205,7 @@ export function reportLines(report: ChaosReport): readonly string[] {
   return [
     `${report.deployment}, seed ${report.seed}: ${report.stories} stories, ${report.epochs} epochs in ${report.seconds} s`,
     `operations: ${ok} ok, ${fail} refused, ${unknown} unknown`,
+    ...(report.byHand === 0 ? [] : [`by hand: ${report.byHand} commands`]),
     "",
     ...report.checkers.flatMap(checkerLines),
     "",

@@ -17,6 +17,7 @@ import { Series } from "./series.ts";
 import { type Budget, shrinkStory } from "./shrinking.ts";
 import { onStage, type StageOptions } from "./stage.ts";
 import { failuresIn, type Story, Storyteller } from "./storyteller.ts";
+import { openWatch } from "./watch.ts";
 
 export interface ChaosOptions {
   readonly settings: StageOptions["settings"];
@@ -31,10 +32,15 @@ export interface ChaosOptions {
   /** Figures over time, and nothing kept of stories that went well. */
   readonly isSoak: boolean;
   readonly budget: Budget;
+  /** Port of a page that shows the run while it goes on, and lets people have a hand in it; undefined: none. */
+  readonly watchPort: number | undefined;
 }
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
-  using display = new Display();
+  await using watch =
+    options.watchPort === undefined ? undefined : await openWatch(options.watchPort);
+  using display = new Display((news) => watch?.tell(news));
+  if (watch !== undefined) display.line(`watch and play: ${watch.url}`);
   const { settings, seed, servers } = options;
   const corpus = plansIn(options.corpus).filter((plan) => plan.servers <= servers);
   const troubles: string[] = [];
@@ -52,6 +58,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       display,
       roomVersion: undefined,
       checkers: options.checkers,
+      watch,
       broken: (versions) => breakPeer(options.mutant, { stage, seed, versions }),
     });
     using series = options.isSoak ? new Series(stage.folder, stage.deployment) : undefined;
@@ -85,6 +92,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
         take(story);
         if (at === corpus.length + 1) firstEpochsTold = story.told.epochs.length;
         if (story.failed === undefined) continue;
+        watch?.hands.close("the story has failed, and is being made smaller");
         failure = await explain(story, teller, display, stage.folder, options.budget);
         break;
       }
@@ -99,6 +107,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       epochs: firstEpochsTold,
       faults: summary.faults,
       unable: tally.unable,
+      isByHand: tally.byHand > 0,
     });
     troubles.push(...broken, ...unknowns(summary.checkers));
     const report: ChaosReport = {

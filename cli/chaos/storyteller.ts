@@ -4,6 +4,8 @@ import path from "node:path";
 import { judgeAll } from "#chaos/checkers/checkers";
 import type { CheckerVerdict, JournalRecord } from "#chaos/journal/record";
 import { JournalWriter } from "#chaos/journal/write";
+import { asTold } from "#chaos/live/by-hand";
+import type { Hands } from "#chaos/live/hands";
 import { tell } from "#chaos/live/tell";
 import type { Epoch, Told } from "#chaos/live/telling";
 import { harnessVersion } from "#cli/run/session";
@@ -23,6 +25,12 @@ export interface Story {
   readonly records: readonly JournalRecord[];
 }
 
+export interface Watcher {
+  readonly hands: Hands;
+  /** A story begins; what it returns is called when the journal has got more. */
+  readonly begin: (name: string, journal: string) => () => void;
+}
+
 export interface StorytellerOptions {
   readonly stage: Stage;
   readonly display: Display;
@@ -30,6 +38,8 @@ export interface StorytellerOptions {
   readonly roomVersion: string | undefined;
   /** Names; absent: all. */
   readonly checkers: readonly string[] | undefined;
+  /** Stories that are told for the first time are looked at by people, who have a hand in them. */
+  readonly watch?: Watcher | undefined;
   /** Breaks a server on purpose once the rooms are made, by their versions, until the story is over. */
   readonly broken?: (versions: ReadonlyMap<string, string>) => Disposable;
 }
@@ -52,15 +62,18 @@ export class Storyteller {
     { name, isQuiet = false, isOver }: { name: string; isQuiet?: boolean; isOver?: () => boolean },
   ): Promise<Story> {
     const { stage, display, roomVersion, checkers, broken } = this.#options;
+    const watch = isQuiet ? undefined : this.#options.watch;
     const versions = new Map<string, string>();
     using during = new DisposableStack();
     const file = path.join(stage.folder, `${name}.replay.ndjson`);
     mkdirSync(path.dirname(file), { recursive: true });
     using journal = new JournalWriter(file, (record) => {
+      hasGrown?.();
       if (record.t === "meta" && broken !== undefined) during.use(broken(versions));
       if (record.t !== "cast") return;
       for (const [id, version] of Object.entries(record.versions)) versions.set(id, version);
     });
+    const hasGrown = watch?.begin(name, file);
     const number = ++this.#count;
     try {
       const told = await tell({
@@ -80,13 +93,15 @@ export class Storyteller {
         },
         onBegun: (status) => display.follow(status),
         progress: (line) => display.doing(line),
+        hands: watch?.hands,
       });
       const failed = told.epochs.find((epoch) => failuresIn(epoch).length > 0);
       const ends = journal.records.flatMap((record) =>
         record.t === "state" && record.moment === "quiescent" ? [record.extremities.length] : [],
       );
       const extremities = Math.max(0, ...ends);
-      return { plan, told, journal: file, failed, extremities, records: journal.records };
+      const story = asTold(plan, journal.records);
+      return { plan: story, told, journal: file, failed, extremities, records: journal.records };
     } finally {
       display.follow(undefined);
     }

@@ -14,6 +14,7 @@ import { reportLines } from "#cli/chaos/report";
 import { runChaos } from "#cli/chaos/run";
 import { print, printJson, remark } from "#cli/io";
 import { addRunOptions, SERVER_SETTINGS, settingsOf } from "#cli/run-options";
+import { portOf } from "#cli/tardis/loopback";
 import { showStacks } from "#cli/trouble";
 import { HarnessError } from "#harness/errors";
 import { didYouMean } from "#harness/suggest";
@@ -35,6 +36,7 @@ interface Flags {
   readonly mutant?: MutantName;
   readonly corpus?: string;
   readonly shrink: boolean;
+  readonly watch?: string | true;
 }
 
 const SHRINK = { replays: 20, timeMs: 120_000 };
@@ -68,7 +70,8 @@ export function chaosCommand(): Command {
       ).choices(MUTANTS),
     )
     .option("--corpus <folder>", "plans that are told first; chaos/corpus unless given")
-    .option("--no-shrink", "do not make smaller what failed");
+    .option("--no-shrink", "do not make smaller what failed")
+    .option("--watch [port]", "show it on a page while it goes on, and let you have a hand in it");
   addRunOptions(command, ["seed", "out", "debug", ...SERVER_SETTINGS]).action(
     async (flags: Flags, self: Command) => {
       const { settings, notices } = settingsOf(self);
@@ -91,6 +94,8 @@ export function chaosCommand(): Command {
         corpus: flags.corpus ?? CORPUS,
         mutant: flags.mutant,
         isSoak: flags.soak === true,
+        watchPort:
+          flags.watch === undefined ? undefined : portOf(flags.watch === true ? "0" : flags.watch),
         budget: flags.shrink ? SHRINK : { ...SHRINK, replays: 0 },
       });
       if (flags.json) printJson(report);
@@ -109,6 +114,8 @@ Exit codes: 0 all went well; 1 a server failed a duty; 2 usage; 3 trouble of our
       "--hs hs1=process:synapse@1.150.0 --hs hs2=docker:my-image --servers 2",
       "--mutant hide-ban --duration 180",
       "--soak --duration 3600 --json",
+      "--watch --servers 3 --duration 600",
+      "--watch 8080 --faults none --partitions none --duration 3600",
     ],
   });
 }

@@ -4,6 +4,7 @@ import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { ROOT } from "#cli/run/session";
 import type { FileText } from "#tardis/formats/load";
+import type { LiveSource } from "#tardis/view/live";
 
 /** In the published package; from source the page is built when it is asked for. */
 export const BUILT_PAGE = path.join(ROOT, "tardis/page.html");
@@ -17,5 +18,17 @@ export async function pageTemplate(): Promise<string> {
 /** @param files none: the page waits for some to be dropped on it */
 export function pageWith(template: string, files: readonly FileText[]): string {
   const data = files.length === 0 ? "" : gzipSync(JSON.stringify(files)).toString("base64");
-  return template.replace("/*DATA*/", () => data);
+  return filled(template, { DATA: data, LIVE: "" });
+}
+
+/** The page of something that goes on: as it is served, and no other, it may ask its own server. */
+export function livePage(template: string, source: LiveSource): string {
+  return filled(template.replace("default-src 'none'", "default-src 'none'; connect-src 'self'"), {
+    DATA: "",
+    LIVE: JSON.stringify(source),
+  });
+}
+
+function filled(template: string, parts: Readonly<Record<"DATA" | "LIVE", string>>): string {
+  return template.replace(/\/\*(DATA|LIVE)\*\//g, (_, name: "DATA" | "LIVE") => parts[name]);
 }

@@ -8,7 +8,7 @@ import {
   type StateView,
   type Where,
 } from "#tardis/view/messages";
-import { rowAt, textAt } from "#tardis/view/row-columns";
+import { rowAt, rowNamed, textAt } from "#tardis/view/row-columns";
 import { actionNamed, type Desk } from "./actions.ts";
 import { Address } from "./address.ts";
 import { Client } from "./client.ts";
@@ -175,6 +175,39 @@ export class App {
     } catch (error) {
       byId("status").textContent = error instanceof Error ? error.message : String(error);
       byId("trouble").textContent = byId("status").textContent;
+    }
+  }
+
+  /** Where what comes next is seen: at the end, and not deep in reading what is told of it. */
+  get isAtNewest(): boolean {
+    const { row = 0 } = this.#place ?? {};
+    const isReading = document.activeElement?.closest("#state, #detail") != null;
+    return row >= (this.#loaded?.rows.size ?? 0) - 1 && !isReading;
+  }
+
+  /** The same with more in it: who is at the newest event stays there, and who is elsewhere is left in peace. */
+  async grow(source: Source): Promise<void> {
+    const turn = this.#turn;
+    try {
+      const loaded = await this.#client.ask("load", { source });
+      const judged = await this.#client.ask("judge", {});
+      const [before, place] = [this.#loaded, this.#place];
+      if (before === undefined || place === undefined) return;
+      const rowNow = (was: number) => rowNamed(loaded.rows, textAt(before.rows.ids, was));
+      const own = rowNow(place.row);
+      const pin = place.pin === undefined ? undefined : rowNow(place.pin);
+      const row = this.isAtNewest || own < 0 ? loaded.rows.size - 1 : own;
+      this.#loaded = loaded;
+      this.#judged = judged;
+      this.#dag.load(loaded);
+      this.#dag.judge(judged.flags);
+      this.#strip.load(loaded);
+      this.#chips();
+      this.#set({ ...place, row, pin, key: row === own ? place.key : undefined });
+      if (place.q !== "") void this.#find(place.q);
+    } catch (error) {
+      const what = error instanceof Error ? error.message : String(error);
+      if (turn === this.#turn) byId("status").textContent = what;
     }
   }
 

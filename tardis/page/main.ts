@@ -1,6 +1,8 @@
 /** The page: opens what comes with it or is dropped on it, and shows it. */
+import type { LiveSource } from "#tardis/view/live";
 import { App } from "./app.ts";
 import { byId, h } from "./dom.ts";
+import { goLive } from "./live.ts";
 import { sourceOf } from "./place.ts";
 import { startTheme } from "./theme.ts";
 
@@ -9,6 +11,8 @@ const app = new App(embedded("worker"));
 const data = embedded("data");
 if (data !== "") {
   await app.open(data);
+} else if (embedded("source") !== "") {
+  goLive(app, JSON.parse(embedded("source")) as LiveSource);
 } else if (sourceOf(location.hash) !== undefined) {
   await app.open([{ name: "link", text: location.hash }]);
 }
