@@ -46,6 +46,11 @@ export function areWhole({ graph }: Run, known: Uint8Array, rows: readonly numbe
   return true;
 }
 
+/** Servers of which it is known what came to them, by their place in Run.servers. */
+export function recordedServers({ arrivals }: Run): readonly number[] {
+  return [...new Set(arrivals.map(({ server }) => server))].sort((a, b) => a - b);
+}
+
 /** Rows that a next event of this server would follow: what it took, and has nothing above that it took. */
 export function extremitiesIn({ graph }: Run, known: Uint8Array): readonly number[] {
   const { offsets, targets } = graph.edges.prev;

@@ -82,6 +82,7 @@ export class Recording {
     if (server === undefined) return undefined;
     server.implementation = textOr(body.implementation, server.implementation);
     server.version = textOr(body.version, server.version);
+    if (isObject(body.keys)) server.keys = new Map([...server.keys, ...textEntries(body.keys)]);
     return undefined;
   }
 
@@ -116,11 +117,7 @@ export class Recording {
       atEvent: textOr(body.at_event, undefined),
       source: textOr(body.source, "unknown"),
       moment: textOr(body.moment, undefined),
-      state: new Map(
-        Object.entries(state).filter(
-          (entry): entry is [string, string] => typeof entry[1] === "string",
-        ),
-      ),
+      state: new Map(textEntries(state)),
       extremities: textsOf(body.extremities),
     });
     return undefined;
@@ -149,13 +146,20 @@ export class Recording {
     if (known !== undefined) return known;
     const number = this.#numbers.size;
     this.#numbers.set(name, number);
-    this.#servers.set(name, { name, implementation: undefined, version: undefined });
+    const unknown = { implementation: undefined, version: undefined, keys: new Map() };
+    this.#servers.set(name, { name, ...unknown });
     return number;
   }
 }
 
 function textOr<Other>(value: JsonValue | undefined, other: Other): string | Other {
   return typeof value === "string" ? value : other;
+}
+
+function textEntries(object: JsonObject): readonly [string, string][] {
+  return Object.entries(object).filter(
+    (entry): entry is [string, string] => typeof entry[1] === "string",
+  );
 }
 
 function textsOf(value: JsonValue | undefined): readonly string[] {

@@ -25,6 +25,8 @@ export interface Room {
 
 export interface Server {
   readonly name: string;
+  /** Public keys in base64 by key id, `ed25519:a_key`. */
+  readonly keys: ReadonlyMap<string, string>;
   readonly implementation: string | undefined;
   readonly version: string | undefined;
 }

@@ -4,27 +4,33 @@ import { bdi, button, h } from "./dom.ts";
 
 export function eventPane(view: EventView, go: (row: number) => void): readonly Node[] {
   const facts = h("dl");
-  const fact = (term: string, ...what: readonly (Node | string)[]) =>
+  const fact = (term: Node | string, ...what: readonly (Node | string)[]) =>
     facts.append(h("dt", {}, term), h("dd", {}, ...what));
+  const link = (text: string, row: number) =>
+    row < 0
+      ? h("span", {}, bdi(text), " (missing)")
+      : button(text, () => go(row), { class: "mono id" });
   fact("id", h("code", {}, bdi(view.id)));
-  fact("its id", view.idCheck);
-  fact("verdict", bdi(view.verdict));
-  const kinds = new Set(view.links.map(({ kind }) => kind));
-  for (const kind of kinds) {
-    const links = view.links.filter((link) => link.kind === kind);
-    const parts = links.flatMap(({ row, text }) => [
-      row < 0
-        ? h("span", {}, bdi(text), " (missing)")
-        : button(text, () => go(row), { class: "mono id" }),
-      " ",
-    ]);
-    fact(kind, ...parts);
+  for (const { what, text, isRight } of view.checks) {
+    const tone = isRight === undefined ? "was" : isRight ? "pass" : "fail";
+    const mark = isRight === undefined ? "" : isRight ? "✓ " : "✕ ";
+    fact(what, h("span", { class: tone }, mark, bdi(text)));
   }
-  for (const { server, text } of view.arrivals) fact(`at ${server}`, bdi(text));
+  fact("verdict", bdi(view.verdict));
+  for (const { kind, events, count } of view.links) {
+    const more = count > events.length ? [`and ${count - events.length} more`] : [];
+    fact(kind, ...events.flatMap(({ row, text }) => [link(text, row), " "]), ...more);
+  }
+  for (const { server, text } of view.arrivals) fact(bdi(`at ${server}`), bdi(text));
+  for (const { whose, text } of view.inStates) {
+    fact(h("span", {}, "in the state ", bdi(whose)), bdi(text));
+  }
+  const json = h("pre", { id: "json", tabindex: 0, "aria-label": "the event as JSON" });
+  for (const { text, row } of view.json) json.append(row === undefined ? text : link(text, row));
   return [
     h("h2", {}, h("span", {}, "event")),
     h("p", { class: "caption" }, bdi(view.summary)),
     facts,
-    h("pre", { id: "json", tabindex: 0, "aria-label": "the event as JSON" }, view.json),
+    json,
   ];
 }

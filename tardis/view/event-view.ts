@@ -1,22 +1,22 @@
-/** One event in full: what it is, whether its id is right, what it refers to, and when servers had it. */
+/** One event in full: what it is, whether its id is right, what refers to what, when servers had it, and in whose state it is. */
 import type { RoomHistory } from "#protocol/state/room-history";
 import { shown, visible } from "#tardis/explain/shown";
 import { matter } from "#tardis/explain/wording";
-import { checkIds } from "#tardis/model/check-ids";
-import { EDGE_KINDS, type EdgeKind } from "#tardis/model/graph";
-import { writeJson } from "#tardis/model/json";
+import { EDGE_KINDS, type EdgeKind, type Edges } from "#tardis/model/graph";
 import type { Run } from "#tardis/model/run";
+import { eventChecks } from "./event-checks.ts";
+import { jsonParts } from "./json-parts.ts";
 import type { EventView } from "./messages.ts";
 import { shortOf } from "./short.ts";
-import { timeText } from "./time-text.ts";
+import { dateText, timeText } from "./time-text.ts";
 
-const MOST_LETTERS = 200_000;
 const MOST_LINKS = 200;
-const KIND_WORDS: Readonly<Record<EdgeKind, string>> = {
-  prev: "follows",
-  auth: "cites",
-  prev_state: "follows the state of",
-  prev_auth: "follows the citations of",
+/** What an event does to others, and they to it. */
+const KIND_WORDS: Readonly<Record<EdgeKind, readonly [string, string]>> = {
+  prev: ["follows", "is followed by"],
+  auth: ["cites", "is cited as auth event by"],
+  prev_state: ["follows the state of", "its state is followed by"],
+  prev_auth: ["follows the citations of", "its citations are followed by"],
 };
 
 export function eventView(
@@ -24,21 +24,24 @@ export function eventView(
   row: number,
   history: RoomHistory,
   rowOf: (id: string) => number,
+  inStates: EventView["inStates"],
 ): EventView {
   const pdu = run.pdus[row];
   if (pdu === undefined) throw new Error(`there is no row ${row}`);
   const { event, eventId, json } = pdu;
   const replayed = history.get(eventId);
   const rejection = replayed?.rejection;
+  const { version } = history.graph;
+  const sent = dateText(event.originServerTs);
   return {
-    summary: `${shown(event.sender)}'s ${matter(event)}`,
+    summary: `${shown(event.sender)}'s ${matter(event)}, sent ${sent} by the sender's clock, at depth ${event.depth}`,
     id: visible(eventId),
-    idCheck: idCheckOf(run, row),
+    checks: eventChecks(run, pdu, version),
     verdict:
       rejection === undefined
-        ? `allowed by the rules of room version ${history.graph.version.id}`
+        ? `allowed by the rules of room version ${version.id}`
         : `rejected by the rule ${rejection.rule}: ${visible(rejection.why)}`,
-    json: jsonText(json),
+    json: jsonParts(json, rowOf),
     links: linksOf(run, row, rowOf),
     arrivals: run.arrivals
       .filter((arrival) => arrival.row === row)
@@ -50,57 +53,38 @@ export function eventView(
           `${from === undefined ? "" : ` from ${shown(from)}`}, ${shown(verdict)}` +
           `${isDeduced ? " (deduced)" : ""}${reason === undefined ? "" : `: ${shown(reason)}`}`,
       })),
+    inStates,
   };
 }
 
-function idCheckOf(run: Run, row: number): string {
-  const pdus = run.pdus.slice(row, row + 1);
-  const { calculated, matching, differing } = checkIds({ ...run, pdus });
-  const [other] = differing;
-  if (other !== undefined) return `does not match: its content has the id ${other.calculated}`;
-  if (matching > 0) return "matches its content";
-  return calculated > 0 ? "calculated from its content" : "can not be checked";
-}
-
-/** Indented, with the digits that were read: written in one line first, and parted outside of texts. */
-function jsonText(json: unknown): string {
-  let depth = 0;
-  const line = writeJson(json);
-  const cut = line.length > MOST_LETTERS ? line.slice(0, MOST_LETTERS) : line;
-  const indented = cut.replace(/"(?:[^"\\]|\\.)*"?|\[\]|\{\}|[{}[\],:]/g, (part) => {
-    switch (part) {
-      case "{":
-      case "[":
-        depth++;
-        return `${part}\n${"  ".repeat(depth)}`;
-      case "}":
-      case "]":
-        depth = Math.max(0, depth - 1);
-        return `\n${"  ".repeat(depth)}${part}`;
-      case ",":
-        return `,\n${"  ".repeat(depth)}`;
-      case ":":
-        return ": ";
-      default:
-        return part;
-    }
-  });
-  const shownLines = indented.split("\n").map(visible).join("\n");
-  return line.length > MOST_LETTERS
-    ? `${shownLines}\n… ${line.length - MOST_LETTERS} more letters are not shown`
-    : shownLines;
-}
-
 function linksOf(run: Run, row: number, rowOf: (id: string) => number): EventView["links"] {
-  const links: { kind: string; row: number; text: string }[] = [];
-  for (const kind of Object.keys(EDGE_KINDS) as EdgeKind[]) {
+  const kinds = Object.keys(EDGE_KINDS) as EdgeKind[];
+  return kinds.flatMap((kind) => {
     const { offsets, targets } = run.graph.edges[kind];
-    for (let edge = offsets[row] ?? 0; edge < (offsets[row + 1] ?? 0); edge++) {
-      const target = targets[edge] ?? 0;
+    const own = [...targets.subarray(offsets[row], offsets[row + 1])].flatMap((target) => {
       const id = target >= 0 ? run.pdus[target]?.eventId : run.gaps[-1 - target]?.eventId;
-      if (id === undefined || links.length >= MOST_LINKS) continue;
-      links.push({ kind: KIND_WORDS[kind], row: rowOf(id), text: shortOf(run, target, id) });
+      return id === undefined ? [] : [{ row: rowOf(id), text: shortOf(run, target, id) }];
+    });
+    const others = referringTo(run.graph.edges[kind], row).map((from) => ({
+      row: from,
+      text: shortOf(run, from, run.pdus[from]?.eventId ?? ""),
+    }));
+    const [to, back] = KIND_WORDS[kind];
+    return [
+      { kind: to, events: own.slice(0, MOST_LINKS), count: own.length },
+      { kind: back, events: others.slice(0, MOST_LINKS), count: others.length },
+    ].filter(({ count }) => count > 0);
+  });
+}
+
+function referringTo({ offsets, targets }: Edges, row: number): readonly number[] {
+  const rows: number[] = [];
+  for (let from = row + 1; from + 1 < offsets.length; from++) {
+    for (let edge = offsets[from] ?? 0; edge < (offsets[from + 1] ?? 0); edge++) {
+      if (targets[edge] !== row) continue;
+      rows.push(from);
+      break;
     }
   }
-  return links;
+  return rows;
 }

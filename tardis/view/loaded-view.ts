@@ -1,5 +1,6 @@
 /** A run as the page first shows it: its rows, their places, and what happened around them. */
 import { shown } from "#tardis/explain/shown";
+import { recordedServers } from "#tardis/model/knowledge";
 import { problemText } from "#tardis/model/problem";
 import type { Fault, Run } from "#tardis/model/run";
 import { annotationsOf } from "./annotations.ts";
@@ -36,7 +37,7 @@ export function loadedView(run: Run): LoadedView {
     title: titleOf(run, annotations.title),
     rooms: rooms.map(({ id, version }) => ({ id: shown(id), version: version.id })),
     servers: servers.map(shown),
-    recorded: [...new Set(run.arrivals.map(({ server }) => server))].sort((a, b) => a - b),
+    recorded: recordedServers(run),
     rows,
     edges: run.graph.edges.prev,
     layout: layoutView(run),

@@ -139,14 +139,40 @@ export interface StateView {
   readonly caption: string | undefined;
 }
 
+/** A piece of JSON; with a row where it is the id of that event. */
+export interface JsonPart {
+  readonly text: string;
+  readonly row: number | undefined;
+}
+
+export interface EventCheck {
+  readonly what: string;
+  readonly text: string;
+  /** Undefined: nobody knows. */
+  readonly isRight: boolean | undefined;
+}
+
+export interface EventLink {
+  /** Below 0: missing. */
+  readonly row: number;
+  readonly text: string;
+}
+
 export interface EventView {
   readonly summary: string;
   readonly id: string;
-  readonly idCheck: string;
+  readonly checks: readonly EventCheck[];
   readonly verdict: string;
-  readonly json: string;
-  readonly links: readonly { readonly kind: string; readonly row: number; readonly text: string }[];
+  readonly json: readonly JsonPart[];
+  readonly links: readonly {
+    readonly kind: string;
+    /** As many as are shown. */
+    readonly events: readonly EventLink[];
+    readonly count: number;
+  }[];
   readonly arrivals: readonly { readonly server: string; readonly text: string }[];
+  /** In whose state it is at this moment; none for messages. */
+  readonly inStates: readonly { readonly whose: string; readonly text: string }[];
 }
 
 export interface SearchView {

@@ -1,6 +1,6 @@
 /** What each server had at the moment of a row, and when it came to it. */
 import { shown } from "#tardis/explain/shown";
-import { extremitiesIn, HAS, knowledgeOf } from "#tardis/model/knowledge";
+import { extremitiesIn, HAS, knowledgeOf, recordedServers } from "#tardis/model/knowledge";
 import type { Run } from "#tardis/model/run";
 import { until } from "./loaded-view.ts";
 import type { ServerView } from "./messages.ts";
@@ -9,9 +9,7 @@ const MOST_MISSING = 200;
 
 export function serverViews(run: Run, row: number): readonly ServerView[] {
   const seq = until(run, row);
-  const recorded = new Set(run.arrivals.map(({ server }) => server));
-  return run.servers.flatMap(({ name }, server) => {
-    if (!recorded.has(server)) return [];
+  return recordedServers(run).map((server) => {
     const known = knowledgeOf(run, server, seq);
     const missing: number[] = [];
     let has = 0;
@@ -24,6 +22,7 @@ export function serverViews(run: Run, row: number): readonly ServerView[] {
       if (arrival.server !== server || arrival.row === undefined) continue;
       if ((arrived[arrival.row] ?? -1) < 0) arrived[arrival.row] = arrival.seq;
     }
-    return [{ name: shown(name), has, missing, extremities: extremitiesIn(run, known), arrived }];
+    const name = shown(run.servers[server]?.name ?? "");
+    return { name, has, missing, extremities: extremitiesIn(run, known), arrived };
   });
 }

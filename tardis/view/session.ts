@@ -4,9 +4,10 @@ import { ROOM_VERSIONS } from "#protocol/rooms/room-version";
 import type { RoomHistory } from "#protocol/state/room-history";
 import { explainKey } from "#tardis/explain/explain-key";
 import type { Explanation } from "#tardis/explain/explanation";
+import { shown } from "#tardis/explain/shown";
 import { keyWords } from "#tardis/explain/wording";
 import { type FileText, loadRun } from "#tardis/formats/load";
-import { areWhole, extremitiesIn, knowledgeOf } from "#tardis/model/knowledge";
+import { areWhole, extremitiesIn, knowledgeOf, recordedServers } from "#tardis/model/knowledge";
 import { lastLook } from "#tardis/model/last-look";
 import { differencesIn, historyOf, replaying } from "#tardis/model/room-of-run";
 import type { Room, Run } from "#tardis/model/run";
@@ -161,7 +162,19 @@ export class Session {
 
   event({ row }: { readonly row: number }): EventView {
     const { history } = this.#at({ row, server: undefined, base: undefined });
-    return eventView(this.run, row, history, (id) => this.#rows.get(id) ?? -1);
+    const rowOf = (id: string) => this.#rows.get(id) ?? -1;
+    return eventView(this.run, row, history, rowOf, this.#inStates(row));
+  }
+
+  /** Whether an event is the value of its key at this moment: as computed, and at each server. */
+  #inStates(row: number): EventView["inStates"] {
+    return [undefined, ...recordedServers(this.run)].flatMap((server) => {
+      const { side, event } = this.#at({ row, server, base: undefined });
+      if (event.stateKey === undefined) return [];
+      const held = side.state.get(`${event.type}|${event.stateKey}`);
+      const short = shortOf(this.run, this.#rows.get(held ?? "") ?? -1, held ?? "nothing");
+      return [{ whose: side.where, text: held === event.id ? "yes" : `no: ${short} is` }];
+    });
   }
 
   servers({ row }: { readonly row: number }): readonly ServerView[] {
@@ -223,7 +236,7 @@ export class Session {
     const known = knowledgeOf(this.run, server, until);
     const ends = extremitiesIn(this.run, known).filter((at) => pdus[at]?.event.roomId === room.id);
     const ids = ends.flatMap((at) => pdus[at]?.eventId ?? []);
-    const name = servers[server]?.name ?? "nobody";
+    const name = shown(servers[server]?.name ?? "nobody");
     // Without all that it builds on there is no telling what it has; what it said when it was asked is known.
     const said = areWhole(this.run, known, ends)
       ? undefined

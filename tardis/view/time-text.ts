@@ -3,3 +3,11 @@ export function timeText(time: number, isExact = false): string {
   const date = new Date(time);
   return Number.isNaN(date.getTime()) ? "no time" : date.toISOString().slice(11, isExact ? 23 : 19);
 }
+
+/** With its day: `on 2025-06-16 at 18:53:20.930 UTC`. */
+export function dateText(time: number): string {
+  const date = new Date(time);
+  if (Number.isNaN(date.getTime())) return "at no time that there is";
+  const text = date.toISOString();
+  return `on ${text.slice(0, -14)} at ${text.slice(-13, -1)} UTC`;
+}
