@@ -11,7 +11,7 @@ interface Asked {
 }
 
 /** What needs no state. */
-const AT_ONCE: ReadonlySet<keyof Questions> = new Set(["servers"]);
+const AT_ONCE: ReadonlySet<keyof Questions> = new Set(["servers", "knowledge"]);
 
 let session: Promise<Session> | undefined;
 
