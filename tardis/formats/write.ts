@@ -19,8 +19,16 @@ export function writeRun(run: Run, format: WrittenFormat): string {
         run.pdus.map(({ eventId, json }) => withKeys(json, { front: { event_id: eventId } })),
       );
     case "scenario":
-      return `${JSON.stringify(scenarioOf(run), null, 2)}\n`;
+      return writeScenario(run);
   }
+}
+
+/**
+ * @param expected what it is to expect after events, by event id; what it expects already unless given
+ * @throws RunError for a run of several rooms
+ */
+export function writeScenario(run: Run, expected?: Run["expected"]): string {
+  return `${JSON.stringify(scenarioOf(run, expected), null, 2)}\n`;
 }
 
 function lines(values: readonly JsonObject[]): string {
@@ -49,7 +57,7 @@ function replayOf({ records, rooms, meta }: Run): readonly JsonObject[] {
 }
 
 /** In the names of the scenario that it came from. */
-function scenarioOf(run: Run): JsonObject {
+function scenarioOf(run: Run, expected?: Run["expected"]): JsonObject {
   const [room, ...others] = run.rooms;
   if (room === undefined || others.length > 0) {
     const what = `a scenario holds one room, and there are ${run.rooms.length}`;
@@ -69,6 +77,7 @@ function scenarioOf(run: Run): JsonObject {
     ...(isObject(replay) ? replay : serversOf(run)),
     ...recordsOf(run, "arrive", "arrivals", names),
     ...recordsOf(run, "fault", "faults", names),
+    ...(expected === undefined ? {} : { expect: expectIn(expected, names) }),
   };
   return {
     ...base,
@@ -94,6 +103,19 @@ function eventOf(
     event[key] = list.map((id: JsonValue) => names.get(String(id)) ?? id);
   }
   return event;
+}
+
+function expectIn(
+  expected: Run["expected"],
+  names: ReadonlyMap<string, string>,
+): Record<string, JsonObject> {
+  const nameOf = (id: string) => names.get(id) ?? id;
+  return Object.fromEntries(
+    [...expected].map(([after, state]) => [
+      nameOf(after),
+      Object.fromEntries([...state].map(([key, id]) => [key, id === null ? null : nameOf(id)])),
+    ]),
+  );
 }
 
 function serversOf({ servers }: Run): JsonObject {

@@ -68,8 +68,8 @@ export function withKeys(
   for (const [key, inner] of Object.entries(value)) {
     if (!without.includes(key) && !Object.hasOwn(front, key)) define(copy, key, inner);
   }
-  const texts = written.get(value);
-  if (texts !== undefined) written.set(copy, texts);
+  const texts = [...(written.get(value) ?? [])].filter(([key]) => !Object.hasOwn(front, key));
+  if (texts.length > 0) written.set(copy, new Map(texts));
   return copy;
 }
 

@@ -9,35 +9,34 @@ import {
   type Where,
 } from "#tardis/view/messages";
 import { rowAt, rowNamed, textAt } from "#tardis/view/row-columns";
-import { wordsOf } from "#tardis/view/row-words";
 import { actionNamed, type Desk } from "./actions.ts";
 import { Address } from "./address.ts";
 import { Client } from "./client.ts";
 import { comparePane } from "./compare-pane.ts";
-import { DagPane } from "./dag-pane.ts";
+import { Dag, wordsOf } from "./dag.ts";
 import { bdi, button, byId, h } from "./dom.ts";
 import { eventPane } from "./event-pane.ts";
 import { footItems, helpDialog } from "./help.ts";
 import { keyActions } from "./keys.ts";
 import { Kin, type KinKind } from "./kin.ts";
 import { runPane, serversPane } from "./other-panes.ts";
-import { actionsIn, hashOf, type Place, placeIn, VIEWS, type ViewName } from "./place.ts";
+import { actionsIn, editsIn, hashOf, type Place, placeIn, VIEWS, type ViewName } from "./place.ts";
 import { statePane } from "./state-pane.ts";
 import { Strip } from "./strip.ts";
 import { switchTheme } from "./theme.ts";
+import { WhatIfPane } from "./what-if-pane.ts";
 import { WhyPane } from "./why-pane.ts";
 
 export class App {
   readonly #client: Client;
-  readonly #dag: DagPane;
+  readonly #dag: Dag;
   readonly #strip: Strip;
   readonly #why: WhyPane;
   readonly #help: HTMLDialogElement;
   readonly #search: HTMLInputElement;
   readonly #desk: Desk;
-  readonly #address = new Address((hash) => {
-    if (this.#loaded !== undefined) this.#set(placeIn(hash, this.#loaded));
-  });
+  readonly #address = new Address((hash) => void this.#follow(hash));
+  readonly whatIf: WhatIfPane;
   readonly #kin = new Kin();
   #loaded: LoadedView | undefined;
   #judged: JudgedView | undefined;
@@ -50,15 +49,23 @@ export class App {
   constructor(code: string) {
     this.#client = new Client(code);
     const go = (row: number) => this.go({ row });
-    this.#dag = new DagPane(byId("dag"), this.#client, (change) => this.go(change));
-    this.#strip = new Strip(byId("strip"), {
-      choose: go,
-      range: (range) => this.go({ range, row: range[1] }),
-    });
+    this.#dag = new Dag(byId("dag"), go);
+    this.#strip = new Strip(byId("strip"), go);
     this.#why = new WhyPane(byId("detail"), {
       choose: (key) => this.go({ key }),
       mark: (ids) => this.#dag.mark(new Set(ids)),
       stepped: (step) => this.go({ step }),
+    });
+    this.whatIf = new WhatIfPane(byId("detail"), {
+      edits: () => this.#place?.edits ?? "",
+      edit: (edits) => this.#edit(edits),
+      shrink: (key, ms) => this.#client.ask("shrink", { row: this.#place?.row ?? 0, key, ms }),
+      scenario: async () => {
+        const { row = 0, key } = this.#place ?? {};
+        return (await this.#client.ask("scenario", { row, key })).text;
+      },
+      go,
+      explain: (key) => this.go({ key, view: "why" }),
     });
     this.#search = h("input", {
       id: "search",
@@ -156,24 +163,17 @@ export class App {
     try {
       const loaded = await this.#client.ask("load", { source });
       if (turn !== this.#turn) return;
-      this.#loaded = loaded;
-      this.#judged = undefined;
-      this.#hits = [];
-      this.#place = undefined;
-      this.#shownOf = "";
       byId("empty").hidden = true;
       document.title = `${loaded.title} · room replay`;
       byId("notice").hidden = loaded.notice === undefined;
       byId("notice").replaceChildren(bdi(loaded.notice ?? ""));
-      this.#dag.load(loaded);
-      this.#strip.load(loaded);
-      this.#chips();
-      this.#set(placeIn(location.hash, loaded));
-      const judged = await this.#client.ask("judge", {});
-      if (this.#loaded !== loaded) return;
-      this.#judged = judged;
-      this.#dag.judge(judged.flags);
-      this.#chips();
+      const edits = editsIn(location.hash);
+      const edited = await this.#edited(edits);
+      if (turn !== this.#turn) return;
+      await this.#take(edited ?? loaded, (now) => ({
+        ...placeIn(location.hash, now),
+        edits: edited === undefined ? "" : edits,
+      }));
       document.documentElement.dataset.ready = "yes";
       for (const name of wanted) actionNamed(name)?.run(this.#desk);
     } catch (error) {
@@ -193,7 +193,10 @@ export class App {
   async grow(source: Source): Promise<void> {
     const turn = this.#turn;
     try {
-      const loaded = await this.#client.ask("load", { source });
+      const whole = await this.#client.ask("load", { source });
+      const { edits = "" } = this.#place ?? {};
+      const edited = await this.#edited(edits);
+      const loaded = edited ?? whole;
       const judged = await this.#client.ask("judge", {});
       const [before, place] = [this.#loaded, this.#place];
       if (before === undefined || place === undefined) return;
@@ -207,11 +210,74 @@ export class App {
       this.#dag.judge(judged.flags);
       this.#strip.load(loaded);
       this.#chips();
-      this.#set({ ...place, row, pin, key: row === own ? place.key : undefined });
+      const key = row === own ? place.key : undefined;
+      this.#set({ ...place, row, pin, key, edits: edited === undefined ? "" : edits });
       if (place.q !== "") void this.#find(place.q);
     } catch (error) {
       const what = error instanceof Error ? error.message : String(error);
       if (turn === this.#turn) byId("status").textContent = what;
+    }
+  }
+
+  /** What was loaded with the edits of a link; undefined where there are none, or they can not be done. */
+  async #edited(edits: string): Promise<LoadedView | undefined> {
+    if (edits === "") return undefined;
+    try {
+      return (await this.#client.ask("edit", { edits })).loaded;
+    } catch (error) {
+      this.whatIf.say(error instanceof Error ? error.message : String(error));
+      return undefined;
+    }
+  }
+
+  /** Shows a run that is another one than before, or has other edits. */
+  async #take(loaded: LoadedView, placeOf: (loaded: LoadedView) => Place): Promise<void> {
+    this.#loaded = loaded;
+    this.#judged = undefined;
+    this.#hits = [];
+    this.#place = undefined;
+    this.#shownOf = "";
+    this.#dag.load(loaded);
+    this.#strip.load(loaded);
+    this.#set(placeOf(loaded));
+    this.#chips();
+    const shown = this.#shown;
+    const judged = await this.#client.ask("judge", {});
+    if (this.#loaded !== loaded) return;
+    this.#judged = judged;
+    this.#dag.judge(judged.flags);
+    this.#chips();
+    await shown;
+  }
+
+  /** @throws Error for edits that can not be done */
+  async #edit(edits: string): Promise<void> {
+    const { loaded, rows } = await this.#client.ask("edit", { edits });
+    const { place } = this;
+    if (place === undefined) return;
+    // Where the event is gone, the one before it that is there.
+    let before = place.row;
+    while (before > 0 && (rows[before] ?? -1) < 0) before--;
+    const rowOf = (row: number | undefined) => {
+      const now = row === undefined ? -1 : (rows[row] ?? -1);
+      return now < 0 ? undefined : now;
+    };
+    await this.#take(loaded, () => ({
+      ...place,
+      row: rowOf(before) ?? 0,
+      pin: rowOf(place.pin),
+      edits,
+    }));
+  }
+
+  /** To where somebody else's address leads. */
+  async #follow(hash: string): Promise<void> {
+    const edits = editsIn(hash);
+    if (edits !== (this.#place?.edits ?? "")) {
+      await this.#edit(edits).catch((error: Error) => this.whatIf.say(error.message));
+    }
+    if (this.#loaded !== undefined) {
+      this.#set({ ...placeIn(hash, this.#loaded), edits: this.#place?.edits ?? "" });
     }
   }
 
@@ -246,6 +312,7 @@ export class App {
     this.go({ view });
     await this.#shown;
     if (view === "why") this.#why.focus();
+    if (view === "what-if") this.whatIf.focus();
   }
 
   #shown: Promise<void> = Promise.resolve();
@@ -259,7 +326,6 @@ export class App {
     this.#place = place;
     this.#address.write(hashOf(place, loaded));
     if (isOtherSearch) void this.#find(place.q);
-    this.#dag.show(place);
     const shownOf = JSON.stringify({ ...place, q: "", step: 0 });
     if (shownOf === this.#shownOf) {
       if (place.view === "why") this.#why.step(place.step);
@@ -267,8 +333,7 @@ export class App {
     }
     this.#shownOf = shownOf;
     const row = rowAt(loaded.rows, place.row);
-    const words =
-      row === undefined ? [] : wordsOf(row, this.#judged?.flags[place.row] ?? 0, undefined);
+    const words = row === undefined ? [] : wordsOf(row, this.#judged?.flags[place.row] ?? 0);
     const text =
       row === undefined
         ? "no event"
@@ -277,7 +342,8 @@ export class App {
     byId("status").textContent = `event ${place.row + 1} of ${loaded.rows.size}`;
     byId("live").textContent = text;
     this.#dag.mark(new Set());
-    this.#strip.show(place.row, text, place.range);
+    this.#dag.show(place.row);
+    this.#strip.show(place.row, text);
     for (const { name } of VIEWS) {
       byId(`tab-${name}`).setAttribute("aria-selected", String(name === place.view));
       byId(`tab-${name}`).tabIndex = name === place.view ? 0 : -1;
@@ -344,6 +410,11 @@ export class App {
         return fill(serversPane(await this.#client.ask("servers", { row }), loaded, row, go));
       case "compare":
         return fill(comparePane(await this.#client.ask("compare", { row }), explainKey));
+      case "what-if": {
+        const told = await this.#client.ask("what-if", where);
+        if (turn === this.#turn) this.whatIf.show(told, key ?? state.key);
+        return;
+      }
       case "run":
         return fill(runPane(loaded, go));
     }
@@ -372,6 +443,9 @@ export class App {
       chips.push(h("span", { class: "chip" }, `room version ${version}`));
     }
     chips.push(h("span", { class: "chip" }, `${loaded.servers.length} servers`));
+    if ((this.#place?.edits ?? "") !== "") {
+      chips.push(h("span", { class: "chip warn", id: "edited" }, "what if: not what happened"));
+    }
     const failed = loaded.steps.filter(({ isOk }) => isOk === false).length;
     if (failed > 0)
       chips.push(

@@ -8,13 +8,10 @@ export const VIEWS = [
   { name: "event", key: "i", what: "the event in full" },
   { name: "servers", key: "v", what: "what each server had" },
   { name: "compare", key: "o", what: "what other room versions make of it" },
+  { name: "what-if", key: "x", what: "what if: edit the event, and see what that changes" },
   { name: "run", key: "r", what: "the run: faults and steps" },
 ] as const;
 export type ViewName = (typeof VIEWS)[number]["name"];
-
-/** How the graph is drawn. */
-export const DRAW_OPTIONS = ["folded", "by-server", "newest-first"] as const;
-export type DrawOption = (typeof DRAW_OPTIONS)[number];
 
 export interface Place {
   readonly row: number;
@@ -33,9 +30,8 @@ export interface Place {
   readonly beside: number | undefined;
   /** What is searched for. */
   readonly q: string;
-  readonly draw: readonly DrawOption[];
-  /** The only rows of the graph, both ends included. */
-  readonly range: readonly [first: number, last: number] | undefined;
+  /** What if: as edits.ts writes them. */
+  readonly edits: string;
 }
 
 export function placeIn(hash: string, loaded: LoadedView): Place {
@@ -57,13 +53,12 @@ export function placeIn(hash: string, loaded: LoadedView): Place {
     pin: rowOf(pin ?? null, loaded),
     beside: serverOf(beside ?? null, loaded),
     q: given.get("q") ?? "",
-    draw: DRAW_OPTIONS.filter((option) => (given.get("draw") ?? "").split(",").includes(option)),
-    range: rangeOf(given.get("from"), given.get("to"), loaded),
+    edits: editsIn(hash),
   };
 }
 
 export function hashOf(
-  { row, view, key, step, server, isDiff, pin, beside, q, draw, range }: Place,
+  { row, view, key, step, server, isDiff, pin, beside, q, edits }: Place,
   loaded: LoadedView,
 ): string {
   const given = new URLSearchParams();
@@ -79,12 +74,12 @@ export function hashOf(
   if (pin !== undefined) given.set("pin", idOf(pin));
   if (beside !== undefined) given.set("beside", loaded.servers[beside] ?? "");
   if (q !== "") given.set("q", q);
-  if (draw.length > 0) given.set("draw", draw.join(","));
-  if (range !== undefined) {
-    given.set("from", idOf(range[0]));
-    given.set("to", idOf(range[1]));
-  }
+  if (edits !== "") given.set("edits", edits);
   return `#${given}`;
+}
+
+export function editsIn(hash: string): string {
+  return new URLSearchParams(hash.replace(/^#/, "")).get("edits") ?? "";
 }
 
 /** A scenario that the address itself holds. */
@@ -106,11 +101,6 @@ function rowOf(at: string | null, { rows }: LoadedView): number | undefined {
   if (!/^\d+$/.test(at)) return undefined;
   const later = rows.seq.findIndex((seq) => seq > Number(at));
   return Math.max(0, later < 0 ? rows.size - 1 : later - 1);
-}
-
-function rangeOf(from: string | null, to: string | null, loaded: LoadedView): Place["range"] {
-  const [first = 0, last = loaded.rows.size - 1] = [rowOf(from, loaded), rowOf(to, loaded)];
-  return (from === null && to === null) || first > last ? undefined : [first, last];
 }
 
 function serverOf(name: string | null, { servers }: LoadedView): number | undefined {

@@ -2,6 +2,7 @@
 import type { Questions } from "#tardis/view/messages";
 import { searchRows } from "#tardis/view/search";
 import { Session } from "#tardis/view/session";
+import { WhatIf } from "#tardis/view/what-if";
 import { textsOf } from "./source.ts";
 
 interface Asked {
@@ -11,9 +12,9 @@ interface Asked {
 }
 
 /** What needs no state. */
-const AT_ONCE: ReadonlySet<keyof Questions> = new Set(["servers", "knowledge"]);
+const AT_ONCE: ReadonlySet<keyof Questions> = new Set(["servers"]);
 
-let session: Promise<Session> | undefined;
+let opened: Promise<WhatIf> | undefined;
 
 self.onmessage = ({ data }: MessageEvent<Asked>) => void reply(data);
 
@@ -28,14 +29,22 @@ async function reply({ id, name, ask }: Asked): Promise<void> {
 async function answer(name: keyof Questions, ask: never): Promise<unknown> {
   if (name === "load") {
     const { source } = ask as Questions["load"]["ask"];
-    session = textsOf(source).then((files) => Session.open(files));
-    return (await session).load();
+    opened = textsOf(source)
+      .then((files) => Session.open(files))
+      .then((session) => new WhatIf(session));
+    return (await opened).session.load();
   }
-  if (session === undefined) throw new Error("nothing is loaded");
-  const own = await session;
-  if (!AT_ONCE.has(name)) await own.prepare(pause);
-  if (name === "search") return searchRows(own, (ask as Questions["search"]["ask"]).query);
-  return own[name](ask);
+  if (opened === undefined) throw new Error("nothing is loaded");
+  const whatIf = await opened;
+  if (name === "edit") return whatIf.edit(ask);
+  if (name === "what-if" || name === "shrink" || name === "scenario") {
+    await whatIf.prepare(pause);
+    return whatIf[name](ask);
+  }
+  const { session } = whatIf;
+  if (!AT_ONCE.has(name)) await session.prepare(pause);
+  if (name === "search") return searchRows(session, (ask as Questions["search"]["ask"]).query);
+  return session[name](ask);
 }
 
 /** Messages that came meanwhile are seen to. */

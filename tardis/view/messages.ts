@@ -60,25 +60,8 @@ export interface StepView {
   readonly isOk: boolean | null;
 }
 
-export interface LayoutAsk {
-  readonly isFolded: boolean;
-  /** A band of lanes for each server. */
-  readonly isByServer: boolean;
-  /** The only rows, both ends included. */
-  readonly range: readonly [first: number, last: number] | undefined;
-  /** Rows of the cursor, and of what else is not folded. */
-  readonly row: number;
-  readonly kept: Uint32Array;
-  /** Runs that are not folded: their newest rows, and how long they are. */
-  readonly unfolded: readonly (readonly [newest: number, count: number])[];
-  /** Whose extremities are not folded; undefined: those of all that is above the cursor. */
-  readonly server: number | undefined;
-}
-
 /** The lines of the graph, and where each event stands: a place is a line of the list. */
 export interface LayoutView {
-  /** By place, ascending. */
-  readonly rows: Uint32Array;
   /** Between places; what is above none of them is below 0. */
   readonly edges: Edges;
   /** By place. */
@@ -86,9 +69,6 @@ export interface LayoutView {
   readonly lanes: number;
   readonly top: Int32Array;
   readonly levels: readonly Level[];
-  /** By edge, how many rows are folded on its way, and the newest of them, or -1; empty where nothing is. */
-  readonly hidden: Uint32Array;
-  readonly through: Int32Array;
 }
 
 export interface LoadedView {
@@ -98,10 +78,8 @@ export interface LoadedView {
   /** Who recorded what arrived. */
   readonly recorded: readonly number[];
   readonly rows: RowColumns;
-  /** Between rows: what events follow, what they cite, and whose state they follow. */
+  /** Between rows: what events follow. */
   readonly edges: Edges;
-  readonly cited: Edges;
-  readonly stateFollowed: Edges;
   readonly layout: LayoutView;
   readonly faults: readonly FaultView[];
   readonly steps: readonly StepView[];
@@ -222,6 +200,75 @@ export interface CompareView {
   readonly same: number;
 }
 
+/** A run after edits, or after others than before. */
+export interface EditedView {
+  readonly loaded: LoadedView;
+  /** By row of what was there before: its row now, or -1. */
+  readonly rows: Int32Array;
+}
+
+/** What can be edited of an event, as it is. */
+export interface EditableView {
+  /** As edits name it. */
+  readonly id: string;
+  /** To be shown. */
+  readonly text: string;
+  readonly time: number;
+  /** The same, to be shown. */
+  readonly date: string;
+  readonly sender: string;
+  /** Of its sender; undefined where no levels tell. */
+  readonly level: number | undefined;
+  /** JSON; undefined for what is too long. */
+  readonly content: string | undefined;
+  /** As edits name them. */
+  readonly parents: readonly string[];
+  readonly isCreate: boolean;
+  /** Servers, and what came to them before it did, the last first. */
+  readonly arrivals: readonly {
+    readonly server: string;
+    readonly before: readonly { readonly id: string; readonly text: string }[];
+  }[];
+}
+
+export interface WhatIfRow {
+  readonly key: string;
+  readonly what: string;
+  readonly was: string;
+  readonly is: string;
+  /** Of the event that it is; -1 for none. */
+  readonly row: number;
+}
+
+export interface WhatIfView {
+  readonly event: EditableView;
+  readonly edits: readonly string[];
+  readonly where: string;
+  /** Keys that differ from the original. */
+  readonly rows: readonly WhatIfRow[];
+  readonly same: number;
+  /** The first of the events whose id is another. */
+  readonly ids: readonly {
+    readonly row: number;
+    readonly name: string;
+    readonly was: string;
+    readonly is: string;
+    readonly why: string;
+  }[];
+  readonly idCount: number;
+  readonly invalid: readonly { readonly name: string; readonly servers: readonly string[] }[];
+  readonly verdicts: readonly string[];
+  readonly dropped: readonly string[];
+}
+
+export interface ShrinkView {
+  readonly tried: number;
+  readonly left: number;
+  readonly isDone: boolean;
+  /** The smallest so far. */
+  readonly edits: string;
+}
+
 /** Whose state: that after an event, or that of what a server had at that moment. */
 export interface Where {
   readonly row: number;
@@ -238,12 +285,6 @@ export interface Questions {
     readonly ask: { readonly source: Source };
     readonly answer: LoadedView;
   };
-  readonly layout: { readonly ask: LayoutAsk; readonly answer: LayoutView };
-  /** By row, bits of model/knowledge.ts: what a server had at the moment of a row. */
-  readonly knowledge: {
-    readonly ask: { readonly row: number; readonly server: number };
-    readonly answer: Uint8Array;
-  };
   readonly judge: { readonly ask: Record<never, never>; readonly answer: JudgedView };
   readonly state: { readonly ask: Where; readonly answer: StateView };
   readonly explain: {
@@ -255,6 +296,16 @@ export interface Questions {
   readonly servers: {
     readonly ask: { readonly row: number };
     readonly answer: readonly ServerView[];
+  };
+  readonly edit: { readonly ask: { readonly edits: string }; readonly answer: EditedView };
+  readonly "what-if": { readonly ask: Where; readonly answer: WhatIfView };
+  readonly shrink: {
+    readonly ask: { readonly row: number; readonly key: string; readonly ms: number };
+    readonly answer: ShrinkView;
+  };
+  readonly scenario: {
+    readonly ask: { readonly row: number; readonly key: string | undefined };
+    readonly answer: { readonly text: string };
   };
   readonly compare: { readonly ask: { readonly row: number }; readonly answer: CompareView };
 }

@@ -14,15 +14,12 @@ import type { Room, Run } from "#tardis/model/run";
 import { annotationsOf } from "./annotations.ts";
 import { eventView } from "./event-view.ts";
 import { untilOfRoom } from "./failing-moment.ts";
-import { layoutView } from "./layout-view.ts";
 import { loadedView } from "./loaded-view.ts";
 import {
   CONFLICTS,
   type CompareView,
   type EventView,
   type JudgedView,
-  type LayoutAsk,
-  type LayoutView,
   type LoadedView,
   MERGES,
   REJECTED,
@@ -46,7 +43,6 @@ export class Session {
   readonly #names: ReadonlyMap<string, string>;
   readonly #rows: ReadonlyMap<string, number>;
   readonly #histories = new Map<string, RoomHistory>();
-  #loaded: LoadedView | undefined;
   #prepared: Promise<void> | undefined;
   #judged: JudgedView | undefined;
 
@@ -58,22 +54,22 @@ export class Session {
     );
   }
 
+  static of(run: Run): Session {
+    return new Session(run);
+  }
+
   /** @throws RunError when nothing can be used, or there is too much */
   static async open(files: readonly FileText[]): Promise<Session> {
     return new Session(await loadRun(files));
   }
 
+  /** -1 for an event that there is not. */
+  rowOf(id: string): number {
+    return this.#rows.get(id) ?? -1;
+  }
+
   load(): LoadedView {
-    this.#loaded ??= loadedView(this.run);
-    return this.#loaded;
-  }
-
-  layout(ask: LayoutAsk): LayoutView {
-    return layoutView(this.run, ask, this.judge().flags, this.load().rows.server);
-  }
-
-  knowledge({ row, server }: { readonly row: number; readonly server: number }): Uint8Array {
-    return knowledgeOf(this.run, server, untilOfRoom(this.run, row));
+    return loadedView(this.run);
   }
 
   /**
@@ -118,7 +114,7 @@ export class Session {
       if (row !== undefined) flags[row] = (flags[row] ?? 0) | flag;
     };
     for (const room of run.rooms) {
-      const history = this.#historyOf(room);
+      const history = this.historyOf(room);
       for (const { event, rejection } of history.events) {
         if (rejection !== undefined) mark(event.id, REJECTED);
         if (event.prevEvents.length < 2) continue;
@@ -135,19 +131,19 @@ export class Session {
   }
 
   state(where: Where): StateView {
-    const { history, event, ids, side } = this.#at(where);
+    const { history, event, ids, side } = this.at(where);
     const { base } = where;
     const against: readonly Side[] =
       base === undefined
         ? this.#before(history, where, ids, event)
         : "row" in base
-          ? [this.#at({ row: base.row, server: undefined, base: undefined }).side]
-          : [this.#at({ row: where.row, server: base.server, base: undefined }).side];
+          ? [this.at({ row: base.row, server: undefined, base: undefined }).side]
+          : [this.at({ row: where.row, server: base.server, base: undefined }).side];
     const { expected } = this.run;
     const wanted = where.server === undefined ? expected.get(event.id) : undefined;
     const rows = stateRows(this.run, history, side, against, {
       parents: ids.length === 1 ? event.prevEvents : ids,
-      rowOf: (id) => this.#rows.get(id) ?? -1,
+      rowOf: (id) => this.rowOf(id),
       expected: wanted,
       isTime: base === undefined,
     });
@@ -162,7 +158,7 @@ export class Session {
 
   /** As `crucible tardis explain`. */
   explain(where: Where & { readonly key: string }): Explanation {
-    const { history, ids } = this.#at(where);
+    const { history, ids } = this.at(where);
     return explainKey({
       history,
       names: this.#names,
@@ -174,18 +170,18 @@ export class Session {
   }
 
   event({ row }: { readonly row: number }): EventView {
-    const { history } = this.#at({ row, server: undefined, base: undefined });
-    const rowOf = (id: string) => this.#rows.get(id) ?? -1;
+    const { history } = this.at({ row, server: undefined, base: undefined });
+    const rowOf = (id: string) => this.rowOf(id);
     return eventView(this.run, row, history, rowOf, this.#inStates(row));
   }
 
   /** Whether an event is the value of its key at this moment: as computed, and at each server. */
   #inStates(row: number): EventView["inStates"] {
     return [undefined, ...recordedServers(this.run)].flatMap((server) => {
-      const { side, event } = this.#at({ row, server, base: undefined });
+      const { side, event } = this.at({ row, server, base: undefined });
       if (event.stateKey === undefined) return [];
       const held = side.state.get(`${event.type}|${event.stateKey}`);
-      const short = shortOf(this.run, this.#rows.get(held ?? "") ?? -1, held ?? "nothing");
+      const short = shortOf(this.run, this.rowOf(held ?? ""), held ?? "nothing");
       return [{ whose: side.where, text: held === event.id ? "yes" : `no: ${short} is` }];
     });
   }
@@ -196,12 +192,12 @@ export class Session {
 
   /** The state after an event by the rules of several room versions: ids stay, and decide ties. */
   compare({ row }: { readonly row: number }): CompareView {
-    const { room, event } = this.#at({ row, server: undefined, base: undefined });
+    const { room, event } = this.at({ row, server: undefined, base: undefined });
     const versions = COMPARED.flatMap((id) => ROOM_VERSIONS.get(id) ?? []);
     const ids = [room.version, ...versions.filter(({ id }) => id !== room.version.id)];
     const states = ids.map((version) => {
       const history =
-        version === room.version ? this.#historyOf(room) : historyOf(this.run, room, version);
+        version === room.version ? this.historyOf(room) : historyOf(this.run, room, version);
       const replayed = history.get(event.id);
       return new Map(Object.entries(replayed === undefined ? {} : history.named(replayed.after)));
     });
@@ -213,7 +209,7 @@ export class Session {
         what: keyWords(key.slice(0, at), key.slice(at + 1)).replace(/^the /, ""),
         values: states.map((state) => {
           const id = state.get(key);
-          return id === undefined ? "none" : shortOf(this.run, this.#rows.get(id) ?? -1, id);
+          return id === undefined ? "none" : shortOf(this.run, this.rowOf(id), id);
         }),
       };
     });
@@ -225,7 +221,8 @@ export class Session {
     };
   }
 
-  #historyOf(room: Room): RoomHistory {
+  /** Of one of the run's rooms, by its own rules. */
+  historyOf(room: Room): RoomHistory {
     const known = this.#histories.get(room.id);
     if (known !== undefined) return known;
     const history = historyOf(this.run, room);
@@ -234,12 +231,12 @@ export class Session {
   }
 
   /** The room of a row, and the events after which the state is asked for. */
-  #at({ row, server }: Where) {
+  at({ row, server }: Where) {
     const { pdus, rooms, servers } = this.run;
     const event = pdus[row]?.event;
     const room = rooms.find(({ id }) => id === event?.roomId);
     if (event === undefined || room === undefined) throw new Error(`there is no row ${row}`);
-    const history = this.#historyOf(room);
+    const history = this.historyOf(room);
     const short = shortOf(this.run, row, event.id);
     if (server === undefined) {
       const side = sideOf(history, `after ${short}`, history.get(event.id)?.after);
@@ -269,12 +266,12 @@ export class Session {
     event: RoomEvent,
   ): readonly Side[] {
     if (server !== undefined) {
-      return row === 0 ? [] : [this.#at({ row: row - 1, server, base: undefined }).side];
+      return row === 0 ? [] : [this.at({ row: row - 1, server, base: undefined }).side];
     }
     return event.prevEvents.flatMap((id) => {
       const replayed = history.get(id);
       if (replayed === undefined || ids.includes(id)) return [];
-      const short = shortOf(this.run, this.#rows.get(id) ?? -1, id);
+      const short = shortOf(this.run, this.rowOf(id), id);
       return [sideOf(history, `after ${short}`, replayed.after)];
     });
   }
