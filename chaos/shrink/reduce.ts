@@ -45,6 +45,15 @@ export function withoutEpochs(plan: Plan, epochs: ReadonlySet<number>): Plan {
   return settle({ ...plan, steps });
 }
 
+/** Earlier epochs wait for no servers that were told nothing, which takes long when they never agree. */
+export function withEarlierNudged(plan: Plan): Plan {
+  const last = plan.steps.findLastIndex((step) => "converge" in step);
+  const steps = plan.steps.map((step, at) =>
+    "converge" in step && at < last ? { converge: "nudged" as const } : step,
+  );
+  return { ...plan, steps };
+}
+
 export function withoutOperations(plan: Plan, ids: ReadonlySet<string>): Plan {
   return mapOperations(plan, (one) => (ids.has(one.id) ? undefined : one));
 }

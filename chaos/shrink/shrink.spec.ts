@@ -68,6 +68,30 @@ it("keeps an earlier epoch that a failure needs", async () => {
   expect(operationsOf(small).length).toBeLessThanOrEqual(4);
 });
 
+it("drops what came before the first trouble next, and waits for nobody who was told nothing", async () => {
+  const plan = planOf(1);
+  const silent = {
+    ...plan,
+    steps: plan.steps.map((step) => ("converge" in step ? { converge: "silent" as const } : step)),
+  };
+  const asked: Plan[] = [];
+
+  await shrinkPlan(silent, {
+    replays: 2,
+    timeMs: Number.POSITIVE_INFINITY,
+    suspect: 3,
+    fails: async (one) => {
+      asked.push(one);
+      return false;
+    },
+  });
+
+  expect(asked.map((one) => one.steps.filter((step) => "converge" in step))).toEqual([
+    [{ converge: "silent" }],
+    [{ converge: "nudged" }, { converge: "silent" }],
+  ]);
+});
+
 it("keeps plans valid on every way down, and pulls references along", async () => {
   for (let seed = 0; seed < 12; seed++) {
     const plan = planOf(seed);

@@ -8,6 +8,7 @@ import {
   faultsOf,
   inSequence,
   mergeRooms,
+  withEarlierNudged,
   withoutEpochs,
   withoutFaults,
   withoutIdleUsers,
@@ -25,6 +26,8 @@ export interface ShrinkOptions {
   readonly replays: number;
   /** No call begins after so long. */
   readonly timeMs: number;
+  /** Epoch, from 1 on, in which something was not as it should be for the first time. */
+  readonly suspect?: number;
   readonly onProgress?: (progress: ShrinkProgress) => void;
   /** Milliseconds since any moment; by the machine unless given. */
   readonly clock?: () => number;
@@ -49,12 +52,13 @@ export interface Shrunk {
 interface Pass {
   readonly name: string;
   /** Candidates; asked again after each that was kept. */
-  readonly candidates: (plan: Plan) => Iterable<Plan | undefined>;
+  readonly candidates: (plan: Plan, suspect: number) => Iterable<Plan | undefined>;
 }
 
 /** @param plan one that fails; that is not tried again */
 export async function shrinkPlan(plan: Plan, options: ShrinkOptions): Promise<Shrunk> {
-  const { fails, replays: most, timeMs, onProgress, clock = () => performance.now() } = options;
+  const { fails, replays: most, timeMs, suspect = 1, onProgress } = options;
+  const { clock = () => performance.now() } = options;
   const deadline = clock() + timeMs;
   let best = plan;
   let replays = 0;
@@ -77,7 +81,7 @@ export async function shrinkPlan(plan: Plan, options: ShrinkOptions): Promise<Sh
     for (const { name, candidates } of PASSES) {
       for (let again = true; again; ) {
         again = false;
-        for (const candidate of candidates(best)) {
+        for (const candidate of candidates(best, best === plan ? suspect : 1)) {
           const outcome = await attempt(name, candidate);
           if (outcome === null) return { plan: best, replays, isMinimal: false };
           if (!outcome) continue;
@@ -94,9 +98,12 @@ export async function shrinkPlan(plan: Plan, options: ShrinkOptions): Promise<Sh
 const PASSES: readonly Pass[] = [
   {
     name: "epochs",
-    candidates: (plan) => {
+    candidates: (plan, suspect) => {
       const earlier = Array.from({ length: epochsIn(plan) - 1 }, (_, at) => at + 1);
-      return portions(earlier).map((some) => withoutEpochs(plan, new Set(some)));
+      const [all = [], ...others] = portions(earlier);
+      const innocent = earlier.filter((epoch) => epoch < suspect);
+      const groups = innocent.length === 0 ? [all, ...others] : [all, innocent, ...others];
+      return groups.map((some) => withEarlierNudged(withoutEpochs(plan, new Set(some))));
     },
   },
   {

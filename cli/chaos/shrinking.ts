@@ -56,8 +56,12 @@ export async function shrinkStory(
     return true;
   };
   display.line(`shrinking ${operationsOf(story.plan).length} operations`);
+  const suspect = story.told.epochs.find(({ verdicts }) =>
+    verdicts.some(({ outcome }) => outcome === "fail" || outcome === "unknown"),
+  )?.number;
   const { plan, isMinimal } = await shrinkPlan(story.plan, {
     fails,
+    ...(suspect === undefined ? {} : { suspect }),
     ...budget,
     onProgress: ({ operations, pass, isSmaller }) => {
       if (isSmaller) display.line(`  ${operations} operations still fail (fewer ${pass})`);
