@@ -1,71 +1,26 @@
 /** The federation peer of harness/peer against a real server. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { DRIVERS } from "#cli/drivers";
-import { DeploymentPool, describeDeployment } from "#cli/run/control";
-import { prepare } from "#cli/run/execute";
-import { parseServerSpec } from "#harness/config/driver-spec";
-import { NO_CONTAINER_SETTINGS } from "#harness/deployment/contract";
 import { CheckFailure } from "#harness/errors";
 import { path } from "#harness/http/client";
 import { html, huge, late, refused, times, truncated, withheld } from "#harness/peer/lies";
 import type { Draft } from "#harness/peer/room";
-import { createRandom } from "#harness/random";
-import { newRunId } from "#harness/results/ids";
-import { RunRegistry } from "#harness/runs/registry";
 import { expectStatus, ok } from "#harness/world/expect";
-import type { DeploymentInfo } from "#harness/world/run-info";
-import { World } from "#harness/world/world";
+import type { World } from "#harness/world/world";
+import { DeploymentForSpecs } from "./deployment-for-specs.ts";
 
 const VERSIONS = ["1", "6", "10", "11", "12"];
-const random = createRandom(newRunId());
-const { signal } = new AbortController();
-
-let registry: RunRegistry;
-let pool: DeploymentPool;
-let deployment: DeploymentInfo;
+let server: DeploymentForSpecs;
 
 beforeAll(async () => {
-  const servers = new Map([["hs1", parseServerSpec("process:synapse")]]);
-  const progress = () => undefined;
-  await prepare(servers, { signal, progress, isReuseAllowed: false });
-  registry = RunRegistry.open(newRunId());
-  const folder = registry.workFolder("spec");
-  pool = new DeploymentPool(
-    { id: "main", topology: "one", servers, features: [] },
-    {
-      drivers: DRIVERS,
-      registry,
-      traceFolder: folder,
-      logFolder: folder,
-      containers: NO_CONTAINER_SETTINGS,
-      startTimeoutMs: 60_000,
-      signal,
-      progress,
-      onDeath: () => undefined,
-    },
-  );
-  deployment = describeDeployment(await pool.startMain());
+  server = await DeploymentForSpecs.start();
 }, 300_000);
 
 afterAll(async () => {
-  await pool?.[Symbol.asyncDispose]();
-  await registry?.[Symbol.asyncDispose]();
+  await server?.[Symbol.asyncDispose]();
 });
 
 function world(): World {
-  const check = random.name("SPEC.peer.check");
-  const { control } = pool;
-  return new World({
-    requirement: "FED.sig.destination",
-    check,
-    deployment,
-    control,
-    random,
-    signal,
-    timeoutScale: 2,
-    propertySeconds: 0,
-    accountSizes: [],
-  });
+  return server.world("FED.sig.destination");
 }
 
 function message(sender: string, body: string): Draft {
@@ -73,8 +28,8 @@ function message(sender: string, body: string): Draft {
 }
 
 test("a server that sends through the gateway has the feature", () => {
-  expect(deployment.features).toContain("fedpeer");
-  expect(deployment.features).toContain("fedproxy");
+  expect(server.deployment.features).toContain("fedpeer");
+  expect(server.deployment.features).toContain("fedproxy");
 });
 
 test.for(["address", "delegated"] as const)("is found by a name of kind %s", async (kind) => {

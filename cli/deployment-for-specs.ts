@@ -1,0 +1,77 @@
+/** For specs: one real server, started as for a run, and worlds as checks get them. */
+import { parseServerSpec } from "#harness/config/driver-spec";
+import { NO_CONTAINER_SETTINGS } from "#harness/deployment/contract";
+import { createRandom } from "#harness/random";
+import { newRunId } from "#harness/results/ids";
+import { RunRegistry } from "#harness/runs/registry";
+import type { DeploymentInfo } from "#harness/world/run-info";
+import { World } from "#harness/world/world";
+import { DRIVERS } from "./drivers.ts";
+import { DeploymentPool, describeDeployment } from "./run/control.ts";
+import { prepare } from "./run/execute.ts";
+
+export class DeploymentForSpecs implements AsyncDisposable {
+  readonly pool: DeploymentPool;
+  readonly deployment: DeploymentInfo;
+  readonly random = createRandom(newRunId());
+  readonly #registry: RunRegistry;
+  readonly #signal: AbortSignal;
+
+  private constructor(
+    pool: DeploymentPool,
+    deployment: DeploymentInfo,
+    registry: RunRegistry,
+    signal: AbortSignal,
+  ) {
+    this.pool = pool;
+    this.deployment = deployment;
+    this.#registry = registry;
+    this.#signal = signal;
+  }
+
+  static async start(): Promise<DeploymentForSpecs> {
+    const servers = new Map([["hs1", parseServerSpec("process:synapse")]]);
+    const { signal } = new AbortController();
+    const progress = () => undefined;
+    await prepare(servers, { signal, progress, isReuseAllowed: false });
+    const registry = RunRegistry.open(newRunId());
+    const folder = registry.workFolder("spec");
+    const pool = new DeploymentPool(
+      { id: "main", topology: "one", servers, features: [] },
+      {
+        drivers: DRIVERS,
+        registry,
+        traceFolder: folder,
+        logFolder: folder,
+        containers: NO_CONTAINER_SETTINGS,
+        startTimeoutMs: 60_000,
+        signal,
+        progress,
+        onDeath: () => undefined,
+      },
+    );
+    const deployment = describeDeployment(await pool.startMain());
+    return new DeploymentForSpecs(pool, deployment, registry, signal);
+  }
+
+  /** @param requirement that a check of it would be for */
+  world(requirement: string): World {
+    const { pool, deployment, random } = this;
+    return new World({
+      requirement,
+      check: random.name("SPEC.check"),
+      deployment,
+      control: pool.control,
+      random,
+      signal: this.#signal,
+      timeoutScale: 2,
+      propertySeconds: 0,
+      accountSizes: [],
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.pool[Symbol.asyncDispose]();
+    await this.#registry[Symbol.asyncDispose]();
+  }
+}
