@@ -40,11 +40,26 @@ function serveCommand(): Command {
 function exportCommand(): Command {
   const command = new Command("export")
     .description("the page and files in one HTML file, that opens without a server or network")
-    .argument("<file...>", FILES)
-    .requiredOption("-o, --output <file>", "what to write")
+    .argument("<file...>", `${FILES}; of a folder of a run its replays`)
+    .requiredOption(
+      "-o, --output <file>",
+      "what to write; a folder gets a page for each file, and a list",
+    )
+    .option("--redact-content", "without what people wrote; rules, members and ids stay")
+    .option("--disclose", "with recordings of sensitive checks that failed")
+    .option(
+      "--limit <MiB>",
+      "of data, compressed (20): above it, a window of events about the failure",
+    )
     .action(exportPage);
   return withHelp(command, "tardis export", {
-    examples: ["tardis/examples/reset-class-a.json5 -o room.html"],
+    notes:
+      "Several files are merged in one page. It opens where something failed. Tokens, passwords, keys and Authorization are never in it.",
+    examples: [
+      "tardis/examples/reset-class-a.json5 -o room.html",
+      ".runs/<id> -o pages/",
+      "story-1.replay.ndjson -o story.html --redact-content",
+    ],
   });
 }
 

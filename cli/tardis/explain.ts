@@ -39,8 +39,9 @@ export async function explain(files: readonly string[], options: ExplainOptions)
         name === undefined ? [] : [[eventId, name] as const],
       ),
     ),
-    given: new Set(run.givenStates.keys()),
-    at: at === undefined ? history.extremities : [at.eventId],
+    given: new Set([...run.givenStates.keys(), ...run.cut.before.keys()]),
+    at:
+      at === undefined ? history.extremities.filter((id) => !run.cut.aside.has(id)) : [at.eventId],
     key,
     recorded: {
       run,

@@ -49,7 +49,7 @@ export function readText(name: string): string {
 }
 
 /** A share link may stand where a file does. */
-function isLink(name: string): boolean {
+export function isLink(name: string): boolean {
   return /^https?:\/\/\S+#/.test(name);
 }
 

@@ -17,8 +17,17 @@ export async function pageTemplate(): Promise<string> {
 
 /** @param files none: the page waits for some to be dropped on it */
 export function pageWith(template: string, files: readonly FileText[]): string {
-  const data = files.length === 0 ? "" : gzipSync(JSON.stringify(files)).toString("base64");
+  return files.length === 0 ? pageAround(template, "") : pageAround(template, packed(files));
+}
+
+/** @param data as `packed` makes it */
+export function pageAround(template: string, data: string): string {
   return filled(template, { DATA: data, LIVE: "" });
+}
+
+/** Files as the page unfolds them: gzip in base64. */
+export function packed(files: readonly FileText[]): string {
+  return gzipSync(JSON.stringify(files)).toString("base64");
 }
 
 /** The page of something that goes on: as it is served, and no other, it may ask its own server. */

@@ -1,11 +1,12 @@
 /** `crucible tardis serve`: the page with a file, or with each file of a folder, on loopback until Ctrl-C. */
-import { readdirSync, statSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import path from "node:path";
 import { print, remark } from "#cli/io";
 import { ROOT } from "#cli/run/session";
 import { describe, HarnessError } from "#harness/errors";
 import { readText } from "./files.ts";
+import { type Found, filesIn, verdictOf } from "./folders.ts";
+import { escaped, listPage } from "./list-page.ts";
 import { HEADERS, isForUs, listen, portOf } from "./loopback.ts";
 import { pageTemplate, pageWith } from "./page.ts";
 
@@ -13,8 +14,6 @@ interface ServeOptions {
   readonly port: string;
 }
 
-const MOST_FILES = 2_000;
-const READABLE = /\.(?:ndjson|jsonl|json5?|har|log|txt|link)$/i;
 /** @param names the tutorials unless given */
 export async function serve(names: readonly string[], { port }: ServeOptions): Promise<void> {
   await using site = await openSite(names, portOf(port));
@@ -44,7 +43,7 @@ export async function openSite(names: readonly string[], port: number): Promise<
 interface Site {
   readonly template: string;
   /** Paths, and what they are called in the list. */
-  readonly files: readonly { readonly file: string; readonly title: string }[];
+  readonly files: readonly Found[];
 }
 
 async function siteOf(names: readonly string[]): Promise<Site> {
@@ -52,27 +51,10 @@ async function siteOf(names: readonly string[]): Promise<Site> {
   if (files.length === 0) {
     throw new HarnessError("BAD_FILE", {
       what: `there is nothing to show in ${names.join(", ")}`,
-      next: "name a file, or a folder with rooms, scenarios, replays, HAR or logs",
+      next: "name a file, or a folder with rooms, scenarios, replays, HAR or logs; of a run, one that kept rooms (--record all)",
     });
   }
   return { template: await pageTemplate(), files };
-}
-
-function filesIn(name: string): Site["files"] {
-  try {
-    if (!statSync(name).isDirectory()) return [{ file: name, title: path.basename(name) }];
-    const found = readdirSync(name, { recursive: true, encoding: "utf8" })
-      .filter((file) => READABLE.test(file))
-      .sort();
-    return found.slice(0, MOST_FILES).map((file) => ({ file: path.join(name, file), title: file }));
-  } catch (cause) {
-    throw new HarnessError("BAD_FILE", {
-      what: `${name} can not be read`,
-      facts: [describe(cause)],
-      next: "check the path",
-      cause,
-    });
-  }
 }
 
 function answer({ template, files }: Site, request: IncomingMessage, response: ServerResponse) {
@@ -103,18 +85,10 @@ function respond(response: ServerResponse, status: number, body: string): void {
 }
 
 function listOf(files: Site["files"]): string {
-  const items = files.map(({ title }, at) => `<li><a href="/${at}">${escaped(title)}</a></li>`);
-  const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'";
-  return [
-    '<!doctype html><html lang="en"><meta charset="utf-8">',
-    `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
-    '<link rel="icon" href="data:,"><title>room replays</title>',
-    "<style>:root{color-scheme:light dark}body{font:14px/1.7 system-ui,sans-serif;margin:2rem}</style>",
-    `<main><h1>room replays</h1><ul>${items.join("")}</ul>`,
-    '<p><a href="/empty">an empty page, to drop files on</a></p></main></html>',
-  ].join("\n");
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
+  const entries = files.map(({ file, title }, at) => ({
+    href: `/${at}`,
+    title,
+    verdict: verdictOf(file),
+  }));
+  return listPage(entries, '<p><a href="/empty">an empty page, to drop files on</a></p>');
 }

@@ -31,6 +31,15 @@ export function writeScenario(run: Run, expected?: Run["expected"]): string {
   return `${JSON.stringify(scenarioOf(run, expected), null, 2)}\n`;
 }
 
+/** With more said in its meta record; a run without one gets it when it is written. */
+export function withMeta(run: Run, more: JsonObject): Run {
+  const [first, ...rest] = run.records;
+  const meta = { ...run.meta, ...more };
+  if (first?.body.t !== "meta") return { ...run, meta };
+  const own = withKeys(first.body, { without: Object.keys(more) });
+  return { ...run, meta, records: [{ ...first, body: { ...own, ...more } }, ...rest] };
+}
+
 function lines(values: readonly JsonObject[]): string {
   return values.map((value) => `${writeJson(value)}\n`).join("");
 }

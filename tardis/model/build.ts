@@ -3,6 +3,7 @@ import { canonicalJson, MAX_NESTING } from "#protocol/events/canonical-json";
 import { isObject, type JsonObject, type JsonValue } from "#protocol/events/event";
 import { readEvent } from "#protocol/events/read-event";
 import type { RoomVersion } from "#protocol/rooms/room-version";
+import { cutFactsOf } from "./cut.ts";
 import { EDGE_KINDS, type EdgeKind, edgesOf, topologicalOrder } from "./graph.ts";
 import { Interner } from "./interner.ts";
 import { isDeep, withKeys } from "./json.ts";
@@ -80,6 +81,7 @@ export function buildRun(
   return {
     ...recording.parts(),
     ...scenarioOf(recording.meta, pdus),
+    cut: cutFactsOf(recording.meta),
     rooms: [...rooms.values()],
     pdus,
     ...graph,

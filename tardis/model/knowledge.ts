@@ -52,9 +52,13 @@ export function recordedServers({ arrivals }: Run): readonly number[] {
 }
 
 /** Rows that a next event of this server would follow: what it took, and has nothing above that it took. */
-export function extremitiesIn({ graph }: Run, known: Uint8Array): readonly number[] {
+export function extremitiesIn({ graph, cut, pdus }: Run, known: Uint8Array): readonly number[] {
   const { offsets, targets } = graph.edges.prev;
   const isFollowed = new Uint8Array(known.length);
+  if (cut.aside.size > 0) {
+    for (const [row, { eventId }] of pdus.entries())
+      if (cut.aside.has(eventId)) isFollowed[row] = 1;
+  }
   for (let row = 0; row < known.length; row++) {
     if (known[row] !== HAS) continue;
     for (let at = offsets[row] ?? 0; at < (offsets[row + 1] ?? 0); at++) {

@@ -15,7 +15,7 @@ export function historyOf(run: Run, room: Room, version: RoomVersion = room.vers
 
 /** The same, giving way after every event, so that others may have their turn. */
 export function* replaying(
-  { pdus, givenStates }: Run,
+  { pdus, givenStates, cut }: Run,
   room: Room,
   version: RoomVersion = room.version,
 ): Generator<undefined, RoomHistory> {
@@ -23,7 +23,12 @@ export function* replaying(
   const history = new RoomHistory([], version);
   for (const event of inOrder(recast(events, room.version, version))) {
     const after = givenStates.get(event.id);
-    history.add(event, after === undefined ? {} : { after });
+    // What an event stands on decides about it where there is nothing else.
+    const before = cut.aside.has(event.id) ? event.authEvents : cut.before.get(event.id);
+    history.add(event, {
+      ...(before === undefined ? {} : { before }),
+      ...(after === undefined ? {} : { after }),
+    });
     yield;
   }
   return history;

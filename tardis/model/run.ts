@@ -1,6 +1,7 @@
 /** What was loaded, of one or several files: events with their graph, and what was recorded around them. */
 import type { JsonObject, RoomEvent } from "#protocol/events/event";
 import type { RoomVersion } from "#protocol/rooms/room-version";
+import type { CutFacts } from "./cut.ts";
 import type { Graph } from "./graph.ts";
 import type { Place, Problem } from "./problem.ts";
 
@@ -124,6 +125,8 @@ export interface Run {
   readonly records: readonly NumberedRecord[];
   /** The state after an event where a file gives it: event ids by event id. */
   readonly givenStates: ReadonlyMap<string, readonly string[]>;
+  /** What is said of events that were cut out. */
+  readonly cut: CutFacts;
   /** What a file expects after an event. */
   readonly expected: ReadonlyMap<string, ExpectedState>;
   readonly problems: readonly Problem[];

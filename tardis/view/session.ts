@@ -162,7 +162,7 @@ export class Session {
     return explainKey({
       history,
       names: this.#names,
-      given: new Set(this.run.givenStates.keys()),
+      given: new Set([...this.run.givenStates.keys(), ...this.run.cut.before.keys()]),
       at: ids,
       key: where.key,
       recorded: { run: this.run, seq: untilOfRoom(this.run, where.row) },
