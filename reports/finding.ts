@@ -1,10 +1,13 @@
 /** What a report may say of a finding, and how: hostile text made harmless, sensitive evidence withheld. */
+import path from "node:path";
 import type { Outcome } from "#harness/results/outcome";
 import type { Finding } from "./summarise.ts";
 
 export const WITHHELD = "withheld: report it privately to the server's maintainers";
 
 export interface RenderOptions {
+  /** Folder from which links go; the working directory unless given. */
+  readonly from?: string;
   /** Shows evidence of sensitive findings. */
   readonly disclose: boolean;
 }
@@ -21,8 +24,7 @@ export interface FindingText {
   readonly reason: string | undefined;
   readonly exchange: string | undefined;
   readonly logs: readonly string[];
-  /** Replay files, within the run directory. */
-  readonly replays: readonly string[];
+  readonly replay: ReplayText | undefined;
   readonly more: string;
 }
 
@@ -30,6 +32,8 @@ export interface FindingText {
 const REVEALING: readonly Outcome[] = ["fail", "error", "xfail", "flaky"];
 /** Longest text of a server that a report repeats. */
 const LIMIT = 2_000;
+/** As URLSearchParams writes it. */
+const FRAGMENT = /^#[\w%&=.*+-]{0,2000}$/;
 const BASIS: Readonly<Record<string, string>> = {
   derived: "derived, no sentence of the specification",
   practice: "practice of clients, no sentence of the specification",
@@ -62,7 +66,7 @@ export function describeFinding(finding: Finding, options: RenderOptions): Findi
       reason: WITHHELD,
       exchange: undefined,
       logs: [],
-      replays: [],
+      replay: undefined,
     };
   }
   const reason = options.disclose ? (evidence?.message ?? result.reason) : result.reason;
@@ -73,7 +77,35 @@ export function describeFinding(finding: Finding, options: RenderOptions): Findi
     reason: tamed(reason),
     exchange: tamed(evidence?.exchange),
     logs: (evidence?.logs ?? []).map(tameLine),
-    replays: (evidence?.replays ?? []).map(tameLine),
+    replay: replayText(finding, options),
+  };
+}
+
+/** A recording, or what shows it: paths as seen from where the report lies. */
+export interface ReplayText {
+  readonly file: string;
+  /** The page, opened at the failure: a file, and behind `#` the place in it. */
+  readonly page: string | undefined;
+  /** The same as a link, percent-encoded. */
+  readonly link: string | undefined;
+  readonly note: string | undefined;
+}
+
+function replayText(
+  { evidence, page: found }: Finding,
+  { from }: RenderOptions,
+): ReplayText | undefined {
+  if (evidence?.replay === undefined) return undefined;
+  const seen = (file: string) => tameLine(path.relative(from ?? "", file));
+  const { page, note } = found ?? {};
+  // A run may come from anywhere.
+  const fragment = found?.fragment?.match(FRAGMENT)?.[0] ?? "";
+  const encoded = (file: string) => seen(file).split(path.sep).map(encodeURIComponent).join("/");
+  return {
+    file: seen(evidence.replay),
+    page: page === undefined ? undefined : seen(page) + fragment,
+    link: page === undefined ? undefined : encoded(page) + fragment,
+    note: note === undefined ? undefined : tameLine(note),
   };
 }
 

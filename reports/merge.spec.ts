@@ -34,6 +34,7 @@ function run(
     header: undefined,
     results,
     evidence,
+    pages: new Map(),
     isComplete: true,
     isStrict: false,
     troubles: [],

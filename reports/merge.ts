@@ -29,6 +29,7 @@ export function mergeRuns(runs: readonly StoredRun[]): MergedRuns {
     header: runs[0]?.header,
     results: parts.flatMap(({ results }) => results),
     evidence: parts.flatMap(({ evidence }) => evidence),
+    pages: new Map(runs.flatMap(({ pages }) => [...pages])),
     strict: runs.some(({ isStrict }) => isStrict),
     troubles: runs.flatMap(({ path, troubles }) =>
       troubles.map((trouble) => (several ? `${path}: ${trouble}` : trouble)),

@@ -2,6 +2,7 @@
 import type { Requirement } from "#harness/requirements/requirement";
 import type { CheckResult, Evidence, Level, Outcome, RunHeader } from "#harness/results/outcome";
 import { compareResults, LEVELS, OUTCOMES } from "#harness/results/outcome";
+import type { ReplayPage, ReplayPages } from "#harness/results/replays";
 
 type Counts = Readonly<Record<Outcome, number>>;
 
@@ -35,6 +36,8 @@ export interface Finding {
   readonly result: CheckResult;
   readonly requirement: Requirement | undefined;
   readonly evidence: Evidence | undefined;
+  /** Of the recording that the evidence names. */
+  readonly page: ReplayPage | undefined;
 }
 
 type Verdict = "ok" | "failed" | "error" | "nothing-ran";
@@ -69,6 +72,8 @@ export interface SummaryInput {
   readonly header: RunHeader | undefined;
   readonly results: readonly CheckResult[];
   readonly evidence: readonly Evidence[];
+  /** By recording, as the evidence names it. */
+  readonly pages?: ReplayPages;
   readonly requirements: ReadonlyMap<string, Requirement>;
   readonly strict?: boolean;
   readonly troubles?: readonly string[];
@@ -78,15 +83,19 @@ const EXIT_CODES = { ok: 0, failed: 1, error: 3, "nothing-ran": 4 } as const;
 const VERDICT_GIVEN: readonly Outcome[] = ["pass", "fail", "xfail", "xpass", "flaky"];
 
 export function summarise(input: SummaryInput): Summary {
-  const { evidence, requirements, strict = false, troubles = [] } = input;
+  const { evidence, requirements, strict = false, troubles = [], pages } = input;
   // Results come in the order in which checks end, and are stored sorted: reports of both have to be the same.
   const results = [...input.results].sort(compareResults);
   const evidenceByKey = new Map(evidence.map((item) => [keyOf(item), item]));
-  const findings = results.map((result) => ({
-    result,
-    requirement: requirements.get(result.requirement),
-    evidence: evidenceByKey.get(keyOf(result)),
-  }));
+  const findings = results.map((result) => {
+    const own = evidenceByKey.get(keyOf(result));
+    return {
+      result,
+      requirement: requirements.get(result.requirement),
+      evidence: own,
+      page: pages?.get(own?.replay ?? ""),
+    };
+  });
   const having = (...outcomes: Outcome[]) =>
     findings.filter(({ result }) => outcomes.includes(result.outcome));
   const failures = having("fail");

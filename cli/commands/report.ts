@@ -1,5 +1,6 @@
 /** `crucible report`: stored runs in any format, with the numbers that they had. */
 import { writeFileSync } from "node:fs";
+import path from "node:path";
 import { Command, Option } from "commander";
 import { colour, remark } from "#cli/io";
 import { HarnessError } from "#harness/errors";
@@ -59,7 +60,7 @@ async function report(runs: readonly string[], options: Options): Promise<void> 
     strict: options.strict ?? merged.strict,
   });
   const text = options.json
-    ? `${JSON.stringify(summaryData(summary, options), null, 2)}\n`
+    ? `${JSON.stringify(summaryData(summary, { ...options, ...fromOf(options) }), null, 2)}\n`
     : render(summary, options);
   if (options.out === undefined) {
     process.stdout.write(text);
@@ -69,15 +70,21 @@ async function report(runs: readonly string[], options: Options): Promise<void> 
   remark(`written: ${options.out}`);
 }
 
-function render(summary: Summary, { format, disclose, out }: Options): string {
+/** Links go from where the report lies. */
+function fromOf({ out }: Options): { readonly from?: string } {
+  return out === undefined ? {} : { from: path.dirname(out) };
+}
+
+function render(summary: Summary, options: Options): string {
+  const { format, disclose, out } = options;
   switch (format) {
     case "markdown":
-      return renderMarkdown(summary, { disclose });
+      return renderMarkdown(summary, { disclose, ...fromOf(options) });
     case "junit":
-      return renderJunit(summary, { disclose });
+      return renderJunit(summary, { disclose, ...fromOf(options) });
     case "console": {
       const isForTerminal = out === undefined && colour.isColorSupported;
-      return renderConsole(summary, { disclose, colour: isForTerminal });
+      return renderConsole(summary, { disclose, colour: isForTerminal, ...fromOf(options) });
     }
   }
 }

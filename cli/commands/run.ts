@@ -13,12 +13,13 @@ import type { Deployment } from "#harness/deployment/deployment";
 import { HarnessError } from "#harness/errors";
 import { scrub } from "#harness/gateway/scrub";
 import type { CheckResult, RunHeader } from "#harness/results/outcome";
+import { evidenceIn, pagesIn } from "#harness/results/replays";
 import { RunDirectory, readRun } from "#harness/results/run-directory";
 import { baselineText } from "#reports/baseline/baseline";
 import { diffRuns } from "#reports/baseline/diff";
 import { applyManifest, disabledBy } from "#reports/expectations/apply";
 import { type Manifest, readManifest } from "#reports/expectations/manifest";
-import { tame } from "#reports/finding";
+import { describeFinding, tame } from "#reports/finding";
 import { renderConsole } from "#reports/render/console";
 import { renderDiff } from "#reports/render/diff";
 import { renderJunit } from "#reports/render/junit";
@@ -121,13 +122,16 @@ async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags):
     path: displayPath(directory.path),
     header,
     results: executed.results,
-    evidence: executed.evidence,
+    evidence: evidenceIn(directory.path, executed.evidence),
+    pages: pagesIn(directory.path, executed.pages),
     requirements: selected.catalogue.byId,
     strict: settings.strict,
     troubles: trouble === undefined ? [] : [trouble],
   });
   const exitCode = endOf(summary, settings, executed);
   const options = { disclose: settings.disclose };
+  // Links of files that lie in the run directory.
+  const beside = { ...options, from: directory.path };
   const isOnConsole = flags.json !== true && settings.reporter.includes("console");
   // Before anything is written: the disk may be what is in trouble.
   if (isOnConsole)
@@ -162,12 +166,12 @@ async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags):
   const markdown = settings.reporter.includes("markdown")
     ? directory.write(
         "summary.md",
-        renderMarkdown(summary, options) +
+        renderMarkdown(summary, beside) +
           (measurements.length === 0 ? "" : performanceMarkdown(measurements)),
       )
     : undefined;
   if (settings.reporter.includes("junit"))
-    directory.write("junit.xml", renderJunit(summary, options));
+    directory.write("junit.xml", renderJunit(summary, beside));
   if (flags.json) {
     printJson({
       run: directory.path,
@@ -175,6 +179,12 @@ async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags):
       verdict: summary.verdict,
       counts: summary.counts,
       levels: summary.levels,
+      replays: [...summary.regressions, ...summary.nonStrict, ...summary.errors].flatMap(
+        (finding) => {
+          const { id, check, replay } = describeFinding(finding, options);
+          return replay === undefined ? [] : [{ requirement: id, check, ...replay }];
+        },
+      ),
     });
   }
   let code = exitCode;

@@ -75,7 +75,7 @@ export class DeploymentPool implements AsyncDisposable {
         return { proxyPort: await gateway.addPeer(name, { host: "127.0.0.1", port }, check), ca };
       },
       removePeer: async (id, name) => await this.#running.get(id)?.gateway.removePeer(name),
-      recordRoom: async (evidence) => {
+      recordCheck: async (evidence) => {
         const deployment = find(evidence.deployment);
         const recordings = this.#recordings;
         if (recordings !== undefined) return recordings.add(evidence, deployment) ?? null;

@@ -11,6 +11,7 @@ import type { PrepareContext } from "#harness/deployment/contract";
 import type { Deployment } from "#harness/deployment/deployment";
 import { newRunId } from "#harness/results/ids";
 import type { CheckResult, Evidence } from "#harness/results/outcome";
+import type { ReplayPages } from "#harness/results/replays";
 import { RunRegistry } from "#harness/runs/registry";
 import { serveControl } from "#harness/world/control";
 import type { CheckReport, RunInfo } from "#harness/world/run-info";
@@ -46,6 +47,8 @@ export interface Executed {
   /** Why the run did not come to its end: servers that did not start, or something of ours that broke. */
   readonly trouble: unknown;
   readonly notes: readonly string[];
+  /** Of recordings, within the run directory. */
+  readonly pages: ReplayPages;
   /** Last lines by role, when they were asked for. */
   readonly serverLogs: ReadonlyMap<string, readonly string[]>;
 }
@@ -91,6 +94,7 @@ export async function execute(execution: Execution): Promise<Executed> {
     folder: execution.runDirectory.path,
     run: runId,
     seed,
+    isSensitive: (id) => plan.requirements.find((one) => one.id === id)?.sensitive !== false,
     onProblem: note,
   });
   await using pool = new DeploymentPool(
@@ -124,6 +128,8 @@ export async function execute(execution: Execution): Promise<Executed> {
   const keep = (raw: CheckResult, evidence: Evidence | undefined) => {
     const result = execution.judge(raw, evidence);
     judged.push(result);
+    if (result.outcome === "xfail" && evidence?.replay !== undefined)
+      recordings.expectFailure(evidence.replay);
     try {
       execution.onResult(result, evidence);
     } catch (error) {
@@ -216,6 +222,7 @@ export async function execute(execution: Execution): Promise<Executed> {
     wasInterrupted: signal.aborted,
     trouble,
     notes,
+    pages: recordings.pages,
     serverLogs,
   };
 }

@@ -1,4 +1,4 @@
-/** The rooms of checks as replay files: collected while the run goes on, written when the traces are whole. */
+/** The rooms of checks as replay files: collected while the run goes on, written when the traces are whole; of failures pages. */
 import { createReadStream, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -6,7 +6,8 @@ import type { Deployment } from "#harness/deployment/deployment";
 import { describe } from "#harness/errors";
 import type { Exchange } from "#harness/gateway/exchange";
 import { composeReplay, type ReplaySource } from "#harness/replay/compose";
-import { REPLAY_SUFFIX, type RoomEvidence } from "#harness/replay/record";
+import { type CheckEvidence, REPLAY_SUFFIX } from "#harness/replay/record";
+import { PAGES, type ReplayPage, type ReplayPages } from "#harness/results/replays";
 import { harnessVersion } from "./session.ts";
 
 export interface RecordingsOptions {
@@ -14,12 +15,14 @@ export interface RecordingsOptions {
   readonly folder: string;
   readonly run: string;
   readonly seed: number;
+  /** Whether how this requirement is missed is not for everybody. */
+  readonly isSensitive: (requirement: string) => boolean;
   readonly onProblem: (line: string) => void;
 }
 
 interface Recording {
   readonly name: string;
-  readonly evidence: RoomEvidence;
+  readonly evidence: CheckEvidence;
   readonly traceFile: string;
   readonly servers: ReplaySource["servers"];
 }
@@ -27,22 +30,33 @@ interface Recording {
 const FOLDER = "replay";
 /** A run in which everything fails should not fill the disk with what failed alike. */
 const MAX_RECORDINGS = 500;
+const MAX_PAGES = 100;
+/** For who owns the run alone: sensitive failures are among them. */
+const MODE = 0o600;
 
 export class Recordings implements AsyncDisposable {
   readonly #options: RecordingsOptions;
   readonly #recordings: Recording[] = [];
   readonly #count = new Map<string, number>();
+  readonly #expected = new Set<string>();
+  readonly #pages = new Map<string, ReplayPage>();
+  #pagesMade = 0;
   #isFullTold = false;
 
   constructor(options: RecordingsOptions) {
     this.#options = options;
   }
 
+  /** By recording, within the run directory. Full once all is written. */
+  get pages(): ReplayPages {
+    return this.#pages;
+  }
+
   /** Returns the path of the file to be, within the run directory; undefined when there are enough. */
-  add(evidence: RoomEvidence, deployment: Deployment): string | undefined {
+  add(evidence: CheckEvidence, deployment: Deployment): string | undefined {
     if (this.#recordings.length >= MAX_RECORDINGS) {
       if (!this.#isFullTold)
-        this.#options.onProblem(`no more than ${MAX_RECORDINGS} rooms are kept as replay files`);
+        this.#options.onProblem(`no more than ${MAX_RECORDINGS} checks are kept as replay files`);
       this.#isFullTold = true;
       return undefined;
     }
@@ -58,39 +72,90 @@ export class Recordings implements AsyncDisposable {
     return name;
   }
 
+  /** Nobody waits for the page of this one. */
+  expectFailure(name: string): void {
+    this.#expected.add(name);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#recordings.length === 0) return;
     try {
       mkdirSync(path.join(this.#options.folder, FOLDER), { recursive: true });
       const byTrace = Map.groupBy(this.#recordings, ({ traceFile }) => traceFile);
+      const failed: (readonly [Recording, string])[] = [];
       for (const [traceFile, recordings] of byTrace) {
-        const rooms = recordings.map(({ evidence }) => evidence.roomId);
-        const exchanges = await exchangesAbout(traceFile, rooms);
-        for (const recording of recordings) this.#write(recording, exchanges);
+        const rooms = recordings.flatMap(({ evidence }) => evidence.rooms);
+        const exchanges = await exchangesAbout(
+          traceFile,
+          rooms.map(({ roomId }) => roomId),
+        );
+        for (const recording of recordings) {
+          const text = this.#write(recording, exchanges);
+          if (text !== undefined && !recording.evidence.isPassed) failed.push([recording, text]);
+        }
       }
+      const isExpected = ([{ name }]: readonly [Recording, string]) => this.#expected.has(name);
+      await this.#writePages(
+        failed.toSorted((a, b) => Number(isExpected(a)) - Number(isExpected(b))),
+      );
+      const pages = JSON.stringify(Object.fromEntries(this.#pages), null, 1);
+      writeFileSync(path.join(this.#options.folder, PAGES), `${pages}\n`);
     } catch (error) {
       this.#options.onProblem(`replay files are missing: ${describe(error)}`);
+      for (const { name } of this.#recordings)
+        if (!this.#pages.has(name)) this.#pages.set(name, { note: `none: ${describe(error)}` });
     }
   }
 
+  /** Undefined: it could not be written. */
   #write(
     { name, evidence, servers }: Recording,
     exchanges: ReadonlyMap<string, readonly Exchange[]>,
-  ): void {
-    const { folder, run, seed, onProblem } = this.#options;
+  ): string | undefined {
+    const { folder, run, seed, isSensitive, onProblem } = this.#options;
     try {
+      const own = evidence.rooms.flatMap(({ roomId }) => exchanges.get(roomId) ?? []);
       const records = composeReplay({
         evidence,
         servers,
         run,
         seed,
-        exchanges: exchanges.get(evidence.roomId) ?? [],
+        exchanges: [...new Set(own)],
         tool: `crucible ${harnessVersion()}`,
+        isSensitive: isSensitive(evidence.requirement),
       });
-      const lines = records.map((record) => `${JSON.stringify(record)}\n`);
-      writeFileSync(path.join(folder, name), lines.join(""), { mode: 0o600 });
+      const text = records.map((record) => `${JSON.stringify(record)}\n`).join("");
+      writeFileSync(path.join(folder, name), text, { mode: MODE });
+      return text;
     } catch (error) {
       onProblem(`${name} is missing: ${describe(error)}`);
+      this.#pages.set(name, { note: `none: ${describe(error)}` });
+      return undefined;
+    }
+  }
+
+  async #writePages(failed: readonly (readonly [Recording, string])[]): Promise<void> {
+    if (failed.length === 0) return;
+    const { folder, onProblem } = this.#options;
+    // A run that goes well needs none of it.
+    const { pageOf } = await import("#cli/tardis/page-files");
+    const { pageTemplate } = await import("#cli/tardis/page");
+    let template: string | undefined;
+    for (const [{ name }, text] of failed) {
+      const page = name.replace(REPLAY_SUFFIX, ".html");
+      const all = `crucible tardis serve ${path.basename(name)}`;
+      try {
+        if (this.#pagesMade++ >= MAX_PAGES) throw new Error(`a run has no more than ${MAX_PAGES}`);
+        template ??= await pageTemplate();
+        const { html, fragment } = await pageOf(template, [{ name: path.basename(name), text }], {
+          all,
+        });
+        writeFileSync(path.join(folder, page), html, { mode: MODE });
+        this.#pages.set(name, { page, fragment });
+      } catch (error) {
+        if (this.#pagesMade <= MAX_PAGES) onProblem(`${page} is missing: ${describe(error)}`);
+        this.#pages.set(name, { note: `no page: ${describe(error)}; ${all} shows it` });
+      }
     }
   }
 }

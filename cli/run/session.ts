@@ -144,7 +144,7 @@ export class Verdicts {
 }
 
 function evidenceOf(deployment: string, check: string, report: CheckReport): Evidence | undefined {
-  const isWorthTelling = report.notes.length > 0 || report.replays !== undefined;
+  const isWorthTelling = report.notes.length > 0 || report.replay !== undefined;
   if (report.outcome === "pass" && !isWorthTelling) return undefined;
   if (report.outcome === "skip") return undefined;
   const {
@@ -157,7 +157,7 @@ function evidenceOf(deployment: string, check: string, report: CheckReport): Evi
     exchange,
     notes,
     logs,
-    replays,
+    replay,
   } = report;
   return {
     deployment,
@@ -171,7 +171,7 @@ function evidenceOf(deployment: string, check: string, report: CheckReport): Evi
     ...(exchange === undefined ? {} : { exchange }),
     ...(notes.length === 0 ? {} : { notes }),
     ...(logs === undefined ? {} : { logs }),
-    ...(replays === undefined ? {} : { replays }),
+    ...(replay === undefined ? {} : { replay }),
   };
 }
 

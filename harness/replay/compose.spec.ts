@@ -33,7 +33,7 @@ function send(pdus: readonly unknown[], answer: unknown, more: Partial<Exchange>
 
 function compose(
   exchanges: readonly Exchange[],
-  evidence: Partial<RoomEvidence> = {},
+  others: readonly RoomEvidence[] = [],
 ): readonly ReplayRecord[] {
   const servers: ReplaySource["servers"] = Object.entries(NAMES).map(([role, serverName]) => ({
     role,
@@ -48,19 +48,24 @@ function compose(
     run: "run",
     seed: 7,
     tool: "crucible",
+    isSensitive: false,
     evidence: {
       deployment: "main",
-      roomId: CREATE?.roomId ?? "",
       requirement: "FED.sig.destination",
       title: "the server does",
       isPassed: false,
       message: "it did not",
       from: START - 100,
       to: START + 60_000,
-      views: [
-        { place: "hs1", pdus: pdusOf(4), state: { "m.room.create|": CREATE?.eventId ?? "" } },
+      rooms: [
+        {
+          roomId: CREATE?.roomId ?? "",
+          views: [
+            { place: "hs1", pdus: pdusOf(4), state: { "m.room.create|": CREATE?.eventId ?? "" } },
+          ],
+        },
+        ...others,
       ],
-      ...evidence,
     },
   });
 }

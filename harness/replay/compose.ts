@@ -9,21 +9,25 @@ import { type RoomVersion, roomVersion } from "#protocol/rooms/room-version";
 import { RoomHistory } from "#protocol/state/room-history";
 import {
   type Body,
+  type CheckEvidence,
   REPLAY_FORMAT,
   type ReplayRecord,
   type RoomEvidence,
+  type RoomView,
   type Via,
 } from "./record.ts";
 import { type Carried, eventsIn } from "./traffic.ts";
 
 export interface ReplaySource {
-  readonly evidence: RoomEvidence;
-  /** Exchanges of the deployment, in any order; others than those about the room are left out. */
+  readonly evidence: CheckEvidence;
+  /** Exchanges of the deployment, in any order; others than those about the rooms are left out. */
   readonly exchanges: readonly Exchange[];
   readonly servers: readonly (ServerFacts & { readonly serverName: string })[];
   readonly run: string;
   readonly seed: number;
   readonly tool: string;
+  /** How the check failed is not for everybody. */
+  readonly isSensitive: boolean;
 }
 
 interface Arrival {
@@ -35,18 +39,132 @@ interface Arrival {
   readonly txn?: string;
 }
 
+type Timed = readonly [at: number, body: Body];
+type Carrying = readonly [exchange: Exchange, carried: Carried];
+
 /** Time stamps that lie further from the check than this are not when the event was made. */
 const SKEW_MS = 2_000;
 
 /** The records of a replay file, in order. */
 export function composeReplay(source: ReplaySource): readonly ReplayRecord[] {
-  return new Composer(source).records();
+  const { evidence, exchanges, servers } = source;
+  const names = new Map([
+    ...exchanges.flatMap(({ from, origin }) =>
+      // A peer may claim to be somebody else.
+      origin?.startsWith(from) ? [[from, origin] as const] : [],
+    ),
+    ...servers.map(({ role, serverName }) => [role, serverName] as const),
+  ]);
+  const carrying = exchanges.flatMap((exchange): Carrying[] => {
+    const carried = eventsIn(exchange);
+    return carried === undefined ? [] : [[exchange, carried]];
+  });
+  const rooms = evidence.rooms.map((room) => new RoomComposer(evidence, room, carrying, names));
+  const bodies = rooms.flatMap((room) => room.bodies());
+  const known = new Set(servers.map(({ serverName }) => serverName));
+  const peers = bodies.flatMap(([, body]) =>
+    body.t === "arrive" && !known.has(body.server) ? [body.server] : [],
+  );
+  return ordered(source, rooms, [
+    ...[...new Set(peers)].map(
+      (name): Timed => [evidence.from, { t: "server", name, implementation: "peer" }],
+    ),
+    ...servers.map(
+      ({ serverName: name, implementation, version }): Timed => [
+        evidence.from,
+        { t: "server", name, implementation, version },
+      ],
+    ),
+    ...bodies,
+    [
+      evidence.to,
+      {
+        t: "step",
+        id: 1,
+        name: evidence.title,
+        ok: evidence.isPassed,
+        ...(evidence.message === undefined ? {} : { message: evidence.message }),
+      },
+    ],
+  ]);
 }
 
-class Composer {
-  readonly #source: ReplaySource;
+function metaOf(
+  { evidence, run, seed, tool, isSensitive }: ReplaySource,
+  rooms: readonly RoomComposer[],
+): Body {
+  const versions = Object.fromEntries(
+    rooms.flatMap(({ id, version }) => (version === undefined ? [] : [[id, version.id] as const])),
+  );
+  const [first, ...others] = new Set(Object.values(versions));
+  return {
+    t: "meta",
+    format: REPLAY_FORMAT,
+    version: 1,
+    rooms: rooms.map(({ id }) => id),
+    ...(first === undefined
+      ? {}
+      : others.length === 0
+        ? { room_version: first }
+        : { room_versions: versions }),
+    run,
+    test: `${evidence.requirement} ${evidence.title}`,
+    seed,
+    tool,
+    ...(isSensitive ? { sensitive: true as const } : {}),
+  };
+}
+
+/** By time; what came at once in the order of the kinds; each event ahead of its first arrival. */
+function ordered(
+  source: ReplaySource,
+  rooms: readonly RoomComposer[],
+  bodies: readonly Timed[],
+): readonly ReplayRecord[] {
+  const { from } = source.evidence;
+  const rank = { meta: 0, server: 1, note: 2, http: 3, pdu: 4, arrive: 5, state: 6, step: 7 };
+  const sorted = withoutTwins(bodies)
+    .map(([at, body], index) => ({ at, body, index }))
+    .sort((a, b) => a.at - b.at || rank[a.body.t] - rank[b.body.t] || a.index - b.index);
+  const records: ReplayRecord[] = [];
+  const told = new Set<string>();
+  const add = (at: number, body: Body) => {
+    records.push({ seq: records.length + 1, at: Math.round(at), ...body });
+  };
+  add(from, metaOf(source, rooms));
+  for (const { at, body } of sorted) {
+    if (body.t === "arrive" && !told.has(body.event_id)) {
+      told.add(body.event_id);
+      const pdu = rooms.map((room) => room.pdu(body.event_id)).find((one) => one !== undefined);
+      add(at, { t: "pdu", event_id: body.event_id, pdu: pdu ?? {} });
+    }
+    add(at, body);
+  }
+  return records;
+}
+
+/** An exchange may be about several rooms. */
+function withoutTwins(bodies: readonly Timed[]): readonly Timed[] {
+  const exchanges = new Map<string, Timed>();
+  const others = bodies.filter(([at, body]) => {
+    if (body.t !== "http") return true;
+    const twin = exchanges.get(body.id)?.[1];
+    const events = twin?.t === "http" ? [...twin.events, ...body.events] : body.events;
+    exchanges.set(body.id, [at, { ...body, events }]);
+    return false;
+  });
+  return [...others, ...exchanges.values()];
+}
+
+/** One room of a check. */
+class RoomComposer {
+  readonly id: string;
+  readonly version: RoomVersion | undefined;
+  readonly #evidence: CheckEvidence;
+  readonly #views: readonly RoomView[];
+  readonly #carrying: readonly Carrying[];
+  /** Server names by role. */
   readonly #names: ReadonlyMap<string, string>;
-  readonly #version: RoomVersion | undefined;
   readonly #pdus = new Map<string, JsonObject>();
   readonly #arrivals = new Map<string, Arrival>();
   /** What a server answered about an event that was sent to it, by server and event. */
@@ -54,63 +172,39 @@ class Composer {
   /** When an event was first seen anywhere. */
   readonly #firstSeen = new Map<string, number>();
   readonly #ids = new WeakMap<JsonObject, string>();
-  readonly #bodies: (readonly [at: number, body: Body])[] = [];
+  readonly #bodies: Timed[] = [];
 
-  constructor(source: ReplaySource) {
-    this.#source = source;
-    this.#names = new Map([
-      ...source.exchanges.flatMap(({ from, origin }) =>
-        // A peer may claim to be somebody else.
-        origin?.startsWith(from) ? [[from, origin] as const] : [],
-      ),
-      ...source.servers.map(({ role, serverName }) => [role, serverName] as const),
-    ]);
-    this.#version = this.#findVersion();
+  constructor(
+    evidence: CheckEvidence,
+    { roomId, views }: RoomEvidence,
+    carrying: readonly Carrying[],
+    names: ReadonlyMap<string, string>,
+  ) {
+    this.id = roomId;
+    this.#evidence = evidence;
+    this.#views = views;
+    this.#carrying = carrying;
+    this.#names = names;
+    this.version = this.#findVersion();
   }
 
-  records(): readonly ReplayRecord[] {
-    const { evidence, servers } = this.#source;
-    for (const { serverName, implementation, version } of servers) {
-      this.#bodies.push([
-        evidence.from,
-        { t: "server", name: serverName, implementation, version },
-      ]);
-    }
+  bodies(): readonly Timed[] {
     this.#traffic();
-    for (const { place, pdus } of evidence.views) {
-      for (const pdu of pdus) this.#see(pdu, this.#nameOf(place), evidence.to, "unknown");
+    for (const { place, pdus } of this.#views) {
+      for (const pdu of pdus) this.#see(pdu, this.#nameOf(place), this.#evidence.to, "unknown");
     }
     for (const [id, pdu] of this.#pdus) this.#made(id, pdu);
     this.#closing();
-    const known = new Set(servers.map(({ serverName }) => serverName));
-    for (const { server } of this.#arrivals.values()) {
-      if (known.has(server)) continue;
-      known.add(server);
-      this.#bodies.unshift([evidence.from, { t: "server", name: server, implementation: "peer" }]);
-    }
-    return this.#ordered();
+    return this.#bodies;
   }
 
-  #meta(): Body {
-    const { evidence, run, seed, tool } = this.#source;
-    return {
-      t: "meta",
-      format: REPLAY_FORMAT,
-      version: 1,
-      rooms: [evidence.roomId],
-      ...(this.#version === undefined ? {} : { room_version: this.#version.id }),
-      run,
-      test: `${evidence.requirement} ${evidence.title}`,
-      seed,
-      tool,
-    };
+  pdu(id: string): JsonObject | undefined {
+    return this.#pdus.get(id);
   }
 
   #traffic(): void {
     let cut = 0;
-    for (const exchange of this.#source.exchanges) {
-      const carried = eventsIn(exchange);
-      if (carried === undefined) continue;
+    for (const [exchange, carried] of this.#carrying) {
       const events = this.#carried(exchange, carried);
       if (carried.isCut) cut++;
       if (events.length === 0) continue;
@@ -176,7 +270,7 @@ class Composer {
 
   /** It was at its own server before it was anywhere else. */
   #made(id: string, pdu: JsonObject): void {
-    const { from, to } = this.#source.evidence;
+    const { from, to } = this.#evidence;
     const server = domainOf(String(pdu.sender));
     const first = this.#firstSeen.get(id) ?? to;
     const stamp = Number(pdu.origin_server_ts);
@@ -187,10 +281,9 @@ class Composer {
   }
 
   #closing(): void {
-    const { evidence } = this.#source;
     const rejections = this.#rejections();
     const shown = new Map(
-      evidence.views.map(({ place, pdus }) => [
+      this.#views.map(({ place, pdus }) => [
         this.#nameOf(place),
         new Set(pdus.flatMap((pdu) => this.#idOf(pdu) ?? [])),
       ]),
@@ -219,13 +312,14 @@ class Composer {
         },
       ]);
     }
-    for (const { place, pdus, state } of evidence.views) {
+    for (const { place, pdus, state } of this.#views) {
       const ids = pdus.flatMap((pdu) => this.#idOf(pdu) ?? []);
       const last = ids.at(-1);
       this.#bodies.push([
-        evidence.to,
+        this.#evidence.to,
         {
           t: "state",
+          ...(this.#evidence.rooms.length > 1 ? { room: this.id } : {}),
           server: this.#nameOf(place),
           ...(last === undefined ? {} : { at_event: last }),
           source: "client",
@@ -234,21 +328,11 @@ class Composer {
         },
       ]);
     }
-    this.#bodies.push([
-      evidence.to,
-      {
-        t: "step",
-        id: 1,
-        name: evidence.title,
-        ok: evidence.isPassed,
-        ...(evidence.message === undefined ? {} : { message: evidence.message }),
-      },
-    ]);
   }
 
   /** By our own reading of the rules, why an event is to be rejected. */
   #rejections(): ReadonlyMap<string, string> {
-    const version = this.#version;
+    const version = this.version;
     if (version === undefined) return new Map();
     const events: RoomEvent[] = [];
     for (const pdu of this.#pdus.values()) {
@@ -270,31 +354,8 @@ class Composer {
     return ids.filter((id) => !followed.has(id));
   }
 
-  /** By time; what came at once in the order of the kinds; each event ahead of its first arrival. */
-  #ordered(): readonly ReplayRecord[] {
-    const { from } = this.#source.evidence;
-    const rank = { meta: 0, server: 1, note: 2, http: 3, pdu: 4, arrive: 5, state: 6, step: 7 };
-    const sorted = this.#bodies
-      .map(([at, body], index) => ({ at, body, index }))
-      .sort((a, b) => a.at - b.at || rank[a.body.t] - rank[b.body.t] || a.index - b.index);
-    const records: ReplayRecord[] = [];
-    const told = new Set<string>();
-    const add = (at: number, body: Body) => {
-      records.push({ seq: records.length + 1, at: Math.round(at), ...body });
-    };
-    add(from, this.#meta());
-    for (const { at, body } of sorted) {
-      if (body.t === "arrive" && !told.has(body.event_id)) {
-        told.add(body.event_id);
-        add(at, { t: "pdu", event_id: body.event_id, pdu: this.#pdus.get(body.event_id) ?? {} });
-      }
-      add(at, body);
-    }
-    return records;
-  }
-
   #note(text: string): void {
-    this.#bodies.push([this.#source.evidence.to, { t: "note", text }]);
+    this.#bodies.push([this.#evidence.to, { t: "note", text }]);
   }
 
   /** Server name of a role, or of a peer, which the gateway knows without its port. */
@@ -303,16 +364,15 @@ class Composer {
   }
 
   #isOfRoom(pdu: JsonObject): boolean {
-    const { roomId } = this.#source.evidence;
-    if (pdu.room_id !== undefined) return pdu.room_id === roomId;
-    return isCreate(pdu) && this.#idOf(pdu)?.slice(1) === roomId.slice(1);
+    if (pdu.room_id !== undefined) return pdu.room_id === this.id;
+    return isCreate(pdu) && this.#idOf(pdu)?.slice(1) === this.id.slice(1);
   }
 
   /** Undefined for what can not have an id. */
   #idOf(pdu: JsonObject): string | undefined {
     const known = this.#ids.get(pdu);
     if (known !== undefined) return known;
-    const version = this.#version;
+    const version = this.version;
     if (version === undefined) {
       return typeof pdu.event_id === "string" ? pdu.event_id : undefined;
     }
@@ -328,8 +388,8 @@ class Composer {
   /** Client endpoints add keys to what federation has. */
   #asSent(pdu: JsonObject): JsonObject {
     const { event_id: id, room_id: roomId, unsigned: _, ...rest } = pdu;
-    const isGiven = this.#version === undefined || this.#version.eventIds === "given";
-    const isRoot = this.#version?.isRoomIdHash === true && isCreate(pdu);
+    const isGiven = this.version === undefined || this.version.eventIds === "given";
+    const isRoot = this.version?.isRoomIdHash === true && isCreate(pdu);
     return {
       ...rest,
       ...(isGiven && id !== undefined ? { event_id: id } : {}),
@@ -338,20 +398,17 @@ class Composer {
   }
 
   #findVersion(): RoomVersion | undefined {
-    const { evidence, exchanges } = this.#source;
     const seen = [
-      ...evidence.views.flatMap(({ pdus }) => pdus),
-      ...exchanges.flatMap((exchange) =>
-        (eventsIn(exchange)?.sightings ?? []).map(({ pdu }) => pdu),
-      ),
+      ...this.#views.flatMap(({ pdus }) => pdus),
+      ...this.#carrying.flatMap(([, { sightings }]) => sightings.map(({ pdu }) => pdu)),
     ];
     for (const pdu of seen) {
       if (!isCreate(pdu) || !isObject(pdu.content)) continue;
       const version = roomVersion(String(pdu.content.room_version ?? "1"));
       if (version === undefined) continue;
-      if (pdu.room_id === evidence.roomId) return version;
+      if (pdu.room_id === this.id) return version;
       try {
-        if (eventId(pdu, version).slice(1) === evidence.roomId.slice(1)) return version;
+        if (eventId(pdu, version).slice(1) === this.id.slice(1)) return version;
       } catch {
         // Not the one.
       }

@@ -27,11 +27,16 @@ export type Body =
       readonly format: typeof REPLAY_FORMAT;
       readonly version: 1;
       readonly rooms: readonly string[];
+      /** Of rooms that are all of one version. */
       readonly room_version?: string;
+      /** By room id. */
+      readonly room_versions?: Readonly<Record<string, string>>;
       readonly run: string;
       readonly test: string;
       readonly seed: number;
       readonly tool: string;
+      /** How the check failed is not for everybody. */
+      readonly sensitive?: true;
     }
   | {
       readonly t: "server";
@@ -74,6 +79,8 @@ export type Body =
     }
   | {
       readonly t: "state";
+      /** Where there are several. */
+      readonly room?: string;
       readonly server: string;
       readonly at_event?: string;
       readonly source: "client";
@@ -85,11 +92,10 @@ export type Body =
 /** `seq` rises by one and is the order of truth; `at` is in milliseconds since 1970 by the recorder's clock. */
 export type ReplayRecord = { readonly seq: number; readonly at: number } & Body;
 
-/** What a check knows of a room when it ends. */
-export interface RoomEvidence {
+/** What a check knows of its rooms when it ends. */
+export interface CheckEvidence {
   /** Id of the deployment in the run. */
   readonly deployment: string;
-  readonly roomId: string;
   readonly requirement: string;
   readonly title: string;
   readonly isPassed: boolean;
@@ -97,6 +103,11 @@ export interface RoomEvidence {
   /** Epoch milliseconds of the check's start and end. */
   readonly from: number;
   readonly to: number;
+  readonly rooms: readonly RoomEvidence[];
+}
+
+export interface RoomEvidence {
+  readonly roomId: string;
   readonly views: readonly RoomView[];
 }
 

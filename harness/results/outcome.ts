@@ -85,8 +85,8 @@ export interface Evidence {
   readonly notes?: readonly string[];
   /** Last log lines of the servers, when the outcome is `error`. */
   readonly logs?: readonly string[];
-  /** Replay files of the check's rooms, within the run directory. */
-  readonly replays?: readonly string[];
+  /** Replay file of the check's rooms, within the run directory. */
+  readonly replay?: string;
 }
 
 /** Order of `results.jsonl`, stable across runs: deployment, suite, requirement, check. */

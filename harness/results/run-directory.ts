@@ -25,6 +25,7 @@ import {
   OUTCOMES,
   type RunHeader,
 } from "./outcome.ts";
+import { evidenceIn, pagesIn, type ReplayPages, readPages } from "./replays.ts";
 
 const MIN_FREE_BYTES = 50 * 1024 * 1024;
 const RESULTS = "results.jsonl";
@@ -109,7 +110,9 @@ export interface StoredRun {
   readonly path: string;
   readonly header: RunHeader | undefined;
   readonly results: readonly CheckResult[];
+  /** Recordings are named as seen from here. */
   readonly evidence: readonly Evidence[];
+  readonly pages: ReplayPages;
   /** False for a run that was killed: what it had is there. */
   readonly isComplete: boolean;
   /** Whether a missed SHOULD and an unexpected pass counted as regressions. */
@@ -198,7 +201,8 @@ export function readRun(given: string): StoredRun {
     path: given,
     header,
     results,
-    evidence: readEvidence(folder),
+    evidence: evidenceIn(folder, readEvidence(folder)),
+    pages: pagesIn(folder, readPages(folder)),
     isComplete,
     ...readInfo(folder, isComplete),
   };

@@ -250,28 +250,29 @@ class Checker {
     world: World,
     { outcome, message }: Verdict,
     from: number,
-  ): Promise<Pick<CheckReport, "replays">> {
+  ): Promise<Pick<CheckReport, "replay">> {
     const { record } = this.#run;
     const hasFailed = outcome === "fail" || outcome === "error";
     if (record === "none" || outcome === "skip" || (record === "failures" && !hasFailed)) return {};
-    const recorded = [...world.rooms].slice(0, MAX_ROOMS).map(async ([roomId, clients]) =>
-      this.#control.recordRoom({
-        deployment: world.deployment.id,
-        roomId,
-        requirement: this.#id,
-        title: this.#title,
-        isPassed: !hasFailed,
-        ...(message === undefined ? {} : { message }),
-        from,
-        to: Date.now(),
-        views: await viewsOf(roomId, clients),
-      }),
+    const known = [...world.rooms].slice(0, MAX_ROOMS);
+    if (known.length === 0) return {};
+    const to = Date.now();
+    const rooms = await Promise.all(
+      known.map(async ([roomId, clients]) => ({ roomId, views: await viewsOf(roomId, clients) })),
     );
-    const names = await Promise.allSettled(recorded);
-    const replays = names.flatMap((name) =>
-      name.status === "fulfilled" && name.value !== null ? [name.value] : [],
-    );
-    return replays.length === 0 ? {} : { replays };
+    const evidence = {
+      deployment: world.deployment.id,
+      requirement: this.#id,
+      title: this.#title,
+      isPassed: !hasFailed,
+      ...(message === undefined ? {} : { message }),
+      from,
+      to,
+      rooms,
+    };
+    // A replay is an extra; the verdict has been given.
+    const name = await this.#control.recordCheck(evidence).catch(() => null);
+    return name === null ? {} : { replay: name };
   }
 
   async #runBody(world: World, signal: AbortSignal): Promise<Verdict> {

@@ -10,7 +10,7 @@ import type { ServerAction } from "#harness/deployment/actions";
 import type { Feature, Registered } from "#harness/deployment/contract";
 import { describe, HarnessError, type HarnessErrorCode } from "#harness/errors";
 import type { Rule } from "#harness/gateway/rule";
-import type { RoomEvidence } from "#harness/replay/record";
+import type { CheckEvidence } from "#harness/replay/record";
 import type { DeploymentInfo } from "./run-info.ts";
 
 export interface PeerLink {
@@ -43,8 +43,8 @@ export interface Control {
    */
   addPeer(deployment: string, name: string, port: number, check: string): Promise<PeerLink>;
   removePeer(deployment: string, name: string): Promise<void>;
-  /** Keeps what is known of a room for a replay file; returns its path within the run directory, null when there are enough. */
-  recordRoom(evidence: RoomEvidence): Promise<string | null>;
+  /** Keeps what is known of a check's rooms for a replay file; returns its path within the run directory, null when there are enough. */
+  recordCheck(evidence: CheckEvidence): Promise<string | null>;
   startIsolated(features: readonly Feature[]): Promise<DeploymentInfo>;
   stopIsolated(deployment: string): Promise<void>;
 }

@@ -86,8 +86,8 @@ export interface CheckReport {
     readonly exchange?: string;
   }[];
   readonly measurements?: readonly Measurement[];
-  /** Replay files of its rooms, within the run directory. */
-  readonly replays?: readonly string[];
+  /** Replay file of its rooms, within the run directory. */
+  readonly replay?: string;
   /** In mode `mutants`: one entry a mutant. */
   readonly mutants?: readonly MutantReport[];
 }

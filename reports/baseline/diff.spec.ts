@@ -29,6 +29,7 @@ function run(
     header: { kind: "run", harness: "0", requirements, seed: 1, deployments },
     results,
     evidence: [],
+    pages: new Map(),
     isComplete: true,
     isStrict: false,
     troubles: [],

@@ -87,7 +87,11 @@ function failureBlock(
   else if (text.reason !== undefined) lines.push(field("reason", text.reason));
   for (const line of text.exchange?.split("\n") ?? []) lines.push(dim(`    | ${line}`));
   for (const line of text.logs) lines.push(dim(`    log | ${line}`));
-  for (const file of text.replays) lines.push(dim(field("room", file)));
+  if (text.replay !== undefined) {
+    const { file, page, note } = text.replay;
+    lines.push(dim(field("replay", page ?? file)));
+    if (note !== undefined) lines.push(dim(field("", note)));
+  }
   const folder = isOneOfSeveral(summary) ? "trace/ of its run" : `${tameLine(summary.path)}/trace`;
   const trace = `the exchanges are in ${folder}`;
   lines.push(dim(field("more", `${text.more}; ${trace}`)));

@@ -6,9 +6,10 @@ export function summaryData(summary: Summary, options: RenderOptions): Record<st
   const { counts, levels, verdict, exitCode } = summary;
   const list = (findings: readonly Finding[]) =>
     findings.map((finding) => {
-      const { id, check, reason } = describeFinding(finding, options);
+      const { id, check, reason, replay } = describeFinding(finding, options);
       const { level, outcome, deployment } = finding.result;
-      return { requirement: id, level, check, outcome, deployment: tameLine(deployment), reason };
+      const on = tameLine(deployment);
+      return { requirement: id, level, check, outcome, deployment: on, reason, replay };
     });
   return {
     verdict,

@@ -61,9 +61,16 @@ function testCase(name: string, finding: Finding, options: RenderOptions): strin
   return (
     `    <testcase classname="${xml(tameLine(name))}" name="${xml(`${text.id} ${text.check}`)}" time="${time}">\n` +
     `      <properties><property name="level" value="${xml(text.level)}"/>` +
-    `<property name="outcome" value="${result.outcome}"/></properties>\n` +
+    `<property name="outcome" value="${result.outcome}"/>${replay(text)}</properties>\n` +
     `${body(finding, text)}    </testcase>\n`
   );
+}
+
+function replay({ replay }: FindingText): string {
+  if (replay === undefined) return "";
+  const note =
+    replay.note === undefined ? "" : `<property name="replay-note" value="${xml(replay.note)}"/>`;
+  return `<property name="replay" value="${xml(replay.link ?? replay.file)}"/>${note}`;
 }
 
 function body({ result }: Finding, text: FindingText): string {

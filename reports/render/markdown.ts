@@ -1,4 +1,10 @@
-import { describeFinding, type RenderOptions, tame, tameLine } from "#reports/finding";
+import {
+  describeFinding,
+  type FindingText,
+  type RenderOptions,
+  tame,
+  tameLine,
+} from "#reports/finding";
 import type { Finding, Summary } from "#reports/summarise";
 import { countsText, notesOf, VERDICTS } from "./words.ts";
 
@@ -86,13 +92,21 @@ function details(finding: Finding, options: RenderOptions): string[] {
     ...(text.expected === undefined
       ? [`- reason: ${inline(text.reason ?? "")}`]
       : [`- expected: ${inline(text.expected)}`, `- actual: ${inline(text.actual ?? "")}`]),
-    ...text.replays.map((file) => `- room: ${inline(file)}`),
+    ...replayLines(text),
     `- more: ${inline(text.more)}`,
   ];
   const wire = [...(text.exchange === undefined ? [] : [text.exchange]), ...text.logs];
   if (wire.length > 0) lines.push("", ...fenced(wire.join("\n")));
   lines.push("", "</details>", "");
   return lines;
+}
+
+function replayLines({ replay }: FindingText): readonly string[] {
+  if (replay === undefined) return [];
+  const { file, link, note } = replay;
+  const page = link === undefined ? [] : [`[at the failing moment](<${link}>)`];
+  const why = note === undefined ? [] : [inline(note)];
+  return [`- replay: ${[...page, inline(file), ...why].join(", ")}`];
 }
 
 /** Tamed text of others as inline code: nothing in it is markup. */

@@ -51,14 +51,18 @@ function evidence(id: string, text: string): Evidence {
     exchange: `GET /x\n-> 200\n${text}`,
     exchanges: ["main#1"],
     logs: [`log ${text}`],
+    replay: `.runs/x/replay/${id} ${text}.replay.ndjson`,
   };
 }
+
+const FRAGMENT = "#at=%24event&view=why&key=m.room.topic%7C";
 
 function renderAll(
   results: CheckResult[],
   items: Evidence[],
   requirements: Requirement[],
   disclose = false,
+  from = ".",
 ) {
   const byId = new Map(requirements.map((item) => [item.id, item]));
   const summary = summarise({
@@ -66,13 +70,20 @@ function renderAll(
     header: undefined,
     results,
     evidence: items,
+    pages: new Map(
+      items.map(({ replay = "" }) => [
+        replay,
+        { page: replay.replace(".replay.ndjson", ".html"), fragment: FRAGMENT },
+      ]),
+    ),
     requirements: byId,
   });
+  const options = { disclose, from };
   return {
-    console: renderConsole(summary, { disclose, colour: false }),
-    markdown: renderMarkdown(summary, { disclose }),
-    junit: renderJunit(summary, { disclose }),
-    json: JSON.stringify(summaryData(summary, { disclose })),
+    console: renderConsole(summary, { ...options, colour: false }),
+    markdown: renderMarkdown(summary, options),
+    junit: renderJunit(summary, options),
+    json: JSON.stringify(summaryData(summary, options)),
   };
 }
 
@@ -92,6 +103,17 @@ test("a failure shows id, level, source, rule, expected, actual, exchange and wh
   const places = order.map((text) => console.indexOf(text));
   expect(places.every((place) => place >= 0)).toBe(true);
   expect(places).toEqual([...places].sort((a, b) => a - b));
+});
+
+test("each report links the replay of a failure, opened there, from where the report lies", () => {
+  const id = "CS.a.b";
+  const args = [[result(id, "fail")], [evidence(id, "X")], [requirement(id)]] as const;
+  const all = renderAll([...args[0]], [...args[1]], [...args[2]], false, ".runs/x");
+  const link = `replay/CS.a.b%20X.html${FRAGMENT}`;
+  expect(all.console).toContain(`replay    replay/CS.a.b X.html${FRAGMENT}`);
+  expect(all.markdown).toContain(`[at the failing moment](<${link}>)`);
+  expect(all.junit).toContain(`<property name="replay" value="${link.replaceAll("&", "&#38;")}"/>`);
+  expect(JSON.parse(all.json).regressions[0].replay).toMatchObject({ link });
 });
 
 test("what is derived never looks like a sentence of the specification", () => {
@@ -179,6 +201,8 @@ test("hostile text is no markup in Markdown", () => {
   const markup = markdown
     .replace(/^(`{3,})text\n[\s\S]*?\n\1$/gm, "")
     .replace(/(?<!`)(`+)(?!`)[\s\S]*?(?<!`)\1(?!`)/g, "")
+    // Of a link nothing can end the address.
+    .replace(/^(- replay: \[at the failing moment\])\(<[\w%&=#.*!'()~+/-]*>\)/gm, "$1")
     .split("\n");
   const isHtml = (line: string) => line.startsWith("<");
   expect(markup.filter((line) => !isHtml(line)).join("\n")).not.toMatch(
