@@ -40,7 +40,7 @@ export interface StorytellerOptions {
   readonly checkers: readonly string[] | undefined;
   /** Stories that are told for the first time are looked at by people, who have a hand in them. */
   readonly watch?: Watcher | undefined;
-  /** Breaks a server on purpose once the rooms are made, by their versions, until the story is over. */
+  /** Breaks a server on purpose until the story is over. Rooms have their versions once all are made. */
   readonly broken?: (versions: ReadonlyMap<string, string>) => Disposable;
 }
 
@@ -64,12 +64,11 @@ export class Storyteller {
     const { stage, display, roomVersion, checkers, broken } = this.#options;
     const watch = isQuiet ? undefined : this.#options.watch;
     const versions = new Map<string, string>();
-    using during = new DisposableStack();
+    using _broken = broken?.(versions);
     const file = path.join(stage.folder, `${name}.replay.ndjson`);
     mkdirSync(path.dirname(file), { recursive: true });
     using journal = new JournalWriter(file, (record) => {
       hasGrown?.();
-      if (record.t === "meta" && broken !== undefined) during.use(broken(versions));
       if (record.t !== "cast") return;
       for (const [id, version] of Object.entries(record.versions)) versions.set(id, version);
     });

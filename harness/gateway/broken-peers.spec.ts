@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { JsonObject } from "#protocol/events/event";
 import { eventId } from "#protocol/events/hashes";
 import { roomVersion } from "#protocol/rooms/room-version";
 import { type BrokenPeer, dropPdus, hideBans, oldState } from "./broken-peers.ts";
@@ -42,7 +43,7 @@ function pdu(n: number, fields: { type?: string; membership?: string; room?: str
   };
 }
 
-function idOf(event: Pdu): string {
+function idOf(event: JsonObject): string {
   const version = roomVersion("11");
   if (version === undefined) throw new TypeError("no version 11");
   return eventId(event, version);
@@ -158,17 +159,63 @@ test("hide-ban: one server never sees a ban, others do", async () => {
   expect(await countsFrom("hs2", [ban, message])).toEqual(inEachWay(2));
 });
 
-test("old-state-ids: state stays what it was first, and events between are not given", async () => {
+test("old-state-ids: state stays what it was at the first join, and events between are not given", async () => {
   start(oldState({ server: "hs2" }));
-  const ask = (event: string) => {
-    answers = {
-      [`${API}/state_ids/r`]: { pdu_ids: [event] },
-      [`${API}/get_missing_events/r`]: { events: [{}] },
-    };
-    return send("hs1", `/state_ids/r?event_id=${event}`);
+  const now = { pdu_ids: ["$now"], auth_chain_ids: ["$now"] };
+  answers = {
+    [`${API}/state_ids/${ROOM}`]: now,
+    [`${API}/state/${ROOM}`]: { pdus: [], auth_chain: [] },
+    [`${API}/get_missing_events/${ROOM}`]: { events: [{}] },
   };
-  expect(await ask("$one")).toEqual({ pdu_ids: ["$one"] });
-  expect(await ask("$two")).toEqual({ pdu_ids: ["$one"] });
-  expect(await send("hs1", "/get_missing_events/r")).toEqual({ events: [] });
-  expect(await send("hs2", "/get_missing_events/r")).toEqual({ events: [{}] });
+  // Without a join before it says the truth.
+  expect(await send("hs1", `/state_ids/${ROOM}?event_id=$e`)).toEqual(now);
+
+  const create = {
+    ...pdu(0),
+    type: "m.room.create",
+    state_key: "",
+    content: { room_version: "11" },
+  };
+  const [older, newer] = [pdu(1), pdu(2)];
+  const topic = { ...pdu(3), type: "m.room.topic", state_key: "" };
+  await join("hs1", { state: [create, topic], auth_chain: [create, newer, older] });
+  await join("hs2", { state: [create], auth_chain: [create] });
+
+  const state = [create, newer, topic];
+  expect(await send("hs1", `/state_ids/${ROOM}?event_id=$e`)).toEqual({
+    pdu_ids: state.map(idOf),
+    auth_chain_ids: [create, newer, older].map(idOf),
+  });
+  expect(await send("hs1", `/state/${ROOM}`)).toEqual({
+    pdus: state,
+    auth_chain: [create, newer, older],
+  });
+  expect(await send("hs1", `/get_missing_events/${ROOM}`)).toEqual({ events: [] });
+  expect(await send("hs2", `/state_ids/${ROOM}`)).toEqual(now);
+  expect(await send("hs2", `/get_missing_events/${ROOM}`)).toEqual({ events: [{}] });
 });
+
+test("old-state-ids: what it was told when it joined itself is old too, and an answer that is none is let through", async () => {
+  start(oldState({ server: "hs2" }));
+  const create = {
+    ...pdu(0),
+    type: "m.room.create",
+    state_key: "",
+    content: { room_version: "11" },
+  };
+  answers = { [`${API}/state_ids/${ROOM}`]: { pdu_ids: ["$now"] } };
+  await join("hs2", { state: [{ ...create, content: { room_version: "none" } }] });
+  expect(await send("hs1", `/state_ids/${ROOM}`)).toEqual({ pdu_ids: ["$now"] });
+  await join("hs2", { state: [create], auth_chain: [] });
+  expect(await send("hs1", `/state_ids/${ROOM}`)).toEqual({
+    pdu_ids: [idOf(create)],
+    auth_chain_ids: [],
+  });
+});
+
+async function join(from: "hs1" | "hs2", answer: object): Promise<void> {
+  const path = `/_matrix/federation/v2/send_join/${ROOM}/$join`;
+  answers[path] = answer;
+  const { status } = await senders[from].send(path, { method: "PUT", body: "{}" });
+  expect(status).toBe(200);
+}

@@ -23,6 +23,7 @@ export interface BrokenPeer {
 export type VersionOf = (roomId: string) => string | undefined;
 
 const API = "/_matrix/federation/v1";
+const SEND_JOIN = "/_matrix/federation/v2/send_join/*/*";
 /** Servers alone: what the harness asks by peers of its own is the truth. */
 const BETWEEN: RuleMatch = { from: "hs*", to: "hs*" };
 /** Answers that hold PDUs or their ids: path, and the fields with lists of them (server-server API). */
@@ -91,37 +92,89 @@ export function hideBans(options: {
 }
 
 /**
- * One server answers for the state of a room what it answered first, whatever event is asked for; and nothing for missing
- * events, so that others have to ask for state.
+ * One server answers for the state of a room, whatever event is asked for, what it was at the first join that this server
+ * took part in since these rules are in force; and nothing for missing events, so that others have to ask for state.
  */
 export function oldState(options: { readonly server: string }): BrokenPeer {
   const name = "old-state-ids";
   const { server } = options;
-  const first = new Map<string, unknown>();
-  const stuck = (path: string): LocalRule => ({
+  const first = new Map<string, FirstState>();
+  const learns = (link: RuleMatch): LocalRule => ({
+    name,
+    match: { ...link, path: SEND_JOIN, status: 200 },
+    phase: "processed",
+    action: {
+      kind: "script",
+      run: ({ path, answer }) => {
+        const room = roomIn(path);
+        const state = first.has(room) ? undefined : stateAtJoin(answer);
+        if (state !== undefined) first.set(room, state);
+        return undefined;
+      },
+    },
+  });
+  const lies = (path: string, body: (state: FirstState) => unknown): LocalRule => ({
     name,
     match: { ...BETWEEN, to: server, path, status: 200 },
     phase: "processed",
     action: {
       kind: "script",
-      run: ({ path: asked, answer }) => {
-        const known = first.get(asked);
-        if (known === undefined) first.set(asked, answer);
-        return known === undefined ? undefined : { status: 200, body: known };
+      run: ({ path: asked }) => {
+        const known = first.get(roomIn(asked));
+        return known === undefined ? undefined : { status: 200, body: body(known) };
       },
     },
   });
-  const missing: LocalRule = {
-    name,
-    match: { ...BETWEEN, to: server, path: `${API}/get_missing_events/*`, status: 200 },
-    phase: "processed",
-    action: { kind: "script", run: () => ({ status: 200, body: { events: [] } }) },
-  };
+  const ids = (pdus: FirstState["state"]) => pdus.map(([id]) => id);
+  const events = (pdus: FirstState["state"]) => pdus.map(([, pdu]) => pdu);
   return {
     name,
-    rules: [missing, stuck(`${API}/state_ids/*`), stuck(`${API}/state/*`)],
+    rules: [
+      learns({ ...BETWEEN, from: server }),
+      learns({ ...BETWEEN, to: server }),
+      lies(`${API}/get_missing_events/*`, () => ({ events: [] })),
+      lies(`${API}/state_ids/*`, ({ state, chain }) => ({
+        pdu_ids: ids(state),
+        auth_chain_ids: ids(chain),
+      })),
+      lies(`${API}/state/*`, ({ state, chain }) => ({
+        pdus: events(state),
+        auth_chain: events(chain),
+      })),
+    ],
     kept: new Set(),
   };
+}
+
+interface FirstState {
+  readonly state: readonly [id: string, JsonObject][];
+  readonly chain: readonly [id: string, JsonObject][];
+}
+
+/** @param path of a request that names its room after the endpoint */
+function roomIn(path: string): string {
+  return decodeURIComponent(path.split("/")[5] ?? "");
+}
+
+/** Undefined when the answer to send_join can not be read. Members that it leaves out are taken from the auth chain. */
+function stateAtJoin(answer: unknown): FirstState | undefined {
+  const [state, chain] = [listOf(answer, "state"), listOf(answer, "auth_chain")].map((pdus) =>
+    pdus.filter(isObject),
+  ) as [JsonObject[], JsonObject[]];
+  const create = [...state, ...chain].find(({ type }) => type === "m.room.create");
+  const named = isObject(create?.content) ? (create.content.room_version ?? "1") : "";
+  const version = roomVersion(String(named));
+  if (version === undefined) return undefined;
+  const byDepth = chain.toSorted((one, other) => Number(one.depth) - Number(other.depth));
+  const last = new Map(
+    [...byDepth, ...state].map((pdu) => [JSON.stringify([pdu.type, pdu.state_key]), pdu]),
+  );
+  const identify = (pdu: JsonObject): [string, JsonObject] => [eventId(pdu, version), pdu];
+  try {
+    return { state: [...last.values()].map(identify), chain: chain.map(identify) };
+  } catch {
+    return undefined;
+  }
 }
 
 type IsWithheld = (id: string, pdu: JsonObject | undefined) => boolean;

@@ -5,7 +5,7 @@ import type { Run } from "./run.ts";
 export const HAS = 1;
 export const REJECTED = 2;
 export const SOFT_FAILED = 4;
-const OUTLIER = 8;
+export const OUTLIER = 8;
 
 const VERDICTS: ReadonlyMap<string, number> = new Map([
   ["rejected", REJECTED],

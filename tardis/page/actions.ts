@@ -1,6 +1,6 @@
 /** All that readers can do, once: keys do it, the dialog of keys lists and does it, the foot of the page has some, and links name it. */
 import type { App } from "./app.ts";
-import type { Dag } from "./dag.ts";
+import type { DagPane } from "./dag-pane.ts";
 import { VIEWS } from "./place.ts";
 import type { WhyPane } from "./why-pane.ts";
 
@@ -8,7 +8,7 @@ import type { WhyPane } from "./why-pane.ts";
 export interface Desk {
   readonly app: App;
   readonly why: WhyPane;
-  readonly dag: Dag;
+  readonly dag: DagPane;
   readonly search: HTMLInputElement;
 }
 
@@ -17,7 +17,7 @@ export interface Action {
   readonly name: string;
   /** `key` of a keyboard event, with `Shift+` before what is no letter or sign. */
   readonly key: string;
-  readonly run: (desk: Desk) => void;
+  readonly run: (desk: Desk) => void | Promise<void>;
   /** Only while the focus is in the steps of the explainer; goes before others of the same key. */
   readonly isOfSteps?: true;
 }
@@ -42,6 +42,10 @@ const next = (
   by: 1 | -1,
 ): Action => ({ name, key, run: ({ app }) => app.next(of, by) });
 
+function beside({ app, dag }: Desk, by: 1 | -1): void {
+  app.go({ row: dag.beside(app.place?.row ?? 0, by) });
+}
+
 export const ACTIONS: readonly ActionRow[] = [
   {
     what: "one event back, one on",
@@ -54,8 +58,8 @@ export const ACTIONS: readonly ActionRow[] = [
   {
     what: "the row above, the row below",
     actions: [
-      go("row-up", "ArrowUp", (row) => row - 1),
-      go("row-down", "ArrowDown", (row) => row + 1),
+      { name: "row-up", key: "ArrowUp", run: (desk) => beside(desk, -1) },
+      { name: "row-down", key: "ArrowDown", run: (desk) => beside(desk, 1) },
     ],
   },
   {
@@ -153,6 +157,53 @@ export const ACTIONS: readonly ActionRow[] = [
   {
     what: "the next that was found, the one before",
     actions: [next("hit-next", "n", "hit", 1), next("hit-before", "N", "hit", -1)],
+  },
+  {
+    what: "fold runs of events that follow one another, or show them all",
+    foot: "fold",
+    actions: [{ name: "fold", key: "f", run: ({ dag }) => dag.toggle("folded") }],
+  },
+  {
+    what: "larger rows, smaller ones, up to the whole room at once",
+    actions: [
+      { name: "zoom-in", key: "W", run: ({ dag }) => dag.zoom(-1) },
+      { name: "zoom-out", key: "S", run: ({ dag }) => dag.zoom(1) },
+    ],
+  },
+  {
+    what: "lanes by server, or by branch; the newest event on top, or below",
+    actions: [
+      { name: "by-server", key: "l", run: ({ dag }) => dag.toggle("by-server") },
+      { name: "newest-first", key: "y", run: ({ dag }) => dag.toggle("newest-first") },
+    ],
+  },
+  {
+    what: "leave out what is before this event, what is after it; nothing",
+    actions: [
+      { name: "from-here", key: "(", run: ({ dag }) => dag.from() },
+      { name: "to-here", key: ")", run: ({ dag }) => dag.to() },
+      { name: "all-events", key: "=", run: ({ app }) => app.go({ range: undefined }) },
+    ],
+  },
+  {
+    what: "save the explanation as Markdown",
+    actions: [
+      {
+        name: "save-markdown",
+        key: "M",
+        run: async ({ app, why }) => {
+          await app.into("why");
+          why.save();
+        },
+      },
+    ],
+  },
+  {
+    what: "save what is in sight as SVG, as PNG",
+    actions: [
+      { name: "save-svg", key: "g", run: ({ dag }) => dag.saveSvg() },
+      { name: "save-png", key: "G", run: ({ dag }) => dag.savePng() },
+    ],
   },
   { what: "dark or light", actions: [{ name: "theme", key: "t", run: ({ app }) => app.theme() }] },
   {

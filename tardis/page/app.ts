@@ -9,11 +9,12 @@ import {
   type Where,
 } from "#tardis/view/messages";
 import { rowAt, rowNamed, textAt } from "#tardis/view/row-columns";
+import { wordsOf } from "#tardis/view/row-words";
 import { actionNamed, type Desk } from "./actions.ts";
 import { Address } from "./address.ts";
 import { Client } from "./client.ts";
 import { comparePane } from "./compare-pane.ts";
-import { Dag, wordsOf } from "./dag.ts";
+import { DagPane } from "./dag-pane.ts";
 import { bdi, button, byId, h } from "./dom.ts";
 import { eventPane } from "./event-pane.ts";
 import { footItems, helpDialog } from "./help.ts";
@@ -29,7 +30,7 @@ import { WhyPane } from "./why-pane.ts";
 
 export class App {
   readonly #client: Client;
-  readonly #dag: Dag;
+  readonly #dag: DagPane;
   readonly #strip: Strip;
   readonly #why: WhyPane;
   readonly #help: HTMLDialogElement;
@@ -49,8 +50,11 @@ export class App {
   constructor(code: string) {
     this.#client = new Client(code);
     const go = (row: number) => this.go({ row });
-    this.#dag = new Dag(byId("dag"), go);
-    this.#strip = new Strip(byId("strip"), go);
+    this.#dag = new DagPane(byId("dag"), this.#client, (change) => this.go(change));
+    this.#strip = new Strip(byId("strip"), {
+      choose: go,
+      range: (range) => this.go({ range, row: range[1] }),
+    });
     this.#why = new WhyPane(byId("detail"), {
       choose: (key) => this.go({ key }),
       mark: (ids) => this.#dag.mark(new Set(ids)),
@@ -326,6 +330,7 @@ export class App {
     this.#place = place;
     this.#address.write(hashOf(place, loaded));
     if (isOtherSearch) void this.#find(place.q);
+    this.#dag.show(place);
     const shownOf = JSON.stringify({ ...place, q: "", step: 0 });
     if (shownOf === this.#shownOf) {
       if (place.view === "why") this.#why.step(place.step);
@@ -333,7 +338,8 @@ export class App {
     }
     this.#shownOf = shownOf;
     const row = rowAt(loaded.rows, place.row);
-    const words = row === undefined ? [] : wordsOf(row, this.#judged?.flags[place.row] ?? 0);
+    const words =
+      row === undefined ? [] : wordsOf(row, this.#judged?.flags[place.row] ?? 0, undefined);
     const text =
       row === undefined
         ? "no event"
@@ -342,8 +348,7 @@ export class App {
     byId("status").textContent = `event ${place.row + 1} of ${loaded.rows.size}`;
     byId("live").textContent = text;
     this.#dag.mark(new Set());
-    this.#dag.show(place.row);
-    this.#strip.show(place.row, text);
+    this.#strip.show(place.row, text, place.range);
     for (const { name } of VIEWS) {
       byId(`tab-${name}`).setAttribute("aria-selected", String(name === place.view));
       byId(`tab-${name}`).tabIndex = name === place.view ? 0 : -1;

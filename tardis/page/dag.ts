@@ -1,94 +1,135 @@
 /** The graph: lanes on a canvas, and over it the rows that are in sight, which are what readers of the page's text have. */
 import { EdgeIndex } from "#tardis/layout/edge-index";
-import { CONFLICTS, type LoadedView, MERGES, REJECTED, type RowView } from "#tardis/view/messages";
-import { rowAt } from "#tardis/view/row-columns";
-import { timeText } from "#tardis/view/time-text";
-import { bdi, fitted, h } from "./dom.ts";
-import { type Colours, colours } from "./theme.ts";
+import { dagShapes, type Frame, placeOf, type Scene, TEXT_ROW } from "#tardis/render/dag-picture";
+import { densityShapes } from "#tardis/render/density-picture";
+import type { Shape } from "#tardis/render/display-list";
+import type { LoadedView } from "#tardis/view/messages";
+import { h } from "./dom.ts";
+import { paint } from "./paint.ts";
+import { RowList } from "./row-list.ts";
+import { Surface } from "./surface.ts";
+import { colours } from "./theme.ts";
 
-const ROW_HEIGHT = 28;
-const LEFT = 148;
-const MOST_WIDTH = 260;
+/** Of one row; after the last of them comes the whole room at once. */
+const ROW_HEIGHTS = [TEXT_ROW, 12, 6, 3] as const;
+const TEXT_LEFT = 148;
+const LEFT = 60;
 const SPARE_ROWS = 6;
+/** Pixels between numbers of rows where rows have no texts. */
+const NUMBER_EVERY = 60;
+
+export interface DagActions {
+  readonly choose: (row: number) => void;
+  readonly hover: (row: number | undefined) => void;
+  readonly unfold: (newest: number, count: number) => void;
+}
+
+/** What may change about rows that stay where they are. */
+interface Looks {
+  readonly hits: ReadonlySet<number>;
+  readonly marked: ReadonlySet<string>;
+}
 
 export class Dag {
+  readonly #surface = new Surface(() => this.#renew());
   readonly #scroller: HTMLElement;
-  readonly #canvas: HTMLCanvasElement;
-  readonly #list: HTMLElement;
-  readonly #onChoose: (row: number) => void;
-  #loaded: LoadedView | undefined;
-  #index = new EdgeIndex(new Int32Array(0));
-  #flags = new Uint8Array(0);
-  #hits: ReadonlySet<number> = new Set();
-  #marked: ReadonlySet<string> = new Set();
-  #row = 0;
-  #colours: Colours = colours();
+  readonly #list: RowList;
+  #scene: Scene | undefined;
+  #looks: Looks = { hits: new Set(), marked: new Set() };
+  #isNewestFirst = false;
+  /** Of ROW_HEIGHTS, or one more. */
+  #zoom = 0;
+  #tones = colours();
   #isWaiting = false;
-  /** Rows as they were last made; forgotten when anything but the place in the list changes. */
-  #made = new Map<number, HTMLElement>();
+  /** Of the whole room, which takes longer to draw than to copy. */
+  #strip: { readonly shapes: readonly Shape[]; readonly high: number } | undefined;
 
-  constructor(parent: HTMLElement, onChoose: (row: number) => void) {
-    this.#onChoose = onChoose;
-    this.#canvas = h("canvas", { "aria-hidden": "true" });
-    this.#list = h("div", { class: "rows", role: "rowgroup" });
+  constructor(parent: HTMLElement, actions: DagActions) {
+    this.#list = new RowList(actions.unfold);
     this.#scroller = h(
       "div",
-      {
-        class: "scroller",
-        role: "grid",
-        tabindex: 0,
-        id: "grid",
-        "aria-label": "events, oldest first",
-      },
-      this.#list,
+      { class: "scroller", role: "grid", tabindex: 0, id: "grid" },
+      this.#list.element,
     );
-    parent.append(this.#canvas, this.#scroller);
+    parent.append(this.#surface.canvas, this.#scroller);
     this.#scroller.addEventListener("scroll", () => this.#redraw());
-    this.#scroller.addEventListener("click", ({ target }) => {
-      const row = target instanceof Element ? target.closest("[data-row]") : null;
-      if (row !== null) this.#onChoose(Number(row.getAttribute("data-row")));
+    this.#scroller.addEventListener("click", (event) => {
+      const row = this.#isWhole ? this.#rowAtHeight(event.offsetY) : rowOf(event);
+      if (row !== undefined) actions.choose(row);
     });
-    new ResizeObserver(() => this.#redraw()).observe(parent);
+    this.#scroller.addEventListener("pointerover", (event) => actions.hover(rowOf(event)));
+    this.#scroller.addEventListener("pointerleave", () => actions.hover(undefined));
   }
 
-  load(loaded: LoadedView): void {
-    this.#loaded = loaded;
-    this.#index = new EdgeIndex(loaded.layout.top, loaded.layout.levels);
-    this.#flags = new Uint8Array(loaded.rows.size);
-    this.#hits = new Set();
-    this.#list.style.height = `${loaded.rows.size * ROW_HEIGHT}px`;
-    this.#scroller.setAttribute("aria-rowcount", String(loaded.rows.size));
-    this.#renew();
+  load({ rows, layout, cited, stateFollowed }: LoadedView): void {
+    this.#scene = {
+      rows,
+      layout,
+      index: new EdgeIndex(layout.top, layout.levels),
+      cited,
+      stateFollowed,
+      flags: new Uint8Array(rows.size),
+      knowledge: undefined,
+      cursor: 0,
+      citing: [],
+    };
+    this.#looks = { hits: new Set(), marked: new Set() };
+    this.#resize();
   }
 
-  judge(flags: Uint8Array): void {
-    this.#flags = new Uint8Array(flags);
-    this.#renew();
-  }
-
-  find(hits: ReadonlySet<number>): void {
-    this.#hits = hits;
-    this.#renew();
-  }
-
-  /** @param ids of events that a sentence is about */
-  mark(ids: ReadonlySet<string>): void {
-    this.#marked = ids;
-    this.#renew();
-  }
-
-  show(row: number): void {
-    this.#row = row;
-    const top = row * ROW_HEIGHT;
-    const { scrollTop, clientHeight } = this.#scroller;
-    if (top < scrollTop + ROW_HEIGHT || top > scrollTop + clientHeight - 2 * ROW_HEIGHT) {
-      this.#scroller.scrollTop = Math.max(0, top - clientHeight / 2);
+  /** Changes what is known or shown of rows; with a layout, where they stand. */
+  change(
+    change: Partial<Pick<Scene, "layout" | "flags" | "knowledge" | "citing">> & Partial<Looks>,
+  ): void {
+    const scene = this.#scene;
+    if (scene === undefined) return;
+    const { hits = this.#looks.hits, marked = this.#looks.marked, layout, ...rest } = change;
+    this.#looks = { hits, marked };
+    if (layout === undefined) {
+      this.#scene = { ...scene, ...rest };
+      this.#renew();
+      return;
     }
-    this.#renew();
+    const before = this.#topOf(scene.cursor) - this.#scroller.scrollTop;
+    const index = new EdgeIndex(layout.top, layout.levels);
+    this.#scene = { ...scene, ...rest, layout, index };
+    this.#resize();
+    this.#scroller.scrollTop = this.#topOf(scene.cursor) - before;
+  }
+
+  turn(isNewestFirst: boolean): void {
+    if (isNewestFirst === this.#isNewestFirst) return;
+    this.#isNewestFirst = isNewestFirst;
+    this.#resize();
+    this.#reveal(true);
+  }
+
+  /** Moves the cursor, and brings it into sight. */
+  show(row: number): void {
+    if (this.#scene === undefined) return;
+    const isOther = row !== this.#scene.cursor;
+    this.#scene = { ...this.#scene, cursor: row };
+    this.#reveal(false);
+    if (isOther) this.#renew();
+  }
+
+  /** @param by 1: smaller rows, and more of them */
+  zoom(by: 1 | -1): void {
+    this.#zoom = Math.max(0, Math.min(ROW_HEIGHTS.length, this.#zoom + by));
+    this.#resize();
+    this.#reveal(true);
+  }
+
+  /** The row that stands above another one, or below. */
+  beside(row: number, by: 1 | -1): number {
+    const layout = this.#scene?.layout;
+    if (layout === undefined) return row;
+    const place = placeOf(layout, row) + (this.#isNewestFirst ? -by : by);
+    return layout.rows[Math.max(0, Math.min(layout.rows.length - 1, place))] ?? row;
   }
 
   recolour(): void {
-    this.#colours = colours();
+    this.#tones = colours();
     this.#renew();
   }
 
@@ -96,8 +137,57 @@ export class Dag {
     this.#scroller.focus();
   }
 
+  /** What is in sight. */
+  get inSight(): { readonly scene: Scene; readonly frame: Frame } | undefined {
+    const scene = this.#scene;
+    return scene === undefined ? undefined : { scene, frame: this.#frame(scene, 0) };
+  }
+
+  get #isWhole(): boolean {
+    return this.#zoom >= ROW_HEIGHTS.length;
+  }
+
+  get #rowHeight(): number {
+    const count = Math.max(1, this.#scene?.layout.rows.length ?? 1);
+    return ROW_HEIGHTS[this.#zoom] ?? this.#surface.high / count;
+  }
+
+  #rowAtHeight(y: number): number | undefined {
+    const rows = this.#scene?.layout.rows ?? new Uint32Array(0);
+    const line = Math.floor(y / this.#rowHeight);
+    return rows[this.#isNewestFirst ? rows.length - 1 - line : line];
+  }
+
+  /** How far down the list a row stands. */
+  #topOf(row: number): number {
+    const layout = this.#scene?.layout;
+    if (layout === undefined) return 0;
+    const place = Math.max(0, placeOf(layout, row));
+    return (this.#isNewestFirst ? layout.rows.length - 1 - place : place) * this.#rowHeight;
+  }
+
+  #reveal(isMoved: boolean): void {
+    const scene = this.#scene;
+    if (scene === undefined || this.#isWhole) return;
+    const [top, tall] = [this.#topOf(scene.cursor), this.#rowHeight];
+    const { scrollTop } = this.#scroller;
+    const high = this.#surface.high;
+    const isInSight = top >= scrollTop + tall && top <= scrollTop + high - 2 * tall;
+    if (isMoved || !isInSight) this.#scroller.scrollTop = Math.max(0, top - high / 2);
+  }
+
+  #resize(): void {
+    const count = this.#scene?.layout.rows.length ?? 0;
+    this.#list.element.style.height = this.#isWhole ? "100%" : `${count * this.#rowHeight}px`;
+    this.#scroller.setAttribute("aria-rowcount", String(count));
+    const order = this.#isNewestFirst ? "newest first" : "oldest first";
+    this.#scroller.setAttribute("aria-label", `events, ${order}`);
+    this.#renew();
+  }
+
   #renew(): void {
-    this.#made = new Map();
+    this.#list.forget();
+    this.#strip = undefined;
     this.#redraw();
   }
 
@@ -106,175 +196,90 @@ export class Dag {
     this.#isWaiting = true;
     requestAnimationFrame(() => {
       this.#isWaiting = false;
-      const loaded = this.#loaded;
-      if (loaded === undefined) return;
-      const { scrollTop, clientHeight } = this.#scroller;
-      const first = Math.max(0, Math.floor(scrollTop / ROW_HEIGHT) - SPARE_ROWS);
-      const last = Math.min(
-        loaded.rows.size - 1,
-        Math.ceil((scrollTop + clientHeight) / ROW_HEIGHT) + SPARE_ROWS,
-      );
-      const rows = new Map<number, HTMLElement>();
-      for (let row = first; row <= last; row++) {
-        rows.set(row, this.#made.get(row) ?? this.#rowElement(loaded, row));
-      }
-      this.#made = rows;
-      const wanted = new Set<Node>(rows.values());
-      for (const old of [...this.#list.childNodes]) if (!wanted.has(old)) old.remove();
-      for (const [at, element] of [...rows.values()].entries()) {
-        const there = this.#list.childNodes[at] ?? null;
-        if (there !== element) this.#list.insertBefore(element, there);
-      }
-      // Elsewhere than in sight there is no such element.
-      const isInSight = this.#row >= first && this.#row <= last;
-      if (isInSight) this.#scroller.setAttribute("aria-activedescendant", `row-${this.#row}`);
-      else this.#scroller.removeAttribute("aria-activedescendant");
-      this.#draw(loaded, first, last, scrollTop);
+      if (this.#scene !== undefined) this.#draw(this.#scene);
     });
   }
 
-  #pitch({ layout: { lanes } }: LoadedView): number {
-    return Math.min(24, MOST_WIDTH / Math.max(1, lanes));
+  #frame({ layout }: Scene, spare: number): Frame {
+    const [rowHeight, count] = [this.#rowHeight, layout.rows.length];
+    const scrolled = this.#isWhole ? 0 : this.#scroller.scrollTop;
+    const top = Math.max(0, Math.floor(scrolled / rowHeight) - spare);
+    const end = Math.min(count, Math.ceil((scrolled + this.#surface.high) / rowHeight) + spare);
+    return {
+      first: this.#isNewestFirst ? count - end : top,
+      last: this.#isNewestFirst ? count - 1 - top : end - 1,
+      rowHeight,
+      left: rowHeight >= TEXT_ROW ? TEXT_LEFT : LEFT,
+      wide: this.#surface.wide,
+      scrolled,
+      isNewestFirst: this.#isNewestFirst,
+    };
   }
 
-  #rowElement(loaded: LoadedView, row: number): HTMLElement {
-    const view = rowAt(loaded.rows, row);
-    if (view === undefined) return h("div");
-    const words = wordsOf(view, this.#flags[row] ?? 0);
-    const text = h("span", { class: "what", role: "gridcell" }, bdi(view.label));
-    for (const [word, tone] of words) text.append(" ", h("span", { class: `tag ${tone}` }, word));
-    text.append(" ", bdi(view.sender, "by"));
-    text.style.marginLeft = `${this.#pitch(loaded) * loaded.layout.lanes + 14}px`;
-    const classes = [
-      "row",
-      ...(row === this.#row ? ["at"] : []),
-      ...(this.#hits.has(row) ? ["hit"] : []),
-      ...(this.#marked.has(view.id) ? ["marked"] : []),
-    ];
-    const element = h(
-      "div",
-      {
-        class: classes.join(" "),
-        role: "row",
-        id: `row-${row}`,
-        "data-row": row,
-        "aria-rowindex": row + 1,
-        "aria-selected": row === this.#row ? "true" : "false",
-      },
-      h("span", { class: "n", role: "gridcell" }, String(row + 1)),
-      h("span", { class: "n time", role: "gridcell" }, timeText(view.time)),
-      h("span", { class: `letter s${view.server % 4}`, role: "gridcell" }, letterOf(view.server)),
-      text,
-    );
-    element.style.top = `${row * ROW_HEIGHT}px`;
-    return element;
+  /** The canvas first: it needs to know how the page is laid out, which the rows then change. */
+  #draw(scene: Scene): void {
+    const frame = this.#frame(scene, SPARE_ROWS);
+    const context = this.#surface.cleared();
+    if (context !== undefined) {
+      const shapes = this.#isWhole ? this.#wholeShapes(scene) : dagShapes(scene, frame);
+      paint(context, [...shapes, ...numbersOf(scene, frame)], this.#tones);
+    }
+    const cursor = placeOf(scene.layout, scene.cursor);
+    const isInSight = cursor >= frame.first && cursor <= frame.last;
+    const places: number[] = [];
+    if (this.#isWhole) {
+      if (isInSight) places.push(cursor);
+    } else {
+      for (let place = frame.first; place <= frame.last; place++) places.push(place);
+      if (this.#isNewestFirst) places.reverse();
+    }
+    const { rowHeight } = frame;
+    this.#list.show(places, {
+      ...this.#looks,
+      scene,
+      rowHeight,
+      isNewestFirst: this.#isNewestFirst,
+    });
+    // Elsewhere than in sight there is no such element.
+    if (isInSight && scene.layout.rows[cursor] === scene.cursor) {
+      this.#scroller.setAttribute("aria-activedescendant", `row-${scene.cursor}`);
+    } else this.#scroller.removeAttribute("aria-activedescendant");
   }
 
-  #draw(loaded: LoadedView, first: number, last: number, scrollTop: number): void {
-    const context = fitted(this.#canvas);
-    if (context === undefined) return;
-    const pitch = this.#pitch(loaded);
-    const x = (row: number) => LEFT + pitch * ((loaded.layout.lane[row] ?? 0) + 0.5);
-    const y = (row: number) => row * ROW_HEIGHT + ROW_HEIGHT / 2 - scrollTop;
-    const tone = (row: number) =>
-      this.#colours.servers[(loaded.rows.server[row] ?? 0) % 4] ?? this.#colours.ink;
-    if (this.#row >= first && this.#row <= last) {
-      context.fillStyle = this.#colours.select;
-      context.fillRect(0, y(this.#row) - ROW_HEIGHT / 2, this.#canvas.clientWidth, ROW_HEIGHT);
+  #wholeShapes(scene: Scene): readonly Shape[] {
+    const { high } = this.#surface;
+    if (this.#strip?.high !== high) {
+      const shapes = densityShapes(scene, {
+        left: LEFT,
+        high,
+        isNewestFirst: this.#isNewestFirst,
+        hits: this.#looks.hits,
+      });
+      this.#strip = { shapes, high };
     }
-    context.lineWidth = 2;
-    for (const parent of this.#index.crossing(first, last)) {
-      const { offsets, targets } = loaded.layout.edges;
-      const top = loaded.layout.top[parent] ?? parent;
-      context.strokeStyle = tone(parent);
-      context.globalAlpha = 0.75;
-      // The line of a parent, up from it to its newest child.
-      context.beginPath();
-      context.moveTo(x(parent), y(Math.max(parent, first - 2)));
-      context.lineTo(
-        x(parent),
-        y(Math.min(top, last + 2)) - (x(top) === x(parent) ? 0 : ROW_HEIGHT),
-      );
-      context.stroke();
-      for (let row = Math.max(first, parent + 1); row <= Math.min(last + 1, top); row++) {
-        const from = offsets[row] ?? 0;
-        const to = offsets[row + 1] ?? 0;
-        for (let edge = from; edge < to; edge++) {
-          if (targets[edge] !== parent || x(row) === x(parent)) continue;
-          context.beginPath();
-          context.moveTo(x(row), y(row));
-          context.bezierCurveTo(
-            x(row),
-            y(row) - ROW_HEIGHT * 0.6,
-            x(parent),
-            y(row) - ROW_HEIGHT * 0.4,
-            x(parent),
-            y(row) - ROW_HEIGHT,
-          );
-          context.stroke();
-        }
-      }
-    }
-    context.globalAlpha = 1;
-    for (let row = first; row <= last; row++) this.#dot(context, loaded, row, x(row), y(row));
-  }
-
-  #dot(
-    context: CanvasRenderingContext2D,
-    { rows }: LoadedView,
-    row: number,
-    x: number,
-    y: number,
-  ): void {
-    const view = rowAt(rows, row);
-    if (view === undefined) return;
-    const flags = this.#flags[row] ?? 0;
-    const tone = this.#colours.servers[view.server % 4] ?? this.#colours.ink;
-    context.fillStyle = tone;
-    context.strokeStyle = tone;
-    context.lineWidth = 2;
-    context.beginPath();
-    if (view.kind === "member") {
-      context.fillStyle = this.#colours.paper;
-      context.rect(x - 5, y - 5, 10, 10);
-    } else if (view.kind === "power" || view.kind === "join-rules") {
-      context.moveTo(x, y - 7);
-      for (const [dx, dy] of [
-        [7, 0],
-        [0, 7],
-        [-7, 0],
-      ] as const)
-        context.lineTo(x + dx, y + dy);
-      context.closePath();
-    } else context.arc(x, y, view.kind === "message" ? 4 : 6, 0, 7);
-    context.fill();
-    context.stroke();
-    if ((flags & (CONFLICTS | REJECTED)) === 0) return;
-    context.strokeStyle = (flags & REJECTED) === 0 ? this.#colours.warn : this.#colours.fail;
-    context.beginPath();
-    if ((flags & REJECTED) === 0) context.arc(x, y, 9, 0, 7);
-    else {
-      context.moveTo(x - 8, y - 8);
-      context.lineTo(x + 8, y + 8);
-      context.moveTo(x + 8, y - 8);
-      context.lineTo(x - 8, y + 8);
-    }
-    context.stroke();
+    const y = this.#topOf(scene.cursor);
+    const points = [0, y, this.#surface.wide, y];
+    return [...this.#strip.shapes, { kind: "line", points, stroke: "focus" }];
   }
 }
 
-export function wordsOf(
-  { hasGap }: RowView,
-  flags: number,
-): readonly (readonly [word: string, tone: string])[] {
-  return [
-    ...((flags & CONFLICTS) !== 0 ? [["conflict", "warn"] as const] : []),
-    ...((flags & (MERGES | CONFLICTS)) === MERGES ? [["merge", "plain"] as const] : []),
-    ...((flags & REJECTED) !== 0 ? [["rejected", "fail"] as const] : []),
-    ...(hasGap ? [["follows what is missing", "warn"] as const] : []),
-  ];
+/** Where rows have no texts, every so many have a number. */
+function numbersOf({ layout }: Scene, frame: Frame): readonly Shape[] {
+  const { first, last, rowHeight, scrolled, isNewestFirst } = frame;
+  if (rowHeight >= TEXT_ROW) return [];
+  const every = Math.max(1, Math.round(NUMBER_EVERY / rowHeight));
+  const shapes: Shape[] = [];
+  for (let place = Math.ceil(first / every) * every; place <= last; place += every) {
+    const line = isNewestFirst ? layout.rows.length - 1 - place : place;
+    const y = (line + 0.5) * rowHeight - scrolled + 4;
+    const text = String((layout.rows[place] ?? 0) + 1);
+    shapes.push({ kind: "text", x: 4, y, runs: [{ text, tone: "ink-2" }], isMono: true });
+  }
+  return shapes;
 }
 
-export function letterOf(server: number): string {
-  return server < 26 ? String.fromCharCode(65 + server) : String(server + 1);
+function rowOf({ target }: Event): number | undefined {
+  if (!(target instanceof Element) || target.closest("button") !== null) return undefined;
+  const row = target.closest("[data-row]")?.getAttribute("data-row");
+  return row === null || row === undefined ? undefined : Number(row);
 }

@@ -39,16 +39,3 @@ export function byId(id: string): HTMLElement {
   if (found === null) throw new Error(`no element ${id}`);
   return found;
 }
-
-/** Sizes a canvas to its box, in the pixels of the screen; undefined where there is nothing to draw on. */
-export function fitted(canvas: HTMLCanvasElement): CanvasRenderingContext2D | undefined {
-  const { clientWidth: width, clientHeight: height } = canvas;
-  const scale = window.devicePixelRatio;
-  const [wide, high] = [Math.round(width * scale), Math.round(height * scale)];
-  if (canvas.width !== wide) canvas.width = wide;
-  if (canvas.height !== high) canvas.height = high;
-  const context = canvas.getContext("2d") ?? undefined;
-  context?.setTransform(scale, 0, 0, scale, 0, 0);
-  context?.clearRect(0, 0, width, height);
-  return context;
-}

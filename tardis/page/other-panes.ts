@@ -1,8 +1,8 @@
 /** What happened beside the events, and what each server had. */
+import { letterOf } from "#tardis/render/display-list";
 import type { LoadedView, ServerView } from "#tardis/view/messages";
 import { textAt } from "#tardis/view/row-columns";
 import { timeText } from "#tardis/view/time-text";
-import { letterOf } from "./dag.ts";
 import { bdi, button, h } from "./dom.ts";
 
 const SPAN = 14;

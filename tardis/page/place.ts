@@ -13,6 +13,10 @@ export const VIEWS = [
 ] as const;
 export type ViewName = (typeof VIEWS)[number]["name"];
 
+/** How the graph is drawn. */
+export const DRAW_OPTIONS = ["folded", "by-server", "newest-first"] as const;
+export type DrawOption = (typeof DRAW_OPTIONS)[number];
+
 export interface Place {
   readonly row: number;
   readonly view: ViewName;
@@ -30,6 +34,9 @@ export interface Place {
   readonly beside: number | undefined;
   /** What is searched for. */
   readonly q: string;
+  readonly draw: readonly DrawOption[];
+  /** The only rows of the graph, both ends included. */
+  readonly range: readonly [first: number, last: number] | undefined;
   /** What if: as edits.ts writes them. */
   readonly edits: string;
 }
@@ -53,12 +60,14 @@ export function placeIn(hash: string, loaded: LoadedView): Place {
     pin: rowOf(pin ?? null, loaded),
     beside: serverOf(beside ?? null, loaded),
     q: given.get("q") ?? "",
+    draw: DRAW_OPTIONS.filter((option) => (given.get("draw") ?? "").split(",").includes(option)),
+    range: rangeOf(given.get("from"), given.get("to"), loaded),
     edits: editsIn(hash),
   };
 }
 
 export function hashOf(
-  { row, view, key, step, server, isDiff, pin, beside, q, edits }: Place,
+  { row, view, key, step, server, isDiff, pin, beside, q, edits, draw, range }: Place,
   loaded: LoadedView,
 ): string {
   const given = new URLSearchParams();
@@ -74,6 +83,11 @@ export function hashOf(
   if (pin !== undefined) given.set("pin", idOf(pin));
   if (beside !== undefined) given.set("beside", loaded.servers[beside] ?? "");
   if (q !== "") given.set("q", q);
+  if (draw.length > 0) given.set("draw", draw.join(","));
+  if (range !== undefined) {
+    given.set("from", idOf(range[0]));
+    given.set("to", idOf(range[1]));
+  }
   if (edits !== "") given.set("edits", edits);
   return `#${given}`;
 }
@@ -101,6 +115,11 @@ function rowOf(at: string | null, { rows }: LoadedView): number | undefined {
   if (!/^\d+$/.test(at)) return undefined;
   const later = rows.seq.findIndex((seq) => seq > Number(at));
   return Math.max(0, later < 0 ? rows.size - 1 : later - 1);
+}
+
+function rangeOf(from: string | null, to: string | null, loaded: LoadedView): Place["range"] {
+  const [first = 0, last = loaded.rows.size - 1] = [rowOf(from, loaded), rowOf(to, loaded)];
+  return (from === null && to === null) || first > last ? undefined : [first, last];
 }
 
 function serverOf(name: string | null, { servers }: LoadedView): number | undefined {

@@ -1,6 +1,6 @@
 /** The state as a table: what changed first, with what it was, and whether it went back. */
+import { letterOf } from "#tardis/render/display-list";
 import type { StateRow, StateView } from "#tardis/view/messages";
-import { letterOf } from "./dag.ts";
 import { bdi, button, h } from "./dom.ts";
 import type { Place } from "./place.ts";
 

@@ -1,104 +1,127 @@
-/** The whole run in a line: events of each server, faults as bands, failures as marks, and a slider over it. */
-import { density } from "#tardis/layout/density";
+/** The whole run in a line, and a slider over it: a click or the cursor's handle moves, and a drag elsewhere chooses a range. */
+import { stripRow, stripShapes, stripX } from "#tardis/render/strip-picture";
 import type { LoadedView } from "#tardis/view/messages";
-import { fitted, h } from "./dom.ts";
-import { type Colours, colours } from "./theme.ts";
+import { h } from "./dom.ts";
+import { paint } from "./paint.ts";
+import { Surface } from "./surface.ts";
+import { colours } from "./theme.ts";
 
-const MARGIN = 14;
-const MOST_SERIES = 6;
+/** Pixels from the cursor that still are its handle, and of a drag that is none. */
+const NEAR = 8;
+
+export interface StripActions {
+  readonly choose: (row: number) => void;
+  readonly range: (range: readonly [number, number]) => void;
+}
 
 export class Strip {
-  readonly #canvas = h("canvas", { "aria-hidden": "true" });
+  /** What seldom changes, and over it what follows the cursor. */
+  readonly #base = new Surface(() => this.#drawBase());
+  readonly #over = new Surface(() => this.#drawOver());
   readonly #slider = h("input", { type: "range", min: 0, step: 1, "aria-label": "event" });
+  readonly #actions: StripActions;
   #loaded: LoadedView | undefined;
   #hits: ReadonlySet<number> = new Set();
   #row = 0;
-  #colours: Colours = colours();
+  #range: readonly [number, number] | undefined;
+  #tones = colours();
+  /** From and to, in pixels; of the cursor, where `isHandle`. */
+  #drag: { readonly from: number; to: number; readonly isHandle: boolean } | undefined;
 
-  constructor(parent: HTMLElement, onChoose: (row: number) => void) {
-    parent.append(this.#canvas, this.#slider);
-    this.#slider.addEventListener("input", () => onChoose(Number(this.#slider.value)));
-    new ResizeObserver(() => this.redraw()).observe(parent);
+  constructor(parent: HTMLElement, actions: StripActions) {
+    this.#actions = actions;
+    parent.append(this.#base.canvas, this.#over.canvas, this.#slider);
+    this.#slider.addEventListener("input", () => actions.choose(Number(this.#slider.value)));
+    parent.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0 || this.#loaded === undefined) return;
+      parent.setPointerCapture(event.pointerId);
+      const from = event.clientX;
+      const isHandle = Math.abs(from - stripX(this.#row, this.#size)) <= NEAR;
+      this.#drag = { from, to: from, isHandle };
+    });
+    parent.addEventListener("pointermove", ({ clientX }) => this.#move(clientX));
+    parent.addEventListener("pointerup", () => this.#drop());
+    parent.addEventListener("pointercancel", () => {
+      this.#drag = undefined;
+      this.#drawOver();
+    });
   }
 
   load(loaded: LoadedView): void {
     this.#loaded = loaded;
     this.#hits = new Set();
     this.#slider.max = String(Math.max(0, loaded.rows.size - 1));
-    this.redraw();
+    this.#drawBase();
   }
 
   find(hits: ReadonlySet<number>): void {
     this.#hits = hits;
-    this.redraw();
+    this.#drawBase();
   }
 
   /** @param text of the event, for those who hear the slider */
-  show(row: number, text: string): void {
+  show(row: number, text: string, range: readonly [number, number] | undefined): void {
     this.#row = row;
     this.#slider.value = String(row);
     this.#slider.setAttribute("aria-valuetext", text);
-    this.redraw();
+    if (String(range) !== String(this.#range)) {
+      this.#range = range;
+      this.#drawBase();
+    }
+    this.#drawOver();
   }
 
   recolour(): void {
-    this.#colours = colours();
-    this.redraw();
+    this.#tones = colours();
+    this.#drawBase();
+    this.#drawOver();
   }
 
-  redraw(): void {
-    const context = fitted(this.#canvas);
-    const loaded = this.#loaded;
-    if (context === undefined || loaded === undefined) return;
-    const width = this.#canvas.clientWidth - 2 * MARGIN;
-    const count = Math.max(1, loaded.rows.size - 1);
-    const x = (row: number) => MARGIN + (row / count) * width;
-    const tones = this.#colours;
-    context.font = "12px system-ui, sans-serif";
-    for (const { from, to, isLink, text } of loaded.faults) {
-      context.globalAlpha = isLink ? 0.2 : 0.3;
-      context.fillStyle = isLink ? tones.fail : tones.warn;
-      const wide = Math.max(3, x(to) - x(from));
-      context.fillRect(x(from), 6, wide, 44);
-      context.globalAlpha = 1;
-      context.fillStyle = tones.ink;
-      context.fillText(text, x(from), 62, Math.max(90, wide));
-    }
-    this.#events(context, loaded, width);
-    context.fillStyle = tones.warn;
-    for (const row of this.#hits) context.fillRect(x(row) - 1, 2, 2, 6);
-    context.fillStyle = tones.fail;
-    for (const { row, isOk } of loaded.steps) {
-      if (isOk === false) context.fillRect(x(row) - 2, 44, 4, 8);
-    }
-    const at = x(this.#row);
-    context.fillStyle = tones.focus;
-    context.fillRect(at - 1, 2, 2, 60);
-    context.beginPath();
-    context.moveTo(at - 6, 0);
-    context.lineTo(at + 6, 0);
-    context.lineTo(at, 8);
-    context.fill();
+  get #size() {
+    return { wide: this.#base.wide, rows: this.#loaded?.rows.size ?? 0 };
   }
 
-  #events(context: CanvasRenderingContext2D, { rows, servers }: LoadedView, width: number): void {
-    const series = Math.min(MOST_SERIES, Math.max(1, servers.length));
-    const buckets = Math.max(1, Math.min(rows.size, Math.floor(width / 4)));
-    const seriesOf = rows.server.map((server) => Math.min(server, series - 1));
-    const { counts } = density(seriesOf, [], { series, buckets });
-    const most = counts.reduce((one, other) => Math.max(one, other), 1);
-    const last = Math.max(1, rows.size <= buckets ? rows.size - 1 : buckets);
-    const gap = 36 / series;
-    for (let bucket = 0; bucket < buckets; bucket++) {
-      for (let one = 0; one < series; one++) {
-        const count = counts[bucket * series + one] ?? 0;
-        if (count === 0) continue;
-        context.fillStyle = this.#colours.servers[one % 4] ?? this.#colours.ink;
-        context.beginPath();
-        const radius = 1.6 + 1.6 * (count / most);
-        context.arc(MARGIN + (bucket / last) * width, 14 + one * gap, radius, 0, 7);
-        context.fill();
-      }
-    }
+  #move(x: number): void {
+    if (this.#drag === undefined) return;
+    this.#drag.to = x;
+    if (this.#drag.isHandle) this.#actions.choose(stripRow(x, this.#size));
+    else this.#drawOver();
+  }
+
+  #drop(): void {
+    const drag = this.#drag;
+    this.#drag = undefined;
+    if (drag === undefined || drag.isHandle) return;
+    const [from, to] = [drag.from, drag.to]
+      .sort((a, b) => a - b)
+      .map((x) => stripRow(x, this.#size));
+    if (Math.abs(drag.to - drag.from) < NEAR) this.#actions.choose(to ?? 0);
+    else this.#actions.range([from ?? 0, to ?? 0]);
+    this.#drawOver();
+  }
+
+  #drawBase(): void {
+    const context = this.#base.cleared();
+    if (context === undefined || this.#loaded === undefined) return;
+    paint(context, stripShapes(this.#loaded, this.#hits, this.#range, this.#size), this.#tones);
+  }
+
+  #drawOver(): void {
+    const context = this.#over.cleared();
+    if (context === undefined || this.#loaded === undefined) return;
+    const x = stripX(this.#row, this.#size);
+    paint(
+      context,
+      [
+        { kind: "rect", x: x - 1, y: 2, wide: 2, high: 60, fill: "focus" },
+        { kind: "polygon", points: [x - 6, 0, x + 6, 0, x, 8], fill: "focus" },
+      ],
+      this.#tones,
+    );
+    if (this.#drag === undefined || this.#drag.isHandle) return;
+    const { from, to } = this.#drag;
+    const [left, wide] = [Math.min(from, to), Math.abs(to - from)];
+    const rect = { kind: "rect", x: left, y: 0, wide, high: 74, fill: "focus" } as const;
+    paint(context, [{ ...rect, opacity: 0.25 }], this.#tones);
   }
 }

@@ -1,36 +1,26 @@
 /** Dark and light: as the system has it until the reader chooses, which is remembered. */
+import { TONES, type Tone, type Tones } from "#tardis/render/display-list";
 import { byId } from "./dom.ts";
 
 const KEY = "crucible-tardis-theme";
 
-export interface Colours {
-  readonly ink: string;
-  readonly paper: string;
-  readonly line: string;
-  readonly select: string;
-  readonly fail: string;
-  readonly warn: string;
-  readonly focus: string;
-  readonly servers: readonly string[];
-}
+/** What the style of the page calls the tones of pictures, where it calls them otherwise. */
+const NAMES: Readonly<Partial<Record<Tone, string>>> = {
+  select: "sel",
+  s0: "s1",
+  s1: "s2",
+  s2: "s3",
+  s3: "s4",
+};
 
 /** Of the theme in force, for canvases. */
-export function colours(): Colours {
+export function colours(): Tones {
   const probe = byId("probe");
-  const read = (name: string) => {
-    probe.style.color = `var(--${name})`;
-    return getComputedStyle(probe).color;
+  const read = (tone: Tone) => {
+    probe.style.color = `var(--${NAMES[tone] ?? tone})`;
+    return [tone, getComputedStyle(probe).color];
   };
-  return {
-    ink: read("ink-2"),
-    paper: read("paper"),
-    line: read("line"),
-    select: read("sel"),
-    fail: read("fail"),
-    warn: read("warn"),
-    focus: read("focus"),
-    servers: ["s1", "s2", "s3", "s4"].map(read),
-  };
+  return Object.fromEntries(TONES.map(read));
 }
 
 export function startTheme(): void {

@@ -1,7 +1,9 @@
 /** The explainer: why a key has its value, in the sentences of `crucible tardis explain`, one step at a time. */
 import type { Explanation, Sentence } from "#tardis/explain/explanation";
+import { explanationMarkdown } from "#tardis/explain/markdown";
 import type { StateView } from "#tardis/view/messages";
 import { bdi, button, h } from "./dom.ts";
+import { fileName, saveText } from "./saving.ts";
 
 export interface WhyActions {
   readonly choose: (key: string) => void;
@@ -55,13 +57,25 @@ export class WhyPane {
         ? "no branches met that differ in it: there was nothing to resolve"
         : `how state resolution ${algorithm} comes to it, by room version ${roomVersion}; ↑ ↓ step`;
     this.#parent.replaceChildren(
-      h("h2", {}, h("span", {}, "why, step by step"), chooser),
+      h(
+        "h2",
+        {},
+        h("span", {}, "why, step by step"),
+        chooser,
+        button("Markdown", () => this.save(), { title: "save this explanation as Markdown" }),
+      ),
       ...(caption === undefined ? [] : [h("p", { class: "caption" }, bdi(caption))]),
       h("div", { id: "verdict" }, ...verdict.map(({ text }) => h("p", {}, bdi(text)))),
       h("p", { class: "hint" }, how),
       list,
     );
     if (!this.step(step)) this.step(0);
+  }
+
+  save(): void {
+    if (this.#explanation === undefined) return;
+    const name = fileName(`why ${this.#explanation.key}`);
+    saveText(explanationMarkdown(this.#explanation), `${name}.md`, "text/markdown");
   }
 
   /** Goes to a step, if there is one. */

@@ -5,8 +5,9 @@ import { problemText } from "#tardis/model/problem";
 import type { Fault, Run } from "#tardis/model/run";
 import { annotationsOf } from "./annotations.ts";
 import { failingMoment } from "./failing-moment.ts";
-import { layoutView } from "./layout-view.ts";
+import { wholeLayout } from "./layout-view.ts";
 import type { FaultView, LoadedView } from "./messages.ts";
+import { rowOfRecord } from "./moments.ts";
 import { noticeOf } from "./notice.ts";
 import { columnsOf } from "./row-columns.ts";
 
@@ -28,7 +29,7 @@ export function loadedView(run: Run): LoadedView {
   const annotations = annotationsOf(run);
   const rows = columnsOf(run, annotations, numberOf);
   const steps = run.steps.map(({ seq, at, name, isOk, message }) => ({
-    row: Math.floor(placeOf(run, seq)),
+    row: Math.floor(rowOfRecord(run, seq)),
     time: at,
     text: shown(name) + (message === undefined ? "" : `: ${shown(message)}`),
     isOk,
@@ -40,7 +41,9 @@ export function loadedView(run: Run): LoadedView {
     recorded: recordedServers(run),
     rows,
     edges: run.graph.edges.prev,
-    layout: layoutView(run),
+    cited: run.graph.edges.auth,
+    stateFollowed: run.graph.edges.prev_state,
+    layout: wholeLayout(run),
     faults: faultsOf(run),
     steps,
     problems: run.problems.slice(0, MOST_PROBLEMS).map((problem) => shown(problemText(problem))),
@@ -55,25 +58,6 @@ export function loadedView(run: Run): LoadedView {
   };
 }
 
-/** Number of the last record that belongs to a row: what came before the next one. */
-export function until({ pdus }: Run, row: number): number {
-  const own = pdus[row]?.seq ?? 0;
-  const next = pdus[row + 1];
-  return next === undefined ? Number.POSITIVE_INFINITY : Math.max(own, next.seq - 1);
-}
-
-/** Where a record lies among the rows: at one, or half a row behind it. */
-function placeOf({ pdus }: Run, seq: number): number {
-  let [low, high] = [0, pdus.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((pdus[middle]?.seq ?? 0) <= seq) low = middle + 1;
-    else high = middle;
-  }
-  const row = low - 1;
-  return pdus[row]?.seq === seq ? row : Math.max(0, row + 0.5);
-}
-
 function faultsOf(run: Run): readonly FaultView[] {
   const open: { readonly fault: Fault; readonly from: number }[] = [];
   const bands: FaultView[] = [];
@@ -84,7 +68,7 @@ function faultsOf(run: Run): readonly FaultView[] {
     }
   };
   for (const fault of run.faults) {
-    const at = placeOf(run, fault.seq);
+    const at = rowOfRecord(run, fault.seq);
     if (!ENDS.has(fault.kind)) open.push({ fault, from: at });
     else if (fault.id !== undefined) close(at, ({ id }) => id === fault.id);
     else close(at, (earlier) => isUndoneBy(earlier, fault));

@@ -60,8 +60,25 @@ export interface StepView {
   readonly isOk: boolean | null;
 }
 
+export interface LayoutAsk {
+  readonly isFolded: boolean;
+  /** A band of lanes for each server. */
+  readonly isByServer: boolean;
+  /** The only rows, both ends included. */
+  readonly range: readonly [first: number, last: number] | undefined;
+  /** Rows of the cursor, and of what else is not folded. */
+  readonly row: number;
+  readonly kept: Uint32Array;
+  /** Runs that are not folded: their newest rows, and how long they are. */
+  readonly unfolded: readonly (readonly [newest: number, count: number])[];
+  /** Whose extremities are not folded; undefined: those of all that is above the cursor. */
+  readonly server: number | undefined;
+}
+
 /** The lines of the graph, and where each event stands: a place is a line of the list. */
 export interface LayoutView {
+  /** By place, ascending. */
+  readonly rows: Uint32Array;
   /** Between places; what is above none of them is below 0. */
   readonly edges: Edges;
   /** By place. */
@@ -69,6 +86,9 @@ export interface LayoutView {
   readonly lanes: number;
   readonly top: Int32Array;
   readonly levels: readonly Level[];
+  /** By edge, how many rows are folded on its way, and the newest of them, or -1; empty where nothing is. */
+  readonly hidden: Uint32Array;
+  readonly through: Int32Array;
 }
 
 export interface LoadedView {
@@ -78,8 +98,10 @@ export interface LoadedView {
   /** Who recorded what arrived. */
   readonly recorded: readonly number[];
   readonly rows: RowColumns;
-  /** Between rows: what events follow. */
+  /** Between rows: what events follow, what they cite, and whose state they follow. */
   readonly edges: Edges;
+  readonly cited: Edges;
+  readonly stateFollowed: Edges;
   readonly layout: LayoutView;
   readonly faults: readonly FaultView[];
   readonly steps: readonly StepView[];
@@ -284,6 +306,12 @@ export interface Questions {
   readonly load: {
     readonly ask: { readonly source: Source };
     readonly answer: LoadedView;
+  };
+  readonly layout: { readonly ask: LayoutAsk; readonly answer: LayoutView };
+  /** By row, bits of model/knowledge.ts: what a server had at the moment of a row. */
+  readonly knowledge: {
+    readonly ask: { readonly row: number; readonly server: number };
+    readonly answer: Uint8Array;
   };
   readonly judge: { readonly ask: Record<never, never>; readonly answer: JudgedView };
   readonly state: { readonly ask: Where; readonly answer: StateView };

@@ -2,8 +2,8 @@
 import { shown } from "#tardis/explain/shown";
 import { extremitiesIn, HAS, knowledgeOf, recordedServers } from "#tardis/model/knowledge";
 import type { Run } from "#tardis/model/run";
-import { until } from "./loaded-view.ts";
 import type { ServerView } from "./messages.ts";
+import { until } from "./moments.ts";
 
 const MOST_MISSING = 200;
 

@@ -14,12 +14,15 @@ import type { Room, Run } from "#tardis/model/run";
 import { annotationsOf } from "./annotations.ts";
 import { eventView } from "./event-view.ts";
 import { untilOfRoom } from "./failing-moment.ts";
+import { layoutView } from "./layout-view.ts";
 import { loadedView } from "./loaded-view.ts";
 import {
   CONFLICTS,
   type CompareView,
   type EventView,
   type JudgedView,
+  type LayoutAsk,
+  type LayoutView,
   type LoadedView,
   MERGES,
   REJECTED,
@@ -43,6 +46,7 @@ export class Session {
   readonly #names: ReadonlyMap<string, string>;
   readonly #rows: ReadonlyMap<string, number>;
   readonly #histories = new Map<string, RoomHistory>();
+  #loaded: LoadedView | undefined;
   #prepared: Promise<void> | undefined;
   #judged: JudgedView | undefined;
 
@@ -69,7 +73,16 @@ export class Session {
   }
 
   load(): LoadedView {
-    return loadedView(this.run);
+    this.#loaded ??= loadedView(this.run);
+    return this.#loaded;
+  }
+
+  layout(ask: LayoutAsk): LayoutView {
+    return layoutView(this.run, ask, this.judge().flags, this.load().rows.server);
+  }
+
+  knowledge({ row, server }: { readonly row: number; readonly server: number }): Uint8Array {
+    return knowledgeOf(this.run, server, untilOfRoom(this.run, row));
   }
 
   /**
