@@ -5,11 +5,13 @@ import type { CheckerVerdict } from "#chaos/journal/record";
 import { tell } from "#chaos/oracle/oracle";
 import { simulate } from "#chaos/simulation/simulate";
 import type { Settings } from "#harness/config/settings";
+import type { ReplayPage } from "#harness/results/replays";
 import type { Plan } from "#scenarios/plan";
 import type { Display } from "./display.ts";
 import { unmetIn } from "./ending.ts";
 import { type RoomFile, writeRooms } from "./room-files.ts";
 import { onStage } from "./stage.ts";
+import { writeStoryPage } from "./story-page.ts";
 import { Storyteller } from "./storyteller.ts";
 
 export const LEVELS = ["live", "simulation", "oracle"] as const;
@@ -27,6 +29,8 @@ export interface Retold {
   readonly journal?: string;
   /** Of those with a journal: rooms with failures or known resets, looked at without servers. */
   readonly rooms?: readonly RoomFile[];
+  /** Of those that failed, the journal as a page. */
+  readonly replay?: ReplayPage;
 }
 
 export interface RetellOptions {
@@ -57,6 +61,7 @@ export async function retellLive(
         unmet: unmetIn(plan, story.records),
         journal: story.journal,
         rooms: writeRooms(story),
+        ...(story.failed === undefined ? {} : { replay: await writeStoryPage(story.journal) }),
       });
     }
     return retold;

@@ -1,10 +1,12 @@
 /** What came of a chaos run, as data and as text. */
 import type { CheckerOutcome, CheckerVerdict, Finding } from "#chaos/journal/record";
 import { words } from "#chaos/live/words";
+import type { ReplayPage } from "#harness/results/replays";
 import type { Plan } from "#scenarios/plan";
 import { operationsOf } from "#scenarios/plan";
 import { type RoomFile, roomLines } from "./room-files.ts";
 import type { Growth } from "./series.ts";
+import { pageLine } from "./story-page.ts";
 import type { Story } from "./storyteller.ts";
 
 /** What one checker said over all epochs. */
@@ -38,6 +40,8 @@ export interface Failure {
   /** Plan that failed, as a file. */
   readonly plan: string;
   readonly operations: number;
+  /** The story as a page. */
+  readonly replay: ReplayPage;
   /** The smallest plan that still failed. */
   readonly shrunk?: {
     readonly plan: string;
@@ -49,6 +53,7 @@ export interface Failure {
     readonly findings: readonly Finding[];
     /** What was found about rooms, looked at without servers. */
     readonly rooms: readonly RoomFile[];
+    readonly replay: ReplayPage;
   };
 }
 
@@ -249,12 +254,15 @@ function recoveryText({ count, medianMs, never }: RecoverySummary): string {
   return `${count}, median ${medianMs === null ? "none" : `${medianMs} ms`}${missed}`;
 }
 
-function failureLines({ checkers, epoch, operations, plan, shrunk }: Failure): string[] {
-  const first = `failed in epoch ${epoch}: ${checkers.join(", ")} (${operations} operations so far: ${plan})`;
-  if (shrunk === undefined) return [first];
+function failureLines({ checkers, epoch, operations, plan, replay, shrunk }: Failure): string[] {
+  const first = [
+    `failed in epoch ${epoch}: ${checkers.join(", ")} (${operations} operations so far: ${plan})`,
+    pageLine(replay),
+  ];
+  if (shrunk === undefined) return first;
   const how = shrunk.isMinimal ? "nothing more can be left out" : "as far as the budget went";
   return [
-    first,
+    ...first,
     `the smallest story that fails, ${shrunk.operations} operations, ${how}:`,
     ...shrunk.story.map((line) => `  ${line}`),
     ...shrunk.findings.map(findingLine),
@@ -262,6 +270,7 @@ function failureLines({ checkers, epoch, operations, plan, shrunk }: Failure): s
     `tell it again: crucible replay ${shrunk.plan}`,
     `keep it: cp ${shrunk.plan} chaos/corpus/`,
     `journal of it: ${shrunk.journal}`,
+    pageLine(shrunk.replay),
   ];
 }
 

@@ -16,7 +16,9 @@ import { type RoomFile, writeRooms } from "./room-files.ts";
 import { Series } from "./series.ts";
 import { type Budget, shrinkStory } from "./shrinking.ts";
 import { onStage, type StageOptions } from "./stage.ts";
+import { writeStoryPage } from "./story-page.ts";
 import { failuresIn, type Story, Storyteller } from "./storyteller.ts";
+import { writeSummary } from "./summary-file.ts";
 import { openWatch } from "./watch.ts";
 
 export interface ChaosOptions {
@@ -129,6 +131,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       }),
     };
     writeFileSync(path.join(stage.folder, "chaos.json"), `${JSON.stringify(report, null, 1)}\n`);
+    writeSummary(report);
     return report;
   });
 }
@@ -171,6 +174,7 @@ async function explain(
     epoch,
     plan: file,
     operations: operationsOf(plan).length,
+    replay: await writeStoryPage(story.journal),
   };
   for (const checker of failure.checkers) display.line(`${checker} failed`);
   if (budget.replays === 0) return failure;
@@ -197,6 +201,10 @@ async function explain(
         story: words,
         findings: shrunk.failures.flatMap(({ findings }) => findings).slice(0, 10),
         rooms: writeRooms(shrunk.story),
+        replay:
+          shrunk.story.journal === story.journal
+            ? failure.replay
+            : await writeStoryPage(shrunk.story.journal),
       },
     };
   } catch (error) {

@@ -13,6 +13,7 @@ import {
 import { planOf } from "#cli/chaos/plans";
 import { findingLine } from "#cli/chaos/report";
 import { roomLines } from "#cli/chaos/room-files";
+import { pageLine } from "#cli/chaos/story-page";
 import { print, printJson, remark } from "#cli/io";
 import { addRunOptions, SERVER_SETTINGS, settingsOf } from "#cli/run-options";
 import { showStacks } from "#cli/trouble";
@@ -41,7 +42,7 @@ export function replayCommand(): Command {
       new LevelOption("--level <level>", "to whom it is told").choices(LEVELS).default("live"),
     )
     .option("--room-version <id>", "of rooms that name none; the servers' default unless given")
-    .option("--json", "an array of {plan, ms, verdicts, unmet, journal?, rooms?}");
+    .option("--json", "an array of {plan, ms, verdicts, unmet, journal?, rooms?, replay?}");
   addRunOptions(command, ["seed", "out", "debug", ...SERVER_SETTINGS]).action(
     async (what: string[], flags: Flags, self: Command) => {
       const { settings, notices } = settingsOf(self);
@@ -91,7 +92,10 @@ async function retell(
   return await retellLive(plans, { settings, display, roomVersion, onTrouble });
 }
 
-function show(plan: Plan | undefined, { verdicts, unmet, ms, journal, rooms = [] }: Retold): void {
+function show(
+  plan: Plan | undefined,
+  { verdicts, unmet, ms, journal, rooms = [], replay }: Retold,
+): void {
   const counts = verdicts.length === 0 ? "" : `: ${countsOf(verdicts)}`;
   print(tame(`${plan?.id ?? ""}, ${ms} ms${counts}`));
   const findings = verdicts.flatMap((verdict) => verdict.findings);
@@ -99,4 +103,5 @@ function show(plan: Plan | undefined, { verdicts, unmet, ms, journal, rooms = []
   for (const line of unmet) print(tame(`    otherwise than the plan expects: ${line}`));
   for (const line of roomLines(rooms)) print(tame(`    ${line}`));
   if (journal !== undefined) print(`    journal: ${journal}`);
+  if (replay !== undefined) print(`    ${tame(pageLine(replay))}`);
 }

@@ -122,7 +122,7 @@ test("a journal that fails opens where servers differ, and tells who had not got
   const { verdict } = session.explain({ ...start, key, base: undefined });
   const told = verdict.map(({ text }) => text).join("\n");
   expect(told).toMatch(/hs3\S* said: @mallory\S*'s join/);
-  expect(told).toMatch(/'s ban of @mallory\S* \(\$\S+\) had not come to \S*hs3/);
+  expect(told).toMatch(/'s ban of @mallory\S* \(\$\S+\) was not at \S*hs3/);
 });
 
 test.each(readdirSync(STORIES))("%s: what it expects comes out in each version", async (name) => {

@@ -36,13 +36,13 @@ export function whatServersSaid(asked: Said): readonly Sentence[] {
   for (const id of ids) {
     const without = look.filter(({ server }) => !hasCome(run, server, id, seq));
     if (without.length === 0) continue;
-    const text = `${words.event(id)} had not come to ${namesOf(run, without)}${stopped(asked, id, without)}.`;
+    const text = `${words.event(id)} was not at ${namesOf(run, without)}${stopped(asked, id, without)}.`;
     sentences.push({ text, events: [id] });
   }
   return sentences.map((sentence) => ({ ...sentence, isOfKey: true }));
 }
 
-/** The exchanges that should have brought it and did not. */
+/** The exchanges that should have brought it, and on which something acted. */
 function stopped({ run, seq }: Said, id: string, without: readonly Snapshot[]): string {
   const names = new Set(without.map(({ server }) => run.servers[server]?.name));
   const told = run.records.flatMap(({ seq: own, body }) => {
@@ -54,7 +54,7 @@ function stopped({ run, seq }: Said, id: string, without: readonly Snapshot[]): 
   });
   if (told.length === 0) return "";
   const more = told.length > MOST_EXCHANGES ? `, and ${told.length - MOST_EXCHANGES} more` : "";
-  return `: what carried it was stopped, ${told.slice(0, MOST_EXCHANGES).join(", ")}${more}`;
+  return `: a fault, or a rule that breaks a server, acted on what carried it, ${told.slice(0, MOST_EXCHANGES).join(", ")}${more}`;
 }
 
 function namesOf({ servers }: Run, look: readonly Snapshot[]): string {

@@ -1,4 +1,5 @@
 /** What a server had at a moment of the recording. */
+import { ABSENT } from "./recording.ts";
 import type { Run } from "./run.ts";
 
 /** Bits of a row. */
@@ -24,7 +25,8 @@ export function knowledgeOf({ arrivals, pdus }: Run, server: number, seq: number
   for (const arrival of arrivals) {
     if (arrival.seq > seq) break;
     if (arrival.server !== server || arrival.row === undefined) continue;
-    known[arrival.row] = HAS | (VERDICTS.get(arrival.verdict) ?? 0);
+    const isThere = arrival.verdict !== ABSENT;
+    known[arrival.row] = isThere ? HAS | (VERDICTS.get(arrival.verdict) ?? 0) : 0;
   }
   return known;
 }

@@ -1,4 +1,5 @@
 /** What servers said of a room when they were asked at about the same moment. */
+import { ABSENT } from "./recording.ts";
 import type { Run, Snapshot } from "./run.ts";
 
 /** The newest snapshot of each server up to a record, as far as they were taken for the same reason; oldest first. */
@@ -26,9 +27,10 @@ export function differingKeys(look: readonly Snapshot[]): readonly string[] {
     .sort();
 }
 
-/** Whether an event had come to a server by then, or was made there. */
+/** Whether an event had come to a server by then, or was made there, and is there. */
 export function hasCome(run: Run, server: number, eventId: string, seq: number): boolean {
-  return run.arrivals.some(
+  const last = run.arrivals.findLast(
     (arrival) => arrival.server === server && arrival.eventId === eventId && arrival.seq <= seq,
   );
+  return last !== undefined && last.verdict !== ABSENT;
 }

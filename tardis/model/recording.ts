@@ -3,6 +3,9 @@ import { isObject, type JsonObject, type JsonValue } from "#protocol/events/even
 import type { Problem } from "./problem.ts";
 import type { Arrival, Fault, NumberedRecord, Run, Server, Snapshot, Step } from "./run.ts";
 
+/** Verdict where a server has not got an event, whatever it answered to who sent it. */
+export const ABSENT = "absent";
+
 type Complaint = Pick<Problem, "field" | "what">;
 
 export class Recording {
@@ -53,6 +56,10 @@ export class Recording {
           isVerdict: false,
           epoch: undefined,
         });
+        return undefined;
+      case "event":
+        // Of a journal: a user asked for it, and his server does not have it, or does not show it.
+        if (body.status === 404) this.#arrive({ ...body, via: "asked", verdict: ABSENT }, seq, at);
         return undefined;
       case "verdict":
         this.#verdict(body, seq, at);
