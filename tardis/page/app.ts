@@ -20,8 +20,9 @@ import { eventPane } from "./event-pane.ts";
 import { footItems, helpDialog } from "./help.ts";
 import { keyActions } from "./keys.ts";
 import { Kin, type KinKind } from "./kin.ts";
-import { runPane, serversPane } from "./other-panes.ts";
+import { serversPane } from "./other-panes.ts";
 import { actionsIn, editsIn, hashOf, type Place, placeIn, VIEWS, type ViewName } from "./place.ts";
+import { runPane } from "./run-pane.ts";
 import { statePane } from "./state-pane.ts";
 import { Strip } from "./strip.ts";
 import { switchTheme } from "./theme.ts";
@@ -214,6 +215,7 @@ export class App {
       this.#dag.judge(judged.flags);
       this.#strip.load(loaded);
       this.#chips();
+      this.#shownOf = "";
       const key = row === own ? place.key : undefined;
       this.#set({ ...place, row, pin, key, edits: edited === undefined ? "" : edits });
       if (place.q !== "") void this.#find(place.q);
@@ -421,7 +423,7 @@ export class App {
         return;
       }
       case "run":
-        return fill(runPane(loaded, go));
+        return fill(runPane(await this.#client.ask("happenings", { row }), loaded, row, go));
     }
   }
 

@@ -1,41 +1,11 @@
-/** What happened beside the events, and what each server had. */
+/** What each server had. */
 import { letterOf } from "#tardis/render/display-list";
 import type { LoadedView, ServerView } from "#tardis/view/messages";
 import { textAt } from "#tardis/view/row-columns";
-import { timeText } from "#tardis/view/time-text";
 import { bdi, button, h } from "./dom.ts";
 
 const SPAN = 14;
 const NS = "http://www.w3.org/2000/svg";
-
-export function runPane(loaded: LoadedView, go: (row: number) => void): readonly Node[] {
-  const faults = h("ul");
-  for (const { text, from, to } of loaded.faults) {
-    const where = `${Math.floor(from) + 1} to ${Math.floor(to) + 1}`;
-    const head = button(where, () => go(Math.floor(from)), { class: "id" });
-    faults.append(h("li", {}, head, " ", bdi(text)));
-  }
-  const steps = h("ul");
-  for (const { row, time, text, isOk } of loaded.steps) {
-    const word = isOk === null ? "" : isOk ? "✓ ok" : "✕ failed";
-    const tone = isOk === false ? "fail" : "pass";
-    const head = button(timeText(time), () => go(row), { class: "id" });
-    steps.append(h("li", {}, head, " ", h("span", { class: tone }, word), " ", bdi(text)));
-  }
-  const problems = h("ul");
-  for (const problem of loaded.problems) problems.append(h("li", {}, bdi(problem)));
-  const part = (title: string, list: HTMLElement) =>
-    list.childElementCount === 0
-      ? [h("p", { class: "hint" }, `${title}: none`)]
-      : [h("h3", {}, title), list];
-  return [
-    h("h2", {}, h("span", {}, "run")),
-    ...part("faults, with the events between", faults),
-    ...part("steps", steps),
-    ...part("what could not be read", problems),
-    h("p", { class: "hint" }, `${loaded.gaps} events are missing that others refer to`),
-  ];
-}
 
 /** A column for each server, a row for each event about the cursor: a dot where it came, a ring where it has not yet. */
 export function serversPane(

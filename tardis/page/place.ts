@@ -9,7 +9,7 @@ export const VIEWS = [
   { name: "servers", key: "v", what: "what each server had" },
   { name: "compare", key: "o", what: "what other room versions make of it" },
   { name: "what-if", key: "x", what: "what if: edit the event, and see what that changes" },
-  { name: "run", key: "r", what: "the run: faults and steps" },
+  { name: "run", key: "r", what: "the run: faults, steps and exchanges" },
 ] as const;
 export type ViewName = (typeof VIEWS)[number]["name"];
 

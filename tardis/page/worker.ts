@@ -12,7 +12,7 @@ interface Asked {
 }
 
 /** What needs no state. */
-const AT_ONCE: ReadonlySet<keyof Questions> = new Set(["servers", "knowledge"]);
+const AT_ONCE: ReadonlySet<keyof Questions> = new Set(["servers", "knowledge", "happenings"]);
 
 let opened: Promise<WhatIf> | undefined;
 

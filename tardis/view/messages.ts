@@ -197,6 +197,29 @@ export interface EventView {
   readonly inStates: readonly { readonly whose: string; readonly text: string }[];
 }
 
+/** A step, an exchange or a note of the recording. */
+export interface Happening {
+  readonly row: number;
+  readonly time: number;
+  readonly text: string;
+  readonly isOk: boolean | null;
+  readonly events: readonly EventLink[];
+  readonly bodies: readonly { readonly title: string; readonly text: string }[];
+}
+
+interface Happenings {
+  readonly items: readonly Happening[];
+  /** How many there are beside those. */
+  readonly earlier: number;
+  readonly later: number;
+}
+
+export interface RunView {
+  readonly steps: Happenings;
+  readonly exchanges: Happenings;
+  readonly notes: Happenings;
+}
+
 export interface SearchView {
   readonly rows: Uint32Array;
   /** Which word can not be read, and why; then nothing is found. */
@@ -320,6 +343,7 @@ export interface Questions {
     readonly answer: Explanation;
   };
   readonly event: { readonly ask: { readonly row: number }; readonly answer: EventView };
+  readonly happenings: { readonly ask: { readonly row: number }; readonly answer: RunView };
   readonly search: { readonly ask: { readonly query: string }; readonly answer: SearchView };
   readonly servers: {
     readonly ask: { readonly row: number };

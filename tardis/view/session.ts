@@ -26,11 +26,13 @@ import {
   type LoadedView,
   MERGES,
   REJECTED,
+  type RunView,
   type ServerView,
   type StateView,
   UNEXPECTED,
   type Where,
 } from "./messages.ts";
+import { runView } from "./run-view.ts";
 import { serverViews } from "./server-views.ts";
 import { shortOf } from "./short.ts";
 import { isConflict, type Side, stateRows } from "./state-rows.ts";
@@ -197,6 +199,10 @@ export class Session {
       const short = shortOf(this.run, this.rowOf(held ?? ""), held ?? "nothing");
       return [{ whose: side.where, text: held === event.id ? "yes" : `no: ${short} is` }];
     });
+  }
+
+  happenings({ row }: { readonly row: number }): RunView {
+    return runView(this.run, row, (id) => this.#rows.get(id) ?? -1);
   }
 
   servers({ row }: { readonly row: number }): readonly ServerView[] {
