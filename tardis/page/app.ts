@@ -23,7 +23,7 @@ import { Kin, type KinKind } from "./kin.ts";
 import { serversPane } from "./other-panes.ts";
 import { actionsIn, editsIn, hashOf, type Place, placeIn, VIEWS, type ViewName } from "./place.ts";
 import { runPane } from "./run-pane.ts";
-import { statePane } from "./state-pane.ts";
+import { StatePane } from "./state-pane.ts";
 import { Strip } from "./strip.ts";
 import { switchTheme } from "./theme.ts";
 import { WhatIfPane } from "./what-if-pane.ts";
@@ -33,6 +33,7 @@ export class App {
   readonly #client: Client;
   readonly #dag: DagPane;
   readonly #strip: Strip;
+  readonly #state: StatePane;
   readonly #why: WhyPane;
   readonly #help: HTMLDialogElement;
   readonly #search: HTMLInputElement;
@@ -55,6 +56,13 @@ export class App {
     this.#strip = new Strip(byId("strip"), {
       choose: go,
       range: (range) => this.go({ range, row: range[1] }),
+    });
+    this.#state = new StatePane(byId("state"), {
+      explain: (key) => this.go({ key, view: "why" }),
+      go,
+      diff: () => this.go({ isDiff: !(this.#place?.isDiff ?? false) }),
+      server: (server) => this.go({ server }),
+      beside: (beside) => this.go({ beside }),
     });
     this.#why = new WhyPane(byId("detail"), {
       choose: (key) => this.go({ key }),
@@ -369,14 +377,7 @@ export class App {
       const state = await this.#client.ask("state", where);
       if (turn !== this.#turn) return;
       const names = { names: loaded.servers, recorded: loaded.recorded };
-      byId("state").replaceChildren(
-        ...statePane(state, place, names, {
-          explain: (key) => this.go({ key, view: "why" }),
-          go: (at) => this.go({ row: at }),
-          diff: () => this.go({ isDiff: !place.isDiff }),
-          server: (one) => this.go({ server: one }),
-        }),
-      );
+      this.#state.show(state, place, names);
       await this.#detail(view, place, where, state, loaded, turn);
       if (turn === this.#turn) document.documentElement.dataset.at = `${row} ${view}`;
     } catch (error) {

@@ -9,60 +9,130 @@ export interface StateActions {
   readonly go: (row: number) => void;
   readonly diff: () => void;
   readonly server: (server: number | undefined) => void;
+  /** What to compare with: a server, or what there is without one. */
+  readonly beside: (server: number | undefined) => void;
 }
 
-const MOST_ROWS = 400;
-
-export function statePane(
-  view: StateView,
-  { isDiff, server, pin, beside }: Place,
-  { names, recorded }: { readonly names: readonly string[]; readonly recorded: readonly number[] },
-  actions: StateActions,
-): readonly Node[] {
-  const rows = isDiff ? view.rows.filter(({ change }) => change !== "same") : view.rows;
-  const shownRows = rows.slice(0, MOST_ROWS);
-  const resets = view.rows.filter(({ was }) => was.some(({ isReset }) => isReset)).length;
-  const whose = h("div", { class: "whose", role: "group", "aria-label": "whose state" });
-  for (const one of [undefined, ...recorded]) {
-    const name = one === undefined ? "computed" : `${letterOf(one)} ${names[one] ?? ""}`;
-    const choose = () => actions.server(one);
-    whose.append(button(name, choose, { "aria-pressed": one === server ? "true" : "false" }));
-  }
-  const head = h(
-    "h2",
-    {},
-    h("span", {}, "state ", bdi(view.where)),
-    button(isDiff ? "all keys" : "only what differs", actions.diff, { "aria-keyshortcuts": "d" }),
-  );
-  const against =
-    view.against === "" ? "nothing to compare with" : `${besideWhat(pin, beside)}: ${view.against}`;
-  const parts: Node[] = [head];
-  if (recorded.length > 0) parts.push(whose);
-  parts.push(h("p", { class: "hint" }, bdi(against)));
-  if (resets > 0) {
-    const what = `${resets} ${resets === 1 ? "key goes" : "keys go"} back to an older event`;
-    parts.push(h("p", { class: "warning" }, h("b", {}, "state reset: "), what));
-  }
-  const body = h("tbody");
-  for (const row of shownRows) body.append(rowOf(row, actions));
-  parts.push(
-    h(
-      "table",
-      { id: "state-table" },
-      h("thead", { class: "hidden" }, h("tr", {}, h("th", {}, "key"), h("th", {}, "value"))),
-      body,
-    ),
-  );
-  if (rows.length === 0) parts.push(h("p", { class: "hint" }, "nothing differs"));
-  if (rows.length > MOST_ROWS) {
-    parts.push(h("p", { class: "hint" }, `${rows.length - MOST_ROWS} more are not shown`));
-  }
-  return parts;
+interface Names {
+  readonly names: readonly string[];
+  readonly recorded: readonly number[];
 }
 
-function besideWhat(pin: number | undefined, beside: number | undefined): string {
-  if (beside !== undefined) return "beside that of a server";
-  return pin === undefined ? "beside what it follows" : "beside what is pinned";
+/** More come when they are asked for: the page stays quick, whatever the room. */
+const ROWS_AT_ONCE = 60;
+
+export class StatePane {
+  readonly #parent: HTMLElement;
+  readonly #actions: StateActions;
+  /** Stays as it is while the reader moves. */
+  readonly #filter = h("input", {
+    type: "search",
+    id: "state-filter",
+    placeholder: "type, user or value",
+    "aria-label": "only keys with this in their type, user or value",
+  });
+  readonly #table = h("div");
+  #view: StateView | undefined;
+  #isDiff = false;
+  #most = ROWS_AT_ONCE;
+
+  constructor(parent: HTMLElement, actions: StateActions) {
+    this.#parent = parent;
+    this.#actions = actions;
+    this.#filter.addEventListener("input", () => {
+      this.#most = ROWS_AT_ONCE;
+      this.#fill();
+    });
+  }
+
+  show(view: StateView, place: Place, names: Names): void {
+    this.#view = view;
+    this.#most = ROWS_AT_ONCE;
+    this.#isDiff = place.isDiff;
+    const isFocused = document.activeElement === this.#filter;
+    const { diff } = this.#actions;
+    const toggle = { "aria-keyshortcuts": "d" };
+    this.#parent.replaceChildren(
+      h(
+        "h2",
+        {},
+        h("span", {}, "state ", bdi(view.where)),
+        button(place.isDiff ? "all keys" : "only what differs", diff, toggle),
+      ),
+      ...this.#choices(place, names),
+      h("p", { class: "hint" }, bdi(againstWhat(view, place))),
+      h("p", {}, this.#filter),
+      ...resets(view),
+      this.#table,
+    );
+    if (isFocused) this.#filter.focus();
+    this.#fill();
+  }
+
+  /** Whose state, and beside whose. */
+  #choices({ server, beside }: Place, { names, recorded }: Names): readonly Node[] {
+    if (recorded.length === 0) return [];
+    const group = (
+      label: string,
+      none: string,
+      chosen: number | undefined,
+      choose: (server: number | undefined) => void,
+    ) => {
+      const element = h("div", { class: "whose", role: "group", "aria-label": label });
+      element.append(h("small", {}, label));
+      for (const one of [undefined, ...recorded]) {
+        const name = one === undefined ? none : `${letterOf(one)} ${names[one] ?? ""}`;
+        const pressed = { "aria-pressed": one === chosen ? "true" : "false" };
+        element.append(button(name, () => choose(one), pressed));
+      }
+      return element;
+    };
+    return [
+      group("whose state", "computed", server, this.#actions.server),
+      group("beside", "what was before", beside, this.#actions.beside),
+    ];
+  }
+
+  #fill(): void {
+    const all = this.#view?.rows ?? [];
+    const wanted = this.#filter.value.toLowerCase();
+    const rows = all.filter(
+      (row) => (!this.#isDiff || row.change !== "same") && isAbout(row, wanted),
+    );
+    const body = h("tbody");
+    for (const row of rows.slice(0, this.#most)) body.append(rowOf(row, this.#actions));
+    const head = h("tr", {}, h("th", {}, "key"), h("th", {}, "value"));
+    const parts: Node[] = [
+      h("table", { id: "state-table" }, h("thead", { class: "hidden" }, head), body),
+    ];
+    const hint = (text: string) => parts.push(h("p", { class: "hint" }, text));
+    if (rows.length === 0) hint(wanted === "" ? "nothing differs" : "no such key");
+    if (rows.length > this.#most) {
+      const more = () => {
+        this.#most += ROWS_AT_ONCE;
+        this.#fill();
+      };
+      parts.push(h("p", {}, button(`${rows.length - this.#most} more`, more)));
+    }
+    this.#table.replaceChildren(...parts);
+  }
+}
+
+function isAbout({ key, what, value, event }: StateRow, wanted: string): boolean {
+  return `${key} ${what} ${value} ${event?.sender ?? ""}`.toLowerCase().includes(wanted);
+}
+
+function resets({ rows }: StateView): readonly Node[] {
+  const count = rows.filter(({ was }) => was.some(({ isReset }) => isReset)).length;
+  if (count === 0) return [];
+  const what = `${count} ${count === 1 ? "key goes" : "keys go"} back to an older event`;
+  return [h("p", { class: "warning" }, h("b", {}, "state reset: "), what)];
+}
+
+function againstWhat({ against }: StateView, { pin, beside }: Place): string {
+  if (against === "") return "nothing to compare with";
+  if (beside !== undefined) return `beside that of a server: ${against}`;
+  return `${pin === undefined ? "beside what it follows" : "beside what is pinned"}: ${against}`;
 }
 
 function rowOf(row: StateRow, { explain, go }: StateActions): HTMLElement {
@@ -77,6 +147,7 @@ function rowOf(row: StateRow, { explain, go }: StateActions): HTMLElement {
   if (event !== undefined) {
     const id = button(event.short, () => go(event.row), { class: "mono id" });
     value.append(h("div", { class: "mono" }, id, " · ", bdi(event.sender)));
+    if (event.since !== "") value.append(h("div", { class: "was" }, `since ${event.since}`));
   }
   for (const { where, text, isReset } of row.was) {
     const words = isReset ? "goes back to an older event; was " : "was ";

@@ -142,7 +142,13 @@ export interface StateRow {
   readonly value: string;
   /** Undefined: there is none. */
   readonly event:
-    | { readonly row: number; readonly short: string; readonly sender: string }
+    | {
+        readonly row: number;
+        readonly short: string;
+        readonly sender: string;
+        /** From when on it has held: `event 12, 18:53:20`; empty where that is not known. */
+        readonly since: string;
+      }
     | undefined;
   readonly was: readonly Was[];
   readonly isConflicted: boolean;

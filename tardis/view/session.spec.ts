@@ -40,6 +40,19 @@ test("a ban that evaporates is a reset beside what the merge follows, and beside
   });
 });
 
+test("a value that came back holds since the merge that decided it, others since their event", async () => {
+  const { session, rowOf } = await open("reset-class-a.json5");
+  const since = (name: string, key: string) => {
+    const state = session.state({ row: rowOf(name), server: undefined, base: undefined });
+    return state.rows.find((row) => row.key === key)?.event?.since;
+  };
+  const event = (name: string) => expect.stringMatching(`^event ${rowOf(name) + 1}, `);
+  const charlie = "m.room.member|@charlie:three.test";
+  expect(since("$MERGE", charlie)).toEqual(event("$MERGE"));
+  expect(since("$TOLD", charlie)).toEqual(event("$BAN"));
+  expect(since("$MERGE", "m.room.create|")).toEqual(event("$CREATE"));
+});
+
 test("before the merge only the state that a file gives goes back", async () => {
   const { session, rows } = await open("reset-class-a.json5");
   const resets = rows.slice(0, -1).flatMap(({ short }, row) =>
@@ -77,6 +90,24 @@ test("faults are bands among the rows, and a run opens at its first failure", as
     row: steps.find(({ isOk }) => isOk === false)?.row,
     view: "event",
   });
+});
+
+test("steps, exchanges and notes about a moment lead to it", async () => {
+  const { session, rows } = await open("netsplit.replay.ndjson", ROOMS);
+  const { records } = session.run;
+  const { steps, exchanges, notes } = session.happenings({ row: 0 });
+  const count = (kind: string) => records.filter(({ body }) => body.t === kind).length;
+  expect(steps.items.map(({ isOk }) => isOk)).toEqual([true, true, false]);
+  expect(exchanges.items).toHaveLength(count("http"));
+  expect(notes.items).toHaveLength(count("note"));
+  const blocked = exchanges.items.filter(({ isOk }) => isOk === false);
+  expect(blocked.map(({ text }) => text)).toContainEqual(
+    expect.stringMatching(/^one\.test → two\.test PUT .* blocked/),
+  );
+  const [first] = exchanges.items;
+  const [carried] = first?.events ?? [];
+  expect(carried?.text).toBe(rows[carried?.row ?? -1]?.short);
+  expect(first?.row).toBeGreaterThanOrEqual(carried?.row ?? 99);
 });
 
 test("a server knows what came to it by then", async () => {

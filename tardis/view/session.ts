@@ -35,6 +35,7 @@ import {
 import { runView } from "./run-view.ts";
 import { serverViews } from "./server-views.ts";
 import { shortOf } from "./short.ts";
+import { sinceWhen } from "./since.ts";
 import { isConflict, type Side, stateRows } from "./state-rows.ts";
 
 /** Those whose rules are compared: one for each algorithm. */
@@ -146,7 +147,7 @@ export class Session {
   }
 
   state(where: Where): StateView {
-    const { history, event, ids, side } = this.at(where);
+    const { history, event, ids, side, isSaid } = this.at(where);
     const { base } = where;
     const against: readonly Side[] =
       base === undefined
@@ -161,6 +162,7 @@ export class Session {
       rowOf: (id) => this.rowOf(id),
       expected: wanted,
       isTime: base === undefined,
+      since: isSaid ? new Map() : sinceWhen(history, ids, side.state),
     });
     return {
       where: side.where,
@@ -259,7 +261,7 @@ export class Session {
     const short = shortOf(this.run, row, event.id);
     if (server === undefined) {
       const side = sideOf(history, `after ${short}`, history.get(event.id)?.after);
-      return { room, history, event, ids: [event.id], side };
+      return { room, history, event, ids: [event.id], side, isSaid: false };
     }
     const until = untilOfRoom(this.run, row);
     const known = knowledgeOf(this.run, server, until);
@@ -274,7 +276,7 @@ export class Session {
       said === undefined
         ? sideOf(history, `at ${name}`, history.stateAfter(ids))
         : { where: `at ${name}, as it said itself (record ${said.seq})`, state: said.state };
-    return { room, history, event, ids, side };
+    return { room, history, event, ids, side, isSaid: said !== undefined };
   }
 
   /** What an event follows; of a server, what it had a row before. */

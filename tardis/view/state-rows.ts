@@ -7,6 +7,7 @@ import type { ExpectedState, Run } from "#tardis/model/run";
 import type { StateRow, Was } from "./messages.ts";
 import { valueText } from "./row-label.ts";
 import { shortOf } from "./short.ts";
+import { timeText } from "./time-text.ts";
 
 export interface Side {
   /** `after $abc`, `at hs1`. */
@@ -22,6 +23,8 @@ interface RowOptions {
   readonly expected: ExpectedState | undefined;
   /** What it is compared with came before: only then can something go back. */
   readonly isTime: boolean;
+  /** By key, as sinceWhen tells it. */
+  readonly since: ReadonlyMap<string, string | undefined>;
 }
 
 /** Whether the states after some events differ. */
@@ -44,7 +47,7 @@ export function stateRows(
   history: RoomHistory,
   side: Side,
   against: readonly Side[],
-  { parents, rowOf, expected, isTime }: RowOptions,
+  { parents, rowOf, expected, isTime, since }: RowOptions,
 ): readonly StateRow[] {
   const keys = new Set([
     ...side.state.keys(),
@@ -88,7 +91,12 @@ export function stateRows(
       event:
         id === undefined
           ? undefined
-          : { row, short: shortOf(run, row, id), sender: shown(run.pdus[row]?.event.sender ?? "") },
+          : {
+              row,
+              short: shortOf(run, row, id),
+              sender: shown(run.pdus[row]?.event.sender ?? ""),
+              since: since.has(key) ? sinceText(run, since.get(key), rowOf) : "",
+            },
       was,
       isConflicted: candidates.size > 1,
       expected:
@@ -103,6 +111,12 @@ export function stateRows(
   const weight = ({ change, isConflicted }: StateRow) =>
     change !== "same" ? 0 : isConflicted ? 1 : 2;
   return rows.sort((a, b) => weight(a) - weight(b));
+}
+
+function sinceText({ pdus }: Run, id: string | undefined, rowOf: (id: string) => number): string {
+  const row = id === undefined ? -1 : rowOf(id);
+  const event = pdus[row]?.event;
+  return event === undefined ? "now" : `event ${row + 1}, ${timeText(event.originServerTs)}`;
 }
 
 function wasText(
