@@ -86,6 +86,10 @@ export const ACTIONS: readonly ActionRow[] = [
     ],
   },
   {
+    what: "begin with this event: p and c go on from here",
+    actions: [{ name: "anchor", key: "Enter", run: ({ app }) => app.go({}) }],
+  },
+  {
     what: "find all that it cites, and what that cites; again: find nothing",
     actions: [{ name: "auth-chain", key: "a", run: ({ app }) => app.findAuthChain() }],
   },

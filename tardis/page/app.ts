@@ -22,6 +22,7 @@ import { keyActions } from "./keys.ts";
 import { Kin, type KinKind } from "./kin.ts";
 import { serversPane } from "./other-panes.ts";
 import { actionsIn, editsIn, hashOf, type Place, placeIn, VIEWS, type ViewName } from "./place.ts";
+import { startPrinting } from "./printing.ts";
 import { runPane } from "./run-pane.ts";
 import { StatePane } from "./state-pane.ts";
 import { Strip } from "./strip.ts";
@@ -96,7 +97,9 @@ export class App {
     this.#tabs();
     document.addEventListener("keydown", keyActions(this.#desk));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#recolour());
+    matchMedia("(forced-colors: active)").addEventListener("change", () => this.#recolour());
     byId("theme").addEventListener("click", () => this.theme());
+    startPrinting(() => this.#dag.picture());
     byId("keys").addEventListener("click", () => this.help());
   }
 

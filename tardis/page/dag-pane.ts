@@ -143,12 +143,12 @@ export class DagPane {
   }
 
   saveSvg(): void {
-    const picture = this.#picture();
+    const picture = this.picture();
     if (picture !== undefined) saveSvg(picture);
   }
 
   savePng(): void {
-    const picture = this.#picture();
+    const picture = this.picture();
     if (picture !== undefined) void savePng(picture);
   }
 
@@ -164,7 +164,8 @@ export class DagPane {
     return (this.#loaded?.rows.size ?? 1) - 1;
   }
 
-  #picture(): Picture | undefined {
+  /** Of what is in sight. */
+  picture(): Picture | undefined {
     const inSight = this.#dag.inSight;
     if (inSight === undefined || this.#loaded === undefined) return undefined;
     const { scene, frame } = inSight;

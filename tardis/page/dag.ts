@@ -41,6 +41,8 @@ export class Dag {
   #zoom = 0;
   #tones = colours();
   #isWaiting = false;
+  /** The row of the cursor gets the focus once it is there. */
+  #wantsFocus = false;
   /** Of the whole room, which takes longer to draw than to copy. */
   #strip: { readonly shapes: readonly Shape[]; readonly high: number } | undefined;
 
@@ -134,7 +136,9 @@ export class Dag {
   }
 
   focus(): void {
+    this.#wantsFocus = true;
     this.#scroller.focus();
+    this.#redraw();
   }
 
   /** What is in sight. */
@@ -233,17 +237,25 @@ export class Dag {
       for (let place = frame.first; place <= frame.last; place++) places.push(place);
       if (this.#isNewestFirst) places.reverse();
     }
+    const isThere = scene.layout.rows[cursor] === scene.cursor;
+    // The row that can have the focus is always there, in sight or not.
+    if (isThere && !places.includes(cursor)) {
+      if (cursor < frame.first === this.#isNewestFirst) places.push(cursor);
+      else places.unshift(cursor);
+    }
     const { rowHeight } = frame;
+    const { activeElement } = document;
+    const hadFocus = this.#scroller.contains(activeElement);
     this.#list.show(places, {
       ...this.#looks,
       scene,
       rowHeight,
       isNewestFirst: this.#isNewestFirst,
     });
-    // Elsewhere than in sight there is no such element.
-    if (isInSight && scene.layout.rows[cursor] === scene.cursor) {
-      this.#scroller.setAttribute("aria-activedescendant", `row-${scene.cursor}`);
-    } else this.#scroller.removeAttribute("aria-activedescendant");
+    this.#scroller.tabIndex = isThere ? -1 : 0;
+    if (!this.#wantsFocus && !(hadFocus && document.activeElement !== activeElement)) return;
+    this.#wantsFocus = false;
+    if (isThere) this.#list.focus(cursor);
   }
 
   #wholeShapes(scene: Scene): readonly Shape[] {

@@ -38,6 +38,7 @@ export function keyActions(desk: Desk): (event: KeyboardEvent) => void {
       return;
     }
     const isLetter = key.length === 1;
+    if (key === "Enter" && target.matches("button, summary, a, input, select")) return;
     // Lists, sliders and tabs have arrow keys of their own, and fields all letters.
     const hasArrows = target.matches("select, [role=tab], input, textarea");
     if (hasArrows && /^(?:Arrow|Home|End)/.test(key)) return;

@@ -1,5 +1,5 @@
 /** What each server had. */
-import { letterOf } from "#tardis/render/display-list";
+import { letterOf, toneOf } from "#tardis/render/display-list";
 import type { LoadedView, ServerView } from "#tardis/view/messages";
 import { textAt } from "#tardis/view/row-columns";
 import { bdi, button, h } from "./dom.ts";
@@ -100,7 +100,7 @@ function picture(
   const firsts = new Map<number, { x: number; y: number }>();
   for (const [at, { row, column, seq }] of marks.entries()) {
     const point = { x: x(column), y: 24 + at * 12 };
-    const tone = `s${(loaded.rows.server[row] ?? 0) % 4}${seq >= until ? " later" : ""}`;
+    const tone = `${toneOf(loaded.rows.server[row] ?? 0)}${seq >= until ? " later" : ""}`;
     const first = firsts.get(row);
     if (first === undefined) firsts.set(row, point);
     else {

@@ -1,7 +1,7 @@
 /** The rows in sight as elements: what is selected, found by the browser, and read aloud. */
 
 import { pitchOf, type Scene, TEXT_ROW } from "#tardis/render/dag-picture";
-import { letterOf } from "#tardis/render/display-list";
+import { letterOf, toneOf } from "#tardis/render/display-list";
 import { rowAt } from "#tardis/view/row-columns";
 import { wordsOf } from "#tardis/view/row-words";
 import { timeText } from "#tardis/view/time-text";
@@ -46,6 +46,11 @@ export class RowList {
     }
   }
 
+  /** Without moving what is in sight. */
+  focus(place: number): void {
+    this.#made.get(place)?.focus({ preventScroll: true });
+  }
+
   #make(place: number, look: RowLook): HTMLElement {
     const { scene, hits, marked, rowHeight, isNewestFirst } = look;
     const { rows, layout, flags, knowledge, cursor } = scene;
@@ -67,6 +72,7 @@ export class RowList {
       id: `row-${row}`,
       "data-row": row,
       "aria-rowindex": line + 1,
+      tabindex: row === cursor ? 0 : -1,
       "aria-selected": row === cursor ? "true" : "false",
     });
     element.style.top = `${line * rowHeight}px`;
@@ -87,7 +93,11 @@ export class RowList {
     element.append(
       h("span", { class: "n", role: "gridcell" }, String(row + 1)),
       h("span", { class: "n time", role: "gridcell" }, timeText(view.time)),
-      h("span", { class: `letter s${view.server % 4}`, role: "gridcell" }, letterOf(view.server)),
+      h(
+        "span",
+        { class: `letter ${toneOf(view.server)}`, role: "gridcell" },
+        letterOf(view.server),
+      ),
       text,
     );
     return element;

@@ -7,10 +7,6 @@ const KEY = "crucible-tardis-theme";
 /** What the style of the page calls the tones of pictures, where it calls them otherwise. */
 const NAMES: Readonly<Partial<Record<Tone, string>>> = {
   select: "sel",
-  s0: "s1",
-  s1: "s2",
-  s2: "s3",
-  s3: "s4",
 };
 
 /** Of the theme in force, for canvases. */

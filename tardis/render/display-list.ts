@@ -14,6 +14,10 @@ export const TONES = [
   "s1",
   "s2",
   "s3",
+  "s4",
+  "s5",
+  "s6",
+  "s7",
 ] as const;
 export type Tone = (typeof TONES)[number];
 export type Tones = Readonly<Record<Tone, string>>;
@@ -68,9 +72,9 @@ export interface Picture {
   readonly shapes: readonly Shape[];
 }
 
-/** Servers have four colours, and letters to be told apart by. */
+/** Servers have eight colours, and letters to be told apart by. */
 export function toneOf(server: number): Tone {
-  return (["s0", "s1", "s2", "s3"] as const)[server % 4] ?? "s0";
+  return TONES[TONES.indexOf("s0") + (server % 8)] ?? "s0";
 }
 
 export function letterOf(server: number): string {

@@ -12,9 +12,13 @@ export const PRINT_TONES: Tones = {
   warn: "#7a4f00",
   focus: "#0b57c2",
   s0: "#0068a3",
-  s1: "#9c4d00",
+  s1: "#8f4d00",
   s2: "#006b52",
   s3: "#93396f",
+  s4: "#b53400",
+  s5: "#625a00",
+  s6: "#2b4fc4",
+  s7: "#16181d",
 };
 
 export function svgOf({ wide, high, title, shapes }: Picture): string {
