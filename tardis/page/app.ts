@@ -175,6 +175,7 @@ export class App {
   async open(source: Source): Promise<void> {
     const turn = ++this.#turn;
     const wanted = actionsIn(location.hash);
+    document.documentElement.dataset.ready = "no";
     byId("status").textContent = "reading";
     try {
       const loaded = await this.#client.ask("load", { source });

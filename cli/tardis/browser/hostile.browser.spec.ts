@@ -107,6 +107,7 @@ describe.skipIf(CHROMIUM === undefined)(`hostile files (${CHROMIUM ?? WHY_SKIPPE
     expect(await page.getAttribute("#grid", "aria-rowcount")).toBe(String(EVENTS.length));
 
     for (const { key, name } of await viewsOf(page)) {
+      await page.keyboard.press("Escape");
       await page.keyboard.press(key);
       for (const [row, [id]] of EVENTS.entries()) {
         await page.goto(`${url}#at=${encodeURIComponent(id)}&view=${name}`);
