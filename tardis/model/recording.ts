@@ -59,7 +59,7 @@ export class Recording {
         return undefined;
       case "event":
         // Of a journal: a user asked for it, and his server does not have it, or does not show it.
-        if (body.status === 404) this.#arrive({ ...body, via: "asked", verdict: ABSENT }, seq, at);
+        if (body.status === 404) this.#absent(body, seq, at);
         return undefined;
       case "verdict":
         this.#verdict(body, seq, at);
@@ -110,6 +110,17 @@ export class Recording {
       reason: textOr(body.reason, undefined),
     });
     return undefined;
+  }
+
+  /** What it answered to who sent the event was not what it made of it, as far as that was not known. */
+  #absent(body: JsonObject, seq: number, at: number): void {
+    const { event_id: eventId } = body;
+    const server = this.#numbers.get(String(body.server));
+    for (const [place, arrival] of this.#arrivals.entries()) {
+      if (arrival.server !== server || arrival.eventId !== eventId) continue;
+      if (arrival.verdict === "unknown") this.#arrivals[place] = { ...arrival, verdict: ABSENT };
+    }
+    this.#arrive({ ...body, via: "asked", verdict: ABSENT }, seq, at);
   }
 
   #state(body: JsonObject, seq: number, at: number): Complaint | undefined {

@@ -378,6 +378,11 @@ export class App {
     const base = beside === undefined ? pinned : { server: beside };
     const where: Where = { row, server, base };
     try {
+      if (loaded.rows.size === 0) {
+        const happened = await this.#client.ask("happenings", { row });
+        byId("detail").replaceChildren(...runPane(happened, loaded, row, () => undefined));
+        return;
+      }
       const state = await this.#client.ask("state", where);
       if (turn !== this.#turn) return;
       const names = { names: loaded.servers, recorded: loaded.recorded };

@@ -287,7 +287,11 @@ export class Session {
     event: RoomEvent,
   ): readonly Side[] {
     if (server !== undefined) {
-      return row === 0 ? [] : [this.at({ row: row - 1, server, base: undefined }).side];
+      const roomOf = (at: number) => this.run.pdus[at]?.event.roomId;
+      const before = [...this.run.pdus.keys()].findLast(
+        (at) => at < row && roomOf(at) === event.roomId,
+      );
+      return before === undefined ? [] : [this.at({ row: before, server, base: undefined }).side];
     }
     return event.prevEvents.flatMap((id) => {
       const replayed = history.get(id);
