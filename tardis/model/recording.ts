@@ -2,6 +2,7 @@
 import { isObject, type JsonObject, type JsonValue } from "#protocol/events/event";
 import type { Problem } from "./problem.ts";
 import type { Arrival, Fault, NumberedRecord, Run, Server, Snapshot, Step } from "./run.ts";
+import { checkerStep } from "./verdict.ts";
 
 /** Verdict where a server has not got an event, whatever it answered to who sent it. */
 export const ABSENT = "absent";
@@ -141,22 +142,11 @@ export class Recording {
     return undefined;
   }
 
-  /** What a checker of a chaos run says; a pass is no news. */
-  #verdict({ checker, outcome, findings, epoch }: JsonObject, seq: number, at: number): void {
-    if (outcome === "pass" || outcome === "skip") return;
-    const found = (Array.isArray(findings) ? findings : []).filter(isObject);
-    const own = found.filter((finding) => finding.outcome === outcome);
-    this.#steps.push({
-      seq,
-      at,
-      name: `${textOr(checker, "")}: ${textOr(outcome, "unknown")}`,
-      isOk: outcome === "fail" ? false : null,
-      message: textsOf(own.map(({ what }) => what ?? null)).join("; "),
-      events: own.flatMap(({ events }) => textsOf(events)),
-      rooms: textsOf(own.map(({ room }) => room ?? null)),
-      isVerdict: true,
-      epoch: typeof epoch === "number" ? epoch : undefined,
-    });
+  #verdict(body: JsonObject, seq: number, at: number): void {
+    const step = checkerStep(body);
+    if (step === undefined) return;
+    const epoch = typeof body.epoch === "number" ? body.epoch : undefined;
+    this.#steps.push({ seq, at, ...step, isVerdict: true, epoch });
   }
 
   #numberOf(name: string): number {

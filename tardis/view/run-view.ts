@@ -3,6 +3,7 @@ import { isObject, type JsonValue } from "#protocol/events/event";
 import { shown, visible } from "#tardis/explain/shown";
 import { writeJson } from "#tardis/model/json";
 import type { NumberedRecord, Run } from "#tardis/model/run";
+import { checkerStep } from "#tardis/model/verdict";
 import type { EventLink, Happening, RunView } from "./messages.ts";
 import { rowOfRecord } from "./moments.ts";
 import { shortOf } from "./short.ts";
@@ -19,8 +20,9 @@ const KINDS: Readonly<Record<keyof RunView, ReadonlySet<JsonValue | undefined>>>
 };
 
 export function runView(run: Run, row: number, rowOf: (id: string) => number): RunView {
+  const told = run.records.flatMap(asStep);
   const around = (kind: keyof RunView): RunView[typeof kind] => {
-    const records = run.records.filter(({ body }) => KINDS[kind].has(body.t));
+    const records = told.filter(({ body }) => KINDS[kind].has(body.t));
     const now = records.findIndex(({ seq }) => rowOfRecord(run, seq) > row);
     const middle = now < 0 ? records.length : now;
     const from = Math.max(0, middle - MOST_AROUND);
@@ -32,6 +34,15 @@ export function runView(run: Run, row: number, rowOf: (id: string) => number): R
     };
   };
   return { steps: around("steps"), exchanges: around("exchanges"), notes: around("notes") };
+}
+
+/** What a checker found is a step of the run; records of other kinds stay what they are. */
+function asStep(record: NumberedRecord): readonly NumberedRecord[] {
+  if (record.body.t !== "verdict") return [record];
+  const step = checkerStep(record.body);
+  if (step === undefined) return [];
+  const { name, isOk: ok, message, events } = step;
+  return [{ ...record, body: { t: "step", name, ok, message, events: [...events] } }];
 }
 
 function happening(
