@@ -1,5 +1,5 @@
 /** The rooms of real checks on a real server, kept as replay files. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { Sandbox } from "#cli/command-process";
@@ -38,6 +38,42 @@ test("what a server refused and what it took, and the state that it shows", asyn
   expect(shown?.t === "state" && shown.state).toEqual(
     history.named(history.stateAfter(history.extremities)),
   );
+}, 120_000);
+
+test("a failed check has a page, which every report opens at the event that it is about", async () => {
+  using sandbox = new Sandbox();
+  const id = "FED.dag.backfill-paginates";
+  const run = sandbox.run(["--id", id]);
+  expect((await run.ended).code).toBe(0);
+
+  const [{ replay, page } = expect.fail("nothing failed")] = [...run.results().pages].map(
+    ([replay, own]) => ({ replay, page: own }),
+  );
+  expect(page.note).toBeUndefined();
+  const html = readFileSync(page.page ?? "", "utf8");
+  expect(html).toContain("<title>room replay</title>");
+  const event = new URLSearchParams(page.fragment?.slice(1)).get("at");
+  expect(readFileSync(replay, "utf8")).toContain(`"event_id":"${event}"`);
+  const link = `replay/${path.basename(page.page ?? "")}${page.fragment}`;
+  const files = run.files();
+  expect(files.get("summary.md")).toContain(`(<${link}>)`);
+  expect(files.get("junit.xml")).toContain(
+    `name="replay" value="${link.replaceAll("&", "&#38;")}"`,
+  );
+}, 120_000);
+
+test("where pages and recordings can not be written the verdicts stay, and reports tell why", async () => {
+  using sandbox = new Sandbox();
+  const run = sandbox.run(["--id", "FED.dag.backfill-paginates"]);
+  await run.remarks(/sqlite, seed/);
+  // A file lies where the folder would.
+  writeFileSync(path.join(run.directory, "replay"), "");
+  expect((await run.ended).code).toBe(0);
+
+  const { results, evidence } = run.results();
+  expect(results.filter(({ outcome }) => outcome === "fail")).toHaveLength(1);
+  expect(evidence.filter(({ replay }) => replay !== undefined)).toHaveLength(1);
+  expect(run.files().get("summary.md")).toMatch(/- replay: .*none: .*EEXIST/);
 }, 120_000);
 
 test("without a failure nothing is kept unless it is asked for", async () => {

@@ -98,6 +98,7 @@ export class Recordings implements AsyncDisposable {
       await this.#writePages(
         failed.toSorted((a, b) => Number(isExpected(a)) - Number(isExpected(b))),
       );
+      if (this.#pages.size === 0) return;
       const pages = JSON.stringify(Object.fromEntries(this.#pages), null, 1);
       writeFileSync(path.join(this.#options.folder, PAGES), `${pages}\n`);
     } catch (error) {
