@@ -209,6 +209,10 @@ export const ACTIONS: readonly ActionRow[] = [
       { name: "save-png", key: "G", run: ({ dag }) => dag.savePng() },
     ],
   },
+  {
+    what: "pass it on: a link that holds the room, or all of it as one file",
+    actions: [{ name: "share", key: "k", run: ({ app }) => app.share() }],
+  },
   { what: "dark or light", actions: [{ name: "theme", key: "t", run: ({ app }) => app.theme() }] },
   {
     what: "back to the events",

@@ -24,6 +24,7 @@ import { serversPane } from "./other-panes.ts";
 import { actionsIn, editsIn, hashOf, type Place, placeIn, VIEWS, type ViewName } from "./place.ts";
 import { startPrinting } from "./printing.ts";
 import { runPane } from "./run-pane.ts";
+import { Sharing } from "./sharing.ts";
 import { StatePane } from "./state-pane.ts";
 import { Strip } from "./strip.ts";
 import { switchTheme } from "./theme.ts";
@@ -42,6 +43,8 @@ export class App {
   readonly #address = new Address((hash) => void this.#follow(hash));
   readonly whatIf: WhatIfPane;
   readonly #kin = new Kin();
+  readonly #sharing: Sharing;
+  #source: Source = [];
   #loaded: LoadedView | undefined;
   #judged: JudgedView | undefined;
   #place: Place | undefined;
@@ -52,6 +55,7 @@ export class App {
   /** @param code of the worker */
   constructor(code: string) {
     this.#client = new Client(code);
+    this.#sharing = new Sharing(this.#client);
     const go = (row: number) => this.go({ row });
     this.#dag = new DagPane(byId("dag"), this.#client, (change) => this.go(change));
     this.#strip = new Strip(byId("strip"), {
@@ -175,6 +179,7 @@ export class App {
   async open(source: Source): Promise<void> {
     const turn = ++this.#turn;
     const wanted = actionsIn(location.hash);
+    this.#source = source;
     document.documentElement.dataset.ready = "no";
     byId("status").textContent = "reading";
     try {
@@ -208,6 +213,7 @@ export class App {
 
   /** The same with more in it: who is at the newest event stays there, and who is elsewhere is left in peace. */
   async grow(source: Source): Promise<void> {
+    this.#source = source;
     const turn = this.#turn;
     try {
       const whole = await this.#client.ask("load", { source });
@@ -313,6 +319,13 @@ export class App {
     const key = row === place.row ? place.key : undefined;
     const step = row === place.row && change.key === undefined ? place.step : 0;
     this.#set({ ...place, key, step, ...change, row });
+  }
+
+  /** A link, or one file. */
+  async share(): Promise<void> {
+    const [loaded, place] = [this.#loaded, this.#place];
+    if (loaded === undefined || place === undefined) return;
+    await this.#sharing.show(this.#source, loaded.title, hashOf(place, loaded));
   }
 
   help(): void {

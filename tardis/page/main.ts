@@ -9,12 +9,12 @@ import { startTheme } from "./theme.ts";
 startTheme();
 const app = new App(embedded("worker"));
 const data = embedded("data");
-if (data !== "") {
+if (sourceOf(location.hash) !== undefined) {
+  await app.open([{ name: "link", text: location.hash }]);
+} else if (data !== "") {
   await app.open(data);
 } else if (embedded("source") !== "") {
   goLive(app, JSON.parse(embedded("source")) as LiveSource);
-} else if (sourceOf(location.hash) !== undefined) {
-  await app.open([{ name: "link", text: location.hash }]);
 }
 
 const picker = h("input", {

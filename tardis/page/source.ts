@@ -1,4 +1,5 @@
 /** What the page was given, as texts: read by the worker, so that the page stays of use while it is. */
+import { encodeBase64 } from "#protocol/events/base64";
 import type { FileText } from "#tardis/formats/load";
 import type { Source } from "#tardis/view/messages";
 
@@ -20,4 +21,12 @@ async function unpacked(base64: string): Promise<string> {
   for (let at = 0; at < bytes.length; at++) bytes[at] = binary.charCodeAt(at);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Response(stream).text();
+}
+
+/** As a page has its files within it: gzip in base64, of the list of them as JSON. */
+export async function packed(source: Source): Promise<string> {
+  if (typeof source === "string") return source;
+  const text = JSON.stringify(await textsOf(source));
+  const stream = new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"));
+  return encodeBase64(new Uint8Array(await new Response(stream).arrayBuffer()));
 }

@@ -1,9 +1,11 @@
 /** Answers the page's questions off its thread; while rooms are replayed, those that need no state are answered in between. */
+
+import { linkView } from "#tardis/view/link-view";
 import type { Questions } from "#tardis/view/messages";
 import { searchRows } from "#tardis/view/search";
 import { Session } from "#tardis/view/session";
 import { WhatIf } from "#tardis/view/what-if";
-import { textsOf } from "./source.ts";
+import { packed, textsOf } from "./source.ts";
 
 interface Asked {
   readonly id: number;
@@ -34,6 +36,7 @@ async function answer(name: keyof Questions, ask: never): Promise<unknown> {
       .then((session) => new WhatIf(session));
     return (await opened).session.load();
   }
+  if (name === "pack") return await packed((ask as Questions["pack"]["ask"]).source);
   if (opened === undefined) throw new Error("nothing is loaded");
   const whatIf = await opened;
   if (name === "edit") return whatIf.edit(ask);
@@ -42,6 +45,7 @@ async function answer(name: keyof Questions, ask: never): Promise<unknown> {
     return whatIf[name](ask);
   }
   const { session } = whatIf;
+  if (name === "link") return await linkView(session.run);
   if (!AT_ONCE.has(name)) await session.prepare(pause);
   if (name === "search") return searchRows(session, (ask as Questions["search"]["ask"]).query);
   return session[name](ask);

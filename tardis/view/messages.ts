@@ -226,6 +226,12 @@ export interface RunView {
   readonly notes: Happenings;
 }
 
+export interface LinkView {
+  /** `#src=…`; undefined: it fits into none. */
+  readonly link: string | undefined;
+  readonly problem: string | undefined;
+}
+
 export interface SearchView {
   readonly rows: Uint32Array;
   /** Which word can not be read, and why; then nothing is found. */
@@ -350,6 +356,9 @@ export interface Questions {
   };
   readonly event: { readonly ask: { readonly row: number }; readonly answer: EventView };
   readonly happenings: { readonly ask: { readonly row: number }; readonly answer: RunView };
+  readonly link: { readonly ask: Record<never, never>; readonly answer: LinkView };
+  /** Files as a page has them within it. */
+  readonly pack: { readonly ask: { readonly source: Source }; readonly answer: string };
   readonly search: { readonly ask: { readonly query: string }; readonly answer: SearchView };
   readonly servers: {
     readonly ask: { readonly row: number };

@@ -143,6 +143,49 @@ describe.skipIf(CHROMIUM === undefined)(`finding the way (${CHROMIUM ?? WHY_SKIP
     expect([...view.troubles, ...other.troubles]).toEqual([]);
   });
 
+  test("a link brings the room to another page; what is too long for one is saved as one file", async () => {
+    await using view = await watched(browser);
+    const { page } = view;
+    await page.goto(`${url}#at=1&view=event`);
+    await ready(page);
+    await page.keyboard.press("k");
+    const link = await page.inputValue("#share[open] #link");
+    expect(link.length).toBeLessThan(32 * 1024);
+    const one = pdus.at(-1)?.json;
+    const messages = Array.from({ length: 2_001 }, (_, at) => ({ ...one, event_id: `$m${at}` }));
+    const all = [...pdus.map(({ eventId, json }) => ({ ...json, event_id: eventId })), ...messages];
+    const large = path.join(folder, "large.html");
+    const text = all.map((event) => JSON.stringify(event)).join("\n");
+    writeFileSync(large, pageWith(await pageTemplate(), [{ name: "large", text }]));
+    await page.goto(link.replace("netsplit.html", "large.html"));
+    await page.reload();
+    await ready(page);
+    expect(await page.getAttribute("#grid", "aria-rowcount")).toBe(String(pdus.length));
+    expect(await rowNow(page)).toBe(
+      pdus.findIndex(({ eventId }) => link.includes(encodeURIComponent(eventId))),
+    );
+
+    await using other = await watched(browser);
+    await other.page.goto(pathToFileURL(large).href);
+    await ready(other.page);
+    await other.page.keyboard.press("k");
+    await other.page.waitForSelector("#share[open] #link-why:has-text('too many for a link')");
+    expect(await other.page.locator("#link").isHidden()).toBe(true);
+    const [download] = await Promise.all([
+      other.page.waitForEvent("download"),
+      other.page.click("#save-file"),
+    ]);
+    const saved = path.join(folder, "saved.html");
+    await download.saveAs(saved);
+    await using third = await watched(browser);
+    await third.page.goto(pathToFileURL(saved).href);
+    await ready(third.page);
+    expect(await third.page.getAttribute("#grid", "aria-rowcount")).toBe(
+      await other.page.getAttribute("#grid", "aria-rowcount"),
+    );
+    expect([...view.troubles, ...other.troubles, ...third.troubles]).toEqual([]);
+  });
+
   test("the dialog lists every action and does it; letters may be turned off", async () => {
     await using view = await watched(browser);
     const { page } = view;
