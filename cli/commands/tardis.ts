@@ -73,7 +73,7 @@ function convertCommand(): Command {
     .action(convert);
   return withHelp(command, "tardis convert", {
     notes:
-      "Endings: .replay.ndjson replay, .json5 and .json scenario, .ndjson room (events alone), .link share link.",
+      "Endings: .replay.ndjson replay, .json5 and .json scenario, .ndjson room (events alone), .link share link, .svg picture of its events.",
     examples: [
       "hs1-export.ndjson hs2-export.ndjson chaos.log -o run.replay.ndjson",
       "federation.har --room-version 11 --format room",
@@ -104,6 +104,7 @@ function explainCommand(): Command {
       "id, beginning of one, or name in a scenario; the newest events unless given",
     )
     .option(VERSION, "by the rules of this version; ids stay as they are")
+    .option("--markdown", "as Markdown, for issues and reports")
     .option("--json", "an object {roomVersion, algorithm, at, key, value, verdict, steps}")
     .action(explain);
   return withHelp(command, "tardis explain", {

@@ -6,6 +6,9 @@ import { writeLink } from "#tardis/formats/link";
 import { type WrittenFormat, writeRun } from "#tardis/formats/write";
 import { problemText } from "#tardis/model/problem";
 import type { Run } from "#tardis/model/run";
+import { runPicture } from "#tardis/render/run-picture";
+import { svgOf } from "#tardis/render/svg";
+import { Session } from "#tardis/view/session";
 import { knownVersion, openFiles, orBadFile, writeTo } from "./files.ts";
 
 export interface ConvertOptions {
@@ -14,7 +17,7 @@ export interface ConvertOptions {
   readonly roomVersion?: string;
 }
 
-type Target = WrittenFormat | "link";
+type Target = WrittenFormat | "link" | "svg";
 
 /** The first ending that fits. */
 const ENDINGS: readonly (readonly [ending: string, format: Target])[] = [
@@ -23,8 +26,9 @@ const ENDINGS: readonly (readonly [ending: string, format: Target])[] = [
   [".json", "scenario"],
   [".ndjson", "room"],
   [".link", "link"],
+  [".svg", "svg"],
 ];
-export const TARGETS = ["replay", "scenario", "room", "link"] as const;
+export const TARGETS = ["replay", "scenario", "room", "link", "svg"] as const;
 
 export async function convert(files: readonly string[], options: ConvertOptions): Promise<void> {
   const target = targetOf(options);
@@ -37,6 +41,7 @@ export async function convert(files: readonly string[], options: ConvertOptions)
 }
 
 async function write(run: Run, target: Target): Promise<string> {
+  if (target === "svg") return svgOf(runPicture(Session.of(run)));
   if (target !== "link") return writeRun(run, target);
   const scenario = JSON.stringify(JSON.parse(writeRun(run, "scenario")));
   return `${await writeLink(scenario)}\n`;

@@ -5,6 +5,7 @@ import { didYouMean } from "#harness/suggest";
 import { splitKey } from "#tardis/explain/deciding-event";
 import { explainKey } from "#tardis/explain/explain-key";
 import type { Explanation } from "#tardis/explain/explanation";
+import { explanationMarkdown } from "#tardis/explain/markdown";
 import { problemText } from "#tardis/model/problem";
 import { historyOf } from "#tardis/model/room-of-run";
 import type { Pdu, Run } from "#tardis/model/run";
@@ -16,6 +17,7 @@ interface ExplainOptions {
   readonly key: string;
   readonly roomVersion?: string;
   readonly json?: true;
+  readonly markdown?: true;
 }
 
 export async function explain(files: readonly string[], options: ExplainOptions): Promise<void> {
@@ -50,6 +52,7 @@ export async function explain(files: readonly string[], options: ExplainOptions)
   });
   warnOfUnknown(run, key);
   if (options.json) printJson(explanation);
+  else if (options.markdown) print(explanationMarkdown(explanation).trimEnd());
   else show(explanation);
 }
 

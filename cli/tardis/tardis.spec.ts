@@ -176,6 +176,10 @@ test("explain: the reasons as text, by name, by the beginning of an id, and by a
   expect(stdout).toMatch(/\n7\. iterative auth checks of power events\n/);
   expect(stdout).toMatch(/\n \* .*\(\$BAN\) is refused by the rule ban\.level: /);
 
+  const markdown = await tardis("explain", example, "--at", "$MERGE", ...key, "--markdown");
+  expect(markdown.stdout).toMatch(/^# Why m\.room\.member\\\|`@charlie:three\.test` is as it is\n/);
+  expect(markdown.stdout).toContain("\n## 1. the states that meet\n\n- **After `@");
+
   const healed = await tardis("explain", example, ...key, "--room-version", "12", "--json");
   expect(JSON.parse(healed.stdout)).toMatchObject({ algorithm: "v2.1", roomVersion: "12" });
   expect(healed.stdout).toContain("$BAN) is allowed by the rules");

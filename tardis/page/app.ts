@@ -347,6 +347,8 @@ export class App {
   }
 
   #shown: Promise<void> = Promise.resolve();
+  /** Until the state that was asked for last is there, or is not to be had. */
+  #asking: Promise<void> = Promise.resolve();
   /** What of the place was shown last: all but what changes nothing in the panes. */
   #shownOf = "";
 
@@ -396,7 +398,15 @@ export class App {
         byId("detail").replaceChildren(...runPane(happened, loaded, row, () => undefined));
         return;
       }
-      const state = await this.#client.ask("state", where);
+      // One at a time: what the reader has left behind by then is not asked about.
+      await this.#asking;
+      if (turn !== this.#turn) return;
+      const asking = this.#client.ask("state", where);
+      this.#asking = asking.then(
+        () => undefined,
+        () => undefined,
+      );
+      const state = await asking;
       if (turn !== this.#turn) return;
       const names = { names: loaded.servers, recorded: loaded.recorded };
       this.#state.show(state, place, names);

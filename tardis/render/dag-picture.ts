@@ -88,7 +88,8 @@ class DagDrawing {
 
   shapes(): readonly Shape[] {
     const { first, last, rowHeight, wide } = this.#frame;
-    if (this.#cursor >= first && this.#cursor <= last) {
+    const isThere = this.#row(this.#cursor) === this.#scene.cursor;
+    if (isThere && this.#cursor >= first && this.#cursor <= last) {
       const y = this.#y(this.#cursor) - rowHeight / 2;
       this.#shapes.push({ kind: "rect", x: 0, y, wide, high: rowHeight, fill: "select" });
     }
