@@ -2,7 +2,8 @@
 export interface Figure {
   readonly name: string;
   readonly value: number;
-  readonly unit: "ms" | "s" | "1/s";
+  /** `1`: a number of things. */
+  readonly unit: "ms" | "s" | "1/s" | "kB" | "MB" | "1";
   readonly peer?: { readonly name: string; readonly value: number };
 }
 
