@@ -2,7 +2,7 @@
 
 import { linkView } from "#tardis/view/link-view";
 import type { Questions } from "#tardis/view/messages";
-import { searchRows } from "#tardis/view/search";
+import { needsRules, searchRows } from "#tardis/view/search";
 import { Session } from "#tardis/view/session";
 import { WhatIf } from "#tardis/view/what-if";
 import { packed, textsOf } from "./source.ts";
@@ -46,8 +46,12 @@ async function answer(name: keyof Questions, ask: never): Promise<unknown> {
   }
   const { session } = whatIf;
   if (name === "link") return await linkView(session.run);
+  if (name === "search") {
+    const { query } = ask as Questions["search"]["ask"];
+    if (needsRules(query)) await session.prepare(pause);
+    return searchRows(session, query);
+  }
   if (!AT_ONCE.has(name)) await session.prepare(pause);
-  if (name === "search") return searchRows(session, (ask as Questions["search"]["ask"]).query);
   return session[name](ask);
 }
 

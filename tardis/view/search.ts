@@ -22,6 +22,11 @@ const NO: ReadonlySet<string> = new Set(["no", "false", "0"]);
 /** What readers may look for in an event, by row; kept, since it takes longer to write than to search. */
 const TEXTS = new WeakMap<Run, string[]>();
 
+/** Whether a query asks what the rules make of events, which is known only once rooms were replayed. */
+export function needsRules(query: string): boolean {
+  return wordsIn(query).some(({ field }) => field === "rejected" || field === "conflict");
+}
+
 /** None for a query that is empty or has a word that can not be read. */
 export function searchRows(session: Session, query: string): SearchView {
   try {
