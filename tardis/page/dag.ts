@@ -87,6 +87,7 @@ export class Dag {
     if (scene === undefined) return;
     const { hits = this.#looks.hits, marked = this.#looks.marked, layout, ...rest } = change;
     this.#looks = { hits, marked };
+    if ("flags" in change || "hits" in change) this.#strip = undefined;
     if (layout === undefined) {
       this.#scene = { ...scene, ...rest };
       this.#renew();
@@ -181,6 +182,7 @@ export class Dag {
   }
 
   #resize(): void {
+    this.#strip = undefined;
     const count = this.#scene?.layout.rows.length ?? 0;
     this.#list.element.style.height = this.#isWhole ? "100%" : `${count * this.#rowHeight}px`;
     this.#scroller.setAttribute("aria-rowcount", String(count));
@@ -191,7 +193,6 @@ export class Dag {
 
   #renew(): void {
     this.#list.forget();
-    this.#strip = undefined;
     this.#redraw();
   }
 
