@@ -68,7 +68,9 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     const tally = new Tally();
     const journals: string[] = [];
     const rooms: RoomFile[] = [];
+    let failed: Story | undefined;
     let failure: Failure | undefined;
+    let growth: ReturnType<Series["growth"]> | undefined;
     let firstEpochsTold = 0;
     const take = (story: Story) => {
       tally.add(story);
@@ -94,9 +96,14 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
         take(story);
         if (at === corpus.length + 1) firstEpochsTold = story.told.epochs.length;
         if (story.failed === undefined) continue;
-        watch?.hands.close("the story has failed, and is being made smaller");
-        failure = await explain(story, teller, display, stage.folder, options.budget);
-        break;
+        failed ??= story;
+        // What takes long to come is looked for in spite of what comes soon.
+        if (!options.isSoak) break;
+      }
+      growth = series?.growth();
+      if (failed !== undefined) {
+        watch?.hands.close("a story has failed, and is being made smaller");
+        failure = await explain(failed, teller, display, stage.folder, options.budget);
       }
     } catch (error) {
       if (!stage.signal.aborted) throw error;
@@ -120,7 +127,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       ...summary,
       journals,
       rooms,
-      ...(series === undefined ? {} : { series: series.file, growth: series.growth() }),
+      ...(series === undefined ? {} : { series: series.file, growth: growth ?? series.growth() }),
       notReached,
       troubles,
       ...(failure === undefined ? {} : { failure }),
