@@ -38,9 +38,14 @@ test("servers that never agree fail when nudged, and are reported when nobody nu
 });
 
 test("when servers never agree, what each has got decides who can do something about it", () => {
-  const story = (federation: SampleFederation, change?: (body: JournalBody) => JournalBody) => {
+  const apart = ["room: hs1 and hs3 have other forward extremities"];
+  const story = (
+    federation: SampleFederation,
+    change?: (body: JournalBody) => JournalBody,
+    missing: readonly string[] = apart,
+  ) => {
     const records = federation.records((body) =>
-      body.t === "recovery" ? { ...body, ms: null } : (change?.(body) ?? body),
+      body.t === "recovery" ? { ...body, ms: null, missing } : (change?.(body) ?? body),
     );
     return verdictOn("backoff-bounded", records);
   };
@@ -50,7 +55,7 @@ test("when servers never agree, what each has got decides who can do something a
   const torn = SampleFederation.torn();
   const join = torn.state("hs3")[`m.room.member|${CHARLIE}`];
 
-  // All have all, and so is the state: at most extremities differ, by an event that one may refuse.
+  // All have all, and so is the state: only extremities differ, by an event that one may refuse.
   expect(story(atRest)).toMatchObject({
     outcome: "pass",
     findings: [{ outcome: "reported", matter: "protocol" }],
@@ -58,6 +63,11 @@ test("when servers never agree, what each has got decides who can do something a
   expect(story(torn)).toMatchObject({
     outcome: "known-protocol-reset",
     findings: [{ matter: "protocol", class: "D", room: torn.roomId, events: [join] }],
+  });
+  // One of which nothing is known is not among those that have all.
+  expect(story(atRest, undefined, [...apart, "other: hs1 gives no answer"])).toMatchObject({
+    outcome: "unknown",
+    findings: [{ what: expect.stringContaining("hs1 gives no answer") }],
   });
   // Nothing excuses what was not even looked at.
   const unseen = atRest.records((body) => (body.t === "state" ? null : body));

@@ -1,6 +1,6 @@
 /** Checkers of how servers come back: in which time, with what behind them, and with what they had. */
 import type { JournalRoom } from "#chaos/journal/journal-room";
-import type { Finding } from "#chaos/journal/record";
+import { type Finding, OTHER_EXTREMITIES } from "#chaos/journal/record";
 import type { JournalView, RecordOf } from "#chaos/journal/view";
 import { type Checker, type Looking, some } from "./checker.ts";
 import { explained, undelivered } from "./divergence.ts";
@@ -34,8 +34,15 @@ function lookAtRecovery(view: JournalView, recovery: RecordOf<"recovery">, looki
   const reasons = rooms.flatMap((quiet) => whyApart(quiet, what) ?? []);
   for (const reason of reasons) looking.find(reason);
   if (reasons.length > 0) return;
-  const why =
-    "all have the same state and each the events that it should, so at most extremities differ";
+  const other = missing.find((line) => !line.endsWith(OTHER_EXTREMITIES));
+  if (other !== undefined) {
+    looking.find({
+      outcome: "unknown",
+      what: `${what}; nothing that is known tells why: ${other}`,
+    });
+    return;
+  }
+  const why = "all have the same state and each the events that it should, so only extremities do";
   looking.find({ outcome: "reported", matter: "protocol", what: `${what}; ${why}` });
 }
 

@@ -6,6 +6,9 @@ import type { Body as ReplayBody, StateIds } from "#harness/replay/record";
 import type { RequirementId } from "#harness/requirements/ids.generated";
 import type { FaultKind, OperationKind, Plan, ServerStep, Step } from "#scenarios/plan";
 
+/** How a line of `missing` ends for two servers that have the same state. */
+export const OTHER_EXTREMITIES = "have other forward extremities";
+
 /** `unknown`: it may have happened or not; nothing was heard. */
 export type OperationOutcome = "ok" | "fail" | "unknown";
 
@@ -170,7 +173,7 @@ export type Observation =
       readonly from_heal_ms?: number;
       /** From the last server's agreement to our notice of it, at most. */
       readonly detection_ms?: number;
-      /** What was still missing, one line each. */
+      /** What was still missing, one line each; the end of one for extremities is OTHER_EXTREMITIES. */
       readonly missing: readonly string[];
     };
 

@@ -1,5 +1,5 @@
 /** Waits until all servers agree, and tells how long that took and how much of it was our own looking. */
-import type { Moment } from "#chaos/journal/record";
+import { type Moment, OTHER_EXTREMITIES } from "#chaos/journal/record";
 import type { JournalWriter } from "#chaos/journal/write";
 import type { Cast, CastRoom } from "./cast.ts";
 import type { Eyes, Sample, Sampled } from "./eyes.ts";
@@ -255,7 +255,7 @@ class Waiting {
         const who = `${name}: ${first.role} and ${other.role}`;
         if (keys.length > 0) lines.push(`${who} differ in ${keys.slice(0, 5).join(", ")}`);
         else if (String(first.extremities) !== String(other.extremities))
-          lines.push(`${who} have other forward extremities`);
+          lines.push(`${who} ${OTHER_EXTREMITIES}`);
       }
       for (const { room, event, from } of this.#nudges) {
         // Who is no longer in the room says nothing that others have to show.

@@ -88,7 +88,7 @@ export class Eyes {
       role: user.role,
       user,
       state: stateIds(events),
-      extremities: this.#traffic.ends(this.#cast.serverName(user.role), [...shown]),
+      extremities: this.#traffic.ends(this.#cast.serverName(user.role), room.id, [...shown]),
       shown,
       participants: new Set(members.map(({ state_key: key }) => domainOf(String(key)))),
     };

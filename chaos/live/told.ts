@@ -23,7 +23,7 @@ export function toldSoFar(
     if (room === undefined) continue;
     const looks = all.map(({ role, user }) => {
       const shown = [...eyes.shown(room.id, role)];
-      const extremities = traffic.ends(cast.serverName(role), shown);
+      const extremities = traffic.ends(cast.serverName(role), room.id, shown);
       return [role, { state: eyes.told(user, room.id), extremities }] as const;
     });
     told.set(name, new Map(looks));

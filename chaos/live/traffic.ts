@@ -19,6 +19,10 @@ export class Traffic {
   readonly #arrivals = new Map<string, number>();
   /** The same, of those that were seen to come over a link. */
   readonly #deliveries = new Map<string, number>();
+  /** When a server came into a room by another one for the last time, by server name and room id. */
+  readonly #entries = new Map<string, number>();
+  /** State that it was told then, by server name and event id. */
+  readonly #entryState = new Set<string>();
   /** Ids of events that were sent over a link and have not come, by `from>to` in server names. */
   readonly #onTheirWay = new Map<string, Set<string>>();
   /** When the last event came to a server, epoch milliseconds. */
@@ -48,13 +52,19 @@ export class Traffic {
     );
   }
 
-  /** Those of these events that nothing follows which has come to the server, shown to users or not. */
-  ends(server: string, events: readonly string[]): readonly string[] {
+  /**
+   * Those of these events of a room that nothing follows which has come to the server, shown to users or not. What it had when
+   * it came into the room by another server lies behind its join, whatever it had seen of the room before it left.
+   */
+  ends(server: string, roomId: string, events: readonly string[]): readonly string[] {
+    const entry = this.#entries.get(`${server} ${roomId}`) ?? 0;
+    const isBehind = (event: string) =>
+      this.#entryState.has(`${server} ${event}`) || (this.arrival(server, event) ?? entry) < entry;
     const followed = new Set<string>();
     for (const [event, previous] of this.#previous) {
       if (this.#arrivals.has(`${server} ${event}`)) for (const id of previous) followed.add(id);
     }
-    return events.filter((event) => !followed.has(event)).sort();
+    return events.filter((event) => !followed.has(event) && !isBehind(event)).sort();
   }
 
   /** An exchange at the gateway has ended. */
@@ -110,6 +120,11 @@ export class Traffic {
       this.#onTheirWay.set(link, sent.add(event));
     }
     if (!isTaken(exchange) || (isAnswer && exchange.error !== undefined)) return event;
+    const isOwnJoin = exchange.path.endsWith(`/${encodeURIComponent(event)}`);
+    if (isAnswer && via === "send_join" && !isOwnJoin) {
+      this.#entries.set(`${server} ${this.#roomOf(pdu)?.id}`, at);
+      this.#entryState.add(`${server} ${event}`);
+    }
     const refusal = refusals.get(event);
     this.#arrive(event, server, at, via, {
       from: this.#cast.serverName(from),

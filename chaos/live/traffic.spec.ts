@@ -1,0 +1,83 @@
+import { expect, test } from "vitest";
+import type { JournalWriter } from "#chaos/journal/write";
+import type { Exchange } from "#harness/gateway/exchange";
+import { eventId } from "#protocol/events/hashes";
+import { roomVersion } from "#protocol/rooms/room-version";
+import type { Cast } from "./cast.ts";
+import { Traffic } from "./traffic.ts";
+
+const ROOM = "!main:hs1.test";
+const API = "/_matrix/federation";
+
+let clock = 0;
+
+function trafficOf() {
+  const cast = {
+    rooms: new Map([["main", { id: ROOM, version: "11" }]]),
+    serverName: (role: string) => `${role}.test`,
+  };
+  const journal = { write: () => undefined };
+  return new Traffic(cast as unknown as Cast, journal as unknown as JournalWriter);
+}
+
+function pdu(sender: string, ...previous: readonly { readonly id: string }[]) {
+  const event = {
+    type: "m.room.message",
+    room_id: ROOM,
+    sender: `@user:${sender}.test`,
+    content: { n: ++clock },
+    prev_events: previous.map(({ id }) => id),
+    hashes: {},
+  };
+  const version = roomVersion("11");
+  if (version === undefined) throw new TypeError("no version 11");
+  return { id: eventId(event, version), event };
+}
+
+function exchange(from: string, to: string, fields: Partial<Exchange>): Exchange {
+  const at = ++clock;
+  return { id: `x#${at}`, at, durationMs: 0, from, to, status: 200, ...fields } as Exchange;
+}
+
+function message(body: string): NonNullable<Exchange["request"]> {
+  return { headers: {}, bytes: body.length, body };
+}
+
+function send(from: string, to: string, ...pdus: readonly { readonly event: object }[]): Exchange {
+  return exchange(from, to, {
+    method: "PUT",
+    path: `${API}/v1/send/${clock}`,
+    request: message(JSON.stringify({ pdus: pdus.map(({ event }) => event) })),
+    response: message(JSON.stringify({ pdus: {} })),
+  });
+}
+
+test("a server's extremities are what it has been told last, and nothing from before it came into the room anew", () => {
+  const traffic = trafficOf();
+  const before = pdu("hs1");
+  const own = pdu("hs2", before);
+  traffic.take(send("hs1", "hs2", before));
+  traffic.take(send("hs2", "hs1", own));
+  expect(traffic.ends("hs2.test", ROOM, [before.id, own.id])).toEqual([own.id]);
+
+  // Its users leave; what it said last was refused by hs1, and later it comes in by hs1 again.
+  const state = pdu("hs1", before);
+  const join = pdu("hs2", state);
+  traffic.take(
+    exchange("hs2", "hs1", {
+      method: "PUT",
+      path: `${API}/v2/send_join/${encodeURIComponent(ROOM)}/${encodeURIComponent(join.id)}`,
+      request: message(JSON.stringify(join.event)),
+      response: message(
+        JSON.stringify({ state: [state.event], auth_chain: [], event: join.event }),
+      ),
+    }),
+  );
+  const shown = [before.id, own.id, state.id, join.id];
+  expect(traffic.ends("hs2.test", ROOM, shown)).toEqual([join.id]);
+  expect(traffic.ends("hs1.test", ROOM, shown)).toEqual([own.id, join.id].sort());
+
+  const news = pdu("hs1", join);
+  traffic.take(send("hs1", "hs2", news));
+  expect(traffic.ends("hs2.test", ROOM, [...shown, news.id])).toEqual([news.id]);
+});
