@@ -420,7 +420,7 @@ export class App {
 
   async #detail(
     view: ViewName,
-    { row, key, server }: Place,
+    { row, key, server, cmp }: Place,
     where: Where,
     state: StateView,
     loaded: LoadedView,
@@ -449,7 +449,14 @@ export class App {
       case "servers":
         return fill(serversPane(await this.#client.ask("servers", { row }), loaded, row, go));
       case "compare":
-        return fill(comparePane(await this.#client.ask("compare", { row }), explainKey));
+        return fill(
+          comparePane(await this.#client.ask("compare", { row, cmp, key }), {
+            go,
+            explain: explainKey,
+            choose: (one) => this.go({ key: one }),
+            compare: (sides) => this.go({ cmp: sides.join(",") }),
+          }),
+        );
       case "what-if": {
         const told = await this.#client.ask("what-if", where);
         if (turn === this.#turn) this.whatIf.show(told, key ?? state.key);

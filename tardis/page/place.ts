@@ -7,7 +7,7 @@ export const VIEWS = [
   { name: "why", key: "e", what: "explain: go into its steps" },
   { name: "event", key: "i", what: "the event in full" },
   { name: "servers", key: "v", what: "what each server had" },
-  { name: "compare", key: "o", what: "what other room versions make of it" },
+  { name: "compare", key: "o", what: "lay states by other versions, and of servers, side by side" },
   { name: "what-if", key: "x", what: "what if: edit the event, and see what that changes" },
   { name: "run", key: "r", what: "the run: faults, steps and exchanges" },
 ] as const;
@@ -37,6 +37,8 @@ export interface Place {
   readonly draw: readonly DrawOption[];
   /** The only rows of the graph, both ends included. */
   readonly range: readonly [first: number, last: number] | undefined;
+  /** Sides that are compared: see view/compare.ts; empty for the usual ones. */
+  readonly cmp: string;
   /** What if: as edits.ts writes them. */
   readonly edits: string;
 }
@@ -62,12 +64,13 @@ export function placeIn(hash: string, loaded: LoadedView): Place {
     q: given.get("q") ?? "",
     draw: DRAW_OPTIONS.filter((option) => (given.get("draw") ?? "").split(",").includes(option)),
     range: rangeOf(given.get("from"), given.get("to"), loaded),
+    cmp: given.get("cmp") ?? "",
     edits: editsIn(hash),
   };
 }
 
 export function hashOf(
-  { row, view, key, step, server, isDiff, pin, beside, q, edits, draw, range }: Place,
+  { row, view, key, step, server, isDiff, pin, beside, q, cmp, edits, draw, range }: Place,
   loaded: LoadedView,
 ): string {
   const given = new URLSearchParams();
@@ -88,6 +91,7 @@ export function hashOf(
     given.set("from", idOf(range[0]));
     given.set("to", idOf(range[1]));
   }
+  if (cmp !== "") given.set("cmp", cmp);
   if (edits !== "") given.set("edits", edits);
   return `#${given}`;
 }

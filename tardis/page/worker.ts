@@ -1,5 +1,5 @@
 /** Answers the page's questions off its thread; while rooms are replayed, those that need no state are answered in between. */
-
+import { compare } from "#tardis/view/compare";
 import { linkView } from "#tardis/view/link-view";
 import type { Questions } from "#tardis/view/messages";
 import { needsRules, searchRows } from "#tardis/view/search";
@@ -52,6 +52,7 @@ async function answer(name: keyof Questions, ask: never): Promise<unknown> {
     return searchRows(session, query);
   }
   if (!AT_ONCE.has(name)) await session.prepare(pause);
+  if (name === "compare") return compare(session, ask);
   return session[name](ask);
 }
 

@@ -248,13 +248,26 @@ export interface ServerView {
 }
 
 export interface CompareView {
-  readonly versions: readonly string[];
+  readonly sides: readonly { readonly name: string; readonly title: string }[];
+  /** What else could be one. */
+  readonly choices: readonly { readonly name: string; readonly title: string }[];
+  /** Names that were asked for and say nothing here. */
+  readonly unknown: readonly string[];
+  /** Keys in which they agree are among the rows. */
+  readonly isAll: boolean;
   readonly rows: readonly {
     readonly key: string;
     readonly what: string;
-    readonly values: readonly string[];
+    /** By side; the row is -1 for none, and for an event that is not there. */
+    readonly values: readonly { readonly text: string; readonly row: number }[];
+    readonly isDiffering: boolean;
   }[];
+  /** How many keys they agree in. */
   readonly same: number;
+  /** Which is explained: what was asked for, else the first in which they differ. */
+  readonly key: string | undefined;
+  readonly what: string;
+  readonly why: readonly { readonly title: string; readonly sentences: readonly string[] }[];
 }
 
 /** A run after edits, or after others than before. */
@@ -374,7 +387,10 @@ export interface Questions {
     readonly ask: { readonly row: number; readonly key: string | undefined };
     readonly answer: { readonly text: string };
   };
-  readonly compare: { readonly ask: { readonly row: number }; readonly answer: CompareView };
+  readonly compare: {
+    readonly ask: { readonly row: number; readonly cmp: string; readonly key: string | undefined };
+    readonly answer: CompareView;
+  };
 }
 
 export type QuestionName = keyof Questions;

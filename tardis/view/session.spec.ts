@@ -116,16 +116,3 @@ test("a server knows what came to it by then", async () => {
   expect(one).toMatchObject({ name: "one.test", has: 8, missing: [] });
   expect(two).toMatchObject({ name: "two.test", has: 6, missing: [6, 7] });
 });
-
-test("versions that resolve otherwise are told apart", async () => {
-  const { session, rowOf } = await open("reset-class-c-version-12.json5");
-  const { versions, rows } = session.compare({ row: rowOf("$MERGE") });
-  expect(versions.map((text) => text.replace(/ \(.*/, ""))).toEqual([
-    "version 12",
-    "version 1",
-    "version 11",
-  ]);
-  const topic = rows.find(({ key }) => key === "m.room.topic|");
-  expect(topic?.values[0]).toBe("$TOPIC_OLD");
-  expect(topic?.values[2]).toBe("$TOPIC_NEW");
-});

@@ -1,11 +1,9 @@
 /** One run behind the page: loaded, replayed, and asked about. Holds no element of any page, and runs in a worker. */
 import type { RoomEvent } from "#protocol/events/event";
-import { ROOM_VERSIONS } from "#protocol/rooms/room-version";
 import type { RoomHistory } from "#protocol/state/room-history";
 import { explainKey } from "#tardis/explain/explain-key";
 import type { Explanation } from "#tardis/explain/explanation";
 import { shown } from "#tardis/explain/shown";
-import { keyWords } from "#tardis/explain/wording";
 import { type FileText, loadRun } from "#tardis/formats/load";
 import { areWhole, extremitiesIn, knowledgeOf, recordedServers } from "#tardis/model/knowledge";
 import { lastLook } from "#tardis/model/last-look";
@@ -18,7 +16,6 @@ import { layoutView } from "./layout-view.ts";
 import { loadedView } from "./loaded-view.ts";
 import {
   CONFLICTS,
-  type CompareView,
   type EventView,
   type JudgedView,
   type LayoutAsk,
@@ -37,9 +34,6 @@ import { serverViews } from "./server-views.ts";
 import { shortOf } from "./short.ts";
 import { sinceWhen } from "./since.ts";
 import { isConflict, type Side, stateRows } from "./state-rows.ts";
-
-/** Those whose rules are compared: one for each algorithm. */
-const COMPARED = ["1", "11", "12"] as const;
 
 /** Of replaying, before others have their turn. */
 const SLICE_MS = 30;
@@ -209,37 +203,6 @@ export class Session {
 
   servers({ row }: { readonly row: number }): readonly ServerView[] {
     return serverViews(this.run, row);
-  }
-
-  /** The state after an event by the rules of several room versions: ids stay, and decide ties. */
-  compare({ row }: { readonly row: number }): CompareView {
-    const { room, event } = this.at({ row, server: undefined, base: undefined });
-    const versions = COMPARED.flatMap((id) => ROOM_VERSIONS.get(id) ?? []);
-    const ids = [room.version, ...versions.filter(({ id }) => id !== room.version.id)];
-    const states = ids.map((version) => {
-      const history =
-        version === room.version ? this.historyOf(room) : historyOf(this.run, room, version);
-      const replayed = history.get(event.id);
-      return new Map(Object.entries(replayed === undefined ? {} : history.named(replayed.after)));
-    });
-    const keys = [...new Set(states.flatMap((state) => [...state.keys()]))].sort();
-    const rows = keys.map((key) => {
-      const at = key.indexOf("|");
-      return {
-        key,
-        what: keyWords(key.slice(0, at), key.slice(at + 1)).replace(/^the /, ""),
-        values: states.map((state) => {
-          const id = state.get(key);
-          return id === undefined ? "none" : shortOf(this.run, this.rowOf(id), id);
-        }),
-      };
-    });
-    const differing = rows.filter(({ values }) => new Set(values).size > 1);
-    return {
-      versions: ids.map(({ id, stateResolution }) => `version ${id} (${stateResolution})`),
-      rows: differing,
-      same: rows.length - differing.length,
-    };
   }
 
   /** Of one of the run's rooms, by its own rules. */

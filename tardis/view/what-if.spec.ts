@@ -61,6 +61,8 @@ test("a smaller room has the same difference, and is written down with what it e
   expect(after.rows.map(({ key, was, is }) => [key, was, is])).toEqual(
     before.rows.map(({ key, was, is }) => [key, was, is]),
   );
+  // Of the smaller original only what is edited, and what follows it, is another.
+  expect(after.ids.map(({ name }) => name)).toEqual(["$CHARLIE_JR_2", "$MERGE_2"]);
   const { text } = whatIf.scenario({ row: whereOf("$MERGE_2").row, key: undefined });
   const run = await loadRun([{ name: "small", text }]);
   const [room] = run.rooms;

@@ -25,13 +25,19 @@ const KEY = "m.room.join_rules|";
 const folder = mkdtempSync(path.join(tmpdir(), "crucible-what-if-"));
 let browser: Browser;
 let url = "";
+let resetUrl = "";
 
 beforeAll(async () => {
   if (CHROMIUM === undefined) return;
-  const file = path.join(folder, "ties.html");
-  const files = [{ name: "ties", text: readFileSync(TIES, "utf8") }];
-  writeFileSync(file, pageWith(await pageTemplate(), files));
-  url = pathToFileURL(file).href;
+  const template = await pageTemplate();
+  const pageOf = (file: string) => {
+    const page = path.join(folder, `${path.basename(file)}.html`);
+    const files = [{ name: path.basename(file), text: readFileSync(file, "utf8") }];
+    writeFileSync(page, pageWith(template, files));
+    return pathToFileURL(page).href;
+  };
+  url = pageOf(TIES);
+  resetUrl = pageOf(path.join(ROOT, "tardis/examples/reset-class-c-version-12.json5"));
   browser = await launch();
 });
 afterAll(async () => {
@@ -51,10 +57,10 @@ async function goTo(page: Page, name: string): Promise<void> {
   await page.waitForSelector(`#state h2:has-text(${JSON.stringify(`after ${name}`)})`);
 }
 
-async function tabTo(page: Page, id: string): Promise<void> {
-  for (let presses = 0; presses < 100; presses++) {
+async function tabTo(page: Page, id: string, key: "Tab" | "Shift+Tab"): Promise<void> {
+  for (let presses = 0; presses < 30; presses++) {
     if (await page.evaluate(`document.activeElement?.id === ${JSON.stringify(id)}`)) return;
-    await page.keyboard.press("Tab");
+    await page.keyboard.press(key);
   }
   expect.unreachable(`no Tab leads to ${id}`);
 }
@@ -100,7 +106,7 @@ describe.skipIf(CHROMIUM === undefined)(`what if (${CHROMIUM ?? WHY_SKIPPED})`, 
 
     await page.keyboard.press("x");
     await page.waitForSelector("#edit-time:focus");
-    await tabTo(page, "shrink");
+    await tabTo(page, "shrink", "Shift+Tab");
     await page.keyboard.press("Enter");
     await page.waitForSelector("#what-if-said:has-text('no single one can go')");
     await winnerIs(page, "$BOB_JR_2");
@@ -108,7 +114,7 @@ describe.skipIf(CHROMIUM === undefined)(`what if (${CHROMIUM ?? WHY_SKIPPED})`, 
     expect(left).toBeLessThan(10);
     await shot(page, "what-if-shrunk");
 
-    await tabTo(page, "save");
+    await tabTo(page, "save", "Tab");
     const download = page.waitForEvent("download");
     await page.keyboard.press("Enter");
     const saved = path.join(folder, "saved.json5");
@@ -120,7 +126,7 @@ describe.skipIf(CHROMIUM === undefined)(`what if (${CHROMIUM ?? WHY_SKIPPED})`, 
     expect(differencesIn(run, historyOf(run, room ?? expect.unreachable()))).toEqual([]);
     expect(view.requests).toEqual([url]);
     expect(view.troubles).toEqual([]);
-  });
+  }, 180_000);
 
   test("the address holds the edits, and edits that can not be done leave what happened", async () => {
     const edits = [{ kind: "time", event: "$CHARLIE_JR_2", time: 1_750_000_010_500 }];
@@ -145,4 +151,29 @@ describe.skipIf(CHROMIUM === undefined)(`what if (${CHROMIUM ?? WHY_SKIPPED})`, 
     expect(await other.page.textContent("#what-if-said")).toContain("no event $NOBODY");
     expect([view.troubles, other.troubles]).toEqual([[], []]);
   });
+
+  test("a link to a comparison has the first key that differs explained, and sides are added by keys", async () => {
+    const given = new URLSearchParams({ at: "$MERGE", view: "compare", cmp: "12,11" });
+    await using view = await watched(browser);
+    const { page } = view;
+    await page.goto(`${resetUrl}#${given}`);
+    await ready(page);
+    await page.waitForSelector("#compare-why");
+    const cells = page.locator('#compare tr[data-key="m.room.topic|"] td');
+    expect(await cells.allTextContents()).toEqual(["topic", "$TOPIC_OLD", "$TOPIC_NEW"]);
+    const why = await page.textContent("#compare-why");
+    expect(why).toMatch(
+      /^version 12 \(v2\.1\)The topic, after .*version 11 \(v2\)The topic, after /s,
+    );
+    expect(await seriousViolations(page)).toEqual([]);
+
+    await page.focus("#compare-side");
+    await page.keyboard.type("version 10 (v2), new ids");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("#compare th:has-text('version 10 (v2), new ids')");
+    expect(new URL(page.url()).hash).toContain("cmp=12%2C11%2C10*");
+    await shot(page, "compare");
+    expect(view.troubles).toEqual([]);
+  }, 180_000);
 });
