@@ -108,9 +108,10 @@ class CommandProcess {
     );
   }
 
-  /** Resolves when it has written this to standard error. */
-  async remarks(text: RegExp): Promise<void> {
+  /** Resolves when it has written this to standard error, with what it was. */
+  async remarks(text: RegExp): Promise<readonly string[]> {
     await until(() => text.test(this.#output.stderr), String(text));
+    return text.exec(this.#output.stderr) ?? [];
   }
 
   signal(signal: NodeJS.Signals): void {

@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import type { JournalRecord } from "#chaos/journal/record";
-import { PLAN_FORMAT, type Plan, parsePlan, type Step } from "#scenarios/plan";
-import { asTold, namesFor } from "./by-hand.ts";
-import { Hands } from "./hands.ts";
+import { type FaultStep, PLAN_FORMAT, type Plan, parsePlan, type Step } from "#scenarios/plan";
+import { asTold, namesFor, stepsOf } from "./by-hand.ts";
+import { type Command, Hands } from "./hands.ts";
+import type { Trouble } from "./trouble.ts";
 
 const PLAN: Plan = {
   format: PLAN_FORMAT,
@@ -30,6 +31,27 @@ test("a story is told again with what people did, where they did it", () => {
   expect(parsePlan(JSON.parse(JSON.stringify(told)), "told")).toEqual(told);
   const next = namesFor(told);
   expect([next(), next()]).toEqual(["by-hand-2", "by-hand-3"]);
+});
+
+test("what is cut is not cut again, and what is whole is not healed", async () => {
+  const links = ["hs1>hs2"];
+  const asked = async (command: Command, ...faultsInForce: readonly FaultStep[]) => {
+    const trouble = { faultsInForce } as unknown as Trouble;
+    const nextName = namesFor(PLAN);
+    return await stepsOf(command, { plan: PLAN, trouble, sample: async () => new Map(), nextName });
+  };
+  const cut = { do: "cut", link: "hs1>hs2", how: "refuse" } as const;
+  const heal = { do: "heal", link: "hs1>hs2" } as const;
+  const refuse: FaultStep = { fault: "refuse", id: "of-the-plan", links };
+  const delay: FaultStep = { fault: "delay", id: "slow", links, ms: 500 };
+  const byHand: FaultStep = { fault: "reset", id: "by-hand-1", links, title: "reset by hand" };
+
+  expect(await asked(cut, delay)).toMatchObject([{ fault: "refuse", links }]);
+  await expect(asked(cut, refuse)).rejects.toThrow("cut already: refuse on hs1>hs2");
+  await expect(asked(cut, byHand)).rejects.toThrow("cut already: reset by hand");
+  expect(await asked(heal, refuse, byHand)).toEqual([{ heal: ["of-the-plan", "by-hand-1"] }]);
+  await expect(asked(heal)).rejects.toThrow("hs1>hs2 is whole already");
+  await expect(asked({ do: "heal" })).rejects.toThrow("every link is whole already");
 });
 
 test("so many commands wait, in their order, and none when it is over", async () => {

@@ -4,6 +4,7 @@ import type { FaultStep, Operation, Plan, Step } from "#scenarios/plan";
 import type { Sampled } from "./eyes.ts";
 import { type Command, refusal } from "./hands.ts";
 import type { Trouble } from "./trouble.ts";
+import { words } from "./words.ts";
 
 export interface Surroundings {
   readonly plan: Plan;
@@ -39,8 +40,10 @@ export async function stepsOf(command: Command, around: Surroundings): Promise<r
     case "cut": {
       const { link, how } = command;
       if (!linksOf(plan).includes(link)) throw refusal(`there is no link ${link}`);
-      const own = trouble.faultsInForce.find((step) => isByHand(step) && step.links.includes(link));
-      if (own !== undefined) throw refusal(`${link} has a fault by hand: ${own.fault}`);
+      const same = trouble.faultsInForce.find(
+        (step) => step.links.includes(link) && (isByHand(step) || step.fault === how),
+      );
+      if (same !== undefined) throw refusal(`${link} is cut already: ${words(same)}`);
       return [{ fault: how, id: around.nextName(), links: [link], title: `${how} by hand` }];
     }
     case "heal": {
@@ -48,7 +51,7 @@ export async function stepsOf(command: Command, around: Surroundings): Promise<r
       const found = trouble.faultsInForce.filter(
         ({ links }) => link === undefined || links.includes(link),
       );
-      if (found.length === 0) throw refusal(`nothing is wrong with ${link ?? "any link"}`);
+      if (found.length === 0) throw refusal(`${link ?? "every link"} is whole already`);
       return [{ heal: found.map(({ id }) => id) }];
     }
     case "server": {

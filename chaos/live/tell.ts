@@ -112,7 +112,8 @@ class Teller implements AsyncDisposable {
           progress(`by hand: ${words(step)}`);
           await this.#do(step, "person");
         }
-        done(steps.map(words).join("; "));
+        const last = command.do === "check" ? this.#epochs.at(-1) : undefined;
+        done(last === undefined ? steps.map(words).join("; ") : outcomeOf(last));
       } catch (error) {
         refused(error);
         if (error instanceof HarnessError && error.code === "BAD_USAGE") continue;
@@ -312,4 +313,12 @@ class Teller implements AsyncDisposable {
     }
     return byRoom;
   }
+}
+
+function outcomeOf({ recovery: { fromHealMs }, verdicts }: Epoch): string {
+  const failed = verdicts.flatMap(({ outcome, checker }) => (outcome === "fail" ? [checker] : []));
+  return [
+    fromHealMs === null ? "servers did not agree" : `servers agreed after ${fromHealMs} ms`,
+    failed.length === 0 ? "no checker failed" : `failed: ${failed.join(", ")}`,
+  ].join("; ");
 }

@@ -54,9 +54,13 @@ export class Display implements Disposable {
   }
 
   line(text: string): void {
-    this.#lastLine = Date.now();
     this.#line = tame(text);
     this.#tellNews();
+    this.#write(text);
+  }
+
+  #write(text: string): void {
+    this.#lastLine = Date.now();
     process.stderr.write(`${this.#isTerminal ? CLEAR_LINE : ""}${tame(text)}\n`);
     if (this.#isTerminal) this.#draw();
   }
@@ -73,7 +77,7 @@ export class Display implements Disposable {
   #tick(): void {
     this.#tellNews();
     if (this.#isTerminal) this.#draw();
-    else if (Date.now() - this.#lastLine >= HEARTBEAT_MS) this.line(`… ${this.#text()}`);
+    else if (Date.now() - this.#lastLine >= HEARTBEAT_MS) this.#write(`… ${this.#text()}`);
   }
 
   #draw(): void {

@@ -102,7 +102,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       }
       growth = series?.growth();
       if (failed !== undefined) {
-        watch?.hands.close("a story has failed, and is being made smaller");
+        watch?.hands.close("a story has failed");
         failure = await explain(failed, teller, display, stage.folder, options.budget);
       }
     } catch (error) {

@@ -115,7 +115,9 @@ class Live {
     this.#isDue = false;
     const began = performance.now();
     const file = new File(this.#lines, this.#name);
-    const read = this.#isNew ? this.#app.open([file]) : this.#app.grow([file]);
+    // What could not be read the last time was not shown either.
+    const isFirst = this.#isNew || this.#app.loaded === undefined;
+    const read = isFirst ? this.#app.open([file]) : this.#app.grow([file]);
     this.#isNew = false;
     void read.then(() => {
       const took = performance.now() - began;

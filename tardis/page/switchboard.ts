@@ -1,4 +1,7 @@
-/** Links and servers of a run that goes on, as switches: each sends one command, and shows what the run tells of it. */
+/**
+ * Links and servers of a run that goes on, and buttons that have a hand in it. A button does what it says whatever has become
+ * of the link since it was looked at: the run heals by itself, too.
+ */
 import {
   LINK_FAULTS,
   type LiveAnswer,
@@ -16,10 +19,8 @@ export class Switchboard {
   readonly #table = h("table", { "aria-label": "links, senders down, receivers across" });
   readonly #how = h("select", { "aria-label": "how links are cut" });
   readonly #answer = h("p", { role: "status", class: "hint", id: "answer" });
-  readonly #links = new Map<string, HTMLButtonElement>();
+  readonly #links = new Map<string, HTMLElement>();
   readonly #conditions = new Map<string, HTMLElement>();
-  /** Links with a fault, now. */
-  #broken = new Map<string, string>();
   #roles = "";
 
   constructor(token: string) {
@@ -47,16 +48,10 @@ export class Switchboard {
     const roles = servers.map(({ role }) => role);
     // Between stories nothing is known of servers: what is there stays.
     if (roles.length > 0 && roles.join() !== this.#roles) this.#make(roles);
-    this.#broken = new Map(
-      faults.flatMap(({ text, links }) => links.map((link) => [link, text] as const)),
-    );
     for (const [link, element] of this.#links) {
-      const fault = this.#broken.get(link);
-      const [from = "", to = ""] = link.split(">");
-      element.setAttribute("aria-pressed", String(fault !== undefined));
-      element.classList.toggle("fail", fault !== undefined);
-      element.setAttribute("aria-label", `${from} to ${to}: ${fault ?? "whole"}`);
-      setText(element, fault === undefined ? "whole" : `✕ ${fault}`);
+      const found = faults.filter(({ links }) => links.includes(link)).map(({ text }) => text);
+      element.classList.toggle("fail", found.length > 0);
+      setText(element, found.length === 0 ? "whole" : `✕ ${found.join(", ")}`);
     }
     for (const { role, condition } of servers) {
       const element = this.#conditions.get(role);
@@ -90,20 +85,24 @@ export class Switchboard {
     this.#table.replaceChildren(h("thead", {}, head), body);
   }
 
-  #link(from: string, to: string): readonly Node[] {
+  #link(from: string, to: string): readonly (Node | string)[] {
     if (from === to) return [];
     const link = `${from}>${to}`;
-    const element = button(
-      "whole",
-      () => {
-        const how = LINK_FAULTS.find((one) => one === this.#how.value) ?? "refuse";
-        const isBroken = this.#broken.has(link);
-        this.#send(isBroken ? { do: "heal", link } : { do: "cut", link, how });
-      },
-      { "data-link": link },
-    );
-    this.#links.set(link, element);
-    return [element];
+    const fault = h("span", { class: "fault", "data-link": link }, "whole");
+    this.#links.set(link, fault);
+    const cut = () => {
+      const how = LINK_FAULTS.find((one) => one === this.#how.value) ?? "refuse";
+      this.#send({ do: "cut", link, how });
+    };
+    return [
+      fault,
+      " ",
+      button("cut", cut, { "aria-label": `cut ${from} to ${to}` }),
+      " ",
+      button("heal", () => this.#send({ do: "heal", link }), {
+        "aria-label": `heal ${from} to ${to}`,
+      }),
+    ];
   }
 
   #serverButton(server: string, action: ServerAction): HTMLButtonElement {
