@@ -122,6 +122,26 @@ test("a key that is gone from the state, which no answer can tell, is told and f
   expect(story(true, { [key]: "$nowhere" }).verdict).toMatchObject({ outcome: "fail" });
 });
 
+test("what came after the look at a server's state is no difference", () => {
+  const story = (isTold: boolean) => {
+    const federation = SampleFederation.withRoom();
+    tell(federation, CHARLIE, []);
+    federation.observe();
+    const key = "m.room.topic|";
+    if (isTold) {
+      tell(federation, CHARLIE, []);
+      const last = federation.bodies.at(-1);
+      if (last?.t !== "sync") throw new TypeError("no sync");
+      federation.bodies.splice(-1, 1, { ...last, state: { [key]: "$late" } });
+    }
+    folded(federation, CHARLIE, "hs3", { [key]: "$late" });
+    return verdictOn("sync-equals-state", federation.records());
+  };
+
+  expect(story(true)).toMatchObject({ outcome: "pass", looked: 1, findings: [] });
+  expect(story(false)).toMatchObject({ outcome: "fail" });
+});
+
 test("only the keys that a client of sliding sync asked for count, and only users who are in the room", () => {
   const federation = SampleFederation.withRoom();
   federation.member(CHARLIE, CHARLIE, "leave");

@@ -29,10 +29,13 @@ function lookAt(
 ): void {
   const { view, room, states } = quiet;
   const { server, user, keys, source } = folded;
-  const state = states.get(server)?.state;
-  if (state === undefined || !isJoined(view, room.id, state[`m.room.member|${user}`])) return;
+  const sample = states.get(server);
+  if (sample === undefined) return;
+  const { state } = sample;
+  if (!isJoined(view, room.id, state[`m.room.member|${user}`])) return;
   const isAsked = (key: string) => keys === undefined || keys.includes(key);
-  const wrong = differingKeys(state, folded.state).filter(isAsked);
+  const later = toldAfter(quiet, sample);
+  const wrong = differingKeys(state, folded.state).filter((key) => isAsked(key) && !later.has(key));
   const gone = wrong.filter((key) => state[key] === undefined && wasThere(quiet, folded, key));
   const amiss = wrong.filter((key) => !gone.includes(key));
   const isJudged = source === "sliding-sync" || isAfter;
@@ -63,6 +66,22 @@ function lookAt(
     const requirement = "FED.chaos.sync-equals-state";
     looking.find({ outcome: "fail", matter: "server", requirement, ...finding });
   }
+}
+
+/** Keys of the room that the server has told any of its clients news of after the look at its state. */
+function toldAfter(
+  { view, epoch }: QuietRoom,
+  { seq, server, room }: RecordOf<"state">,
+): Set<string> {
+  const told = view
+    .until("sync", epoch)
+    .filter((sync) => sync.seq > seq && sync.server === server && sync.room === room);
+  return new Set(
+    told.flatMap(({ timeline, state }) => [
+      ...timeline.flatMap(({ key }) => key ?? []),
+      ...Object.keys(state),
+    ]),
+  );
 }
 
 /** Whether what the client has at the key can have been in the state of its server before. */
