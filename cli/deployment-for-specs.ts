@@ -14,6 +14,8 @@ export class DeploymentForSpecs implements AsyncDisposable {
   readonly pool: DeploymentPool;
   readonly deployment: DeploymentInfo;
   readonly random = createRandom(newRunId());
+  /** Has the server's data somewhere in it. */
+  readonly folder: string;
   readonly #registry: RunRegistry;
   readonly #signal: AbortSignal;
 
@@ -25,6 +27,7 @@ export class DeploymentForSpecs implements AsyncDisposable {
   ) {
     this.pool = pool;
     this.deployment = deployment;
+    this.folder = registry.folder;
     this.#registry = registry;
     this.#signal = signal;
   }

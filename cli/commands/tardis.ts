@@ -1,4 +1,4 @@
-/** `crucible tardis`: recorded rooms, shown, converted, checked and explained. Needs no server. */
+/** `crucible tardis`: recorded rooms, shown, converted, checked and explained. Needs no server, but to record one. */
 import { Command } from "commander";
 import { check } from "#cli/tardis/check";
 import { convert, TARGETS } from "#cli/tardis/convert";
@@ -6,6 +6,7 @@ import { explain } from "#cli/tardis/explain";
 import { exportPage } from "#cli/tardis/export";
 import { serve } from "#cli/tardis/serve";
 import { withHelp } from "./options.ts";
+import { liveCommand } from "./tardis-live.ts";
 
 const FILES =
   "events as NDJSON or JSON array, scenarios, replays, HAR, streams and logs of Chaos, go test output, exports of Synapse, " +
@@ -14,12 +15,15 @@ const VERSION = "--room-version <id>";
 
 export function tardisCommand(): Command {
   const command = new Command("tardis")
-    .description("recorded rooms: show, convert, check and explain them")
+    .description(
+      "recorded rooms: show, convert, check and explain them, and record those of real servers",
+    )
     .addCommand(serveCommand())
     .addCommand(exportCommand())
     .addCommand(convertCommand())
     .addCommand(checkCommand())
-    .addCommand(explainCommand());
+    .addCommand(explainCommand())
+    .addCommand(liveCommand());
   return withHelp(command, "tardis", {
     examples: ["check scenarios/stories/rooms/*.json5", "explain room.ndjson --key m.room.topic"],
   });

@@ -83,7 +83,8 @@ export type Body =
       readonly room?: string;
       readonly server: string;
       readonly at_event?: string;
-      readonly source: "client";
+      /** Who was asked: as a user, or Synapse's admin API. */
+      readonly source: "client" | "admin";
       readonly state: StateIds;
       readonly extremities: readonly string[];
     }

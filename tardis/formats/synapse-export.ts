@@ -1,4 +1,5 @@
 /** Format H: rows out of one Synapse's database, which tell what it has of a room, in which order, and what it made of it. */
+import type { ArrivalVerdict, Via } from "#harness/replay/record";
 import { domainOf } from "#protocol/auth/auth-event";
 import { isObject, type JsonObject } from "#protocol/events/event";
 import { Drafts, type Input, isCreate, type Part } from "./part.ts";
@@ -32,10 +33,8 @@ export function readSynapseExport({ items, problems }: Input): Part {
           told.problems.push({ ...place, field: "server", what: "no text" });
           continue;
         }
-        const { sender } = pdu;
-        const isOwn = typeof sender === "string" && domainOf(sender) === server;
-        const via = streamOf(value) < 0 ? "backfill" : isOwn ? "created" : "unknown";
-        told.arrive(place, at, { server, event_id: id, via, ...verdictOf(value) });
+        const arrival = { via: synapseVia(value), ...synapseVerdict(value) };
+        told.arrive(place, at, { server, event_id: id, ...arrival });
       }
       return told;
     },
@@ -54,7 +53,19 @@ function versionIn(row: unknown): readonly (readonly [string, string])[] {
   return typeof version === "string" && room !== undefined ? [[room, version]] : [];
 }
 
-function verdictOf({ rejected, soft_failed: isSoft, outlier }: JsonObject): JsonObject {
+/** How an event came to the server whose row this is. */
+export function synapseVia(row: JsonObject): Via {
+  const { pdu, server } = row;
+  const sender = isObject(pdu) ? pdu.sender : undefined;
+  if (streamOf(row) < 0) return "backfill";
+  return typeof sender === "string" && domainOf(sender) === server ? "created" : "unknown";
+}
+
+/** What the server made of it. */
+export function synapseVerdict({ rejected, soft_failed: isSoft, outlier }: JsonObject): {
+  readonly verdict: ArrivalVerdict;
+  readonly reason?: string;
+} {
   if (typeof rejected === "string") return { verdict: "rejected", reason: rejected };
   if (isSoft === true) return { verdict: "soft_failed" };
   return { verdict: outlier === true ? "outlier" : "accepted" };
