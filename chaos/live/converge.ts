@@ -218,8 +218,12 @@ class Waiting {
     // Of each server and room the last one tells.
     const last = new Map(this.#nudges.map((nudge) => [`${nudge.room} ${nudge.from}`, nudge]));
     for (const { room, from, event, receivers } of last.values()) {
-      if (receivers.every((to) => traffic.arrival(cast.serverName(to), event) !== undefined))
-        continue;
+      // Whom the sender no longer takes for part of the room, it sends nothing.
+      const sender = this.#samples.get(room)?.find(({ role }) => role === from);
+      const due = receivers
+        .map((to) => cast.serverName(to))
+        .filter((to) => sender?.participants.has(to) !== false);
+      if (due.every((to) => traffic.arrival(to, event) !== undefined)) continue;
       const roles = stuck.get(room) ?? new Set();
       roles.add(from);
       stuck.set(room, roles);
