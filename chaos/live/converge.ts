@@ -2,6 +2,7 @@
 import { type Moment, OTHER_EXTREMITIES } from "#chaos/journal/record";
 import type { JournalWriter } from "#chaos/journal/write";
 import type { Cast, CastRoom } from "./cast.ts";
+import { REFUSED_AFTER_MS } from "./delivery.ts";
 import type { Eyes, Sample, Sampled } from "./eyes.ts";
 import { isUnequal, looksOf, quietRooms, type Told, toldSoFar } from "./told.ts";
 import type { Traffic } from "./traffic.ts";
@@ -49,8 +50,6 @@ const PATIENCE_MS = 1_000;
  * not sent before it has more to say, or much later.
  */
 const NUDGES_AT_MS = [600, 1_200, 2_400, 5_000, 10_000, 20_000];
-/** What came to a server and is not shown after this time was refused by it. */
-const REFUSED_AFTER_MS = 1_500;
 /** What was swallowed before the heal is sent again after the sender's time-out (5 s, `client_timeout`). */
 const SWALLOWED_MS = 8_000;
 /** Nothing changes any more, although servers differ. */

@@ -8,6 +8,8 @@ import type { Traffic } from "./traffic.ts";
 import type { Trouble } from "./trouble.ts";
 
 const DELIVERY_MS = 10_000;
+/** What came to a server and is not shown after this time was refused by it. */
+export const REFUSED_AFTER_MS = 1_500;
 
 export interface Delivery {
   readonly plan: Plan;
@@ -62,11 +64,12 @@ async function isThere(
   const { cast, traffic, eyes, journal, signal } = delivery;
   const id = cast.rooms.get(room)?.id ?? "";
   const server = cast.serverName(role);
-  while (traffic.arrival(server, event) === undefined) {
+  // What has come, and can be asked for, is not yet what the server goes by.
+  while (!eyes.shown(id, role).has(event)) {
     signal.throwIfAborted();
+    if (Date.now() - (traffic.arrival(server, event) ?? Date.now()) > REFUSED_AFTER_MS) return;
     const joined = joinedOn(delivery, role, id);
     if (joined.length === 0) return;
-    for (const user of joined) if ((await eyes.event(user, id, event)) === 200) return;
     if (Date.now() > deadline) {
       const text = `${operation} was not seen on ${role} within ${DELIVERY_MS / 1000} s`;
       journal.write({ t: "note", text, event_id: event });
