@@ -100,7 +100,7 @@ describe.skipIf(CHROMIUM === undefined)(`what if (${CHROMIUM ?? WHY_SKIPPED})`, 
     await page.keyboard.press("Escape");
     await page.keyboard.press("u");
     await winnerIs(page, "$CHARLIE_JR_2");
-    expect(await page.locator("#edits li").count()).toBe(0);
+    await expect.poll(() => page.locator("#edits li").count()).toBe(0);
     await page.keyboard.press("Shift+U");
     await winnerIs(page, "$BOB_JR_2");
 
