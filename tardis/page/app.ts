@@ -468,7 +468,9 @@ export class App {
   }
 
   async #find(query: string): Promise<void> {
-    if (this.#search.value !== query) this.#search.value = query;
+    // What somebody is typing is newer than what the page was at.
+    const isTyped = document.activeElement === this.#search;
+    if (!isTyped && this.#search.value !== query) this.#search.value = query;
     const found = await this.#client.ask("search", { query });
     if (query !== this.#place?.q) return;
     this.#hits = [...found.rows];

@@ -51,7 +51,7 @@ async function goTo(page: Page, name: string): Promise<void> {
   await page.keyboard.press("Home");
   await page.keyboard.press("/");
   await page.keyboard.press("Control+A");
-  await page.keyboard.type(`id:${name}`);
+  await page.keyboard.insertText(`id:${name}`);
   await page.waitForSelector("#found:has-text('1 found')");
   await page.keyboard.press("Enter");
   await page.waitForSelector(`#state h2:has-text(${JSON.stringify(`after ${name}`)})`);
