@@ -63,6 +63,7 @@ function renderAll(
   requirements: Requirement[],
   disclose = false,
   from = ".",
+  fragment = FRAGMENT,
 ) {
   const byId = new Map(requirements.map((item) => [item.id, item]));
   const summary = summarise({
@@ -73,7 +74,7 @@ function renderAll(
     pages: new Map(
       items.map(({ replay = "" }) => [
         replay,
-        { page: replay.replace(".replay.ndjson", ".html"), fragment: FRAGMENT },
+        { page: replay.replace(".replay.ndjson", ".html"), fragment },
       ]),
     ),
     requirements: byId,
@@ -114,6 +115,15 @@ test("each report links the replay of a failure, opened there, from where the re
   expect(all.markdown).toContain(`[at the failing moment](<${link}>)`);
   expect(all.junit).toContain(`<property name="replay" value="${link.replaceAll("&", "&#38;")}"/>`);
   expect(JSON.parse(all.json).regressions[0].replay).toMatchObject({ link });
+});
+
+test("what a stored run gives for a place in a page, and is none, is in no link", () => {
+  const id = "CS.a.b";
+  const args = [[result(id, "fail")], [evidence(id, "X")], [requirement(id)]] as const;
+  const odd = '#at="></property>(x)<script>';
+  const all = renderAll([...args[0]], [...args[1]], [...args[2]], false, ".runs/x", odd);
+  for (const text of Object.values(all)) expect(text).not.toMatch(/script|#at/);
+  expect(all.markdown).toContain("(<replay/CS.a.b%20X.html>)");
 });
 
 test("what is derived never looks like a sentence of the specification", () => {
