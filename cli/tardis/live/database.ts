@@ -44,10 +44,14 @@ export async function databaseSource(database: Database, wanted: Wanted): Promis
     title: `${wanted.room} as the database of ${database.serverName} has it`,
     run: async (recorder) => {
       recorder.server(database.serverName, "Synapse");
+      const leftOut = new Set(rows.slice(0, -wanted.limit).map(({ event_id: id }) => id));
       tell(recorder, database.serverName, rows.slice(-wanted.limit));
       while (!wanted.isOnce && !wanted.signal.aborted) {
         await pause(wanted.everyMs, wanted.signal);
-        if (!wanted.signal.aborted) tell(recorder, database.serverName, await read());
+        if (wanted.signal.aborted) return;
+        const now = await read();
+        const taken = now.filter(({ event_id: id }) => !leftOut.has(id));
+        tell(recorder, database.serverName, taken);
       }
     },
   };

@@ -1,5 +1,5 @@
 /** `crucible tardis live` against a real Synapse: what it records of a room is what the server has in its database. */
-import { globSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -161,6 +161,24 @@ test("what comes later is recorded when it comes, and the page is served", async
     expect(code, stderr).toBe(0);
     expectNoToken(stdout, stderr, readFileSync(file, "utf8"));
   }
+}, 120_000);
+
+test("what --limit leaves out is not told later either", async () => {
+  const file = sandbox.path("limited.replay.ndjson");
+  const from = [databaseFile(), "--server-name", "hs1:8448", "--room", room];
+  const command = sandbox.start(
+    ...["tardis", "live", "database", ...from, "--limit", "3", "--every", "1", "-o", file],
+  );
+  const events = () => readFileSync(file, "utf8").split('"t":"pdu"').length - 1;
+  await expect.poll(() => existsSync(file) && events(), PATIENCE).toBe(3);
+
+  await alice.send(room, "later than that");
+  await expect.poll(events, PATIENCE).toBeGreaterThan(3);
+  command.signal("SIGINT");
+  const { code, stderr } = await command.ended;
+
+  expect(code, stderr).toBe(0);
+  expect(events()).toBe(4);
 }, 120_000);
 
 const REFUSED: readonly (readonly [
