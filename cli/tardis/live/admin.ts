@@ -3,17 +3,15 @@
  * events cite (GET /_synapse/admin/v1/fetch_event/{event}). Everything that the server has accepted is there, whoever may see
  * it, and what it soft-failed is told; rejected events are not, which the database has.
  */
-import { describe, HarnessError } from "#harness/errors";
 import { path } from "#harness/http/client";
 import { at, textAt } from "#harness/match/json";
 import type { JsonObject } from "#protocol/events/event";
 import { idsIn, objectsAt, type Recorder, stateIdsOf } from "./recorder.ts";
-import { AskedServer, knownVersion, pause, type Source, type Wanted } from "./source.ts";
+import { AskedServer, follow, knownVersion, type Source, type Wanted } from "./source.ts";
 
 /** Events that are asked for at the same time. */
 const AT_ONCE = 8;
 const SOFT_FAILED = "io.element.synapse.soft_failed";
-const MOST_FAILURES = 10;
 
 /** @throws HarnessError */
 export async function adminSource(baseUrl: string, token: string, wanted: Wanted): Promise<Source> {
@@ -27,7 +25,8 @@ export async function adminSource(baseUrl: string, token: string, wanted: Wanted
     title: `${wanted.room} as ${name} has it`,
     run: async (recorder) => {
       recorder.server(name, ...about);
-      await new AdminSource(server, name, wanted, recorder).run();
+      const source = new AdminSource(server, name, wanted, recorder);
+      await follow(wanted, recorder, () => source.look());
     },
   };
 }
@@ -39,6 +38,7 @@ class AdminSource {
   readonly #recorder: Recorder;
   /** What the server has not, or does not tell. */
   readonly #missing = new Set<string>();
+  #before = "";
 
   constructor(server: AskedServer, name: string, wanted: Wanted, recorder: Recorder) {
     this.#server = server;
@@ -47,25 +47,12 @@ class AdminSource {
     this.#recorder = recorder;
   }
 
-  async run(): Promise<void> {
-    const { isOnce, everyMs, signal } = this.#wanted;
-    let before = "";
-    for (let failures = 0; ; ) {
-      try {
-        const extremities = await this.#extremities();
-        if (extremities.join() !== before) await this.#tell(extremities);
-        before = extremities.join();
-        failures = 0;
-      } catch (error) {
-        if (signal.aborted) return;
-        const isAway = error instanceof HarnessError && error.code === "HS_NO_ANSWER";
-        if (isOnce || before === "" || !isAway || ++failures === MOST_FAILURES) throw error;
-        this.#recorder.note(`no answer, try ${failures}: ${describe(error)}`);
-      }
-      if (isOnce || signal.aborted) return;
-      await pause(everyMs, signal);
-      if (signal.aborted) return;
-    }
+  /** Tells what has come since the last look; returns when to look again. */
+  async look(): Promise<number> {
+    const extremities = await this.#extremities();
+    if (extremities.join() !== this.#before) await this.#tell(extremities);
+    this.#before = extremities.join();
+    return this.#wanted.everyMs;
   }
 
   async #extremities(): Promise<readonly string[]> {

@@ -35,6 +35,8 @@ export interface Wanted {
 /** Name of the environment variable with a token. */
 export const TOKEN_VARIABLE = "CRUCIBLE_TOKEN";
 const REQUEST_MS = 60_000;
+/** A server that is away for so many tries is given up. */
+const MOST_FAILURES = 10;
 /** By status. */
 const NEXT: Readonly<Record<number, string>> = {
   401: "the server does not know the token: get a new one",
@@ -136,6 +138,32 @@ export function knownVersion(id: string): RoomVersion {
     what: `the room is of version ${id}`,
     next: "versions 1 to 12 are known",
   });
+}
+
+/**
+ * Asks until the signal, or once. A server that goes away is waited for; one that was never there is not.
+ *
+ * @param ask returns after how many milliseconds it wants to be called again; undefined: there is no more
+ */
+export async function follow(
+  { isOnce, everyMs, signal }: Wanted,
+  recorder: Recorder,
+  ask: () => Promise<number | undefined>,
+): Promise<void> {
+  let waitMs = await ask();
+  for (let failures = 0; !isOnce && waitMs !== undefined; ) {
+    await pause(waitMs, signal);
+    if (signal.aborted) return;
+    try {
+      waitMs = await ask();
+      failures = 0;
+    } catch (error) {
+      const isAway = error instanceof HarnessError && error.code === "HS_NO_ANSWER";
+      if (signal.aborted || !isAway || ++failures === MOST_FAILURES) throw error;
+      recorder.note(`no answer, try ${failures}: ${describe(error)}`);
+      waitMs = everyMs;
+    }
+  }
 }
 
 /** Waits so long; less when the signal comes. */

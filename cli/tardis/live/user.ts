@@ -7,13 +7,10 @@ import { path } from "#harness/http/client";
 import { at } from "#harness/match/json";
 import type { JsonObject } from "#protocol/events/event";
 import { type Came, objectsAt, type Recorder, stateIdsOf } from "./recorder.ts";
-import { AskedServer, pause, type Source, type Wanted } from "./source.ts";
+import { AskedServer, follow, type Source, type Wanted } from "./source.ts";
 
 const PAGE = 250;
 const SYNC_MS = 30_000;
-/** A server that is away for so many tries is given up. */
-const MOST_FAILURES = 10;
-const AWAY_MS = 1_000;
 
 /** @throws HarnessError */
 export async function userSource(baseUrl: string, token: string, wanted: Wanted): Promise<Source> {
@@ -28,7 +25,8 @@ export async function userSource(baseUrl: string, token: string, wanted: Wanted)
     title: `${wanted.room} as a user of ${name} sees it`,
     run: async (recorder) => {
       recorder.server(name, ...about);
-      await new UserSource(server, name, wanted, recorder).run();
+      const source = new UserSource(server, name, wanted, recorder);
+      await follow(wanted, recorder, () => source.look());
     },
   };
 }
@@ -39,7 +37,7 @@ class UserSource {
   readonly #recorder: Recorder;
   readonly #came: Came;
   readonly #filter: string;
-  #hasLeft = false;
+  #since: string | undefined;
 
   constructor(server: AskedServer, name: string, wanted: Wanted, recorder: Recorder) {
     this.#server = server;
@@ -60,26 +58,11 @@ class UserSource {
     });
   }
 
-  async run(): Promise<void> {
-    const { isOnce, signal } = this.#wanted;
-    let since = await this.#sync(undefined);
-    for (let failures = 0; !isOnce && !this.#hasLeft && !signal.aborted; ) {
-      try {
-        since = await this.#sync(since);
-        failures = 0;
-      } catch (error) {
-        if (signal.aborted) return;
-        const isAway = error instanceof HarnessError && error.code === "HS_NO_ANSWER";
-        if (!isAway || ++failures === MOST_FAILURES) throw error;
-        this.#recorder.note(`no answer to /sync, try ${failures}`);
-        await pause(AWAY_MS, signal);
-      }
-    }
-  }
-
-  /** One answer of /sync; returns where the next one begins. */
-  async #sync(since: string | undefined): Promise<string> {
-    const { room, limit } = this.#wanted;
+  /** One answer of /sync; returns when to ask again, undefined: not at all. */
+  async look(): Promise<number | undefined> {
+    const since = this.#since;
+    const before = this.#recorder.size;
+    const { room, limit, everyMs } = this.#wanted;
     const query = { filter: this.#filter, since, timeout: since === undefined ? 0 : SYNC_MS };
     const answer = await this.#server.get("/_matrix/client/v3/sync", query);
     const [joined, left] = [at(answer, "rooms", "join", room), at(answer, "rooms", "leave", room)];
@@ -97,11 +80,13 @@ class UserSource {
     const states = ["state", "state_after"].flatMap((part) => objectsAt(told, part, "events"));
     this.#tell([...states, ...timeline]);
     if (since === undefined || [...states, ...timeline].some(isState)) await this.#state();
+    this.#since = String(at(answer, "next_batch"));
     if (left !== undefined) {
       this.#recorder.note("the user has left the room: no more is told");
-      this.#hasLeft = true;
+      return undefined;
     }
-    return String(at(answer, "next_batch"));
+    // A server may answer at once, again and again, without anything new.
+    return this.#recorder.size > before ? 0 : everyMs;
   }
 
   /** What lies before a place and was not told, oldest first. */
