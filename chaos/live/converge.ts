@@ -2,7 +2,6 @@
 import { type Moment, OTHER_EXTREMITIES } from "#chaos/journal/record";
 import type { JournalWriter } from "#chaos/journal/write";
 import type { Cast, CastRoom } from "./cast.ts";
-import { REFUSED_AFTER_MS } from "./delivery.ts";
 import type { Eyes, Sample, Sampled } from "./eyes.ts";
 import { isUnequal, looksOf, quietRooms, type Told, toldSoFar } from "./told.ts";
 import type { Traffic } from "./traffic.ts";
@@ -246,6 +245,7 @@ class Waiting {
 
   /** What keeps the servers from being one, a line each. */
   #differences(sampled: ReadonlyMap<string, readonly Sampled[]>): readonly string[] {
+    const { cast, traffic } = this.#context;
     const lines: string[] = [];
     for (const [name, all] of sampled) {
       for (const [at, one] of all.entries())
@@ -264,18 +264,11 @@ class Waiting {
         // Who is no longer in the room says nothing that others have to show.
         if (room !== name || !samples.some(({ role }) => role === from)) continue;
         for (const sample of samples)
-          if (!sample.shown.has(event) && !this.#isRefused(sample.role, event))
+          if (!sample.shown.has(event) && !traffic.isRefused(cast.serverName(sample.role), event))
             lines.push(`${name}: ${sample.role} does not show ${event} of ${from}`);
       }
     }
     return lines;
-  }
-
-  /** It came a while ago, and users are not shown it. */
-  #isRefused(role: string, event: string): boolean {
-    const { cast, traffic } = this.#context;
-    const arrival = traffic.arrival(cast.serverName(role), event);
-    return arrival !== undefined && Date.now() - arrival > REFUSED_AFTER_MS;
   }
 
   /** With every nudge a server was told what it lacks; without one it may hear of it much later. */
@@ -287,7 +280,7 @@ class Waiting {
 
   /** True while a server may still get what another one has. */
   #isOnItsWay(samples: Agreement["samples"]): boolean {
-    const { cast } = this.#context;
+    const { cast, traffic } = this.#context;
     for (const all of samples.values()) {
       for (const from of all) {
         // What it made itself and takes for the newest.
@@ -299,7 +292,7 @@ class Waiting {
           if (!from.participants.has(server)) continue;
           for (const event of own) {
             if (to.shown.has(event)) continue;
-            if (!this.#isRefused(to.role, event)) return true;
+            if (!traffic.isRefused(server, event)) return true;
           }
         }
       }

@@ -8,8 +8,6 @@ import type { Traffic } from "./traffic.ts";
 import type { Trouble } from "./trouble.ts";
 
 const DELIVERY_MS = 10_000;
-/** What came to a server and is not shown after this time was refused by it. */
-export const REFUSED_AFTER_MS = 1_500;
 
 export interface Delivery {
   readonly plan: Plan;
@@ -67,7 +65,7 @@ async function isThere(
   // What has come, and can be asked for, is not yet what the server goes by.
   while (!eyes.shown(id, role).has(event)) {
     signal.throwIfAborted();
-    if (Date.now() - (traffic.arrival(server, event) ?? Date.now()) > REFUSED_AFTER_MS) return;
+    if (traffic.isRefused(server, event)) return;
     const joined = joinedOn(delivery, role, id);
     if (joined.length === 0) return;
     if (Date.now() > deadline) {

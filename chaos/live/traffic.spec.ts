@@ -1,38 +1,10 @@
 import { expect, test } from "vitest";
-import type { JournalWriter } from "#chaos/journal/write";
 import type { Exchange } from "#harness/gateway/exchange";
-import { eventId } from "#protocol/events/hashes";
-import { roomVersion } from "#protocol/rooms/room-version";
-import type { Cast } from "./cast.ts";
-import { Traffic } from "./traffic.ts";
+import { pdu, ROOM, trafficOf } from "./traffic-for-specs.ts";
 
-const ROOM = "!main:hs1.test";
 const API = "/_matrix/federation";
 
 let clock = 0;
-
-function trafficOf() {
-  const cast = {
-    rooms: new Map([["main", { id: ROOM, version: "11" }]]),
-    serverName: (role: string) => `${role}.test`,
-  };
-  const journal = { write: () => undefined };
-  return new Traffic(cast as unknown as Cast, journal as unknown as JournalWriter);
-}
-
-function pdu(sender: string, ...previous: readonly { readonly id: string }[]) {
-  const event = {
-    type: "m.room.message",
-    room_id: ROOM,
-    sender: `@user:${sender}.test`,
-    content: { n: ++clock },
-    prev_events: previous.map(({ id }) => id),
-    hashes: {},
-  };
-  const version = roomVersion("11");
-  if (version === undefined) throw new TypeError("no version 11");
-  return { id: eventId(event, version), event };
-}
 
 function exchange(from: string, to: string, fields: Partial<Exchange>): Exchange {
   const at = ++clock;

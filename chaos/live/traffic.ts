@@ -10,6 +10,9 @@ import { eventId } from "#protocol/events/hashes";
 import { roomVersion } from "#protocol/rooms/room-version";
 import type { Cast } from "./cast.ts";
 
+/** What came to a server and is not shown after this time was refused by it. */
+const REFUSED_AFTER_MS = 1_500;
+
 export class Traffic {
   readonly #cast: Cast;
   readonly #journal: JournalWriter;
@@ -38,6 +41,12 @@ export class Traffic {
   /** When an event came to a server; undefined: nothing says that it has. */
   arrival(server: string, event: string): number | undefined {
     return this.#arrivals.get(`${server} ${event}`);
+  }
+
+  /** Of an event that clients of the server are not shown: whether it came so long ago that they never will be. */
+  isRefused(server: string, event: string): boolean {
+    const arrival = this.arrival(server, event);
+    return arrival !== undefined && Date.now() - arrival > REFUSED_AFTER_MS;
   }
 
   /** When an event came to a server over a link; undefined: it was not seen to. */

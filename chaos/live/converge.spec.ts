@@ -1,0 +1,75 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { agree, type ConvergeContext } from "./converge.ts";
+import { castOf, trafficOf } from "./traffic-for-specs.ts";
+
+const NUDGE = "$nudge";
+const ROLES = ["hs1", "hs2"];
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** hs1 has nudged hs2, where nothing comes; what hs1 takes for part of the room is given. */
+function wait(participantsOfHs1: readonly string[]) {
+  const samples = ROLES.map((role) => ({
+    role,
+    user: {},
+    state: { "m.room.topic|": `$topic of ${role}` },
+    extremities: role === "hs1" ? [NUDGE] : ["$old"],
+    shown: new Set(role === "hs1" ? ["$old", NUDGE] : ["$old"]),
+    participants: new Set(role === "hs1" ? participantsOfHs1 : ["hs1.test", "hs2.test"]),
+  }));
+  const sampleOf = (role: string) => samples.find((sample) => sample.role === role);
+  const again: (readonly string[])[] = [];
+  const fakes = {
+    cast: castOf(),
+    eyes: {
+      sample: async (_: unknown, role: string) => sampleOf(role),
+      shown: (_: string, role: string) => sampleOf(role)?.shown,
+      told: () => undefined,
+    },
+    traffic: trafficOf(),
+    journal: {},
+    roles: ROLES,
+    signal: new AbortController().signal,
+    nudge: async (_: string, roles: readonly string[]) => {
+      again.push(roles);
+      return [];
+    },
+  };
+  const nudges = [{ room: "main", event: NUDGE, from: "hs1", receivers: ["hs2"] }];
+  const agreement = agree(
+    fakes as unknown as ConvergeContext,
+    nudges,
+    "nudged",
+    Date.now(),
+    new Map(),
+  );
+  let over: unknown;
+  void agreement.then((agreed) => {
+    over = agreed;
+  });
+  const overAfter = async (ms: number) => {
+    await vi.advanceTimersByTimeAsync(ms);
+    return over;
+  };
+  return { overAfter, again };
+}
+
+test("a server says one thing more as long as the last one has not come where it should", async () => {
+  const { overAfter, again } = wait(["hs1.test", "hs2.test"]);
+
+  expect(await overAfter(29_000)).toBe(undefined);
+  expect(await overAfter(2_500)).toMatchObject({ agreedAt: null });
+  expect(again).toEqual(Array.from({ length: 6 }, () => ["hs1"]));
+});
+
+test("a server that the sender no longer takes for part of the room is not waited for", async () => {
+  const { overAfter, again } = wait(["hs1.test"]);
+
+  expect(await overAfter(6_000)).toMatchObject({ agreedAt: null });
+  expect(again).toEqual([]);
+});
