@@ -41,9 +41,9 @@ export async function uploadDeviceKeys(session: Session): Promise<JsonObject> {
   return deviceKeys;
 }
 
-/** Uploads new cross-signing keys of a session's user, with the password where it is asked for; returns them. */
+/** Uploads new cross-signing keys of a session's user; returns them. */
 export async function uploadCrossSigningKeys(session: Session): Promise<CrossSigningKeys> {
-  const { userId, password } = session;
+  const { userId } = session;
   const pair = (usage: string) => keyPair(session.context.nextName(usage));
   const masterPair = pair("master");
   const key = (usage: string, { publicKey }: KeyPair): JsonObject => ({
@@ -63,20 +63,28 @@ export async function uploadCrossSigningKeys(session: Session): Promise<CrossSig
     self_signing_key: keys.selfSigning,
     user_signing_key: keys.userSigning,
   };
+  await uploadSigningKeys(session, body);
+  return keys;
+}
+
+/** Uploads public cross-signing keys, with the password where it is asked for: a first upload needs none (MSC3967). */
+export async function uploadSigningKeys(
+  session: Session,
+  keys: Readonly<Record<string, unknown>>,
+): Promise<void> {
   const target = "/_matrix/client/v3/keys/device_signing/upload";
-  const first = await session.post(target, body);
+  const first = await session.post(target, keys);
   if (first.status !== 401) {
     ok(first);
-    return keys;
+    return;
   }
   const auth = {
     type: "m.login.password",
     session: textAt(first.json, "session"),
-    identifier: { type: "m.id.user", user: userId },
-    password,
+    identifier: { type: "m.id.user", user: session.userId },
+    password: session.password,
   };
-  ok(await session.post(target, { ...body, auth }));
-  return keys;
+  ok(await session.post(target, { ...keys, auth }));
 }
 
 /** One-time keys, or fallback keys, by names that tell them apart. */

@@ -25,9 +25,10 @@ import {
   TrustRequirement,
   UserId,
 } from "@matrix-org/matrix-sdk-crypto-wasm";
+import { uploadSigningKeys } from "#harness/clients/identities";
 import { HarnessError } from "#harness/errors";
 import { type HttpResponse, path } from "#harness/http/client";
-import { at, eventsAt, isObject, type JsonObject, textAt } from "#harness/match/json";
+import { at, eventsAt, isObject, type JsonObject } from "#harness/match/json";
 import { ok } from "#harness/world/expect";
 import { type Session, stateBefore, timeline } from "#harness/world/session";
 import type { CryptoClient, CryptoPolicy, ReadResult, Sent, SyncReport } from "./crypto-client.ts";
@@ -106,7 +107,7 @@ export class WasmClient implements CryptoClient {
     const requests = await this.#machine.bootstrapCrossSigning(reset);
     const { uploadKeysRequest, uploadSigningKeysRequest, uploadSignaturesRequest } = requests;
     if (uploadKeysRequest !== undefined) await this.#perform(uploadKeysRequest as Outgoing);
-    await this.#uploadSigningKeys(JSON.parse(uploadSigningKeysRequest.body) as JsonObject);
+    await uploadSigningKeys(this.session, JSON.parse(uploadSigningKeysRequest.body) as JsonObject);
     await this.#perform(uploadSignaturesRequest);
     // Until its own list is asked for again, the device does not know itself for signed, and says so to others.
     await this.#machine.markAllTrackedUsersAsDirty();
@@ -222,24 +223,6 @@ export class WasmClient implements CryptoClient {
         return session.put(`${CLIENT}/room_keys/keys`, body, { version });
       }
     }
-  }
-
-  /** With the password, where the server asks for one (a first upload needs none, MSC3967). */
-  async #uploadSigningKeys(body: JsonObject): Promise<void> {
-    const { session } = this;
-    const target = `${CLIENT}/keys/device_signing/upload`;
-    const first = await session.post(target, body);
-    if (first.status !== 401) {
-      ok(first);
-      return;
-    }
-    const auth = {
-      type: "m.login.password",
-      session: textAt(first.json, "session"),
-      identifier: { type: "m.id.user", user: session.userId },
-      password: session.password,
-    };
-    ok(await session.post(target, { ...body, auth }));
   }
 
   /** Their devices are asked for, now and whenever they change: without that no sender's device is known to be signed. */
