@@ -285,7 +285,7 @@ function changeDevices(
     by,
     server: by.slice(by.indexOf(":") + 1),
     outcome: "ok",
-    began: 1_700_000_000_000,
+    began: 1_700_000_000_001 + federation.bodies.length,
   });
 }
 
@@ -304,16 +304,19 @@ test("a changed device that others are not told of is reported, and fails when i
     for (const user of [BOB, CHARLIE]) tell(federation, user, []);
     const update = (server: string, users: readonly string[]) =>
       federation.bodies.push({ t: "device-update", from: "hs1.test", server, users });
+    const list = (user: string, changed: string) => {
+      const to = { server: `${user.split(":")[1]}`, user };
+      federation.bodies.push({ t: "device-lists", ...to, changed: [changed], left: [] });
+    };
+    // Of an earlier change.
+    update("hs3.test", [ALICE]);
+    list(CHARLIE, ALICE);
     changeDevices(federation, ALICE, op);
-    const other = { server: "hs3.test", user: CHARLIE, changed: [BOB], left: [] };
-    federation.bodies.push({ t: "device-lists", ...other });
+    list(CHARLIE, BOB);
     update("hs2.test", [ALICE]);
     update("hs3.test", [BOB]);
     for (const server of sent) update(server, [ALICE]);
-    for (const user of told) {
-      const to = { server: `${user.split(":")[1]}`, user };
-      federation.bodies.push({ t: "device-lists", ...to, changed: [ALICE], left: [] });
-    }
+    for (const user of told) list(user, ALICE);
     federation.observe();
     federation.observe(2);
     return federation.records();
