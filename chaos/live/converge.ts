@@ -1,8 +1,9 @@
 /** Waits until all servers agree, and tells how long that took and how much of it was our own looking. */
-import { type Moment, OTHER_EXTREMITIES } from "#chaos/journal/record";
+import { OTHER_EXTREMITIES } from "#chaos/journal/record";
 import type { JournalWriter } from "#chaos/journal/write";
-import type { Cast, CastRoom } from "./cast.ts";
+import type { Cast } from "./cast.ts";
 import type { Eyes, Sample, Sampled } from "./eyes.ts";
+import { sampleAll } from "./sampling.ts";
 import { isUnequal, looksOf, quietRooms, type Told, toldSoFar } from "./told.ts";
 import type { Traffic } from "./traffic.ts";
 
@@ -53,42 +54,6 @@ const NUDGES_AT_MS = [600, 1_200, 2_400, 5_000, 10_000, 20_000];
 const SWALLOWED_MS = 8_000;
 /** Nothing changes any more, although servers differ. */
 const SETTLED_AFTER_MS = 3_500;
-
-/** Samples every room on every server. */
-export async function sampleAll(
-  { cast, eyes, roles }: Pick<ConvergeContext, "cast" | "eyes" | "roles">,
-  rooms: Iterable<readonly [string, CastRoom]> = cast.rooms,
-): Promise<ReadonlyMap<string, readonly Sampled[]>> {
-  const sampled = [...rooms].map(
-    async ([name, room]) =>
-      [name, await Promise.all(roles.map((role) => eyes.sample(room, role)))] as const,
-  );
-  return new Map(await Promise.all(sampled));
-}
-
-/** Writes down what was seen. */
-export function tellStates(
-  { cast, journal }: Pick<ConvergeContext, "cast" | "journal">,
-  sampled: ReadonlyMap<string, readonly Sampled[]>,
-  moment: Moment,
-): void {
-  for (const [name, samples] of sampled) {
-    const room = cast.rooms.get(name);
-    for (const sample of samples.filter((one) => typeof one === "object")) {
-      const [last] = sample.extremities.slice(-1);
-      journal.write({
-        t: "state",
-        room: room?.id ?? "",
-        server: cast.serverName(sample.role),
-        moment,
-        ...(last === undefined ? {} : { at_event: last }),
-        source: "client",
-        state: sample.state,
-        extremities: sample.extremities,
-      });
-    }
-  }
-}
 
 /**
  * Waits for all servers to show the nudges, then for equal states and extremities in two looks. What clients had been told by
