@@ -1,4 +1,5 @@
 /** Waits until all servers agree, and tells how long that took and how much of it was our own looking. */
+import { differingKeys } from "#chaos/checkers/quiet-room";
 import { OTHER_EXTREMITIES } from "#chaos/journal/record";
 import type { JournalWriter } from "#chaos/journal/write";
 import type { Cast } from "./cast.ts";
@@ -219,7 +220,7 @@ class Waiting {
       const [first, ...others] = samples;
       if (first === undefined) continue;
       for (const other of others) {
-        const keys = differingKeys(first, other);
+        const keys = differingKeys(first.state, other.state);
         const who = `${name}: ${first.role} and ${other.role}`;
         if (keys.length > 0) lines.push(`${who} differ in ${keys.slice(0, 5).join(", ")}`);
         else if (String(first.extremities) !== String(other.extremities))
@@ -270,11 +271,6 @@ function answered(sampled: ReadonlyMap<string, readonly Sampled[]>): Agreement["
   return new Map(
     [...sampled].map(([name, all]) => [name, all.filter((one) => typeof one === "object")]),
   );
-}
-
-function differingKeys(a: Sample, b: Sample): readonly string[] {
-  const keys = new Set([...Object.keys(a.state), ...Object.keys(b.state)]);
-  return [...keys].filter((key) => a.state[key] !== b.state[key]);
 }
 
 function fingerprint(samples: Agreement["samples"]): string {
