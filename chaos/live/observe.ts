@@ -13,8 +13,6 @@ export interface Observed {
   readonly journal: JournalWriter;
   readonly syncs: readonly SyncClient[];
   readonly slidings: readonly SlidingClient[];
-  /** Acknowledged events by room id. */
-  readonly acknowledged: ReadonlyMap<string, ReadonlySet<string>>;
   /** Server name and id of each that was found there in an earlier epoch; grows. */
   readonly found: Set<string>;
 }
@@ -30,11 +28,12 @@ export async function observe(observed: Observed, samples: Agreement["samples"])
   for (const [name, all] of samples) {
     const room = cast.rooms.get(name);
     if (room === undefined) continue;
+    const acknowledged = acknowledgedIn(journal, room.id);
     await Promise.all(
       all.map(async ({ user, role }) => {
         const isWhole = await eyes.readAll(user, room);
         if (!isWhole) journal.write({ t: "note", text: `${role} did not show all of ${name}` });
-        await lookFor(observed, user, room.id);
+        await lookFor(observed, acknowledged, user, room.id);
         const members = await eyes.members(user, room.id);
         if (members === undefined) return;
         const at = { server: cast.serverName(role), user: user.userId, room: room.id };
@@ -58,16 +57,25 @@ export async function observe(observed: Observed, samples: Agreement["samples"])
   }
 }
 
+function acknowledgedIn({ records }: JournalWriter, roomId: string): ReadonlySet<string> {
+  return new Set(
+    records.flatMap((record) =>
+      record.t === "step" && record.outcome === "ok" && record.room === roomId
+        ? (record.events ?? [])
+        : [],
+    ),
+  );
+}
+
 /** Asks one user of a server for every event that was acknowledged and that the server has not shown yet. */
 async function lookFor(
-  { epoch, cast, eyes, journal, acknowledged, found }: Observed,
+  { epoch, cast, eyes, journal, found }: Observed,
+  acknowledged: ReadonlySet<string>,
   user: Actor,
   roomId: string,
 ): Promise<void> {
   const server = cast.serverName(user.role);
-  const wanted = [...(acknowledged.get(roomId) ?? [])].filter(
-    (event) => !found.has(`${server} ${event}`),
-  );
+  const wanted = [...acknowledged].filter((event) => !found.has(`${server} ${event}`));
   const ask = async (event: string) => {
     const status = await eyes.event(user, roomId, event);
     if (status === 0) return;

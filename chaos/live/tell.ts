@@ -289,7 +289,6 @@ class Teller implements AsyncDisposable {
         journal,
         syncs: this.#syncs,
         slidings: this.#slidings,
-        acknowledged: this.#acknowledged(),
         found: this.#found,
       },
       samples,
@@ -302,17 +301,6 @@ class Teller implements AsyncDisposable {
       ...(detectionMs === undefined ? {} : { detectionMs }),
     };
     this.#epochs.push({ number: epoch, verdicts, recovery });
-  }
-
-  #acknowledged(): ReadonlyMap<string, ReadonlySet<string>> {
-    const byRoom = new Map<string, Set<string>>();
-    for (const record of this.#telling.journal.records) {
-      if (record.t !== "step" || record.outcome !== "ok" || record.room === undefined) continue;
-      const events = byRoom.get(record.room) ?? new Set();
-      for (const event of record.events ?? []) events.add(event);
-      byRoom.set(record.room, events);
-    }
-    return byRoom;
   }
 }
 
