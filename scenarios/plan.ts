@@ -234,13 +234,18 @@ export function parsePlan(value: unknown, file: string): Plan {
   return parsed.data;
 }
 
+/** Roles of a plan's servers: `hs1`, `hs2`, … */
+export function rolesOf({ servers }: Pick<Plan, "servers">): readonly string[] {
+  return Array.from({ length: servers }, (_, at) => `hs${at + 1}`);
+}
+
 /** All operations of a plan, in order. */
 export function operationsOf({ steps }: Pick<Plan, "steps">): readonly Operation[] {
   return steps.flatMap((one) => ("op" in one ? [one] : "together" in one ? one.together : []));
 }
 
 function problemOf(plan: Plan): { place: string; what: string } | undefined {
-  const servers = new Set(Array.from({ length: plan.servers }, (_, at) => `hs${at + 1}`));
+  const servers = new Set(rolesOf(plan));
   const users = new Set(Object.keys(plan.users));
   const rooms = new Set(Object.keys(plan.rooms));
   const known = new Set<string>();

@@ -13,6 +13,7 @@ import {
   PLAN_FORMAT,
   type Plan,
   type RoomPlan,
+  rolesOf,
   type Step,
 } from "#scenarios/plan";
 import { Beliefs } from "./cast.ts";
@@ -82,7 +83,7 @@ class Generator {
   constructor(options: GenerateOptions) {
     this.#options = options;
     this.#choice = this.#choiceOf("cast");
-    this.#servers = Array.from({ length: options.servers }, (_, at) => `hs${at + 1}`);
+    this.#servers = rolesOf(options);
     const users = NAMES.slice(0, options.servers * USERS).map(
       (name, at) => [name, this.#servers[at % options.servers] ?? ""] as const,
     );

@@ -1,6 +1,7 @@
 /** Commands of people as steps of a plan. */
+import { pairs } from "#chaos/generate/partitions";
 import type { JournalRecord } from "#chaos/journal/record";
-import type { FaultStep, Operation, Plan, Step } from "#scenarios/plan";
+import { type Operation, type Plan, rolesOf, type Step } from "#scenarios/plan";
 import type { Sampled } from "./eyes.ts";
 import { type Command, refusal } from "./hands.ts";
 import type { Trouble } from "./trouble.ts";
@@ -39,7 +40,7 @@ export async function stepsOf(command: Command, around: Surroundings): Promise<r
   switch (command.do) {
     case "cut": {
       const { link, how } = command;
-      if (!linksOf(plan).includes(link)) throw refusal(`there is no link ${link}`);
+      if (!pairs(rolesOf(plan)).includes(link)) throw refusal(`there is no link ${link}`);
       const same = trouble.faultsInForce.find(
         (step) => step.links.includes(link) && (isByHand(step) || step.fault === how),
       );
@@ -98,13 +99,4 @@ function nudges(
   });
   if (steps.length === 0) throw refusal("nobody is seen to be in a room");
   return steps;
-}
-
-function rolesOf({ servers }: Plan): readonly string[] {
-  return Array.from({ length: servers }, (_, at) => `hs${at + 1}`);
-}
-
-function linksOf(plan: Plan): readonly FaultStep["links"][number][] {
-  const roles = rolesOf(plan);
-  return roles.flatMap((from) => roles.flatMap((to) => (from === to ? [] : [`${from}>${to}`])));
 }

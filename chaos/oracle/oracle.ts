@@ -6,7 +6,15 @@
 import type { Draft, Names } from "#chaos/events/drafts";
 import { draftOf, foundingDrafts } from "#chaos/events/drafts";
 import { roomVersion } from "#protocol/rooms/room-version";
-import type { FaultStep, Operation, Plan, RoomPlan, ServerStep, Step } from "#scenarios/plan";
+import {
+  type FaultStep,
+  type Operation,
+  type Plan,
+  type RoomPlan,
+  rolesOf,
+  type ServerStep,
+  type Step,
+} from "#scenarios/plan";
 import { OracleRoom } from "./room.ts";
 
 export interface OracleOptions {
@@ -68,7 +76,7 @@ class Oracle {
     this.#plan = plan;
     this.#seed = seed;
     this.#version = version;
-    this.#roles = Array.from({ length: plan.servers }, (_, at) => `hs${at + 1}`);
+    this.#roles = rolesOf(plan);
   }
 
   readonly #names: Names = {

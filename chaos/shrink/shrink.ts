@@ -2,7 +2,7 @@
  * Makes a plan that fails small: first go epochs before the last, then faults, operations by halves and one by one, rooms, users
  * and servers: what takes the most away at once comes first. What is kept is what still failed.
  */
-import { operationsOf, type Plan } from "#scenarios/plan";
+import { operationsOf, type Plan, rolesOf } from "#scenarios/plan";
 import {
   epochsIn,
   faultsOf,
@@ -139,8 +139,7 @@ const PASSES: readonly Pass[] = [
   },
   {
     name: "servers",
-    candidates: (plan) =>
-      Array.from({ length: plan.servers }, (_, at) => withoutServer(plan, `hs${at + 1}`)),
+    candidates: (plan) => rolesOf(plan).map((role) => withoutServer(plan, role)),
   },
   {
     name: "races and twists",
