@@ -4,16 +4,11 @@ import { byId } from "./dom.ts";
 
 const KEY = "crucible-tardis-theme";
 
-/** What the style of the page calls the tones of pictures, where it calls them otherwise. */
-const NAMES: Readonly<Partial<Record<Tone, string>>> = {
-  select: "sel",
-};
-
 /** Of the theme in force, for canvases. */
 export function colours(): Tones {
   const probe = byId("probe");
   const read = (tone: Tone) => {
-    probe.style.color = `var(--${NAMES[tone] ?? tone})`;
+    probe.style.color = `var(--${tone})`;
     return [tone, getComputedStyle(probe).color];
   };
   return Object.fromEntries(TONES.map(read));
