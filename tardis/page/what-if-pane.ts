@@ -2,6 +2,7 @@
 import type { Edit } from "#tardis/edit/edits";
 import type { EditableView, ShrinkView, WhatIfView } from "#tardis/view/messages";
 import { bdi, button, h } from "./dom.ts";
+import { saveText } from "./saving.ts";
 import { otherDifferences, stateDifference } from "./what-if-difference.ts";
 
 export interface WhatIfActions {
@@ -217,11 +218,7 @@ export class WhatIfPane {
 
   async #save(): Promise<void> {
     try {
-      const url = URL.createObjectURL(new Blob([await this.#actions.scenario()]));
-      const link = h("a", { download: "what-if.json5" });
-      link.href = url;
-      link.click();
-      URL.revokeObjectURL(url);
+      saveText(await this.#actions.scenario(), "what-if.json5", "application/json5");
       this.say("saved as what-if.json5, with what it expects");
     } catch (error) {
       this.say(error instanceof Error ? error.message : String(error));
