@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { momentOf } from "./moment.ts";
 import { searchRows } from "./search.ts";
 import { Session } from "./session.ts";
 
@@ -95,6 +96,10 @@ test("after and before: numbers of records, times of the day, dates and events",
   // A date alone is its midnight in UTC, wherever the reader is.
   expect(found(`before:${iso?.slice(0, 10)}`)).toEqual([]);
   expect(found(`after:${iso?.slice(0, 10)}`)).toHaveLength(pdus.length);
+  const midnight = momentOf(`${iso?.slice(0, 10)}T00:00Z`);
+  for (const pdu of pdus) {
+    expect(momentOf(`${iso?.slice(0, 10)}`)?.compare(pdu)).toBe(midnight?.compare(pdu));
+  }
 });
 
 test.each([
