@@ -1,6 +1,6 @@
 /** A run beside itself with edits: what they change, smaller rooms in which they still do, and scenarios of it. */
 import { AuthEvent } from "#protocol/auth/auth-event";
-import { type Edited, Editor } from "#tardis/edit/editor";
+import { Editor } from "#tardis/edit/editor";
 import { type Edit, readEdits, renamed, writeEdits } from "#tardis/edit/edits";
 import { Shrinker } from "#tardis/edit/shrink";
 import { splitKey } from "#tardis/explain/deciding-event";
@@ -10,6 +10,7 @@ import { writeScenario } from "#tardis/formats/write";
 import { writeJson } from "#tardis/model/json";
 import { RunError } from "#tardis/model/problem";
 import type { ExpectedState, Pdu, Run } from "#tardis/model/run";
+import { type Branch, idIn, originalOf, rowOf } from "./branch.ts";
 import { dateText, editWords } from "./edit-words.ts";
 import type {
   EditableView,
@@ -25,12 +26,6 @@ import { shortOf } from "./short.ts";
 
 const MOST_LISTED = 300;
 const MOST_LETTERS = 70_000;
-
-/** A run, edited or not, whose events are known by their original ids. */
-interface Branch {
-  readonly session: Session;
-  readonly edited: Edited | undefined;
-}
 
 export class WhatIf {
   readonly #editor: Editor;
@@ -212,12 +207,11 @@ export class WhatIf {
     });
   }
 
-  #value({ session }: Branch, id: string | undefined): string {
-    const row = id === undefined ? -1 : session.rowOf(id);
-    const pdu = session.run.pdus[row];
-    return pdu === undefined
-      ? "none"
-      : `${valueText(pdu.event)} (${this.#nameOf(originalOf(session === this.#now.session ? this.#now : this.#original, pdu.eventId))})`;
+  #value(branch: Branch, id: string | undefined): string {
+    const row = id === undefined ? -1 : branch.session.rowOf(id);
+    const pdu = branch.session.run.pdus[row];
+    if (pdu === undefined) return "none";
+    return `${valueText(pdu.event)} (${this.#nameOf(originalOf(branch, pdu.eventId))})`;
   }
 
   /** What the rules make of an event now, where it is something else than before. */
@@ -292,20 +286,6 @@ export class WhatIf {
   #write(edits: readonly Edit[]): string {
     return writeEdits(edits.map((edit) => renamed(edit, (id) => this.#textOf(id))));
   }
-}
-
-function originalOf({ edited }: Branch, id: string): string {
-  return edited?.originalOf.get(id) ?? id;
-}
-
-function idIn({ edited, session }: Branch, original: string): string | undefined {
-  if (edited !== undefined) return edited.idOf.get(original);
-  return session.rowOf(original) < 0 ? undefined : original;
-}
-
-function rowOf(branch: Branch, original: string): number {
-  const id = idIn(branch, original);
-  return id === undefined ? -1 : branch.session.rowOf(id);
 }
 
 function stateAfter(session: Session, id: string): ReadonlyMap<string, string> {
