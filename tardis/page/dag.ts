@@ -254,9 +254,10 @@ export class Dag {
       isNewestFirst: this.#isNewestFirst,
     });
     this.#scroller.tabIndex = isThere ? -1 : 0;
-    if (!this.#wantsFocus && !(hadFocus && document.activeElement !== activeElement)) return;
+    // Whoever has gone elsewhere since is not called back.
+    const isDue = hadFocus && (this.#wantsFocus || document.activeElement !== activeElement);
     this.#wantsFocus = false;
-    if (isThere) this.#list.focus(cursor);
+    if (isDue && isThere) this.#list.focus(cursor);
   }
 
   #wholeShapes(scene: Scene): readonly Shape[] {

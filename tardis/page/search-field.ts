@@ -23,16 +23,20 @@ export class SearchField {
   constructor(client: Client, actions: SearchActions) {
     this.#client = client;
     this.#actions = actions;
-    this.element.addEventListener("input", () => actions.type(this.element.value));
+    this.element.addEventListener("input", () => {
+      this.forget();
+      actions.type(this.element.value);
+    });
   }
 
   get hits(): ReadonlySet<number> {
     return this.#hits;
   }
 
-  /** Rows of another run say nothing. */
+  /** What another query found, or this one in another run, says nothing. */
   forget(): void {
     this.#hits = new Set();
+    byId("found").textContent = "";
   }
 
   async find(query: string): Promise<void> {
