@@ -1,5 +1,5 @@
 // Counts what the steps of .ci/run wrote into a folder: `*.json` of Vitest, `*/results.jsonl` of runs. Prints the
-// closing line; exit code 1 when anything failed. A step that broke without saying which test did is one failure.
+// names of what failed and the closing line; exit code 1 when anything failed. A step that broke without saying which test did is one failure.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -14,6 +14,7 @@ const OUTCOMES = {
   "not-run": "failed",
   skip: "skipped",
 };
+const failures = [];
 const total = { passed: 0, failed: 0, skipped: Number(skippedSteps) };
 
 for (const entry of readdirSync(folder)) {
@@ -28,14 +29,23 @@ for (const entry of readdirSync(folder)) {
         (suite) => suite.status === "failed" && suite.assertionResults.length === 0,
       ).length;
     counts.skipped = report.numPendingTests + report.numTodoTests;
+    for (const suite of report.testResults) {
+      const failed = suite.assertionResults.filter((test) => test.status === "failed");
+      if (suite.status === "failed" && suite.assertionResults.length === 0)
+        failed.push({ fullName: suite.name, failureMessages: [suite.message] });
+      for (const { fullName, failureMessages } of failed)
+        failures.push(`${entry}: ${fullName}: ${String(failureMessages[0]).slice(0, 400)}`);
+    }
   } else if (existsSync(join(file, "results.jsonl"))) {
     for (const line of readFileSync(join(file, "results.jsonl"), "utf8").split("\n")) {
       if (line === "") continue;
-      const { kind, outcome, level } = JSON.parse(line);
+      const { kind, outcome, level, requirement, check, reason } = JSON.parse(line);
       if (kind !== "check") continue;
       // A missed SHOULD is reported, and gates nobody.
       const counted = outcome === "fail" && level !== "MUST" ? "passed" : OUTCOMES[outcome];
       counts[counted ?? "failed"]++;
+      if ((counted ?? "failed") === "failed")
+        failures.push(`${entry}: ${outcome} ${requirement} ${check}: ${reason ?? ""}`);
     }
   } else continue;
   console.log(
@@ -44,5 +54,6 @@ for (const entry of readdirSync(folder)) {
   for (const key of Object.keys(total)) total[key] += counts[key];
 }
 if (total.failed === 0) total.failed += Number(broken);
+for (const failure of failures) console.log(failure);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
