@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { BASES, LEVELS } from "#harness/results/outcome";
 
-/** `<MSC or area>.<area>.<behaviour>`: never renamed, never reused. */
-const ID = /^[A-Z][A-Z0-9]*(\.[a-z0-9]+(-[a-z0-9]+)*){2,}$/;
+/** `<MSC or area>.<area>.<behaviour>`, without the area in the middle where an MSC is one: never renamed, never reused. */
+const ID = /^[A-Z][A-Z0-9]*(\.[a-z0-9]+(-[a-z0-9]+)*)+$/;
 
 /** One item of a `requirements.yaml`. */
 export const requirementSchema = z.strictObject({
