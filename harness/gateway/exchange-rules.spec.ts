@@ -163,3 +163,46 @@ test("script: answers in the server's place, or instead of what it answered", as
   ]);
   expect(world.trace.map(({ rules }) => rules)).toEqual([["rule"], ["later"], undefined]);
 });
+
+test("the trace tells what a rule kept from either end, and whose requests belong together", async () => {
+  await using sender = world.sender();
+  const swallow = { set: { "/pdus": {} } };
+  world.add({ name: "up", phase: "before", action: { kind: "rewrite", ...swallow }, times: 1 });
+  world.add({
+    name: "down",
+    phase: "processed",
+    action: { kind: "rewrite", ...swallow },
+    times: 2,
+  });
+  const body = '{"pdus":["p"]}';
+  await sender.send("/send/1", { method: "PUT", body });
+  await sender.send("/send/2", { method: "PUT", body });
+  await sender.send("/send/3", { method: "PUT", body });
+  const client = await request(world.links.hs1.clientUrl, {
+    headers: { authorization: "Bearer syt_abc" },
+  });
+  await client.body.dump();
+
+  await expect.poll(() => world.trace).toHaveLength(4);
+  const [both, down, none, own] = world.trace;
+  const said = '{"pdus":{"$a":{}}}';
+  const emptied = '{"pdus":{}}';
+  expect(both).toMatchObject({
+    request: { body },
+    response: { body: emptied },
+    server: { request: { body: emptied }, status: 200, response: { body: said } },
+  });
+  expect(down?.server?.request).toBeUndefined();
+  expect(down).toMatchObject({ server: { response: { body: said } } });
+  expect(none).not.toHaveProperty("server");
+  expect(own?.client).toMatch(/^[0-9a-f]{16}$/);
+  expect(JSON.stringify(world.trace)).not.toContain("syt_abc");
+});
+
+test("what a rule answered in the server's place is told from what the server was asked", async () => {
+  await using sender = world.sender();
+  world.add({ phase: "before", action: { kind: "answer", status: 200 } });
+  await sender.send("/send/1", { method: "PUT", body: "{}" });
+  await expect.poll(() => world.trace).toMatchObject([{ status: 200, rules: ["rule"] }]);
+  expect(world.trace[0]).not.toHaveProperty("server");
+});

@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+
 /** One request and its answer as the gateway saw them: a line of the trace. */
 export interface Exchange {
   /** `<deployment>#<n>`, in order of arrival. */
@@ -16,11 +18,19 @@ export interface Exchange {
   readonly check?: string;
   /** Server name in the X-Matrix authorization, for a cross-check of `from`. */
   readonly origin?: string;
+  /** Beginning of the SHA-256 of the access token: tells whose requests belong together, and nothing else. */
+  readonly client?: string;
   readonly request: RecordedMessage;
   readonly status?: number;
   readonly response?: RecordedMessage;
   /** Names of the rules that acted. */
   readonly rules?: readonly string[];
+  /** When rules acted and the server was asked: what it got and what it said, where that is not what the ends saw. */
+  readonly server?: {
+    readonly request?: RecordedMessage;
+    readonly status?: number;
+    readonly response?: RecordedMessage;
+  };
   /** Why there is no answer. */
   readonly error?: string;
 }
@@ -34,3 +44,8 @@ export interface RecordedMessage {
 
 /** Bytes of a body that the trace keeps. */
 export const BODY_LIMIT = 64 * 1024;
+
+/** As `Exchange.client`. */
+export function tokenDigest(token: string): string {
+  return createHash("sha256").update(token).digest("hex").slice(0, 16);
+}

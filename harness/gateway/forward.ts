@@ -6,7 +6,7 @@ import type { Dispatcher } from "undici";
 import { describe } from "#harness/errors";
 import { BodyTap } from "./body-tap.ts";
 import type { Connections } from "./connections.ts";
-import type { Exchange } from "./exchange.ts";
+import { type Exchange, type RecordedMessage, tokenDigest } from "./exchange.ts";
 import {
   type Answer,
   answerOf,
@@ -74,6 +74,9 @@ export async function forward(
   const requestTap = new BodyTap();
   const responseTap = new BodyTap();
   const acted: string[] = [];
+  /** What rules kept from one of the two ends. */
+  const hidden: { request?: RecordedMessage; status?: number; response?: RecordedMessage } = {};
+  let wasAsked = false;
   let responseHeaders: Headers | undefined;
   let error: string | undefined;
 
@@ -154,10 +157,12 @@ export async function forward(
     path: scrub(target),
     ...(check === undefined ? {} : { check }),
     ...(origin === undefined ? {} : { origin }),
+    ...clientOf(header(request, "authorization")),
     request: requestTap.record(request.headers),
     ...(subject.status === undefined ? {} : { status: subject.status }),
     ...(responseHeaders === undefined ? {} : { response: responseTap.record(responseHeaders) }),
     ...(acted.length === 0 ? {} : { rules: acted }),
+    ...(acted.length > 0 && wasAsked ? { server: hidden } : {}),
     ...(error === undefined ? {} : { error }),
   });
 
@@ -213,6 +218,7 @@ export async function forward(
         if (changed !== text) {
           outgoing.body = Buffer.from(changed);
           outgoing.headers["content-length"] = String(outgoing.body.length);
+          hidden.request = recorded(outgoing.body, outgoing.headers);
         }
       }
     });
@@ -224,6 +230,7 @@ export async function forward(
       upstream = await send(undefined);
     }
     for (const pass of whenOver.splice(0)) pass();
+    wasAsked = true;
     subject.status = upstream.statusCode;
     const headers = withoutHopByHop(upstream.headers);
     const isBuffered =
@@ -236,6 +243,9 @@ export async function forward(
         headers,
         body: await collect(upstream.body),
       };
+      const said = answer;
+      hidden.status = said.status;
+      hidden.response = recorded(said.body, said.headers);
       let pace: number | undefined;
       await act("processed", (action) => {
         if (action.kind === "answer") answer = answerOf(action);
@@ -330,6 +340,17 @@ export async function forward(
     }
     response.end();
   }
+}
+
+function recorded(body: Buffer, headers: Headers): RecordedMessage {
+  const tap = new BodyTap();
+  tap.add(body);
+  return tap.record(headers);
+}
+
+function clientOf(authorization: string | undefined): { readonly client?: string } {
+  const token = /^Bearer (\S+)$/.exec(authorization ?? "")?.[1];
+  return token === undefined ? {} : { client: tokenDigest(token) };
 }
 
 /** The exchange as scripts see it. */

@@ -28,6 +28,13 @@ test("keeps what is no secret", () => {
   expect(scrub(text)).toBe(text);
 });
 
+test("keeps the code of a withheld key, and no other code", () => {
+  const withheld = '{"code":"m.unverified","room_id":"!r:hs1"}';
+  expect(scrub(withheld)).toBe(withheld);
+  expect(scrub('{"code":"m.a1B2c3"}')).toBe('{"code":"<scrubbed>"}');
+  expect(scrub('{"password":"m.unverified"}')).toBe('{"password":"<scrubbed>"}');
+});
+
 test("finds secrets again where they stand without their names", () => {
   const secrets = secretsIn(
     '{"access_token": "syt_abcdef", "token":"short", "room_id":"!room:hs1"}',
