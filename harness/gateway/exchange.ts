@@ -1,5 +1,3 @@
-import { createHash } from "node:crypto";
-
 /** One request and its answer as the gateway saw them: a line of the trace. */
 export interface Exchange {
   /** `<deployment>#<n>`, in order of arrival. */
@@ -44,8 +42,3 @@ export interface RecordedMessage {
 
 /** Bytes of a body that the trace keeps. */
 export const BODY_LIMIT = 64 * 1024;
-
-/** As `Exchange.client`. */
-export function tokenDigest(token: string): string {
-  return createHash("sha256").update(token).digest("hex").slice(0, 16);
-}

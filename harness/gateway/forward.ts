@@ -6,7 +6,7 @@ import type { Dispatcher } from "undici";
 import { describe } from "#harness/errors";
 import { BodyTap } from "./body-tap.ts";
 import type { Connections } from "./connections.ts";
-import { type Exchange, type RecordedMessage, tokenDigest } from "./exchange.ts";
+import type { Exchange, RecordedMessage } from "./exchange.ts";
 import {
   type Answer,
   answerOf,
@@ -18,6 +18,7 @@ import {
   rewrittenAnswer,
   splitOnce,
   tapped,
+  tokenDigest,
   withoutHopByHop,
 } from "./message.ts";
 import { delayOf, paced } from "./pace.ts";

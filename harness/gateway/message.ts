@@ -1,4 +1,5 @@
 /** Heads and bodies of messages on their way through the gateway. */
+import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { BodyTap } from "./body-tap.ts";
 import { rewriteBody } from "./rewrite.ts";
@@ -107,4 +108,9 @@ export function header(request: IncomingMessage, name: string): string | undefin
 export function splitOnce(text: string, separator: string): [string, string] {
   const at = text.indexOf(separator);
   return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+/** As `Exchange.client`. */
+export function tokenDigest(token: string): string {
+  return createHash("sha256").update(token).digest("hex").slice(0, 16);
 }
