@@ -1,6 +1,6 @@
 /** The clients of harness/clients/crypto against a real server. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { WasmClient } from "#harness/clients/crypto/wasm-client";
+import { startClient } from "#harness/clients/crypto/start-client";
 import { DeploymentForSpecs } from "./deployment-for-specs.ts";
 
 let server: DeploymentForSpecs;
@@ -22,15 +22,14 @@ const ENCRYPTED = {
 
 test("two users who have signed their devices read each other; one who has not is kept out and told so", async () => {
   await using here = server.world("CS.keys.claim");
-  const [alice, bob, mallory] = await Promise.all(
-    ["alice", "bob", "mallory"].map(async (name) => WasmClient.start(await here.user(name))),
-  );
-  if (alice === undefined || bob === undefined || mallory === undefined)
-    throw new TypeError("no client");
+  const [asAlice, asBob, asMallory] = await here.users("alice", "bob", "mallory");
+  await using alice = await startClient("wasm", asAlice);
+  await using bob = await startClient("wasm", asBob);
+  await using mallory = await startClient("wasm", asMallory);
   await Promise.all([alice.bootstrapIdentity(), bob.bootstrapIdentity()]);
-  const roomId = await alice.session.createRoom(ENCRYPTED);
-  for (const { session } of [bob, mallory]) {
-    await alice.session.invite(roomId, session);
+  const roomId = await asAlice.createRoom(ENCRYPTED);
+  for (const session of [asBob, asMallory]) {
+    await asAlice.invite(roomId, session);
     await session.join(roomId);
   }
 
@@ -42,6 +41,7 @@ test("two users who have signed their devices read each other; one who has not i
     isReadable: true,
     type: "m.room.message",
     content: { msgtype: "m.text", body: "two" },
+    shield: { color: "none" },
   });
   await mallory.syncOnce();
   expect(await mallory.read(roomId, first.eventId)).toMatchObject({
@@ -58,5 +58,4 @@ test("two users who have signed their devices read each other; one who has not i
     isReadable: true,
     content: { body: "three" },
   });
-  for (const client of [alice, bob, mallory]) await client[Symbol.asyncDispose]();
 });
