@@ -110,9 +110,18 @@ test("steps, exchanges and notes about a moment lead to it", async () => {
   expect(first?.row).toBeGreaterThanOrEqual(carried?.row ?? 99);
 });
 
-test("a server knows what came to it by then", async () => {
+test("a server knows what came to it by then, and lacks what others have", async () => {
   const { session } = await open("netsplit.replay.ndjson", ROOMS);
-  const [one, two] = session.servers({ row: 7 });
+  const { servers, lacks } = session.servers({ row: 7 });
+  const [one, two] = servers;
   expect(one).toMatchObject({ name: "one.test", has: 8, missing: [] });
   expect(two).toMatchObject({ name: "two.test", has: 6, missing: [6, 7] });
+  expect(lacks).toEqual([{ has: 0, lacks: 1, count: 2, rows: [6, 7] }]);
+  const split = session.servers({ row: 8 });
+  expect(split.lacks).toEqual([
+    { has: 0, lacks: 1, count: 2, rows: [6, 7] },
+    { has: 1, lacks: 0, count: 1, rows: [8] },
+  ]);
+  // After it all is healed.
+  expect(session.servers({ row: 9 }).lacks).toEqual([]);
 });

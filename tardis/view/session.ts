@@ -24,13 +24,13 @@ import {
   MERGES,
   REJECTED,
   type RunView,
-  type ServerView,
+  type ServersView,
   type StateView,
   UNEXPECTED,
   type Where,
 } from "./messages.ts";
 import { runView } from "./run-view.ts";
-import { serverViews } from "./server-views.ts";
+import { serversView } from "./servers-view.ts";
 import { shortOf } from "./short.ts";
 import { sinceWhen } from "./since.ts";
 import { isConflict, type Side, stateRows } from "./state-rows.ts";
@@ -201,8 +201,8 @@ export class Session {
     return runView(this.run, row, (id) => this.#rows.get(id) ?? -1);
   }
 
-  servers({ row }: { readonly row: number }): readonly ServerView[] {
-    return serverViews(this.run, row);
+  servers({ row }: { readonly row: number }): ServersView {
+    return serversView(this.run, row);
   }
 
   /** Of one of the run's rooms, by its own rules. */

@@ -11,3 +11,12 @@ export function dateText(time: number): string {
   const text = date.toISOString();
   return `on ${text.slice(0, -14)} at ${text.slice(-13, -1)} UTC`;
 }
+
+/** `12 ms`, `3.4 s`, `2 min 5 s`. */
+export function durationText(ms: number): string {
+  if (ms < 0) return "less than nothing, by these clocks";
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  const seconds = ms / 1000;
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+}

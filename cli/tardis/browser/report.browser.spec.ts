@@ -83,7 +83,16 @@ describe.skipIf(CHROMIUM === undefined)(`a report (${CHROMIUM ?? WHY_SKIPPED})`,
     expect(await page.textContent("#detail")).toMatch(
       /hs3:8448: has \d+, without [1-9].*missing here/,
     );
+    expect(await page.textContent("#lacks")).toMatch(/hs1:8448 has \d+ that hs3:8448 has not: \$/);
+    const deliveries = page.locator("#deliveries tbody tr");
+    const stopped = deliveries.filter({ hasText: /never.*× stopped in record 56, from hs1:8448/ });
+    expect(await stopped.count()).toBe(1);
+    const late = deliveries.filter({ hasText: "× nothing could pass, from hs1:8448: split" });
+    expect(await late.first().textContent()).toMatch(/took \d.*after the nudge of record \d+/);
+    expect(await page.locator("svg.space text.lost").count()).toBeGreaterThan(0);
     await shot(page, "report-servers");
+    await late.first().scrollIntoViewIfNeeded();
+    await shot(page, "report-deliveries");
     await page.keyboard.press("r");
     await shows(page, row, "run");
     expect(await page.textContent("#detail")).toMatch(/split .*hs1:8448.*hs2:8448/);
