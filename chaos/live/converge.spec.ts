@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { agree, type ConvergeContext } from "./converge.ts";
-import { castOf, trafficOf } from "./traffic-for-specs.ts";
+import { castOf, pdu, trafficOf } from "./traffic-for-specs.ts";
 
-const NUDGE = "$nudge";
+const { id: NUDGE, event: NUDGE_PDU } = pdu("hs1");
 const ROLES = ["hs1", "hs2"];
 
 beforeEach(() => {
@@ -19,7 +19,7 @@ function wait(participantsOfHs1: readonly string[]) {
     user: {},
     state: { "m.room.topic|": `$topic of ${role}` },
     extremities: role === "hs1" ? [NUDGE] : ["$old"],
-    shown: new Set(role === "hs1" ? ["$old", NUDGE] : ["$old"]),
+    shown: new Map((role === "hs1" ? ["$old", NUDGE] : ["$old"]).map((event) => [event, 0])),
     participants: new Set(role === "hs1" ? participantsOfHs1 : ["hs1.test", "hs2.test"]),
   }));
   const sampleOf = (role: string) => samples.find((sample) => sample.role === role);
@@ -56,7 +56,16 @@ function wait(participantsOfHs1: readonly string[]) {
     await vi.advanceTimersByTimeAsync(ms);
     return over;
   };
-  return { overAfter, again };
+  /** From now on hs2 answers as hs1 does, and has shown the nudge; its clients may have been told less. */
+  const comeTo = (told: "all" | "less") => {
+    const [first, second] = samples;
+    if (first === undefined || second === undefined) throw new TypeError("no samples");
+    fakes.traffic.show(NUDGE_PDU, "hs2.test");
+    Object.assign(second, { state: first.state, extremities: [NUDGE] });
+    second.shown.set(NUDGE, Date.now());
+    if (told === "less") fakes.eyes.shown = (_, role) => new Map([[`$only on ${role}`, 0]]);
+  };
+  return { overAfter, again, comeTo };
 }
 
 test("a server says one thing more as long as the last one has not come where it should", async () => {
@@ -72,4 +81,27 @@ test("a server that the sender no longer takes for part of the room is not waite
 
   expect(await overAfter(6_000)).toMatchObject({ agreedAt: null });
   expect(again).toEqual([]);
+});
+
+test.each([
+  ["has told its clients", "all", 100],
+  ["still tells its clients something else", "less", 350],
+] as const)("our share is short when the last server %s", async (_, told, atMost) => {
+  const { overAfter, comeTo } = wait(["hs1.test", "hs2.test"]);
+
+  await overAfter(5_020);
+  comeTo(told);
+  const agreement = (await overAfter(2_000)) as { agreedAt: number; detectionMs: number };
+  expect(agreement.agreedAt).toBeGreaterThan(0);
+  expect(agreement.detectionMs).toBeLessThanOrEqual(atMost);
+});
+
+test("when a server has shown the last of what all have counts as its own time, not as ours", async () => {
+  const { overAfter, comeTo } = wait(["hs1.test", "hs2.test"]);
+
+  await overAfter(5_020);
+  const last = Date.now();
+  comeTo("all");
+  const agreement = (await overAfter(2_000)) as { agreedAt: number; detectionMs: number };
+  expect(agreement.detectionMs).toBe(agreement.agreedAt - last);
 });

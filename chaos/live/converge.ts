@@ -46,6 +46,8 @@ const LIMITS_MS = { nudged: 30_000, silent: 90_000 };
 const PAUSE_MS = 40;
 /** Looked at after this time even when nudges are still on their way. */
 const PATIENCE_MS = 1_000;
+/** The same when all nudges have come, and clients have been shown different things, which may stay so for good. */
+const SHORT_PATIENCE_MS = 250;
 /**
  * When servers say one thing more, after the first nudge. What is said while a server waits to try again after a failure is
  * not sent before it has more to say, or much later.
@@ -82,6 +84,8 @@ class Waiting {
   readonly #nudgesAt: number[];
   /** When it was last known that servers did not agree. */
   #lastDifference = 0;
+  /** Whether servers answered the same when looked at last. */
+  #isEqual = false;
   #samples: Agreement["samples"];
   /** What went wrong with a nudge. */
   #trouble: unknown;
@@ -121,7 +125,7 @@ class Waiting {
       }
       const told = toldSoFar(this.#context, this.#samples);
       // Servers are left in peace as long as what is told without asking shows that they differ.
-      if ((stuck.size > 0 || isUnequal(told)) && began - lookedAt < PATIENCE_MS) {
+      if (began - lookedAt < this.#patience(stuck.size > 0, isUnequal(told))) {
         await traffic.next(PAUSE_MS);
         continue;
       }
@@ -131,12 +135,13 @@ class Waiting {
       const samples = answered(sampled);
       this.#samples = samples;
       const now = fingerprint(samples);
-      if (missing.length > 0) this.#lastDifference = began;
+      this.#isEqual = missing.length === 0;
+      if (!this.#isEqual) this.#lastDifference = began;
       quiet = missing.length > 0 ? new Map() : quietRooms(sampled, [told, looks]);
       looks = looksOf(samples);
       if (quiet.size === sampled.size) {
         const ended = Date.now();
-        const difference = Math.max(this.#lastDifference, this.#lastArrival(samples));
+        const difference = Math.max(this.#lastDifference, this.#lastNews(samples));
         return this.#done(samples, ended, Math.round(ended - difference), []);
       }
       if (now !== before) unchangedSince = began;
@@ -151,6 +156,12 @@ class Waiting {
     }
   }
 
+  /** How long after a look the next one is due. */
+  #patience(isStuck: boolean, isUnequal: boolean): number {
+    if (isStuck) return PATIENCE_MS;
+    return isUnequal && !this.#isEqual ? SHORT_PATIENCE_MS : 0;
+  }
+
   /** At all rooms, but those that have been seen to be quiet. */
   async #look(
     quiet: ReadonlyMap<string, readonly Sampled[]>,
@@ -160,16 +171,17 @@ class Waiting {
   }
 
   /**
-   * When the last of what all have now came to the last server that had it not, by what the gateway saw: before that they can
-   * not have agreed.
+   * When the last of what all have now came to the last server that had it not, by what the gateway saw, and was shown there:
+   * before that they had not agreed, for anybody to see.
    */
-  #lastArrival(samples: Agreement["samples"]): number {
+  #lastNews(samples: Agreement["samples"]): number {
     const { cast, traffic } = this.#context;
     let last = this.#since;
     for (const all of samples.values()) {
       for (const { role, shown } of all) {
         const server = cast.serverName(role);
-        for (const event of shown) last = Math.max(last, traffic.delivery(server, event) ?? 0);
+        for (const [event, shownAt] of shown)
+          last = Math.max(last, shownAt, traffic.delivery(server, event) ?? 0);
       }
     }
     return last;

@@ -16,8 +16,8 @@ export interface Sample {
   readonly state: StateIds;
   /** Shown events that nothing follows which the server is known to have. */
   readonly extremities: readonly string[];
-  /** Every event that its clients have been shown by /sync. */
-  readonly shown: ReadonlySet<string>;
+  /** Every event that its clients have been shown by /sync, and when first, epoch milliseconds. */
+  readonly shown: ReadonlyMap<string, number>;
   /** Server names with joined users, by the state. */
   readonly participants: ReadonlySet<string>;
 }
@@ -60,10 +60,15 @@ export class Eyes {
     return isSilent ? "silent" : "nobody";
   }
 
-  /** Events that clients of a server have been shown by /sync. */
-  shown(roomId: string, role: string): ReadonlySet<string> {
-    const syncs = this.#syncs().filter(({ actor }) => actor.role === role);
-    return new Set(syncs.flatMap((sync) => [...sync.shown(roomId)]));
+  /** Events that clients of a server have been shown by /sync, and when the first of them, epoch milliseconds. */
+  shown(roomId: string, role: string): ReadonlyMap<string, number> {
+    const first = new Map<string, number>();
+    for (const sync of this.#syncs()) {
+      if (sync.actor.role !== role) continue;
+      for (const [event, at] of sync.shown(roomId))
+        first.set(event, Math.min(at, first.get(event) ?? at));
+    }
+    return first;
   }
 
   /** The state as a user has been told by /sync; undefined: not joined, as far as that goes. */
@@ -88,7 +93,7 @@ export class Eyes {
       role: user.role,
       user,
       state: stateIds(events),
-      extremities: this.#traffic.ends(this.#cast.serverName(user.role), room.id, [...shown]),
+      extremities: this.#traffic.ends(this.#cast.serverName(user.role), room.id, [...shown.keys()]),
       shown,
       participants: new Set(members.map(({ state_key: key }) => domainOf(String(key)))),
     };

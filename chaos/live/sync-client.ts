@@ -10,7 +10,7 @@ import { Looping, type Polled, type PollOptions } from "./looping.ts";
 const SECTIONS = ["join", "invite", "knock", "leave"] as const;
 type Section = (typeof SECTIONS)[number];
 
-const NONE: ReadonlySet<string> = new Set();
+const NONE: ReadonlyMap<string, number> = new Map();
 const FILTER = JSON.stringify({ presence: { types: [] }, room: { timeline: { limit: 50 } } });
 /** Past the time for news. */
 const ANSWER_MS = 15_000;
@@ -18,8 +18,8 @@ const ANSWER_MS = 15_000;
 interface Folded {
   section: Section;
   readonly state: Map<string, string>;
-  /** Every event that was in a timeline. */
-  readonly shown: Set<string>;
+  /** Every event that was in a timeline, and when first, epoch milliseconds. */
+  readonly shown: Map<string, number>;
 }
 
 export class SyncClient implements AsyncDisposable {
@@ -54,8 +54,8 @@ export class SyncClient implements AsyncDisposable {
     return folded?.section === "join" ? Object.fromEntries(folded.state) : undefined;
   }
 
-  /** Events that it has been shown. */
-  shown(roomId: string): ReadonlySet<string> {
+  /** Events that it has been shown, and when first, epoch milliseconds. */
+  shown(roomId: string): ReadonlyMap<string, number> {
     return this.#rooms.get(roomId)?.shown ?? NONE;
   }
 
@@ -142,7 +142,9 @@ export class SyncClient implements AsyncDisposable {
       is_state_after: isAfter,
     });
     const folded = this.#fold(section, id, isAfter ? events : [...events, ...timeline]);
-    for (const event of timeline) folded.shown.add(event.event_id);
+    const now = Date.now();
+    for (const { event_id: event } of timeline)
+      if (!folded.shown.has(event)) folded.shown.set(event, now);
     const last = timeline.at(-1);
     if (last !== undefined) this.#newest.set(id, last.event_id);
   }
@@ -157,7 +159,11 @@ export class SyncClient implements AsyncDisposable {
       events.some(({ type }) => type === "m.room.create");
     const folded =
       before === undefined || isBack
-        ? { section, state: new Map<string, string>(), shown: before?.shown ?? new Set<string>() }
+        ? {
+            section,
+            state: new Map<string, string>(),
+            shown: before?.shown ?? new Map<string, number>(),
+          }
         : before;
     folded.section = section;
     for (const event of events)

@@ -12,7 +12,7 @@ function sample(role: string, change: Partial<Sample> = {}): Sample {
     user: { name: `user of ${role}` } as Actor,
     state: STATE,
     extremities: ["$last"],
-    shown: new Set(["$last"]),
+    shown: new Map([["$last", 0]]),
     participants: new Set(["hs1.test", "hs2.test"]),
     ...change,
   };
@@ -45,7 +45,7 @@ test("what clients were told is the look of who took part, with the end of what 
   traffic.show(first.event, "hs2.test");
   const shown = { hs1: [first.id, second.id], hs2: [first.id] };
   const eyes = {
-    shown: (_: string, role: "hs1" | "hs2") => new Set(shown[role]),
+    shown: (_: string, role: "hs1" | "hs2") => new Map(shown[role].map((event) => [event, 0])),
     told: ({ name }: Actor) => (name === "user of hs1" ? STATE : undefined),
   };
   const context = { eyes: eyes as unknown as Eyes, cast: castOf(), traffic };

@@ -22,7 +22,7 @@ export function toldSoFar(
     const room = cast.rooms.get(name);
     if (room === undefined) continue;
     const looks = all.map(({ role, user }) => {
-      const shown = [...eyes.shown(room.id, role)];
+      const shown = [...eyes.shown(room.id, role).keys()];
       const extremities = traffic.ends(cast.serverName(role), room.id, shown);
       return [role, { state: eyes.told(user, room.id), extremities }] as const;
     });
