@@ -1,7 +1,6 @@
 /** The graph: lanes on a canvas, and over it the rows that are in sight, which are what readers of the page's text have. */
 import { EdgeIndex } from "#tardis/layout/edge-index";
 import { dagShapes, type Frame, placeOf, type Scene, TEXT_ROW } from "#tardis/render/dag-picture";
-import { densityShapes } from "#tardis/render/density-picture";
 import type { Shape } from "#tardis/render/display-list";
 import type { LoadedView } from "#tardis/view/messages";
 import { h } from "./dom.ts";
@@ -9,6 +8,7 @@ import { paint } from "./paint.ts";
 import { RowList } from "./row-list.ts";
 import { Surface } from "./surface.ts";
 import { colours } from "./theme.ts";
+import { WholeRoom } from "./whole-room.ts";
 
 /** Of one row; after the last of them comes the whole room at once. */
 const ROW_HEIGHTS = [TEXT_ROW, 12, 6, 3] as const;
@@ -31,7 +31,7 @@ interface Looks {
 }
 
 export class Dag {
-  readonly #surface = new Surface(() => this.#renew());
+  readonly #surface = new Surface(() => this.#redraw());
   readonly #scroller: HTMLElement;
   readonly #list: RowList;
   #scene: Scene | undefined;
@@ -40,11 +40,15 @@ export class Dag {
   /** Of ROW_HEIGHTS, or one more. */
   #zoom = 0;
   #tones = colours();
+  /** How far down the list its picture begins: where the scroller is, or is going to be with the next one. */
+  #scrolled = 0;
   #isWaiting = false;
+  readonly #hover: DagActions["hover"];
+  /** What the pointer came to last: it tells of it no more when the row under it becomes another. */
+  #pointed: Event | undefined;
   /** The row of the cursor gets the focus once it is there. */
   #wantsFocus = false;
-  /** Of the whole room, which takes longer to draw than to copy. */
-  #strip: { readonly shapes: readonly Shape[]; readonly high: number } | undefined;
+  readonly #whole = new WholeRoom();
 
   constructor(parent: HTMLElement, actions: DagActions) {
     this.#list = new RowList(actions.unfold);
@@ -54,13 +58,25 @@ export class Dag {
       this.#list.element,
     );
     parent.append(this.#surface.canvas, this.#scroller);
-    this.#scroller.addEventListener("scroll", () => this.#redraw());
+    this.#scroller.addEventListener("scroll", () => {
+      const { scrollTop } = this.#scroller;
+      if (scrollTop === this.#scrolled) return;
+      this.#scrolled = scrollTop;
+      this.#redraw();
+    });
     this.#scroller.addEventListener("click", (event) => {
       const row = this.#isWhole ? this.#rowAtHeight(event.offsetY) : rowOf(event);
       if (row !== undefined) actions.choose(row);
     });
-    this.#scroller.addEventListener("pointerover", (event) => actions.hover(rowOf(event)));
-    this.#scroller.addEventListener("pointerleave", () => actions.hover(undefined));
+    this.#scroller.addEventListener("pointerover", (event) => {
+      this.#pointed = event;
+      actions.hover(rowOf(event));
+    });
+    this.#scroller.addEventListener("pointerleave", () => {
+      this.#pointed = undefined;
+      actions.hover(undefined);
+    });
+    this.#hover = actions.hover;
   }
 
   load({ rows, layout, cited, stateFollowed }: LoadedView): void {
@@ -87,17 +103,16 @@ export class Dag {
     if (scene === undefined) return;
     const { hits = this.#looks.hits, marked = this.#looks.marked, layout, ...rest } = change;
     this.#looks = { hits, marked };
-    if ("flags" in change || "hits" in change) this.#strip = undefined;
     if (layout === undefined) {
       this.#scene = { ...scene, ...rest };
-      this.#renew();
+      this.#redraw();
       return;
     }
-    const before = this.#topOf(scene.cursor) - this.#scroller.scrollTop;
+    const before = this.#topOf(scene.cursor) - this.#scrolled;
     const index = new EdgeIndex(layout.top, layout.levels);
     this.#scene = { ...scene, ...rest, layout, index };
     this.#resize();
-    this.#scroller.scrollTop = this.#topOf(scene.cursor) - before;
+    this.#scrollTo(this.#topOf(scene.cursor) - before);
   }
 
   turn(isNewestFirst: boolean): void {
@@ -113,7 +128,7 @@ export class Dag {
     const isOther = row !== this.#scene.cursor;
     this.#scene = { ...this.#scene, cursor: row };
     this.#reveal(false);
-    if (isOther) this.#renew();
+    if (isOther) this.#redraw();
   }
 
   /** @param by 1: smaller rows, and more of them */
@@ -133,7 +148,7 @@ export class Dag {
 
   recolour(): void {
     this.#tones = colours();
-    this.#renew();
+    this.#redraw();
   }
 
   focus(): void {
@@ -175,24 +190,27 @@ export class Dag {
     const scene = this.#scene;
     if (scene === undefined || this.#isWhole) return;
     const [top, tall] = [this.#topOf(scene.cursor), this.#rowHeight];
-    const { scrollTop } = this.#scroller;
-    const high = this.#surface.high;
-    const isInSight = top >= scrollTop + tall && top <= scrollTop + high - 2 * tall;
-    if (isMoved || !isInSight) this.#scroller.scrollTop = Math.max(0, top - high / 2);
+    const [scrolled, high] = [this.#scrolled, this.#surface.high];
+    const isInSight = top >= scrolled + tall && top <= scrolled + high - 2 * tall;
+    if (isMoved || !isInSight) this.#scrollTo(top - high / 2);
+  }
+
+  /** With the next picture: to scroll makes a browser lay out the page, and once a frame is enough. */
+  #scrollTo(top: number): void {
+    const count = this.#scene?.layout.rows.length ?? 0;
+    const most = count * this.#rowHeight - this.#surface.high;
+    this.#scrolled = Math.round(Math.max(0, Math.min(most, top)));
+    this.#redraw();
   }
 
   #resize(): void {
-    this.#strip = undefined;
     const count = this.#scene?.layout.rows.length ?? 0;
     this.#list.element.style.height = this.#isWhole ? "100%" : `${count * this.#rowHeight}px`;
     this.#scroller.setAttribute("aria-rowcount", String(count));
     const order = this.#isNewestFirst ? "newest first" : "oldest first";
     this.#scroller.setAttribute("aria-label", `events, ${order}`);
-    this.#renew();
-  }
-
-  #renew(): void {
-    this.#list.forget();
+    // A shorter list may have been scrolled back.
+    this.#scrolled = this.#scroller.scrollTop;
     this.#redraw();
   }
 
@@ -207,7 +225,7 @@ export class Dag {
 
   #frame({ layout }: Scene, spare: number): Frame {
     const [rowHeight, count] = [this.#rowHeight, layout.rows.length];
-    const scrolled = this.#isWhole ? 0 : this.#scroller.scrollTop;
+    const scrolled = this.#isWhole ? 0 : this.#scrolled;
     const top = Math.max(0, Math.floor(scrolled / rowHeight) - spare);
     const end = Math.min(count, Math.ceil((scrolled + this.#surface.high) / rowHeight) + spare);
     return {
@@ -221,29 +239,24 @@ export class Dag {
     };
   }
 
-  /** The canvas first: it needs to know how the page is laid out, which the rows then change. */
   #draw(scene: Scene): void {
     const frame = this.#frame(scene, SPARE_ROWS);
     const context = this.#surface.cleared();
     if (context !== undefined) {
-      const shapes = this.#isWhole ? this.#wholeShapes(scene) : dagShapes(scene, frame);
-      paint(context, [...shapes, ...numbersOf(scene, frame)], this.#tones);
+      const [numbers, tones] = [numbersOf(scene, frame), this.#tones];
+      if (this.#isWhole) {
+        const [y, { high, wide }, { hits }] = [
+          this.#topOf(scene.cursor),
+          this.#surface,
+          this.#looks,
+        ];
+        this.#whole.draw(context, { scene, frame, high, hits, tones, numbers });
+        paint(context, [{ kind: "line", points: [0, y, wide, y], stroke: "focus" }], tones);
+      } else paint(context, [...dagShapes(scene, frame), ...numbers], tones);
     }
     const cursor = placeOf(scene.layout, scene.cursor);
-    const isInSight = cursor >= frame.first && cursor <= frame.last;
-    const places: number[] = [];
-    if (this.#isWhole) {
-      if (isInSight) places.push(cursor);
-    } else {
-      for (let place = frame.first; place <= frame.last; place++) places.push(place);
-      if (this.#isNewestFirst) places.reverse();
-    }
     const isThere = scene.layout.rows[cursor] === scene.cursor;
-    // The row that can have the focus is always there, in sight or not.
-    if (isThere && !places.includes(cursor)) {
-      if (cursor < frame.first === this.#isNewestFirst) places.push(cursor);
-      else places.unshift(cursor);
-    }
+    const places = this.#placesIn(frame, isThere ? cursor : undefined);
     const { rowHeight } = frame;
     const { activeElement } = document;
     const hadFocus = this.#scroller.contains(activeElement);
@@ -254,26 +267,31 @@ export class Dag {
       isNewestFirst: this.#isNewestFirst,
     });
     this.#scroller.tabIndex = isThere ? -1 : 0;
+    if (!this.#isWhole) this.#scroll();
     // Whoever has gone elsewhere since is not called back.
-    const isDue = hadFocus && (this.#wantsFocus || document.activeElement !== activeElement);
+    const isLeft = document.activeElement !== activeElement || activeElement?.matches(".row");
+    const isDue = hadFocus && (this.#wantsFocus || isLeft);
     this.#wantsFocus = false;
     if (isDue && isThere) this.#list.focus(cursor);
+    if (this.#pointed !== undefined) this.#hover(rowOf(this.#pointed));
+  }
+  /** To where the picture is; it is drawn again where that is not to be had. */
+  #scroll(): void {
+    this.#scroller.scrollTop = this.#scrolled;
+    const { scrollTop } = this.#scroller;
+    if (scrollTop === this.#scrolled) return;
+    this.#scrolled = scrollTop;
+    this.#redraw();
   }
 
-  #wholeShapes(scene: Scene): readonly Shape[] {
-    const { high } = this.#surface;
-    if (this.#strip?.high !== high) {
-      const shapes = densityShapes(scene, {
-        left: LEFT,
-        high,
-        isNewestFirst: this.#isNewestFirst,
-        hits: this.#looks.hits,
-      });
-      this.#strip = { shapes, high };
-    }
-    const y = this.#topOf(scene.cursor);
-    const points = [0, y, this.#surface.wide, y];
-    return [...this.#strip.shapes, { kind: "line", points, stroke: "focus" }];
+  /** Those of the rows that there have to be, in the order in which they stand; of the whole room only the cursor's. */
+  #placesIn({ first, last }: Frame, cursor: number | undefined): readonly number[] {
+    const places: number[] = [];
+    if (!this.#isWhole) for (let place = first; place <= last; place++) places.push(place);
+    // The row that can have the focus is always there, in sight or not.
+    if (cursor !== undefined && (this.#isWhole || cursor < first)) places.unshift(cursor);
+    else if (cursor !== undefined && cursor > last) places.push(cursor);
+    return this.#isNewestFirst ? places.reverse() : places;
   }
 }
 

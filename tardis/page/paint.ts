@@ -55,10 +55,10 @@ function paintText(
   context.globalAlpha = 1;
   context.textAlign = isCentred ? "center" : "left";
   let left = x;
-  for (const { text, tone, isBold } of runs) {
+  for (const [at, { text, tone, isBold }] of runs.entries()) {
     context.font = `${isBold ? "600 " : ""}${isMono ? MONO : SANS}`;
     context.fillStyle = tones[tone];
     context.fillText(text, left, y);
-    left += context.measureText(text).width;
+    if (at < runs.length - 1) left += context.measureText(text).width;
   }
 }

@@ -1,7 +1,7 @@
 /** Since when a state has its values. */
 
 import type { RoomHistory } from "#protocol/state/room-history";
-import { valueAfter } from "#tardis/explain/deciding-event";
+import { splitKey } from "#tardis/explain/deciding-event";
 
 /** Further back than so many events nobody is told: it would take too long. */
 const MOST_EVENTS = 5_000;
@@ -20,17 +20,27 @@ export function sinceWhen(
   ids: readonly string[],
   state: ReadonlyMap<string, string>,
 ): ReadonlyMap<string, string | undefined> {
+  const { graph } = history;
   const contested = contestedKeys(history);
-  const open = new Map([...state].filter(([key]) => contested.has(key)));
+  // By number, since all of them are looked at in every state on the way.
+  const open = new Map(
+    [...state]
+      .filter(([key]) => contested.has(key))
+      .map(([key, value]) => [
+        key,
+        { number: graph.keyOf(...splitKey(key)), index: graph.indexOf(value), value },
+      ]),
+  );
   const since = new Map<string, string | undefined>(
     [...state].filter(([key]) => !contested.has(key)),
   );
   let parents = ids;
   let before: string | undefined;
   for (let left = MOST_EVENTS; left > 0 && open.size > 0; left--) {
-    for (const [key, value] of open) {
+    const states = parents.map((id) => history.get(id)?.after);
+    for (const [key, { number, index, value }] of open) {
       const isSet = parents.length === 1 && parents[0] === value;
-      const isDecided = parents.some((id) => valueAfter(history, id, key) !== value);
+      const isDecided = states.some((held) => held?.[number] !== index);
       if (!isSet && !isDecided) continue;
       since.set(key, isSet ? value : before);
       open.delete(key);
