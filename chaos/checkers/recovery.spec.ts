@@ -181,6 +181,22 @@ test("what came since a restart explains no state that the rules do not give, an
   expect(story([], [])).toMatchObject({ outcome: "unknown" });
 });
 
+test("what is followed by an event that has come and was shown to nobody is not missed", () => {
+  const federation = SampleFederation.withRoom();
+  const before = federation.extremities("hs2");
+  federation.message(ALICE);
+  federation.deliver(["hs2"]);
+  federation.look("hs2", "before-restart");
+  federation.message(ALICE);
+  federation.deliver(["hs2"]);
+  federation.look("hs2", "after-restart", { extremities: before });
+
+  expect(verdictOn("restart-same", federation.records())).toMatchObject({
+    outcome: "pass",
+    looked: 1,
+  });
+});
+
 test("a restart is looked at once, in its epoch", () => {
   const federation = SampleFederation.withRoom();
   federation.look("hs2", "before-restart");

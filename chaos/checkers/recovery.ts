@@ -122,7 +122,11 @@ function lookAtRestart(
   const who = view.label(is.server);
   const place = { room: is.room, servers: [is.server] };
   const has = room?.ancestors(is.extremities);
-  const lost = was.extremities.filter((id) => room?.get(id) !== undefined && !has?.has(id));
+  // What something follows that has come may be covered by what nobody was shown.
+  const ends = new Set(room?.endsOf(arrived(view, room, is)));
+  const lost = was.extremities.filter(
+    (id) => room?.get(id) !== undefined && !has?.has(id) && ends.has(id),
+  );
   if (is.extremities.length > 0 && lost.length > 0) {
     looking.find({
       outcome: "fail",
@@ -156,10 +160,14 @@ function lookAtRestart(
 
 /** Whether the state is what the rules give for all that had come to the server. */
 function isOfArrivals(view: JournalView, room: JournalRoom, is: RecordOf<"state">): boolean {
-  const come = view.all("arrive").flatMap(({ seq, server, event_id: id }) => {
+  const ends = room.endsOf(arrived(view, room, is));
+  return room.areWhole(ends) && differingKeys(room.stateAfter(ends), is.state).length === 0;
+}
+
+/** Events of the room that had come to the server when it was looked at. */
+function arrived(view: JournalView, room: JournalRoom, is: RecordOf<"state">): readonly string[] {
+  return view.all("arrive").flatMap(({ seq, server, event_id: id }) => {
     const isHere = seq < is.seq && server === is.server;
     return isHere && room.get(id) !== undefined ? id : [];
   });
-  const ends = room.endsOf(come);
-  return room.areWhole(ends) && differingKeys(room.stateAfter(ends), is.state).length === 0;
 }
