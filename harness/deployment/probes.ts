@@ -52,8 +52,8 @@ interface Probed {
 /**
  * Features that requirements name under `needs`: `federation`, `fedpeer` (it reaches a peer that a check scripts),
  * `fedproxy` (it does so by a proxy, and so finds a peer on any port), `open-registration`, `password-login`,
- * `refresh-tokens`, `presence`, `directory-open`, `url-preview`, `appservice`, `crypto`, `sliding-sync` (`:stable`,
- * `:unstable`), `rate-limits` (can be switched on), `vX.Y` for each version up to the newest listed one,
+ * `refresh-tokens`, `presence`, `directory-open`, `url-preview`, `appservice`, `crypto`, `dehydrated-devices` (MSC3814),
+ * `sliding-sync` (`:stable`, `:unstable`), `rate-limits` (can be switched on), `vX.Y` for each version up to the newest listed one,
  * `room-version:N`, and a server's `unstable:<flag>`.
  */
 export async function probeFeatures(
@@ -184,6 +184,13 @@ async function probeAsUser(
         body: { device_keys: {} },
       });
       if (query.status === 200) features.add("crypto");
+    },
+    async () => {
+      const path = "/_matrix/client/unstable/org.matrix.msc3814.v1/dehydrated_device";
+      const { json } = await client.request("GET", path);
+      // Nothing advertises it; a server without it does not know the path, and this user has no such device.
+      if ((json as { errcode?: string }).errcode === "M_NOT_FOUND")
+        features.add("dehydrated-devices");
     },
     async () => {
       const room = await client.request("POST", "/_matrix/client/v3/createRoom", {
