@@ -1,6 +1,7 @@
 /** `crucible lint`: catalogue, checks and generated files agree. Exit code 1 when they do not. */
 import { Command } from "commander";
 import { colour, print, printJson } from "#cli/io";
+import { storyChecks, storyPage } from "#cli/utd/story-files";
 import { HarnessError } from "#harness/errors";
 import { type Catalogue, loadCatalogue } from "#harness/requirements/catalogue";
 import { indexChecks } from "#harness/requirements/check-index";
@@ -23,7 +24,10 @@ export function lintCommand(): Command {
     .description(
       "check that requirements, checks and generated files agree; exit code 1 when they do not",
     )
-    .option("--write", "write the generated files: the id type and the tables in docs")
+    .option(
+      "--write",
+      "write the generated files: the id type, the checks of stories, and tables in docs",
+    )
     .option("--json", "an object {problems: [{kind, place, what}], counts, written}")
     .action(lint);
   return withHelp(command, "lint", { examples: ["", "--write", "--json"] });
@@ -48,11 +52,15 @@ async function lint({ write, json }: Options): Promise<void> {
 }
 
 async function examine(write: boolean): Promise<LintReport & { written: readonly string[] }> {
+  // The index is of the checks that are there, those that are made from stories among them.
+  const checks = storyChecks();
+  const writtenChecks = write ? await writeFiles(checks) : [];
   const [loaded, index] = await Promise.all([loadOrProblems(), indexChecks()]);
   if ("problems" in loaded) return { problems: loaded.problems, counts: [], written: [] };
   const { catalogue } = loaded;
-  const files = generateFiles(catalogue, index);
-  const written = write ? await writeFiles(files) : [];
+  const pages = [...generateFiles(catalogue, index), storyPage(catalogue.requirements)];
+  const files = [...checks, ...pages];
+  const written = write ? [...writtenChecks, ...(await writeFiles(pages))] : [];
   const { problems, counts } = lintCatalogue(catalogue, index);
   return { problems: [...problems, ...(await staleFiles(files))], counts, written };
 }

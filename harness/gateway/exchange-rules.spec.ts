@@ -1,6 +1,7 @@
 import { request } from "undici";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Answer, GatewayUnderTest } from "./gateway-under-test.ts";
+import { tokenDigest } from "./message.ts";
 import { delayOf, paced } from "./pace.ts";
 import type { ScriptExchange } from "./rule.ts";
 import { RuleBook } from "./rules.ts";
@@ -205,4 +206,18 @@ test("what a rule answered in the server's place is told from what the server wa
   await sender.send("/send/1", { method: "PUT", body: "{}" });
   await expect.poll(() => world.trace).toMatchObject([{ status: 200, rules: ["rule"] }]);
   expect(world.trace[0]).not.toHaveProperty("server");
+});
+
+test("a rule for one client's requests leaves those of others alone", async () => {
+  const [alice, bob] = ["of-alice", "of-bob"];
+  const ask = async (token?: string) => {
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const { statusCode, body } = await request(`${world.links.hs1.clientUrl}/sync`, { headers });
+    await body.dump();
+    return statusCode;
+  };
+  const match = { client: tokenDigest(alice) };
+  const rule = world.add({ match, phase: "before", action: { kind: "answer", status: 503 } });
+  expect([await ask(alice), await ask(bob), await ask()]).toEqual([503, 200, 200]);
+  expect(world.gateway.rules.remove(rule)).toBe(1);
 });

@@ -69,9 +69,20 @@ export async function forward(
   const target = request.url ?? "/";
   const [path = "/", query = ""] = splitOnce(target, "?");
   const check = header(request, "x-crucible-check") ?? route.check;
-  const origin = /origin="?([^",]+)/.exec(header(request, "authorization") ?? "")?.[1];
   const method = request.method ?? "GET";
-  const subject: Subject = { from: route.from, to: route.to, method, path, query, check };
+  const authorization = header(request, "authorization");
+  const origin = /origin="?([^",]+)/.exec(authorization ?? "")?.[1];
+  const subject: Subject = {
+    from: route.from,
+    to: route.to,
+    method,
+    path,
+    query,
+    check,
+    get client() {
+      return clientOf(authorization).client;
+    },
+  };
   const requestTap = new BodyTap();
   const responseTap = new BodyTap();
   const acted: string[] = [];
@@ -158,7 +169,7 @@ export async function forward(
     path: scrub(target),
     ...(check === undefined ? {} : { check }),
     ...(origin === undefined ? {} : { origin }),
-    ...clientOf(header(request, "authorization")),
+    ...clientOf(authorization),
     request: requestTap.record(request.headers),
     ...(subject.status === undefined ? {} : { status: subject.status }),
     ...(responseHeaders === undefined ? {} : { response: responseTap.record(responseHeaders) }),

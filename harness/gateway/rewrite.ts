@@ -5,7 +5,8 @@ import type { JsonValue, Rewrite } from "./rule.ts";
 export function rewriteBody(text: string, rewrite: Rewrite): string {
   let changed = text;
   if (rewrite.body !== undefined) changed = JSON.stringify(rewrite.body);
-  if (rewrite.set !== undefined || rewrite.remove !== undefined) {
+  const { set, remove, reverse } = rewrite;
+  if (set !== undefined || remove !== undefined || reverse !== undefined) {
     changed = rewriteJson(changed, rewrite);
   }
   for (const [pattern, replacement] of rewrite.replace ?? []) {
@@ -17,7 +18,7 @@ export function rewriteBody(text: string, rewrite: Rewrite): string {
     : changed.slice(0, Math.floor(changed.length * rewrite.keep));
 }
 
-function rewriteJson(text: string, { set = {}, remove = [] }: Rewrite): string {
+function rewriteJson(text: string, { set = {}, remove = [], reverse = [] }: Rewrite): string {
   let root: unknown;
   try {
     root = JSON.parse(text === "" ? "{}" : text);
@@ -28,6 +29,12 @@ function rewriteJson(text: string, { set = {}, remove = [] }: Rewrite): string {
     for (const { parent, key } of resolve(root, pointer)) {
       if (Array.isArray(parent)) parent.splice(Number(key), 1);
       else delete parent[key];
+    }
+  }
+  for (const pointer of reverse) {
+    for (const { parent, key } of resolve(root, pointer)) {
+      const list = child(parent, key);
+      if (Array.isArray(list)) list.reverse();
     }
   }
   for (const [pointer, value] of Object.entries(set)) {

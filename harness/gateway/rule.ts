@@ -37,6 +37,8 @@ export interface RuleMatch {
   readonly status?: number | readonly number[];
   /** Only exchanges that this check's clients make, or that its peers make or receive. */
   readonly check?: string;
+  /** Only requests with this access token, as `Exchange.client` tells it: those of one device. */
+  readonly client?: string;
 }
 
 export type JsonValue =
@@ -61,6 +63,8 @@ export interface Rewrite {
   readonly headers?: Readonly<Record<string, string | null>>;
   readonly set?: Readonly<Record<string, JsonValue>>;
   readonly remove?: readonly string[];
+  /** Turns the order of these arrays round. */
+  readonly reverse?: readonly string[];
   /** Replaces the whole body, before `set` and `remove`. */
   readonly body?: JsonValue;
   /** Replaces the whole body by this text, after everything else. */

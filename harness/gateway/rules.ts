@@ -11,6 +11,8 @@ export interface Subject {
   readonly path: string;
   readonly query: string;
   readonly check: string | undefined;
+  /** As `Exchange.client`. */
+  readonly client?: string | undefined;
   /** Text of the request body, when a rule asked for it. */
   requestText?: string;
   status?: number;
@@ -162,6 +164,7 @@ function seedOf({ name, action }: LocalRule): number | string {
 
 function fits({ match, action }: LocalRule, subject: Subject, isComplete: boolean): boolean {
   if (match.check !== undefined && match.check !== subject.check) return false;
+  if (match.client !== undefined && match.client !== subject.client) return false;
   if (match.from !== undefined && !nameMatches(match.from, subject.from)) return false;
   if (match.to !== undefined && !nameMatches(match.to, subject.to)) return false;
   if (match.method !== undefined && match.method !== subject.method) return false;
