@@ -9,7 +9,7 @@ import { publicKeyOf, signJson } from "#protocol/events/signatures";
 
 export const SIGNING_UPLOAD = "/_matrix/client/v3/keys/device_signing/upload";
 export const SIGNATURES_UPLOAD = "/_matrix/client/v3/keys/signatures/upload";
-const KEYS_UPLOAD = "/_matrix/client/v3/keys/upload";
+export const KEYS_UPLOAD = "/_matrix/client/v3/keys/upload";
 export const KEYS_QUERY = "/_matrix/client/v3/keys/query";
 
 export type Usage = "master" | "self_signing" | "user_signing";
