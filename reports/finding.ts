@@ -1,6 +1,6 @@
 /** What a report may say of a finding, and how: hostile text made harmless, sensitive evidence withheld. */
 import path from "node:path";
-import type { Outcome } from "#harness/results/outcome";
+import type { CheckResult, Outcome } from "#harness/results/outcome";
 import type { Finding } from "./summarise.ts";
 
 export const WITHHELD = "withheld: report it privately to the server's maintainers";
@@ -14,7 +14,7 @@ export interface RenderOptions {
 
 export interface FindingText {
   readonly id: string;
-  /** `MUST`, and where it is no sentence of a specification, that. */
+  /** `MUST`, and where it is no sentence of a specification or judges no server, that. */
   readonly level: string;
   readonly source: string;
   readonly rule: string;
@@ -52,7 +52,7 @@ export function describeFinding(finding: Finding, options: RenderOptions): Findi
   const id = tameLine(result.requirement);
   const common = {
     id,
-    level: basis === undefined ? result.level : `${result.level} (${basis})`,
+    level: levelText(result, basis),
     source: tameLine(requirement?.source ?? "unknown to this version of the requirements"),
     rule: tameLine(requirement?.statement ?? ""),
     check: tameLine(result.check),
@@ -79,6 +79,12 @@ export function describeFinding(finding: Finding, options: RenderOptions): Findi
     logs: (evidence?.logs ?? []).map(tameLine),
     replay: replayText(finding, options),
   };
+}
+
+function levelText({ level, party }: CheckResult, basis: string | undefined): string {
+  const remarks = [party === "client" ? "of a client library" : undefined, basis];
+  const told = remarks.filter((remark) => remark !== undefined).join("; ");
+  return told === "" ? level : `${level} (${told})`;
 }
 
 /** A recording, or what shows it: paths as seen from where the report lies. */

@@ -50,6 +50,28 @@ test.each<[string, CheckResult[], string, string]>([
   expect(verdictOf(results, true)).toBe(strict);
 });
 
+test("what a client library misses is told, counted apart, and decides nothing about servers", () => {
+  const ofClient = { ...result("fail", "MUST", "MSC4153.a"), party: "client" as const };
+  const results = [result("pass"), ofClient];
+  const summary = summarise({
+    path: "p",
+    header: undefined,
+    results,
+    evidence: [],
+    requirements: new Map(),
+    strict: true,
+  });
+
+  expect(summary).toMatchObject({
+    verdict: "ok",
+    regressions: [],
+    nonStrict: [],
+    clientFailures: [{ result: ofClient }],
+    levels: [{ level: "MUST", met: 1, exercised: 1, total: 1 }],
+    clientLevels: [{ level: "MUST", met: 0, exercised: 1, total: 1 }],
+  });
+});
+
 test("a requirement with several checks takes the worst", () => {
   const results = [
     result("pass", "MUST", "CS.a.b", "one"),

@@ -50,7 +50,12 @@ export interface Summary {
   readonly deployments: readonly DeploymentSummary[];
   readonly groups: readonly Group[];
   readonly counts: Counts;
+  /** Of the homeservers alone. */
   readonly levels: readonly LevelSummary[];
+  /** Of the client libraries by which rules for clients were tried. */
+  readonly clientLevels: readonly LevelSummary[];
+  /** Missed by a client library, and not expected: told, and never deciding. */
+  readonly clientFailures: readonly Finding[];
   /** Missed and not expected: a MUST, or with strict a SHOULD or an unexpected pass. These decide. */
   readonly regressions: readonly Finding[];
   /** Missed SHOULDs and MAYs: told, but not deciding. */
@@ -98,11 +103,15 @@ export function summarise(input: SummaryInput): Summary {
   });
   const having = (...outcomes: Outcome[]) =>
     findings.filter(({ result }) => outcomes.includes(result.outcome));
-  const failures = having("fail");
+  const isOfClient = ({ result }: Finding) => result.party === "client";
+  const failures = having("fail").filter((finding) => !isOfClient(finding));
   const unexpectedPasses = having("xpass");
   const isGating = ({ result }: Finding) =>
     result.level === "MUST" || (strict && result.level === "SHOULD");
-  const regressions = [...failures.filter(isGating), ...(strict ? unexpectedPasses : [])];
+  const regressions = [
+    ...failures.filter(isGating),
+    ...(strict ? unexpectedPasses.filter((finding) => !isOfClient(finding)) : []),
+  ];
   const errors = having("error");
   const hasRun = having(...VERDICT_GIVEN, "error").length > 0;
   const verdict = verdictOf({
@@ -122,6 +131,8 @@ export function summarise(input: SummaryInput): Summary {
     groups: groupsOf(findings),
     counts: count(results),
     levels: levelsOf(results),
+    clientLevels: levelsOf(results, "client"),
+    clientFailures: having("fail").filter(isOfClient),
     regressions,
     nonStrict: failures.filter((finding) => !isGating(finding)),
     unexpectedPasses,
@@ -161,8 +172,9 @@ function groupsOf(findings: readonly Finding[]): Group[] {
   });
 }
 
-function levelsOf(results: readonly CheckResult[]): LevelSummary[] {
-  return LEVELS.map((level) => levelSummary(level, results)).filter(({ total }) => total > 0);
+function levelsOf(results: readonly CheckResult[], party?: "client"): LevelSummary[] {
+  const own = results.filter((result) => result.party === party);
+  return LEVELS.map((level) => levelSummary(level, own)).filter(({ total }) => total > 0);
 }
 
 function levelSummary(level: Level, results: readonly CheckResult[]): LevelSummary {

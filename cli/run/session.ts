@@ -137,6 +137,7 @@ export class Verdicts {
       suite: requirement?.suite ?? "unknown",
       requirement: id,
       level: requirement?.level ?? "MUST",
+      ...(requirement?.party === "client" ? { party: "client" } : {}),
       check,
       ...rest,
     };

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { BASES, LEVELS } from "#harness/results/outcome";
+import { BASES, LEVELS, PARTIES } from "#harness/results/outcome";
 
 /** `<MSC or area>.<area>.<behaviour>`, without the area in the middle where an MSC is one: never renamed, never reused. */
 const ID = /^[A-Z][A-Z0-9]*(\.[a-z0-9]+(-[a-z0-9]+)*)+$/;
@@ -19,8 +19,8 @@ export const requirementSchema = z.strictObject({
   negative: z.string().optional(),
   /** Features without which it can not be checked: the check is then `skip: unsupported`. */
   needs: z.array(z.string()).default([]),
-  /** Who must keep the rule, when it is not the homeserver. */
-  party: z.string().optional(),
+  /** Who must keep the rule; the homeserver unless given. By a `client` item no homeserver fails. */
+  party: z.enum(PARTIES).optional(),
   /** Prefix or flag of an implementation ahead of the specification. */
   unstable: z.string().optional(),
   /** Guards people's data or tokens: evidence of a failure is shown only to who ran it. */

@@ -25,6 +25,9 @@ export type Level = (typeof LEVELS)[number];
 export const BASES = ["text", "derived", "practice"] as const;
 export type Basis = (typeof BASES)[number];
 
+/** Whom a requirement is about: the homeserver under test, or the client library by which its rules for clients are tried. */
+export const PARTIES = ["server", "client"] as const;
+
 /** First line of `results.jsonl`. Everything that must be equal for two runs to be comparable. */
 export interface RunHeader {
   readonly kind: "run";
@@ -57,6 +60,8 @@ export interface CheckResult {
   readonly suite: string;
   readonly requirement: string;
   readonly level: Level;
+  /** Present when it judges a client library: no homeserver passes or fails by it. */
+  readonly party?: "client";
   /** Title of the check, unique within its requirement. */
   readonly check: string;
   readonly outcome: Outcome;

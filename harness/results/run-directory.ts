@@ -161,6 +161,7 @@ const resultSchema = z.looseObject({
   suite: z.string(),
   requirement: z.string(),
   level: z.enum(LEVELS),
+  party: z.literal("client").optional(),
   check: z.string(),
   outcome: z.enum(OUTCOMES),
   durationMs: z.number().default(0),

@@ -26,6 +26,7 @@ export function renderConsole(summary: Summary, options: ConsoleOptions): string
   const line = (finding: Finding) => [oneLine(finding, summary, options)];
   section("regressions", summary.regressions, block);
   section("missed, but not a MUST", summary.nonStrict, block);
+  section("missed by a client library, no verdict on a server", summary.clientFailures, block);
   // A server that is gone breaks every check in the same way: once in full is enough.
   const told = new Set<string | undefined>();
   section("errors: trouble of ours or of the machine, no verdict", summary.errors, (finding) => {
@@ -109,7 +110,7 @@ function isOneOfSeveral({ deployments }: Summary): boolean {
   return deployments.length > 1;
 }
 
-function numbers({ deployments, levels, counts }: Summary): string[] {
+function numbers({ deployments, levels, clientLevels, counts }: Summary): string[] {
   const level = ({ level, met, exercised, total }: (typeof levels)[number]) =>
     `${level.padEnd(6)} ${met} met of ${exercised} exercised (${total} selected)`;
   const [only] = deployments;
@@ -122,6 +123,7 @@ function numbers({ deployments, levels, counts }: Summary): string[] {
   return [
     ...(deployments.length > 1 ? [...several, "all together"] : single),
     ...levels.map(level),
+    ...clientLevels.map((row) => `client library: ${level(row)}`),
     `checks: ${countsText(counts)}`,
   ];
 }

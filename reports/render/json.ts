@@ -3,7 +3,7 @@ import type { Finding, Summary } from "#reports/summarise";
 
 /** A summary as plain data, for `--json`. */
 export function summaryData(summary: Summary, options: RenderOptions): Record<string, unknown> {
-  const { counts, levels, verdict, exitCode } = summary;
+  const { counts, levels, clientLevels, verdict, exitCode } = summary;
   const list = (findings: readonly Finding[]) =>
     findings.map((finding) => {
       const { id, check, reason, replay } = describeFinding(finding, options);
@@ -16,9 +16,11 @@ export function summaryData(summary: Summary, options: RenderOptions): Record<st
     exitCode,
     counts,
     levels,
+    clientLevels,
     deployments: summary.deployments.map((item) => ({ ...item, name: tameLine(item.name) })),
     regressions: list(summary.regressions),
     nonStrict: list(summary.nonStrict),
+    clientFailures: list(summary.clientFailures),
     errors: list(summary.errors),
     flaky: list(summary.flaky),
     unexpectedPasses: list(summary.unexpectedPasses),

@@ -44,6 +44,7 @@ export function renderMarkdown(summary: Summary, options: RenderOptions): string
   };
   full("Regressions", summary.regressions);
   full("Missed, but not a MUST", summary.nonStrict);
+  full("Missed by a client library, no verdict on a server", summary.clientFailures);
   full("Errors", summary.errors);
   table("Flaky", summary.flaky);
   table("Unexpected passes: delete these entries of the manifest", summary.unexpectedPasses);
@@ -56,19 +57,25 @@ export function renderMarkdown(summary: Summary, options: RenderOptions): string
   return `${lines.join("\n")}\n`;
 }
 
-function numbers({ deployments, levels }: Summary): string[] {
+interface Row {
+  readonly level: string;
+  readonly met: number;
+  readonly exercised: number;
+  readonly total: number;
+}
+
+function numbers({ deployments, levels, clientLevels }: Summary): string[] {
   const row = (cells: readonly (string | number)[]) => `| ${cells.join(" | ")} |`;
-  const cells = ({ level, met, exercised, total }: (typeof levels)[number]) => [
-    level,
-    met,
-    exercised,
-    total,
-  ];
+  const cells = ({ level, met, exercised, total }: Row) => [level, met, exercised, total];
+  const clients = clientLevels.map((level) => ({
+    ...level,
+    level: `${level.level} of a client library`,
+  }));
   if (deployments.length < 2) {
     return [
       "| level | met | exercised | selected |",
       "| --- | ---: | ---: | ---: |",
-      ...levels.map((level) => row(cells(level))),
+      ...[...levels, ...clients].map((level) => row(cells(level))),
     ];
   }
   return [
@@ -77,7 +84,7 @@ function numbers({ deployments, levels }: Summary): string[] {
     ...deployments.flatMap(({ name, levels: own }) =>
       own.map((level) => row([inline(name), ...cells(level)])),
     ),
-    ...levels.map((level) => row(["all together", ...cells(level)])),
+    ...[...levels, ...clients].map((level) => row(["all together", ...cells(level)])),
   ];
 }
 
