@@ -1,6 +1,8 @@
 /** The clients of harness/clients/crypto against a real server. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startClient } from "#harness/clients/crypto/start-client";
+import { ClientStore } from "#harness/clients/crypto/store/client-store";
+import type { Session } from "#harness/world/session";
 import { DeploymentForSpecs } from "./deployment-for-specs.ts";
 
 let server: DeploymentForSpecs;
@@ -59,3 +61,121 @@ test("two users who have signed their devices read each other; one who has not i
     content: { body: "three" },
   });
 });
+
+test("a client that is killed reads on with the store that it has left", async () => {
+  await using here = server.world("CS.keys.claim");
+  const [asAlice, asBob] = await here.users("alice", "bob");
+  await using alice = await startClient("wasm", asAlice);
+  await using bob = await startClient("wasm", asBob, { store: "durable" });
+  await Promise.all([alice.bootstrapIdentity(), bob.bootstrapIdentity()]);
+  const roomId = await roomOf(asAlice, asBob);
+
+  const before = await alice.send(roomId, { msgtype: "m.text", body: "before" });
+  await bob.syncOnce();
+  await bob.stop("sigkill");
+  const during = await alice.send(roomId, { msgtype: "m.text", body: "during" });
+  await alice.rotate(roomId);
+  const after = await alice.send(roomId, { msgtype: "m.text", body: "after" });
+  await bob.start();
+  await bob.settle({ deadline: 10_000 });
+
+  for (const [event, body] of [
+    [before, "before"],
+    [during, "during"],
+    [after, "after"],
+  ] as const) {
+    expect(await bob.read(roomId, event.eventId)).toMatchObject({ content: { body } });
+  }
+});
+
+test.each([
+  ["got", 1],
+  ["took", 1],
+  ["persisted", 1],
+] as const)("what came before a death at %s comes again, and is read", async (diesAt, times) => {
+  await using here = server.world("CS.keys.claim");
+  const [asAlice, asBob] = await here.users("alice", "bob");
+  await using alice = await startClient("wasm", asAlice);
+  await using bob = await startClient("wasm", asBob, { store: "durable" });
+  await Promise.all([alice.bootstrapIdentity(), bob.bootstrapIdentity()]);
+  const roomId = await roomOf(asAlice, asBob);
+
+  const sent = await alice.send(roomId, { msgtype: "m.text", body: "one" });
+  const dying = bob.syncOnce(0, { diesAt });
+  await expect(dying).rejects.toMatchObject({ code: "INTERRUPTED" });
+  await bob.start();
+  expect(await bob.syncOnce()).toMatchObject({ toDevice: times });
+
+  expect(await bob.read(roomId, sent.eventId)).toMatchObject({ content: { body: "one" } });
+});
+
+test("a key that is acknowledged before it is taken in is lost with the process", async () => {
+  await using here = server.world("CS.keys.claim");
+  const [asAlice, asBob] = await here.users("alice", "bob");
+  await using alice = await startClient("wasm", asAlice);
+  await using bob = await startClient("wasm", asBob, { store: "durable" });
+  await Promise.all([alice.bootstrapIdentity(), bob.bootstrapIdentity()]);
+  const roomId = await roomOf(asAlice, asBob);
+
+  const sent = await alice.send(roomId, { msgtype: "m.text", body: "one" });
+  const dying = bob.syncOnce(0, { acknowledgesEarly: true, diesAt: "got" });
+  await expect(dying).rejects.toMatchObject({ code: "INTERRUPTED" });
+  await bob.start();
+  await bob.settle({ deadline: 10_000 });
+
+  expect(await bob.read(roomId, sent.eventId)).toMatchObject({ code: "MissingRoomKey" });
+});
+
+test("a store that is put back has forgotten what came since, and no second machine runs on it", async () => {
+  await using here = server.world("CS.keys.claim");
+  const [asAlice, asBob] = await here.users("alice", "bob");
+  await using alice = await startClient("wasm", asAlice);
+  using store = ClientStore.create();
+  await using bob = await startClient("wasm", asBob, { store });
+  await Promise.all([alice.bootstrapIdentity(), bob.bootstrapIdentity()]);
+  const roomId = await roomOf(asAlice, asBob);
+  await expect(startClient("wasm", asBob, { store })).rejects.toMatchObject({ code: "BAD_USAGE" });
+
+  const snapshot = await bob.snapshot();
+  const sent = await alice.send(roomId, { msgtype: "m.text", body: "one" });
+  // Twice: the second acknowledges what the first has brought.
+  await bob.syncOnce();
+  await bob.syncOnce();
+  expect(await bob.read(roomId, sent.eventId)).toMatchObject({ isReadable: true });
+  await bob.restore(snapshot);
+  await bob.settle({ deadline: 10_000 });
+
+  expect(await bob.read(roomId, sent.eventId)).toMatchObject({ code: "MissingRoomKey" });
+});
+
+test("over sliding sync keys come as over /sync", async () => {
+  await using here = server.world("CS.keys.claim");
+  const [asAlice, asBob] = await here.users("alice", "bob");
+  await using alice = await startClient("wasm", asAlice, { sync: "sliding" });
+  await using bob = await startClient("wasm", asBob, { sync: "sliding", store: "durable" });
+  await Promise.all([alice.bootstrapIdentity(), bob.bootstrapIdentity()]);
+  const roomId = await roomOf(asAlice, asBob);
+
+  for (const [from, to, body] of [
+    [alice, bob, "one"],
+    [bob, alice, "two"],
+  ] as const) {
+    const sent = await from.send(roomId, { msgtype: "m.text", body });
+    await to.settle({ deadline: 10_000 });
+    expect(await to.read(roomId, sent.eventId)).toMatchObject({ content: { body } });
+  }
+  await bob.stop("sigkill");
+  const later = await alice.send(roomId, { msgtype: "m.text", body: "three" });
+  await bob.start();
+  await bob.settle({ deadline: 10_000 });
+  expect(await bob.read(roomId, later.eventId)).toMatchObject({ content: { body: "three" } });
+});
+
+async function roomOf(owner: Session, ...guests: readonly Session[]): Promise<string> {
+  const roomId = await owner.createRoom(ENCRYPTED);
+  for (const guest of guests) {
+    await owner.invite(roomId, guest);
+    await guest.join(roomId);
+  }
+  return roomId;
+}

@@ -32,7 +32,6 @@ const NOT_YET = "Crucible does not drive it yet";
 
 export const LACKING: Readonly<Record<ClientKind, Partial<Record<Capability, string>>>> = {
   wasm: {
-    "sliding-sync": NOT_YET,
     "sas-to-device": NOT_YET,
     "sas-room": NOT_YET,
     qr: NOT_YET,
@@ -42,8 +41,6 @@ export const LACKING: Readonly<Record<ClientKind, Partial<Record<Capability, str
     recovery: NOT_YET,
     "history-bundles": NOT_YET,
     "dehydrated-devices": NOT_YET,
-    process: NOT_YET,
-    "durable-store": NOT_YET,
   },
   "js-sdk": Object.fromEntries(CAPABILITIES.map((capability) => [capability, NOT_YET])),
   nio: Object.fromEntries(CAPABILITIES.map((capability) => [capability, NOT_YET])),

@@ -7,6 +7,7 @@
  */
 import type { JsonObject } from "#harness/match/json";
 import type { Capability, ClientKind } from "./capabilities.ts";
+import type { ClientStore, StoreSnapshot } from "./store/client-store.ts";
 
 /** What a client does with devices that their users have not signed (MSC4153, now in the specification's chapter on encryption). */
 export interface CryptoPolicy {
@@ -168,9 +169,15 @@ export interface DehydrationSteps {
   rehydrate(key: Secret): Promise<number>;
 }
 
-/** A store as it was: what a backup of a machine or a filesystem's snapshot would hold. */
-export interface StoreSnapshot {
-  readonly bytes: Uint8Array;
+/** What a client gets wrong in its next sync, for a scenario about just that. */
+export interface ClientFault {
+  /** Acknowledges what came before it has taken it in (element-meta#762). */
+  readonly acknowledgesEarly?: boolean;
+  /**
+   * Its process dies by SIGKILL: when the answer has come (`got`), is in the engine and not on disk (`took`), or is on
+   * disk and not acknowledged (`persisted`). The sync then ends by HarnessError INTERRUPTED.
+   */
+  readonly diesAt?: "got" | "took" | "persisted";
 }
 
 export interface ClientOptions {
@@ -178,10 +185,12 @@ export interface ClientOptions {
   readonly policy?: CryptoPolicy;
   /** v3 unless given. */
   readonly sync?: SyncKind;
-  /** In memory unless given. */
-  readonly store?: "memory" | "durable";
+  /** In memory unless given. On disk needs a process of its own. A store that is given is the caller's to remove. */
+  readonly store?: "memory" | "durable" | ClientStore;
   /** `own`: a process of its own, which can be killed. In this process unless given, where the kind runs in it. */
   readonly process?: "own" | "shared";
+  /** File of its log, see client-log.ts; it is written to its end. */
+  readonly log?: string;
 }
 
 export interface CryptoClient extends AsyncDisposable {
@@ -190,13 +199,11 @@ export interface CryptoClient extends AsyncDisposable {
   readonly policy: CryptoPolicy;
   readonly userId: string;
   readonly deviceId: string;
-  /** Name of its own link at the gateway, for a rule's `client`; undefined: it has none. */
-  readonly link: string | undefined;
   /** Why it can not do this; undefined: it can. */
   lacks(capability: Capability): string | undefined;
 
   /** One sync, and all requests that it leads to. @param timeoutMs long-poll; 0 unless given */
-  syncOnce(timeoutMs?: number): Promise<SyncReport>;
+  syncOnce(timeoutMs?: number, fault?: ClientFault): Promise<SyncReport>;
   /**
    * Syncs until it is quiet: two syncs in a row bring nothing, nothing is to be sent, and no claim of one-time keys waits
    * for its next try.

@@ -1,7 +1,13 @@
 /** A client of any kind, by its name. */
+import { fileURLToPath } from "node:url";
 import type { Session } from "#harness/world/session";
 import { type ClientKind, unsupported } from "./capabilities.ts";
+import { ClientLog } from "./client-log.ts";
 import type { ClientOptions, CryptoClient } from "./crypto-client.ts";
+import { RemoteClient } from "./process/remote-client.ts";
+import { STRICT } from "./setup.ts";
+import { InMemory } from "./store/keeping.ts";
+import { Telling } from "./telling.ts";
 import { WasmClient } from "./wasm-client.ts";
 
 /**
@@ -14,11 +20,25 @@ export async function startClient(
   session: Session,
   options: ClientOptions = {},
 ): Promise<CryptoClient> {
+  const { policy = STRICT, sync = "v3", store = "memory", process = "shared", log } = options;
   switch (kind) {
-    case "wasm":
-      return WasmClient.start(session, options);
+    case "wasm": {
+      if (store !== "memory" || process === "own") {
+        return RemoteClient.start(kind, session, { ...options, store }, nodeChild(kind));
+      }
+      const who = { user: session.userId, device: session.deviceId };
+      const telling = new Telling(log === undefined ? undefined : new ClientLog(log, who));
+      const place = undefined;
+      return WasmClient.start({ session, policy, sync, keeping: new InMemory(), telling, place });
+    }
     case "js-sdk":
     case "nio":
       throw unsupported(kind, "process");
   }
+}
+
+function nodeChild(kind: ClientKind) {
+  const [, extension = "ts"] = /\.(\w+)$/.exec(import.meta.url) ?? [];
+  const file = fileURLToPath(new URL(`./process/child.${extension}`, import.meta.url));
+  return { command: process.execPath, args: [file, kind] };
 }

@@ -4,6 +4,7 @@ import {
   DecryptionErrorCode,
   DeviceId,
   EncryptionSettings,
+  HistoryVisibility,
   initAsync,
   LocalTrust,
   MegolmDecryptionError,
@@ -12,11 +13,13 @@ import {
   RoomId,
   ShieldColor,
   ShieldStateCode,
+  StoreHandle,
+  type ToDeviceRequest,
   UserId,
 } from "@matrix-org/matrix-sdk-crypto-wasm";
 import { awakeMs } from "#harness/awake";
 import { uploadSigningKeys } from "#harness/clients/identities";
-import { HarnessError } from "#harness/errors";
+import { CheckFailure, describe, HarnessError } from "#harness/errors";
 import { path } from "#harness/http/client";
 import type { JsonObject } from "#harness/match/json";
 import { ok } from "#harness/world/expect";
@@ -24,7 +27,7 @@ import type { Session } from "#harness/world/session";
 import { type Capability, LACKING, refusing, unsupported } from "./capabilities.ts";
 import type {
   BackupSteps,
-  ClientOptions,
+  ClientFault,
   CryptoClient,
   CryptoPolicy,
   DehydrationSteps,
@@ -33,24 +36,33 @@ import type {
   ReadResult,
   RecoverySteps,
   Sent,
-  StoreSnapshot,
+  SyncKind,
   SyncReport,
   VerificationSteps,
   VerifyVia,
 } from "./crypto-client.ts";
+import { digest } from "./parcel.ts";
 import { sessionPlace } from "./session-place.ts";
+import type { ClientSetup } from "./setup.ts";
+import type { StoreSnapshot } from "./store/client-store.ts";
 import { Engine, type Outgoing, usersOf } from "./wasm/engine.ts";
-import { syncV3 } from "./wasm/sync.ts";
+import { syncSliding, syncV3 } from "./wasm/sync.ts";
 
-const STRICT: CryptoPolicy = { share: "identity", read: "cross-signed" };
+const ASK_FOR_PROCESS = "it runs in this process; start it with `process: own` or a durable store";
+const VISIBILITIES: Readonly<Record<string, HistoryVisibility>> = {
+  invited: HistoryVisibility.Invited,
+  joined: HistoryVisibility.Joined,
+  shared: HistoryVisibility.Shared,
+  world_readable: HistoryVisibility.WorldReadable,
+};
 /** Syncs in a row that bring nothing, after which nothing more is on its way. */
 const QUIET = 2;
 const LONG_POLL_MS = 500;
+const PAUSE_MS = 250;
 
 export class WasmClient implements CryptoClient {
   readonly kind = "wasm";
-  readonly sync = "v3";
-  readonly link = undefined;
+  readonly sync: SyncKind;
   readonly session: Session;
   readonly policy: CryptoPolicy;
   readonly verification: VerificationSteps = refusing("wasm", "sas-to-device");
@@ -59,26 +71,45 @@ export class WasmClient implements CryptoClient {
   readonly history: HistorySteps = refusing("wasm", "history-bundles");
   readonly dehydration: DehydrationSteps = refusing("wasm", "dehydrated-devices");
   readonly #engine: Engine;
-  #since: string | undefined;
+  #isStopped = false;
 
-  private constructor(engine: Engine) {
+  private constructor(engine: Engine, sync: SyncKind) {
     this.session = engine.session;
     this.policy = engine.policy;
+    this.sync = sync;
     this.#engine = engine;
   }
 
-  /** With an empty store in memory, its keys uploaded: others who ask from now on find the device. */
-  static async start(session: Session, options: ClientOptions = {}): Promise<WasmClient> {
-    const { policy = STRICT, sync, store, process } = options;
-    if (sync === "sliding") throw unsupported("wasm", "sliding-sync");
-    if (store === "durable") throw unsupported("wasm", "durable-store");
-    if (process === "own") throw unsupported("wasm", "process");
+  /** Its keys uploaded: others who ask from now on find the device. */
+  static async start(setup: ClientSetup): Promise<WasmClient> {
+    const { session, policy, sync, keeping, telling, place } = setup;
     await initAsync();
     const { userId, deviceId } = session;
-    const machine = await OlmMachine.initialize(new UserId(userId), new DeviceId(deviceId));
-    const engine = new Engine(session, policy, machine);
+    const [user, device] = [new UserId(userId), new DeviceId(deviceId)];
+    const machine =
+      place === undefined
+        ? await OlmMachine.initialize(user, device)
+        : await OlmMachine.initFromStore(
+            user,
+            device,
+            await StoreHandle.openWithKey("crucible", Buffer.from(place.key, "base64")),
+          );
+    const { curve25519, ed25519 } = machine.identityKeys;
+    const { since } = keeping.position;
+    telling.tell("start", {
+      kind: "wasm",
+      store: place?.state ?? "new",
+      ...(place?.snapshot === undefined ? {} : { snapshot: place.snapshot }),
+      sync,
+      ...policy,
+      curve25519: curve25519.toBase64(),
+      ed25519: ed25519.toBase64(),
+      token: digest(session.accessToken),
+      ...(since === undefined ? {} : { since: digest(since) }),
+    });
+    const engine = new Engine({ session, policy, machine, keeping, telling });
     await engine.pump();
-    return new WasmClient(engine);
+    return new WasmClient(engine, sync);
   }
 
   get userId(): string {
@@ -93,25 +124,36 @@ export class WasmClient implements CryptoClient {
     return LACKING.wasm[capability];
   }
 
-  async syncOnce(timeoutMs = 0): Promise<SyncReport> {
-    const { report, next } = await syncV3(this.#engine, this.#since, timeoutMs);
-    this.#since = next;
-    await this.#engine.pump();
-    return report;
+  async syncOnce(timeoutMs = 0, fault: ClientFault = {}): Promise<SyncReport> {
+    const sync = this.sync === "v3" ? syncV3 : syncSliding;
+    return sync(this.#engine, timeoutMs, fault);
   }
 
   async settle({ deadline }: { readonly deadline: number }): Promise<void> {
+    const { claims } = this.#engine;
     const end = awakeMs() + deadline;
-    for (let quiet = 0; quiet < QUIET; ) {
+    let trouble: string | undefined;
+    for (let quiet = 0; quiet < QUIET || claims.users.length > 0; ) {
       const remaining = Math.floor(end - awakeMs());
       if (remaining <= 0) {
         throw new HarnessError("DEADLINE", {
           what: `${this.userId} ${this.deviceId} is not quiet after ${deadline} ms`,
+          facts: [
+            ...claims.devices.map((device) => `no one-time key came for ${device}`),
+            ...(trouble === undefined ? [] : [trouble]),
+          ],
           next: "see the wire log for what its last syncs brought",
         });
       }
-      const { toDevice, changed } = await this.syncOnce(Math.min(LONG_POLL_MS, remaining));
-      quiet = toDevice === 0 && changed.length === 0 ? quiet + 1 : 0;
+      try {
+        const { toDevice, changed } = await this.syncOnce(Math.min(LONG_POLL_MS, remaining));
+        quiet = toDevice === 0 && changed.length === 0 ? quiet + 1 : 0;
+        if (claims.users.length > 0) await this.#engine.establish(claims.users);
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+        trouble = describe(error);
+        await this.#pause();
+      }
     }
   }
 
@@ -119,9 +161,14 @@ export class WasmClient implements CryptoClient {
     const ended = new AbortController();
     const loop = (async () => {
       while (!ended.signal.aborted) {
-        await this.syncOnce(LONG_POLL_MS);
-        // Others of this process have their turn even when the server answers at once.
-        await sleep(0);
+        try {
+          await this.syncOnce(LONG_POLL_MS);
+          // Others of this process have their turn even when the server answers at once.
+          await sleep(0);
+        } catch (error) {
+          if (!isPassing(error)) throw error;
+          await this.#pause();
+        }
       }
     })();
     loop.catch(() => undefined);
@@ -134,8 +181,10 @@ export class WasmClient implements CryptoClient {
   }
 
   async bootstrapIdentity({ reset = false }: { readonly reset?: boolean } = {}): Promise<void> {
-    const { machine } = this.#engine;
+    const { machine, telling, keeping } = this.#engine;
     const requests = await machine.bootstrapCrossSigning(reset);
+    telling.tell("bootstrap", { reset });
+    await keeping.persist();
     const { uploadKeysRequest, uploadSigningKeysRequest, uploadSignaturesRequest } = requests;
     if (uploadKeysRequest !== undefined) await this.#engine.perform(uploadKeysRequest as Outgoing);
     await uploadSigningKeys(this.session, JSON.parse(uploadSigningKeysRequest.body) as JsonObject);
@@ -146,29 +195,42 @@ export class WasmClient implements CryptoClient {
   }
 
   async share(roomId: string): Promise<void> {
-    const { machine } = this.#engine;
-    const members = await this.#engine.members(roomId);
-    await this.#engine.track(members);
-    await this.#engine.pump();
-    const claim = await machine.getMissingSessions(usersOf(members));
-    if (claim) await this.#engine.perform(claim);
-    using settings = new EncryptionSettings();
-    settings.sharingStrategy = this.#engine.sharing();
-    const shares = await machine.shareRoomKey(new RoomId(roomId), usersOf(members), settings);
-    for (const share of shares) await this.#engine.perform(share);
+    const engine = this.#engine;
+    const members = await engine.members(roomId);
+    await engine.track(members);
+    await engine.pump();
+    await engine.establish(members);
+    using settings = await encryptionSettings(engine, roomId);
+    const shares = await engine.machine.shareRoomKey(
+      new RoomId(roomId),
+      usersOf(members),
+      settings,
+    );
+    engine.telling.shares(roomId, members, shares.map(told));
+    for (const share of shares) await engine.perform(share);
   }
 
   async send(roomId: string, content: JsonObject, type = "m.room.message"): Promise<Sent> {
     await this.share(roomId);
-    const { machine } = this.#engine;
+    const { machine, keeping, telling } = this.#engine;
     const text = await machine.encryptRoomEvent(new RoomId(roomId), type, JSON.stringify(content));
     const encrypted = JSON.parse(text) as JsonObject;
+    // The ratchet has moved on: a client that dies after the event is out must not use this index again.
+    await keeping.persist();
     const eventId = await this.session.send(roomId, encrypted, "m.room.encrypted");
-    return { eventId, ...sessionPlace(encrypted) };
+    const place = sessionPlace(encrypted);
+    telling.tell("sent", {
+      room: roomId,
+      event: eventId,
+      session: place.sessionId,
+      ...(place.index === undefined ? {} : { index: place.index }),
+    });
+    return { eventId, ...place };
   }
 
   async rotate(roomId: string): Promise<void> {
     await this.#engine.machine.invalidateGroupSession(new RoomId(roomId));
+    await this.#engine.keeping.persist();
   }
 
   async read(roomId: string, eventId: string): Promise<ReadResult> {
@@ -176,6 +238,21 @@ export class WasmClient implements CryptoClient {
   }
 
   async readEvent(roomId: string, event: JsonObject): Promise<ReadResult> {
+    const result = await this.#readEvent(roomId, event);
+    const { sessionId, index } = sessionPlace(event.content);
+    this.#engine.telling.tell("read", {
+      room: roomId,
+      event: String(event.event_id),
+      session: sessionId,
+      ...(index === undefined ? {} : { index }),
+      isReadable: result.isReadable,
+      ...(result.isReadable ? {} : { code: result.code }),
+      ...(result.isReadable || result.withheld === undefined ? {} : { withheld: result.withheld }),
+    });
+    return result;
+  }
+
+  async #readEvent(roomId: string, event: JsonObject): Promise<ReadResult> {
     using settings = this.#engine.decryption();
     try {
       using decrypted = await this.#engine.machine.decryptRoomEvent(
@@ -221,8 +298,7 @@ export class WasmClient implements CryptoClient {
     const engine = this.#engine;
     await engine.track([userId]);
     await engine.pump();
-    const claim = await engine.machine.getMissingSessions(usersOf([userId]));
-    if (claim) await engine.perform(claim);
+    await engine.establish([userId]);
     const device = await this.#device(userId, deviceId);
     let encrypted: string;
     try {
@@ -266,6 +342,7 @@ export class WasmClient implements CryptoClient {
     const identity = await this.#engine.machine.getIdentity(new UserId(userId));
     if (how === "withdraw") await identity?.withdrawVerification();
     else if (identity instanceof OtherUserIdentity) await identity.pinCurrentMasterKey();
+    await this.#engine.keeping.persist();
   }
 
   async trust(
@@ -280,6 +357,7 @@ export class WasmClient implements CryptoClient {
       unset: LocalTrust.Unset,
     };
     await device.setLocalTrust(trust[as]);
+    await this.#engine.keeping.persist();
   }
 
   async verify({ userId }: CryptoClient, via: VerifyVia): Promise<void> {
@@ -300,24 +378,32 @@ export class WasmClient implements CryptoClient {
   }
 
   async stop(mode: "graceful" | "sigkill"): Promise<void> {
-    if (mode === "sigkill") throw unsupported("wasm", "process");
+    if (mode === "sigkill") throw unsupported("wasm", "process", ASK_FOR_PROCESS);
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    await this.#engine.keeping.persist();
     this.#engine.machine.close();
+    this.#engine.telling.tell("stop", { how: "graceful" });
   }
 
   async start(): Promise<void> {
-    throw unsupported("wasm", "durable-store");
+    throw unsupported("wasm", "durable-store", ASK_FOR_PROCESS);
   }
 
   async snapshot(): Promise<StoreSnapshot> {
-    throw unsupported("wasm", "durable-store");
+    throw unsupported("wasm", "durable-store", ASK_FOR_PROCESS);
   }
 
-  async restore(_snapshot: StoreSnapshot): Promise<void> {
-    throw unsupported("wasm", "durable-store");
+  async restore(): Promise<void> {
+    throw unsupported("wasm", "durable-store", ASK_FOR_PROCESS);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop("graceful");
+  }
+
+  #pause(): Promise<void> {
+    return sleep(PAUSE_MS, undefined, { signal: this.session.context.signal });
   }
 
   async #device(userId: string, deviceId: string) {
@@ -328,6 +414,34 @@ export class WasmClient implements CryptoClient {
       next: "let it sync, or share a room with that user first",
     });
   }
+}
+
+/** A sync that failed so goes again, as clients do: no answer came, or one that says "later". */
+function isPassing(error: unknown): boolean {
+  if (error instanceof HarnessError) return error.code === "HS_NO_ANSWER";
+  return error instanceof CheckFailure && /\b(429|5\d\d)\b/.test(error.actual);
+}
+
+function told(share: ToDeviceRequest) {
+  return { txn: share.txn_id, type: share.event_type, body: share.body };
+}
+
+/** As the room asks for (client-server API, m.room.encryption), and who may see its history. */
+async function encryptionSettings(engine: Engine, roomId: string): Promise<EncryptionSettings> {
+  const { session } = engine;
+  const [encryption, history] = await Promise.all([
+    session.state(roomId, "m.room.encryption"),
+    session.state(roomId, "m.room.history_visibility"),
+  ]);
+  const settings = new EncryptionSettings();
+  settings.sharingStrategy = engine.sharing();
+  const { rotation_period_ms: ms, rotation_period_msgs: messages } = encryption ?? {};
+  // In microseconds.
+  if (typeof ms === "number") settings.rotationPeriod = BigInt(ms) * 1_000n;
+  if (typeof messages === "number") settings.rotationPeriodMessages = BigInt(messages);
+  const visibility = VISIBILITIES[String(history?.history_visibility)];
+  if (visibility !== undefined) settings.historyVisibility = visibility;
+  return settings;
 }
 
 /** The key of a cross-signing key object that is text. */

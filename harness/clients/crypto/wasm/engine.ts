@@ -1,4 +1,5 @@
 /** matrix-sdk-crypto's machine and the session whose requests it wants sent: what all parts of the wasm client stand on. */
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   CollectStrategy,
   DecryptionSettings,
@@ -14,12 +15,15 @@ import {
   TrustRequirement,
   UserId,
 } from "@matrix-org/matrix-sdk-crypto-wasm";
-import { HarnessError } from "#harness/errors";
+import { describe, HarnessError } from "#harness/errors";
 import { type HttpResponse, path } from "#harness/http/client";
 import { eventsAt, type JsonObject } from "#harness/match/json";
 import { ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import type { CryptoPolicy } from "../crypto-client.ts";
+import type { Keeping } from "../store/keeping.ts";
+import type { Telling } from "../telling.ts";
+import { OpenClaims } from "./open-claims.ts";
 
 export type Outgoing =
   | KeysUploadRequest
@@ -33,16 +37,24 @@ export type Outgoing =
 const CLIENT = "/_matrix/client/v3";
 /** A machine whose requests succeed needs two or three rounds. */
 const MOST_ROUNDS = 10;
+/** As clients do, a request that got no answer, or one that says "later", goes again, under the same transaction id. */
+const PAUSES_MS = [250, 500, 1_000];
 
 export class Engine {
   readonly session: Session;
   readonly policy: CryptoPolicy;
   readonly machine: OlmMachine;
+  readonly keeping: Keeping;
+  readonly telling: Telling;
+  readonly claims = new OpenClaims();
+  #pumping: Promise<void> | undefined;
 
-  constructor(session: Session, policy: CryptoPolicy, machine: OlmMachine) {
-    this.session = session;
-    this.policy = policy;
-    this.machine = machine;
+  constructor(parts: Pick<Engine, "session" | "policy" | "machine" | "keeping" | "telling">) {
+    this.session = parts.session;
+    this.policy = parts.policy;
+    this.machine = parts.machine;
+    this.keeping = parts.keeping;
+    this.telling = parts.telling;
   }
 
   /** New ones for each call: the machine takes them over. */
@@ -64,8 +76,16 @@ export class Engine {
     }[this.policy.share]();
   }
 
-  /** Sends what the machine wants sent, until it wants nothing more. */
+  /** Sends what the machine wants sent, until it wants nothing more. One at a time: it names a request until it is sent. */
   async pump(): Promise<void> {
+    while (this.#pumping !== undefined) await this.#pumping.catch(() => undefined);
+    this.#pumping = this.#pump().finally(() => {
+      this.#pumping = undefined;
+    });
+    await this.#pumping;
+  }
+
+  async #pump(): Promise<void> {
     for (let round = 0; round < MOST_ROUNDS; round++) {
       const requests = await this.machine.outgoingRequests();
       if (requests.length === 0) return;
@@ -78,15 +98,33 @@ export class Engine {
     });
   }
 
+  /** What is seen by others is on disk before: a client that dies has forgotten nothing that it has said. */
   async perform(request: Outgoing): Promise<void> {
-    const response = await this.#exchange(request);
-    ok(response);
+    const what = {
+      request: RequestType[request.type] ?? "",
+      ...(request.id && { id: request.id }),
+    };
+    this.telling.tell("wants", what);
+    await this.keeping.persist();
+    const response = await this.#patiently(what, () => this.#exchange(request));
     await this.machine.markRequestAsSent(request.id ?? "", request.type, response.text);
+    if (request.type === RequestType.KeysQuery) this.telling.knows(request.body, response);
+    if (request.type === RequestType.KeysClaim) {
+      this.telling.claimed(request.body, response);
+      this.claims.note(request.body, response.json);
+    }
+    await this.keeping.persist();
   }
 
   /** Their devices are asked for, now and whenever they change: without that no sender's device is known to be signed. */
   async track(users: readonly string[]): Promise<void> {
     await this.machine.updateTrackedUsers(usersOf(users));
+  }
+
+  /** Olm sessions with all devices of these users that have none, where the server has a key for them. */
+  async establish(users: readonly string[]): Promise<void> {
+    const claim = await this.machine.getMissingSessions(usersOf(users));
+    if (claim) await this.perform(claim);
   }
 
   /** Who is in the room or invited: those who may read what is said now. */
@@ -95,6 +133,29 @@ export class Engine {
     return eventsAt(ok(response), "chunk")
       .filter(({ content }) => content.membership === "join" || content.membership === "invite")
       .flatMap(({ state_key }) => (typeof state_key === "string" ? [state_key] : []));
+  }
+
+  async #patiently(
+    what: { readonly request: string; readonly id?: string },
+    send: () => Promise<HttpResponse>,
+  ): Promise<HttpResponse> {
+    for (let tries = 0; ; tries++) {
+      const pause = PAUSES_MS[tries];
+      try {
+        const response = await send();
+        this.telling.did(what, response);
+        const isLater = response.status === 429 || response.status >= 500;
+        if (!isLater || pause === undefined) {
+          ok(response);
+          return response;
+        }
+      } catch (error) {
+        if (!(error instanceof HarnessError) || error.code !== "HS_NO_ANSWER") throw error;
+        this.telling.tell("did", { ...what, error: describe(error).slice(0, 200) });
+        if (pause === undefined) throw error;
+      }
+      await sleep(pause, undefined, { signal: this.session.context.signal });
+    }
   }
 
   #exchange(request: Outgoing): Promise<HttpResponse> {

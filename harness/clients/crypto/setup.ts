@@ -1,0 +1,25 @@
+/** What a client of any kind is made of, once its options are resolved. */
+import type { Session } from "#harness/world/session";
+import type { CryptoPolicy, SyncKind } from "./crypto-client.ts";
+import type { Keeping } from "./store/keeping.ts";
+import type { Telling } from "./telling.ts";
+
+export const STRICT: CryptoPolicy = { share: "identity", read: "cross-signed" };
+
+/** Where a client's store is, for a process that has it. */
+export interface StorePlace {
+  readonly folder: string;
+  readonly key: string;
+  readonly state: "new" | "kept" | "restored";
+  readonly snapshot?: string;
+}
+
+export interface ClientSetup {
+  readonly session: Session;
+  readonly policy: CryptoPolicy;
+  readonly sync: SyncKind;
+  readonly keeping: Keeping;
+  readonly telling: Telling;
+  /** Undefined: in memory. */
+  readonly place: StorePlace | undefined;
+}
