@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   chaos: async () => (await import("./commands/chaos.ts")).chaosCommand(),
   replay: async () => (await import("./commands/replay.ts")).replayCommand(),
   tardis: async () => (await import("./commands/tardis.ts")).tardisCommand(),
+  utd: async () => (await import("./commands/utd.ts")).utdCommand(),
   lint: async () => (await import("./commands/lint.ts")).lintCommand(),
 };
 

@@ -103,6 +103,8 @@ describe("every command tells how it is used", () => {
     "tardis explain",
     "tardis serve",
     "tardis export",
+    "utd",
+    "utd explain",
   ])("%s", async (name) => {
     const { code, stdout } = await crucible(...name.split(" "), "--help");
 
@@ -125,6 +127,9 @@ describe("wrong input is refused with what to do", () => {
     [["doctor", "--topology", "tow"], "there is no topology tow", "did you mean two?"],
     [["search", "--seconds", "soon"], "soon is no whole number", "next: crucible search --help"],
     [["search", "--seed", "a b"], "--seed: a b is no seed", "next: crucible search --help"],
+    [["utd", "explain", "nowhere", "$e"], "there is no nowhere", "next: name a run directory"],
+    [["utd", "explain", "nowhere"], "nowhere is no event id", "next: name the records"],
+    [["utd", "explain", "x", "$e", "--device", "bob"], "it is @user:server/DEVICE", "utd explain"],
     [["up", "--users", "many"], "--users is many", "next: a whole number"],
   ])("%j", async (args, what, next) => {
     const { code, stderr } = await crucible(...args);

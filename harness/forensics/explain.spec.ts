@@ -1,0 +1,43 @@
+/** The walk as a whole, on records written by hand. */
+import { expect, test } from "vitest";
+import {
+  ALICE,
+  BOB,
+  came,
+  INBOX,
+  OLM,
+  PARCEL,
+  ready,
+  SENT,
+  Story,
+  shared,
+} from "./hand-written.ts";
+
+const taken = () => came().took(62, "decrypted");
+
+test("where nothing is known to have gone wrong it is unexplained, and that is not sure to anybody", async () => {
+  const utd = await taken().read(70).explain();
+  expect(utd).toMatchObject({ root: "unexplained", lastGoodStep: 8, isPermanent: true });
+  expect(utd).not.toHaveProperty("failedStep", expect.any(Number));
+});
+
+test("an event that is read later was late for a while", async () => {
+  const utd = await shared().read(55).sync(60, BOB, INBOX).read(80, "readable").explain();
+  expect(utd).toMatchObject({ root: "todevice.late", isPermanent: false, healedAt: 80_000 });
+});
+
+test("without any log the traffic tells, and what the library said is given", async () => {
+  const story = new Story().upload(1, ALICE).upload(2, BOB).join(4, BOB).query(10, ALICE, [BOB]);
+  story
+    .put(41, ALICE, { content: OLM })
+    .send(SENT)
+    .sync(60, BOB, {}, { said: INBOX, rules: ["strip"] });
+  const utd = await story.explain({ target: BOB, native: { code: "MissingRoomKey" } });
+  expect(utd).toMatchObject({ root: "todevice.lost-downstream", parcel: PARCEL, isSure: false });
+  expect(utd.rules).toEqual([{ rule: "strip", exchange: "t#7", at: 60_000, isOnPath: true }]);
+});
+
+test("an event or a device that the records do not have is told", async () => {
+  await expect(ready().explain()).rejects.toThrow(/do not have the encrypted event/);
+  await expect(ready().send(SENT).explain()).rejects.toThrow(/do not tell who can not read/);
+});

@@ -1,0 +1,116 @@
+/** Steps 9 and 10 on records written by hand. */
+import { expect, test } from "vitest";
+import {
+  ALICE,
+  BOB,
+  came,
+  EVENT,
+  queried,
+  ROOM,
+  type Row,
+  SENT,
+  SESSION,
+  Story,
+  verdictOf,
+} from "../hand-written.ts";
+
+const taken = () => came().took(62, "decrypted");
+
+const ROWS: readonly Row[] = [
+  ["a later index", "unknown-index", 9, () => taken().read(70, { code: "UnknownMessageIndex" })],
+  [
+    "two events in one place",
+    "megolm.index-reuse",
+    9,
+    () =>
+      taken()
+        .send(51, {
+          id: "$twin",
+          request: {
+            session_id: SESSION,
+            ciphertext: Buffer.from([3, 8, 1, 99]).toString("base64"),
+          },
+        })
+        .read(70, { code: "UnknownMessageIndex" }),
+  ],
+  [
+    "changed on its way to the device",
+    "tampering",
+    9,
+    () =>
+      taken()
+        .sync(65, BOB, {
+          rooms: {
+            join: {
+              [ROOM]: {
+                timeline: {
+                  events: [
+                    {
+                      type: "m.room.encrypted",
+                      event_id: EVENT,
+                      sender: ALICE.user,
+                      content: { session_id: SESSION, ciphertext: "AAAA" },
+                    },
+                  ],
+                },
+              },
+            },
+          },
+        })
+        .read(70, { code: "UnableToDecrypt" }),
+  ],
+  [
+    "an unknown sender",
+    "trust.unknown-device",
+    10,
+    () => taken().read(70, { code: "UnknownSenderDevice" }),
+  ],
+  [
+    "a changed identity",
+    "trust.verification-violation",
+    10,
+    () => taken().read(70, { code: "SenderIdentityVerificationViolation" }),
+  ],
+  [
+    "another sender",
+    "trust.mismatched-sender",
+    10,
+    () => taken().read(70, { code: "MismatchedSender" }),
+  ],
+  [
+    "other keys",
+    "trust.identity-mismatch",
+    10,
+    () => taken().read(70, { code: "MismatchedIdentityKeys" }),
+  ],
+  [
+    "an unsigned sender",
+    "trust.unsigned-device",
+    10,
+    () =>
+      new Story()
+        .upload(1, ALICE)
+        .upload(2, BOB)
+        .join(4, BOB)
+        .query(11, BOB, [ALICE])
+        .send(SENT)
+        .read(70, { code: "UnsignedSenderDevice" }),
+  ],
+  [
+    "a signature that the answer lost",
+    "devicelist.stale",
+    10,
+    () =>
+      new Story()
+        .upload(1, ALICE, { signed: true })
+        .upload(2, BOB)
+        .join(4, BOB)
+        .query(11, BOB, [ALICE], { said: queried([{ ...ALICE, signed: true }]), rules: ["strip"] })
+        .send(SENT)
+        .read(70, { code: "UnsignedSenderDevice" }),
+  ],
+];
+
+test.each(ROWS)("%s: %s at step %i", async (_wrong, root, step, story) => {
+  expect(await verdictOf(story())).toEqual({ root, step });
+});
