@@ -1,10 +1,12 @@
 /** `crucible tardis`: recorded rooms, shown, converted, checked and explained. Needs no server, but to record one. */
 import { Command } from "commander";
 import { check } from "#cli/tardis/check";
+import { compareSides } from "#cli/tardis/compare";
 import { convert, TARGETS } from "#cli/tardis/convert";
 import { explain } from "#cli/tardis/explain";
 import { exportPage } from "#cli/tardis/export";
 import { serve } from "#cli/tardis/serve";
+import { shrink } from "#cli/tardis/shrink";
 import { withHelp } from "./options.ts";
 import { liveCommand } from "./tardis-live.ts";
 
@@ -16,13 +18,15 @@ const VERSION = "--room-version <id>";
 export function tardisCommand(): Command {
   const command = new Command("tardis")
     .description(
-      "recorded rooms: show, convert, check and explain them, and record those of real servers",
+      "recorded rooms: show, convert, check, explain, compare and shrink them, and record those of real servers",
     )
     .addCommand(serveCommand())
     .addCommand(exportCommand())
     .addCommand(convertCommand())
     .addCommand(checkCommand())
     .addCommand(explainCommand())
+    .addCommand(compareCommand())
+    .addCommand(shrinkCommand())
     .addCommand(liveCommand());
   return withHelp(command, "tardis", {
     examples: ["check scenarios/stories/rooms/*.json5", "explain room.ndjson --key m.room.topic"],
@@ -115,6 +119,62 @@ function explainCommand(): Command {
     examples: [
       "tardis/examples/bob-wins-by-being-weaker.json5 --at '$MERGE' --key m.room.join_rules",
       "run.replay.ndjson --key 'm.room.member|@bob:hs2' --room-version 12",
+    ],
+  });
+}
+
+function compareCommand(): Command {
+  const command = new Command("compare")
+    .description("lay the state by other room versions and as servers told it side by side")
+    .argument("<file...>", FILES)
+    .option("--at <event>", "as of explain; where the page opens unless given")
+    .option(
+      "--sides <names>",
+      "by commas: 10, 12* (with new ids), told:<server>, ours:<server>, and all for equal keys too",
+    )
+    .option("--key <type|state_key>", "which is explained; the first that differs unless given")
+    .option(VERSION, "of rooms whose version no file tells")
+    .option("--json", "an object {at, sides, isAll, rows, same, key, why}")
+    .action(compareSides);
+  return withHelp(command, "tardis compare", {
+    notes:
+      "Without --sides: what servers told, beside ours; else the room's version beside one of each algorithm. A version with a star\n" +
+      "has all events hashed anew; without it ids stay, and decide ties.",
+    examples: [
+      "tardis/examples/reset-class-a.json5 --at '$MERGE' --sides 11,12",
+      "story-1.replay.ndjson --sides told:hs1,told:hs2,ours:hs1",
+      "run.replay.ndjson --sides 10,12* --key m.room.topic --json",
+    ],
+  });
+}
+
+function shrinkCommand(): Command {
+  const command = new Command("shrink")
+    .description("leave events out for as long as a key of the state stays what it is")
+    .argument("<file...>", FILES)
+    .requiredOption("--key <type|state_key>", "what stays; without a bar its state key is empty")
+    .option("--at <event>", "after which; where the page opens unless given")
+    .option("--edits <json>", "what stays is what these change, as `edits=` of the page has them")
+    .option("--versions <ids>", "what stays is what each of these room versions makes of it")
+    .option("--seconds <n>", "end after so long with the smallest so far")
+    .option(
+      "-o, --output <file>",
+      "a replay for .ndjson, else a scenario with what it expects; standard output unless given",
+    )
+    .option(VERSION, "of rooms whose version no file tells")
+    .option(
+      "--json",
+      "an object {key, events, left, tried, isDone, out, edits, output or scenario}",
+    )
+    .action(shrink);
+  return withHelp(command, "tardis shrink", {
+    notes:
+      "Without --edits and --versions, the same event wins against the same others. Ctrl-C ends it with the smallest room so far,\n" +
+      "which is written all the same, and exit code 130.",
+    examples: [
+      "run.replay.ndjson --at '$MERGE' --key m.room.topic -o small.json5",
+      "room.ndjson --key 'm.room.member|@bob:hs2' --versions 11,12 --seconds 60 -o small.json5",
+      'room.ndjson --key m.room.name --edits \'[{"kind":"drop","event":"$…"}]\' --json',
     ],
   });
 }

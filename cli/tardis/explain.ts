@@ -1,16 +1,14 @@
 /** `crucible tardis explain`: why a key of the state has its value, step by step, as the page tells it. */
 import { colour, print, printJson, remark } from "#cli/io";
 import { HarnessError } from "#harness/errors";
-import { didYouMean } from "#harness/suggest";
-import { splitKey } from "#tardis/explain/deciding-event";
 import { explainKey } from "#tardis/explain/explain-key";
 import type { Explanation } from "#tardis/explain/explanation";
 import { explanationMarkdown } from "#tardis/explain/markdown";
 import { problemText } from "#tardis/model/problem";
 import { historyOf } from "#tardis/model/room-of-run";
-import type { Pdu, Run } from "#tardis/model/run";
 import { untilOfRoom } from "#tardis/view/failing-moment";
 import { knownVersion, openFiles } from "./files.ts";
+import { keyNamed, pduNamed, warnOfUnknownKey } from "./naming.ts";
 
 interface ExplainOptions {
   readonly at?: string;
@@ -24,7 +22,7 @@ export async function explain(files: readonly string[], options: ExplainOptions)
   const version = options.roomVersion === undefined ? undefined : knownVersion(options.roomVersion);
   const run = await openFiles(files, version);
   for (const problem of run.problems) remark(`not read: ${problemText(problem)}`);
-  const at = options.at === undefined ? undefined : pduOf(run, options.at);
+  const at = options.at === undefined ? undefined : pduNamed(run, options.at);
   const room = at === undefined ? run.rooms[0] : run.rooms.find(({ id }) => id === at.event.roomId);
   if (room === undefined) {
     throw new HarnessError("BAD_FILE", {
@@ -33,7 +31,7 @@ export async function explain(files: readonly string[], options: ExplainOptions)
     });
   }
   const history = historyOf(run, room, version);
-  const key = options.key.includes("|") ? options.key : `${options.key}|`;
+  const key = keyNamed(options.key);
   const explanation = explainKey({
     history,
     names: new Map(
@@ -50,37 +48,10 @@ export async function explain(files: readonly string[], options: ExplainOptions)
       seq: untilOfRoom(run, at === undefined ? run.pdus.length : run.pdus.indexOf(at)),
     },
   });
-  warnOfUnknown(run, key);
+  warnOfUnknownKey(run, key);
   if (options.json) printJson(explanation);
   else if (options.markdown) print(explanationMarkdown(explanation).trimEnd());
   else show(explanation);
-}
-
-/** By id, by the beginning of one, or by name. @throws HarnessError BAD_USAGE */
-function pduOf({ pdus }: Run, named: string): Pdu {
-  const exact = pdus.find(({ eventId, name }) => eventId === named || name === named);
-  const begun = pdus.filter(({ eventId }) => eventId.startsWith(named));
-  const [only, ...others] = exact === undefined ? begun : [exact];
-  if (only !== undefined && others.length === 0) return only;
-  throw new HarnessError("BAD_USAGE", {
-    what: only === undefined ? `there is no event ${named}` : `several events begin with ${named}`,
-    next: didYouMean(
-      named,
-      pdus.map(({ eventId, name }) => name ?? eventId),
-    ),
-  });
-}
-
-/** A key that no event has is most likely misspelt. */
-function warnOfUnknown({ pdus }: Run, key: string): void {
-  const [type, stateKey] = splitKey(key);
-  if (pdus.some(({ event }) => event.type === type && event.stateKey === stateKey)) return;
-  const keys = new Set(
-    pdus.flatMap(({ event }) =>
-      event.stateKey === undefined ? [] : [`${event.type}|${event.stateKey}`],
-    ),
-  );
-  remark(`no event has the key ${key}: ${didYouMean(key, keys)}`);
 }
 
 function show({ roomVersion, algorithm, verdict, steps }: Explanation): void {

@@ -1,8 +1,9 @@
 /** A run beside itself with edits: what they change, smaller rooms in which they still do, and scenarios of it. */
 import { AuthEvent } from "#protocol/auth/auth-event";
+import { ROOM_VERSIONS } from "#protocol/rooms/room-version";
 import { Editor } from "#tardis/edit/editor";
 import { type Edit, readEdits, renamed, writeEdits } from "#tardis/edit/edits";
-import { Shrinker } from "#tardis/edit/shrink";
+import { type Kept, Shrinker } from "#tardis/edit/shrink";
 import { splitKey } from "#tardis/explain/deciding-event";
 import { shown } from "#tardis/explain/shown";
 import { keyWords } from "#tardis/explain/wording";
@@ -118,17 +119,25 @@ export class WhatIf {
     };
   }
 
-  /** Makes the room smaller, a little at a time: asked again, it goes on. */
-  shrink(ask: { readonly row: number; readonly key: string; readonly ms: number }): ShrinkView {
-    const { row, key, ms } = ask;
+  /**
+   * Makes the room smaller, a little at a time: asked again, it goes on.
+   *
+   * @param ask `versions`: ids of room versions, whose difference stays; else that of the edits, else who wins
+   */
+  shrink(ask: {
+    readonly row: number;
+    readonly key: string;
+    readonly ms: number;
+    readonly versions?: readonly string[] | undefined;
+  }): ShrinkView {
+    const { row, key, ms, versions } = ask;
     const after = originalOf(this.#now, this.#now.session.run.pdus[row]?.eventId ?? "");
-    const about = JSON.stringify([after, key]);
+    const about = JSON.stringify([after, key, versions]);
     const edits = this.#edits.filter(({ kind }) => kind !== "without");
     const out = this.#edits.flatMap((edit) => (edit.kind === "without" ? edit.events : []));
     if (this.#shrinker?.about !== about) {
       this.#refuseSame({ row, server: undefined, base: undefined }, key, edits);
-      const kept =
-        edits.length === 0 ? ({ kind: "winner" } as const) : ({ kind: "edits", edits } as const);
+      const kept = keptBy(edits, versions);
       const shrinker = new Shrinker(this.#editor, { after, key }, kept, out);
       this.#shrinker = { about, shrinker };
     }
@@ -286,6 +295,13 @@ export class WhatIf {
   #write(edits: readonly Edit[]): string {
     return writeEdits(edits.map((edit) => renamed(edit, (id) => this.#textOf(id))));
   }
+}
+
+function keptBy(edits: readonly Edit[], versions: readonly string[] | undefined): Kept {
+  if (versions !== undefined) {
+    return { kind: "versions", versions: versions.flatMap((id) => ROOM_VERSIONS.get(id) ?? []) };
+  }
+  return edits.length === 0 ? { kind: "winner" } : { kind: "edits", edits };
 }
 
 function stateAfter(session: Session, id: string): ReadonlyMap<string, string> {
