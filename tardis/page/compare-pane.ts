@@ -1,6 +1,8 @@
 /** States side by side: by other versions, as servers told, and ours of the same moment. */
+import type { Term } from "#tardis/explain/glossary";
 import type { CompareView } from "#tardis/view/messages";
 import { bdi, button, h } from "./dom.ts";
+import { told } from "./terms.ts";
 
 export interface CompareActions {
   readonly go: (row: number) => void;
@@ -92,9 +94,10 @@ function table(
 
 function whyParts({ key, what, why }: CompareView, { explain }: CompareActions): readonly Node[] {
   if (key === undefined) return [];
+  const known = new Set<Term>();
   const parts = why.flatMap(({ title, sentences }) => [
     h("h3", {}, bdi(title)),
-    h("div", {}, ...sentences.map((text) => h("p", {}, bdi(text)))),
+    h("div", {}, ...sentences.map((text) => h("p", {}, told(text, known)))),
   ]);
   const steps = button("step by step", () => explain(key));
   return [

@@ -1,6 +1,8 @@
 /** One event in full. */
+import type { Term } from "#tardis/explain/glossary";
 import type { EventView } from "#tardis/view/messages";
 import { bdi, button, h } from "./dom.ts";
+import { told } from "./terms.ts";
 
 export function eventPane(view: EventView, go: (row: number) => void): readonly Node[] {
   const facts = h("dl");
@@ -16,12 +18,13 @@ export function eventPane(view: EventView, go: (row: number) => void): readonly 
     const mark = isRight === undefined ? "" : isRight ? "✓ " : "✕ ";
     fact(what, h("span", { class: tone }, mark, bdi(text)));
   }
-  fact("verdict", bdi(view.verdict));
+  const known = new Set<Term>();
+  fact("verdict", told(view.verdict, known));
   for (const { kind, events, count } of view.links) {
     const more = count > events.length ? [`and ${count - events.length} more`] : [];
-    fact(kind, ...events.flatMap(({ row, text }) => [link(text, row), " "]), ...more);
+    fact(told(kind, known), ...events.flatMap(({ row, text }) => [link(text, row), " "]), ...more);
   }
-  for (const { server, text } of view.arrivals) fact(bdi(`at ${server}`), bdi(text));
+  for (const { server, text } of view.arrivals) fact(bdi(`at ${server}`), told(text, known));
   for (const { whose, text } of view.inStates) {
     fact(h("span", {}, "in the state ", bdi(whose)), bdi(text));
   }
@@ -29,7 +32,7 @@ export function eventPane(view: EventView, go: (row: number) => void): readonly 
   for (const { text, row } of view.json) json.append(row === undefined ? text : link(text, row));
   return [
     h("h2", {}, h("span", {}, "event")),
-    h("p", { class: "caption" }, bdi(view.summary)),
+    h("p", { class: "caption" }, told(view.summary, known)),
     facts,
     json,
   ];

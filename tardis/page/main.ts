@@ -4,9 +4,11 @@ import { App } from "./app.ts";
 import { byId, h } from "./dom.ts";
 import { goLive } from "./live.ts";
 import { sourceOf } from "./place.ts";
+import { startTerms } from "./terms.ts";
 import { startTheme } from "./theme.ts";
 
 startTheme();
+startTerms();
 const app = new App(embedded("worker"));
 const data = embedded("data");
 if (sourceOf(location.hash) !== undefined) {

@@ -1,10 +1,12 @@
 /** What each server had: when events came to it, what kept them from it, and what others had that it had not. */
+import type { Term } from "#tardis/explain/glossary";
 import { letterOf } from "#tardis/render/display-list";
 import type { DeliveryView, LoadedView, ServersView, StopView } from "#tardis/view/messages";
 import { textAt } from "#tardis/view/row-columns";
 import { durationText, timeText } from "#tardis/view/time-text";
 import { bdi, button, h } from "./dom.ts";
 import { serversPicture } from "./servers-picture.ts";
+import { told } from "./terms.ts";
 
 type Go = (row: number) => void;
 
@@ -75,12 +77,16 @@ function knowledge(
   row: number,
   go: Go,
 ): readonly Node[] {
+  const known = new Set<Term>();
   return servers.map(({ name, has, missing, extremities }) => {
     const list = h(
       "p",
       {},
       h("b", {}, bdi(name)),
-      `: has ${has}, without ${row + 1 - has}; next it would follow `,
+      told(
+        `: has ${has}, without ${row + 1 - has}; extremities, which it would follow next: `,
+        known,
+      ),
     );
     list.append(...links(loaded, extremities, go));
     if (missing.length > 0) {
@@ -130,6 +136,7 @@ function deliveryTable(
 ): HTMLElement {
   const titles = ["event", "when", "how"].map((title) => h("th", { scope: "col" }, title));
   const body = h("tbody");
+  const known = new Set<Term>();
   for (const delivery of deliveries) {
     const { from, to } = delivery;
     const way = h("p", {}, `${from < 0 ? "?" : letterOf(from)} → ${letterOf(to)}`);
@@ -139,7 +146,7 @@ function deliveryTable(
         { class: delivery.row === row ? "now" : "" },
         h("td", {}, link(loaded, delivery.row, go), way),
         h("td", {}, ...when(delivery)),
-        h("td", {}, ...how(delivery, loaded)),
+        h("td", {}, ...how(delivery, loaded, known)),
       ),
     );
   }
@@ -163,11 +170,12 @@ function when({ madeAt, isClaimed, sentAt, cameAt, ms }: DeliveryView): readonly
 function how(
   { via, seq, isNudge, nudge, stops }: DeliveryView,
   loaded: LoadedView,
+  known: Set<Term>,
 ): readonly (Node | string)[] {
   const words: (Node | string)[] = [];
-  if (isNudge) words.push("a nudge; ");
-  if (via !== undefined) words.push(bdi(via), `, record ${seq}`);
-  if (nudge !== undefined) words.push(`, after the nudge of record ${nudge}`);
+  if (isNudge) words.push(told("a nudge", known), "; ");
+  if (via !== undefined) words.push(told(via, known), `, record ${seq}`);
+  if (nudge !== undefined) words.push(told(`, after the nudge of record ${nudge}`, known));
   for (const stop of stops) words.push(h("p", { class: "fail" }, ...stopWords(stop, loaded)));
   return words;
 }

@@ -3,6 +3,7 @@ import { letterOf } from "#tardis/render/display-list";
 import type { StateRow, StateView } from "#tardis/view/messages";
 import { bdi, button, h } from "./dom.ts";
 import type { Place } from "./place.ts";
+import { told } from "./terms.ts";
 
 export interface StateActions {
   readonly explain: (key: string) => void;
@@ -126,7 +127,7 @@ function resets({ rows }: StateView): readonly Node[] {
   const count = rows.filter(({ was }) => was.some(({ isReset }) => isReset)).length;
   if (count === 0) return [];
   const what = `${count} ${count === 1 ? "key goes" : "keys go"} back to an older event`;
-  return [h("p", { class: "warning" }, h("b", {}, "state reset: "), what)];
+  return [h("p", { class: "warning" }, h("b", {}, told("state reset"), ": "), what)];
 }
 
 function againstWhat({ against }: StateView, { pin, beside }: Place): string {

@@ -1,9 +1,11 @@
 /** The explainer: why a key has its value, in the sentences of `crucible tardis explain`, one step at a time. */
 import type { Explanation, Sentence } from "#tardis/explain/explanation";
+import { partsOf, type Term } from "#tardis/explain/glossary";
 import { explanationMarkdown } from "#tardis/explain/markdown";
 import type { StateView } from "#tardis/view/messages";
 import { bdi, button, h } from "./dom.ts";
 import { fileName, saveText } from "./saving.ts";
+import { termOf, told } from "./terms.ts";
 
 export interface WhyActions {
   readonly choose: (key: string) => void;
@@ -42,16 +44,25 @@ export class WhyPane {
       const own = sentences.filter(({ isOfKey }) => isOfKey).length;
       const count = `${sentences.length} ${sentences.length === 1 ? "sentence" : "sentences"}`;
       const head = button(title, () => this.#actions.stepped(at), { class: "step" });
-      const body = h("div", { class: "sentences", id: `step-${at}` }, ...sentences.map(sentenceOf));
-      const told = h("small", {}, own === 0 ? count : `${count}, ${own} about the key`);
+      const known = new Set<Term>();
+      const body = h(
+        "div",
+        { class: "sentences", id: `step-${at}` },
+        ...sentences.map((sentence) => sentenceOf(sentence, known)),
+      );
+      const what = h("small", {}, own === 0 ? count : `${count}, ${own} about the key`);
+      const [term] = partsOf(title).flatMap((part) => part.term ?? []);
+      // Within a button it could not be reached.
+      if (term !== undefined) what.append(" · ", termOf(term, "what it is"));
       return h(
         "li",
         { "data-step": at },
         h("span", { class: "n" }, String(at + 1)),
-        h("div", {}, head, " ", told, body),
+        h("div", {}, head, " ", what, body),
       );
     });
     list.append(...this.#items);
+    const known = new Set<Term>();
     const how =
       steps.length === 0
         ? "no branches met that differ in it: there was nothing to resolve"
@@ -65,8 +76,8 @@ export class WhyPane {
         button("Markdown", () => this.save(), { title: "save this explanation as Markdown" }),
       ),
       ...(caption === undefined ? [] : [h("p", { class: "caption" }, bdi(caption))]),
-      h("div", { id: "verdict" }, ...verdict.map(({ text }) => h("p", {}, bdi(text)))),
-      h("p", { class: "hint" }, how),
+      h("div", { id: "verdict" }, ...verdict.map(({ text }) => h("p", {}, told(text, known)))),
+      h("p", { class: "hint" }, told(how, known)),
       list,
     );
     if (!this.step(step)) this.step(0);
@@ -111,6 +122,6 @@ export class WhyPane {
   }
 }
 
-function sentenceOf({ text, isOfKey }: Sentence): HTMLElement {
-  return h("p", { class: isOfKey ? "own" : "" }, bdi(text));
+function sentenceOf({ text, isOfKey }: Sentence, known: Set<Term>): HTMLElement {
+  return h("p", { class: isOfKey ? "own" : "" }, told(text, known));
 }
