@@ -4,7 +4,8 @@
  */
 const SECRET_KEYS =
   "access_token|refresh_token|id_token|login_token|as_token|hs_token|token|password|new_password|client_secret|secret|" +
-  "registration_shared_secret|private_key|signing_key|macaroon_secret_key|form_secret|mac|code|code_verifier|device_code";
+  "registration_shared_secret|private_key|signing_key|macaroon_secret_key|form_secret|mac|code|code_verifier|device_code|" +
+  "session_key|passphrase|recovery_key";
 
 /** Why a room key is kept back, or a verification is cancelled: a code that is no secret (specification §m.room_key.withheld). */
 const PUBLIC_CODE = '(?<="code"\\s*:\\s*)"m\\.[a-z_]{1,40}"';
