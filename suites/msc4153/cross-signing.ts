@@ -89,8 +89,19 @@ export function passwordFor(session: Session, opened: HttpResponse): JsonObject 
   };
 }
 
+/** A new identity in the place of the one that the user has, with the password. */
+export async function replaceIdentity(session: Session): Promise<ReturnType<typeof makeIdentity>> {
+  const identity = makeIdentity(session);
+  const auth = passwordFor(session, await session.post(SIGNING_UPLOAD, identity.body));
+  ok(await session.post(SIGNING_UPLOAD, { ...identity.body, auth }));
+  return identity;
+}
+
 /** Keys of the session's device, signed by itself. @param more further signed fields */
-export function makeDevice({ userId, deviceId, context }: Session, more: JsonObject = {}): Device {
+export function makeDevice(
+  { userId, deviceId, context }: Pick<Session, "userId" | "deviceId" | "context">,
+  more: JsonObject = {},
+): Device {
   const [ed25519, curve25519] = ["ed25519", "curve25519"].map((name) =>
     keyPair(context.nextName(name)),
   ) as [KeyPair, KeyPair];

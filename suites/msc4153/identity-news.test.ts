@@ -6,14 +6,12 @@ import type { Session } from "#harness/world/session";
 import { share } from "#harness/world/sharing";
 import type { World } from "#harness/world/world";
 import {
-  makeIdentity,
-  passwordFor,
   publicKeysIn,
   publishDevice,
   publishIdentity,
   query,
+  replaceIdentity,
   SIGNATURES_UPLOAD,
-  SIGNING_UPLOAD,
   signersOf,
   tellsChange,
 } from "./cross-signing.ts";
@@ -94,10 +92,8 @@ async function expectResetTold({ alice, bob }: { alice: Session; bob: Session })
   await publishDevice(bob);
   ok(await query(alice, bob));
   const since = await quietToken(alice, bob, undefined);
-  const { body, publicKeys } = makeIdentity(bob);
 
-  const auth = passwordFor(bob, await bob.post(SIGNING_UPLOAD, body));
-  ok(await bob.post(SIGNING_UPLOAD, { ...body, auth }));
+  const { publicKeys } = await replaceIdentity(bob);
   await alice.syncUntil(since, `the change of ${bob.userId}`, (news) => tellsChange(news, bob));
   const shown = await query(alice, bob);
 
@@ -161,10 +157,8 @@ check(
     const second = await world.login(bob);
     await publishIdentity(bob);
     const since = await quietToken(second, bob, undefined);
-    const { body } = makeIdentity(bob);
 
-    const auth = passwordFor(bob, await bob.post(SIGNING_UPLOAD, body));
-    ok(await bob.post(SIGNING_UPLOAD, { ...body, auth }));
+    await replaceIdentity(bob);
 
     await second.syncUntil(since, "the change of the user's own keys", (news) =>
       tellsChange(news, bob),
