@@ -4,7 +4,7 @@ import { isObject, type JsonObject, type JsonValue } from "#protocol/events/even
 import { readEvent } from "#protocol/events/read-event";
 import type { RoomVersion } from "#protocol/rooms/room-version";
 import { cutFactsOf } from "./cut.ts";
-import { EDGE_KINDS, type EdgeKind, edgesOf, topologicalOrder } from "./graph.ts";
+import { EDGE_KINDS, type EdgeKind, type Edges, topologicalOrder } from "./graph.ts";
 import { Interner } from "./interner.ts";
 import { isDeep, withKeys } from "./json.ts";
 import { type Problem, problemOf, RunError } from "./problem.ts";
@@ -105,8 +105,9 @@ function inOrderOf(
     const pdu = record.body.t === "pdu" ? ordered[pdus.length] : undefined;
     if (pdu === undefined) return record;
     const { seq } = record;
-    pdus.push({ ...pdu, seq });
-    return { ...(byId.get(pdu.eventId) ?? record), seq };
+    pdus.push(pdu.seq === seq ? pdu : { ...pdu, seq });
+    const own = byId.get(pdu.eventId) ?? record;
+    return own.seq === seq ? own : { ...own, seq };
   });
   return { pdus, records: told };
 }
@@ -151,48 +152,41 @@ function isSame(one: JsonObject, other: JsonObject): boolean {
 function sorted(
   pdus: readonly Pdu[],
   problems: Problem[],
-  { isOrdered, name }: BuildOptions,
+  options: BuildOptions,
 ): Pick<Run, "pdus" | "graph" | "gaps"> {
   const ids = new Interner();
   for (const { eventId } of pdus) ids.intern(eventId);
-  const kinds = Object.keys(EDGE_KINDS) as EdgeKind[];
-  let count = 0;
-  const references = pdus.map((pdu) => {
-    const targets = kinds.map((kind) => referencesOf(pdu, kind).map((id) => ids.intern(id)));
-    for (const list of targets) count += list.length;
-    if (count > MAX_EDGES) {
-      throw new RunError({ file: name, what: `there are more than ${MAX_EDGES} edges` });
-    }
-    return targets;
-  });
-  const known = references.map((targets) => targets.flat().filter((id) => id < pdus.length));
-  const order = topologicalOrder(known, ranksOf(pdus, isOrdered));
-  const rowOf = new Int32Array(ids.texts.length);
+  const cited = citedBy(pdus, ids, options.name);
+  const order = topologicalOrder(
+    knownOf([...cited.values()], pdus.length),
+    ranksOf(pdus, options.isOrdered),
+  );
+  const rowOf = new Int32Array(pdus.length);
   for (const [row, node] of order.entries()) rowOf[node] = row;
   const gaps: { eventId: string; citedBy: number[] }[] = ids.texts
     .slice(pdus.length)
     .map((eventId) => ({ eventId, citedBy: [] }));
-  const target = (id: number, row: number): number => {
-    if (id < pdus.length) return rowOf[id] ?? 0;
-    gaps[id - pdus.length]?.citedBy.push(row);
-    return pdus.length - id - 1;
-  };
-  // What is not above closes a ring.
   const ringed = new Set<number>();
-  const isAbove = (to: number, row: number) => {
-    if (to >= row) ringed.add(row);
-    return to < row;
-  };
-  const edges = kinds.map((kind, at) => [
-    kind,
-    edgesOf(
-      Array.from(order, (node, row) =>
-        (references[node]?.[at] ?? [])
-          .map((id) => target(id, row))
-          .filter((to) => isAbove(to, row)),
-      ),
-    ),
-  ]);
+  const edges = [...cited].map(([kind, { offsets, targets }]) => {
+    const rows = {
+      offsets: new Uint32Array(pdus.length + 1),
+      targets: new Int32Array(targets.length),
+    };
+    let count = 0;
+    for (const [row, node] of order.entries()) {
+      for (let edge = offsets[node] ?? 0; edge < (offsets[node + 1] ?? 0); edge++) {
+        const id = targets[edge] ?? 0;
+        const gap = id - pdus.length;
+        if (gap >= 0) gaps[gap]?.citedBy.push(row);
+        const to = gap >= 0 ? -1 - gap : (rowOf[id] ?? 0);
+        // What is not above closes a ring.
+        if (to >= row) ringed.add(row);
+        else rows.targets[count++] = to;
+      }
+      rows.offsets[row + 1] = count;
+    }
+    return [kind, { ...rows, targets: rows.targets.slice(0, count) }];
+  });
   const rows = Array.from(order, (node) => pdus[node]).filter((pdu) => pdu !== undefined);
   for (const row of ringed) {
     const pdu = rows[row];
@@ -207,6 +201,50 @@ function sorted(
     graph: { size: pdus.length, edges: Object.fromEntries(edges) as Run["graph"]["edges"] },
     gaps: gaps satisfies readonly Gap[],
   };
+}
+
+/** By kind, what each event refers to, by the numbers of ids: those from the count of events on are of none. */
+function citedBy(pdus: readonly Pdu[], ids: Interner, name: string): ReadonlyMap<EdgeKind, Edges> {
+  const kinds = Object.keys(EDGE_KINDS) as EdgeKind[];
+  const lists = kinds.map((kind) => ({
+    kind,
+    offsets: new Uint32Array(pdus.length + 1),
+    targets: [] as number[],
+  }));
+  for (const [node, pdu] of pdus.entries()) {
+    let count = 0;
+    for (const { kind, offsets, targets } of lists) {
+      for (const id of referencesOf(pdu, kind)) targets.push(ids.intern(id));
+      offsets[node + 1] = targets.length;
+      count += targets.length;
+    }
+    if (count > MAX_EDGES) {
+      throw new RunError({ file: name, what: `there are more than ${MAX_EDGES} edges` });
+    }
+  }
+  return new Map(
+    lists.map(({ kind, offsets, targets }) => [
+      kind,
+      { offsets, targets: new Int32Array(targets) },
+    ]),
+  );
+}
+
+/** All kinds in one, without what refers to no event that there is. */
+function knownOf(kinds: readonly Edges[], size: number): Edges {
+  const offsets = new Uint32Array(size + 1);
+  const targets = new Int32Array(kinds.reduce((sum, one) => sum + one.targets.length, 0));
+  let count = 0;
+  for (let node = 0; node < size; node++) {
+    for (const one of kinds) {
+      for (let edge = one.offsets[node] ?? 0; edge < (one.offsets[node + 1] ?? 0); edge++) {
+        const target = one.targets[edge] ?? 0;
+        targets[count++] = target < size ? target : -1;
+      }
+    }
+    offsets[node + 1] = count;
+  }
+  return { offsets, targets };
 }
 
 function referencesOf({ event, json }: Pdu, kind: EdgeKind): readonly string[] {

@@ -42,31 +42,20 @@ export function edgesOf(rows: readonly (readonly number[])[]): Edges {
  * Places in an order that has each node after those that it refers to, and else goes by rank, the least first. Rings are
  * cut where nothing else is left, at the node of least rank.
  *
- * @param references of each node, by index; `ranks[i]` of node i
+ * @param references between nodes; what is below 0 is none
+ * @param ranks `ranks[i]` of node i
  */
-export function topologicalOrder(
-  references: readonly (readonly number[])[],
-  ranks: Float64Array,
-): Uint32Array {
-  const count = references.length;
+export function topologicalOrder(references: Edges, ranks: Float64Array): Uint32Array {
+  const count = references.offsets.length - 1;
   const byRank = Uint32Array.from({ length: count }, (_, node) => node).sort(
     (a, b) => (ranks[a] ?? 0) - (ranks[b] ?? 0) || a - b,
   );
   const place = new Uint32Array(count);
-  for (const [at, node] of byRank.entries()) place[node] = at;
-  const isSorted = references.every((targets, node) =>
-    targets.every((target) => (place[target] ?? 0) < (place[node] ?? 0)),
-  );
-  if (isSorted) return byRank;
+  for (let at = 0; at < count; at++) place[byRank[at] ?? 0] = at;
+  if (isSorted(references, place)) return byRank;
+  const children = childrenOf(references);
   const waits = new Uint32Array(count);
-  const waiting: number[][] = Array.from({ length: count }, () => []);
-  for (const [node, targets] of references.entries()) {
-    for (const target of new Set(targets)) {
-      if (target === node) continue;
-      waits[node] = (waits[node] ?? 0) + 1;
-      waiting[target]?.push(node);
-    }
-  }
+  for (const child of children.targets) waits[child] = (waits[child] ?? 0) + 1;
   const heap = new NumberHeap();
   for (let node = 0; node < count; node++) if (waits[node] === 0) heap.push(place[node] ?? 0);
   const order = new Uint32Array(count);
@@ -83,11 +72,50 @@ export function topologicalOrder(
     if (isDone[node] === 1) continue;
     isDone[node] = 1;
     order[done++] = node;
-    for (const next of waiting[node] ?? []) {
+    for (let edge = children.offsets[node] ?? 0; edge < (children.offsets[node + 1] ?? 0); edge++) {
+      const next = children.targets[edge] ?? 0;
       const left = (waits[next] ?? 0) - 1;
       waits[next] = left;
       if (left === 0) heap.push(place[next] ?? 0);
     }
   }
   return order;
+}
+
+function isSorted({ offsets, targets }: Edges, place: Uint32Array): boolean {
+  for (let node = 0; node < place.length; node++) {
+    for (let edge = offsets[node] ?? 0; edge < (offsets[node + 1] ?? 0); edge++) {
+      const target = targets[edge] ?? -1;
+      if (target >= 0 && (place[target] ?? 0) >= (place[node] ?? 0)) return false;
+    }
+  }
+  return true;
+}
+
+/** The same edges from the other end: who refers to a node, as often as it does; to itself does not count. */
+function childrenOf({ offsets, targets }: Edges): Edges {
+  const count = offsets.length - 1;
+  const isEdge = (node: number, target: number) => target >= 0 && target !== node;
+  const starts = new Uint32Array(count + 1);
+  for (let node = 0; node < count; node++) {
+    for (let edge = offsets[node] ?? 0; edge < (offsets[node + 1] ?? 0); edge++) {
+      const target = targets[edge] ?? -1;
+      if (isEdge(node, target)) starts[target + 1] = (starts[target + 1] ?? 0) + 1;
+    }
+  }
+  for (let node = 0; node < count; node++) {
+    starts[node + 1] = (starts[node + 1] ?? 0) + (starts[node] ?? 0);
+  }
+  const children = new Int32Array(starts[count] ?? 0);
+  const next = starts.slice();
+  for (let node = 0; node < count; node++) {
+    for (let edge = offsets[node] ?? 0; edge < (offsets[node + 1] ?? 0); edge++) {
+      const target = targets[edge] ?? -1;
+      if (!isEdge(node, target)) continue;
+      const at = next[target] ?? 0;
+      children[at] = node;
+      next[target] = at + 1;
+    }
+  }
+  return { offsets: starts, targets: children };
 }

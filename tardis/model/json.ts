@@ -55,7 +55,12 @@ export function isExact(value: JsonValue): boolean {
 export function isDeep(value: JsonValue, levels = MAX_NESTING): boolean {
   if (typeof value !== "object" || value === null) return false;
   if (levels === 0) return true;
-  for (const inner of Object.values(value)) if (isDeep(inner, levels - 1)) return true;
+  // Lists of the keys or values would be as many as there are objects.
+  if (Array.isArray(value)) return value.some((inner) => isDeep(inner, levels - 1));
+  const object = value as JsonObject;
+  for (const key in object) {
+    if (Object.hasOwn(object, key) && isDeep(object[key] ?? null, levels - 1)) return true;
+  }
   return false;
 }
 
@@ -64,11 +69,18 @@ export function withKeys(
   value: JsonObject,
   { without = [], front = {} }: { without?: readonly string[]; front?: JsonObject },
 ): JsonObject {
+  const texts = [...(written.get(value) ?? [])].filter(([key]) => !Object.hasOwn(front, key));
+  const [only, ...others] = without;
+  if (only !== undefined && others.length === 0 && Object.keys(front).length === 0) {
+    // As events are copied by the hundred thousand.
+    const { [only]: _, ...rest } = value;
+    if (texts.length > 0) written.set(rest, new Map(texts));
+    return rest;
+  }
   const copy: Record<string, JsonValue> = { ...front };
   for (const [key, inner] of Object.entries(value)) {
     if (!without.includes(key) && !Object.hasOwn(front, key)) define(copy, key, inner);
   }
-  const texts = [...(written.get(value) ?? [])].filter(([key]) => !Object.hasOwn(front, key));
   if (texts.length > 0) written.set(copy, new Map(texts));
   return copy;
 }

@@ -33,8 +33,24 @@ export function columnsOf(
     senders.set(sender, text);
     return text;
   };
+  const size = pdus.length;
+  const [server, kind, hasGap] = [
+    new Uint32Array(size),
+    new Uint8Array(size),
+    new Uint8Array(size),
+  ];
+  const [time, seq] = [new Float64Array(size), new Float64Array(size)];
+  for (const [row, { event, seq: own }] of pdus.entries()) {
+    server[row] = serverOf(domainOf(event.sender));
+    time[row] = event.originServerTs;
+    seq[row] = own;
+    kind[row] = ROW_KINDS.indexOf(kindOf(event));
+    for (let edge = offsets[row] ?? 0; edge < (offsets[row + 1] ?? 0); edge++) {
+      if ((targets[edge] ?? 0) < 0) hasGap[row] = 1;
+    }
+  }
   return {
-    size: pdus.length,
+    size,
     ids: packed(pdus, ({ eventId }) => eventId),
     shorts: packed(pdus, ({ eventId }, row) => shortOf(run, row, eventId)),
     labels: packed(
@@ -42,13 +58,11 @@ export function columnsOf(
       ({ event, eventId, name }) => annotations.label(name ?? eventId) ?? labelOf(event),
     ),
     senders: packed(pdus, ({ event }) => senderOf(event.sender)),
-    server: Uint32Array.from(pdus, ({ event }) => serverOf(domainOf(event.sender))),
-    time: Float64Array.from(pdus, ({ event }) => event.originServerTs),
-    seq: Float64Array.from(pdus, ({ seq }) => seq),
-    kind: Uint8Array.from(pdus, ({ event }) => ROW_KINDS.indexOf(kindOf(event))),
-    hasGap: Uint8Array.from(pdus, (_, row) =>
-      Number(targets.subarray(offsets[row], offsets[row + 1]).some((target) => target < 0)),
-    ),
+    server,
+    time,
+    seq,
+    kind,
+    hasGap,
   };
 }
 
