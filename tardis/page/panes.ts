@@ -5,6 +5,7 @@ import { comparePane } from "./compare-pane.ts";
 import { byId, h } from "./dom.ts";
 import { eventPane } from "./event-pane.ts";
 import type { Place } from "./place.ts";
+import { rest } from "./rest.ts";
 import { runPane } from "./run-pane.ts";
 import { serversPane } from "./servers-pane.ts";
 import { StatePane } from "./state-pane.ts";
@@ -81,6 +82,9 @@ export class Panes {
       }
       // One at a time: what the reader has left behind by then is not asked about.
       await this.#asking;
+      if (turn !== this.#turn) return;
+      // Nor is what is passed: to lay out the panes takes longer than a frame has.
+      await rest();
       if (turn !== this.#turn) return;
       const asking = this.#client.ask("state", where);
       this.#asking = asking.then(

@@ -40,12 +40,15 @@ export class RowElement {
   constructor(isText: boolean, unfold: Unfold) {
     this.#isText = isText;
     this.#unfold = unfold;
-    const kind = isText ? "what" : "hidden";
-    this.#what = h("span", { class: kind, role: "gridcell" }, this.#label);
+    this.#what = h(isText ? "span" : "bdi", {
+      class: isText ? "what" : "hidden",
+      role: "gridcell",
+    });
     if (isText) {
-      this.#what.append(" ", this.#sender);
-      this.element.append(this.#number, this.#time, this.#letter, this.#what);
-    } else this.element.append(this.#what);
+      this.#what.append(this.#label, " ", this.#sender);
+      this.element.append(this.#number, this.#time, this.#letter);
+    }
+    this.element.append(this.#what);
   }
 
   /** Whether what it says of its event is still so. */
@@ -71,7 +74,7 @@ export class RowElement {
     const words = wordsOf(view, flags[row] ?? 0, knowledge?.[row]);
     if (!this.#isText) {
       const all = [view.label, ...words.map(([word]) => word), view.sender].join(", ");
-      this.#label.textContent = `${row + 1} ${all}`;
+      this.#what.textContent = `${row + 1} ${all}`;
       return;
     }
     this.#number.textContent = String(row + 1);

@@ -8,6 +8,8 @@ export class RowList {
   /** By place, in the order in which they stand. */
   #rows = new Map<number, RowElement>();
   #look: RowLook | undefined;
+  /** Out of sight, until there is another one to tell: rows with texts, and lower ones. */
+  readonly #idle = { textual: [] as RowElement[], low: [] as RowElement[] };
 
   constructor(unfold: Unfold) {
     this.#unfold = unfold;
@@ -17,8 +19,7 @@ export class RowList {
   show(places: readonly number[], look: RowLook): void {
     const before = this.#look;
     this.#look = look;
-    const isSameKind = before !== undefined && isTextual(before) === isTextual(look);
-    const old = isSameKind ? this.#rows : new Map<number, RowElement>();
+    const old = this.#rows;
     const kept = new Map<number, RowElement>();
     if (before !== undefined && areAlike(before, look)) {
       for (const place of places) {
@@ -27,9 +28,13 @@ export class RowList {
       }
     }
     const spare = this.#spare(old, kept);
+    if (before !== undefined && isTextual(before) !== isTextual(look)) {
+      this.#idleOf(before).push(...spare.splice(0));
+    }
     this.#rows = new Map(
       places.map((place) => [place, kept.get(place) ?? this.#filled(spare.shift(), place, look)]),
     );
+    this.#idleOf(look).push(...spare);
     for (const row of this.#rows.values()) row.dress(look);
     this.#order();
   }
@@ -55,9 +60,13 @@ export class RowList {
   }
 
   #filled(spare: RowElement | undefined, place: number, look: RowLook): RowElement {
-    const row = spare ?? new RowElement(isTextual(look), this.#unfold);
+    const row = spare ?? this.#idleOf(look).pop() ?? new RowElement(isTextual(look), this.#unfold);
     row.fill(place, look);
     return row;
+  }
+
+  #idleOf(look: RowLook): RowElement[] {
+    return isTextual(look) ? this.#idle.textual : this.#idle.low;
   }
 
   #order(): void {

@@ -20,7 +20,7 @@ interface Names {
 }
 
 /** More come when they are asked for: the page stays quick, whatever the room. */
-const ROWS_AT_ONCE = 60;
+const ROWS_AT_ONCE = 40;
 
 export class StatePane {
   readonly #parent: HTMLElement;

@@ -15,7 +15,8 @@ export interface WhyActions {
   readonly stepped: (step: number) => void;
 }
 
-const MOST_KEYS = 500;
+/** All others are explained from the table of the state. */
+const MOST_KEYS = 250;
 
 export class WhyPane {
   readonly #parent: HTMLElement;
@@ -33,7 +34,7 @@ export class WhyPane {
     this.#explanation = explanation;
     const { verdict, steps, algorithm, roomVersion, key } = explanation;
     const chooser = h("select", { "aria-label": "key to explain", id: "why-key" });
-    for (const row of rows.slice(0, MOST_KEYS)) {
+    for (const row of rows.filter((one, at) => at < MOST_KEYS || one.key === key)) {
       const mark = row.isConflicted ? "conflict: " : row.change === "same" ? "" : `${row.change}: `;
       const selected = row.key === key;
       chooser.append(h("option", { value: row.key, selected }, `${mark}${row.what}`));
