@@ -12,6 +12,7 @@ import { benchStartup } from "./startup.ts";
 import { benchStateResolution } from "./state-resolution.ts";
 import { benchTardis } from "./tardis.ts";
 import { benchTardisPage } from "./tardis-page.ts";
+import { benchTardisScenario } from "./tardis-scenario.ts";
 import { benchThroughput } from "./throughput.ts";
 
 type Bench = () => Promise<readonly Figure[]>;
@@ -23,7 +24,7 @@ const BENCHES: Readonly<Record<string, readonly Bench[]>> = {
   gateway: [benchGateway],
   "state-resolution": [benchStateResolution],
   search: [benchSearch],
-  tardis: [benchTardis, benchTardisPage],
+  tardis: [benchTardis, benchTardisScenario, benchTardisPage],
 };
 
 const HELP = `
@@ -33,8 +34,8 @@ gateway     what the gateway adds to a request, beside the direct connection to 
 state-resolution
             our resolver beside Synapse's, on rooms of 1,000 and 10,000 events, and small histories a second
 search      cases of the search for state resets a second, and its resolutions beside Synapse's of the same cases
-tardis      layout of rooms of 1,000, 10,000 and 100,000 events, and reading them, each beside its target; where there is
-            a Chromium, the page with them as well
+tardis      layout of rooms of 1,000, 10,000 and 100,000 events, and reading them, each beside its target; a scenario as a
+            link, and explained; where there is a Chromium, the page with all of them as well, and its frames
 
 All of it takes about three minutes.
 

@@ -29,6 +29,7 @@ export class PageWatch {
     const times = await this.page.evaluate<number[]>(`(async () => {
       const frame = () => new Promise(requestAnimationFrame);
       const grid = document.querySelector("#grid");
+      const slider = document.querySelector("#strip input");
       const times = [];
       let last = await frame();
       for (let at = 0; at < ${count}; at++) {
@@ -66,7 +67,7 @@ export class PageWatch {
   }
 
   /** Bytes of scripts' objects, of the page and of its workers, after what is unused was thrown away. */
-  async heap(): Promise<number> {
+  async heap(): Promise<{ readonly page: number; readonly workers: number }> {
     const workers: number[] = [];
     const seen: Promise<void>[] = [];
     this.#session.on("Target.attachedToTarget", ({ sessionId }) => {
@@ -80,7 +81,7 @@ export class PageWatch {
     await this.#session.send("HeapProfiler.collectGarbage");
     const own = await this.#session.send("Runtime.getHeapUsage");
     await Promise.all(seen);
-    return bytesIn(own) + workers.reduce((sum, bytes) => sum + bytes, 0);
+    return { page: bytesIn(own), workers: workers.reduce((sum, bytes) => sum + bytes, 0) };
   }
 
   async #heapOf(sessionId: string): Promise<number> {

@@ -3,7 +3,10 @@ import { createHash } from "node:crypto";
 import { createRandom } from "#harness/random";
 import type { SyntheticRoom } from "#tardis/layout/synthetic-room";
 
-const USERS = 500;
+const MOST_USERS = 500;
+/** In small rooms there are fewer, or there would be nothing but joins. */
+const EVENTS_A_USER = 20;
+const SERVERS = 5;
 const START_MS = 1_750_000_000_000;
 const VERSION = "11";
 const CREATOR = "@user0:server0.test";
@@ -18,27 +21,19 @@ interface Draft {
   readonly auth: readonly number[];
 }
 
-/** With ids that are not those of the events: those are not looked at when a file is read. */
-export function roomText({ edges: { offsets, targets }, servers }: SyntheticRoom): string {
-  return textOf(
-    Array.from(servers, (server, row): Draft => {
-      const sender = `@user${row % USERS}:server${server}.test`;
-      const previous = [...targets.subarray(offsets[row], offsets[row + 1])];
-      if (row === 0) {
-        return { ...create(sender), previous, auth: [] };
-      }
-      const body = `message ${row} of this room`;
-      const content = { msgtype: "m.text", body };
-      const auth = [0, Math.min(row - 1, 1), Math.min(row - 1, 2)];
-      return { type: "m.room.message", sender, content, previous, auth };
-    }),
-  );
-}
-
-/** A room of 500 users who change its state at all ends, so that merges have something to resolve; all of it is allowed. */
-export function stateRoomText({ edges: { offsets, targets }, servers }: SyntheticRoom): string {
+/**
+ * Users join one after the other, and then talk over one another; all of it is allowed. Ids are not those of the events: those
+ * are not looked at when a file is read.
+ *
+ * @param stateShare of what they send then: topics and names, so that merges have something to resolve
+ */
+export function roomText(
+  { edges: { offsets, targets }, servers }: SyntheticRoom,
+  stateShare = 0,
+): string {
   const { next } = createRandom("bench/state-room");
-  const user = (number: number) => `@user${number}:server${number % 5}.test`;
+  const users = Math.max(SERVERS, Math.min(MOST_USERS, Math.floor(servers.length / EVENTS_A_USER)));
+  const user = (number: number) => `@user${number}:server${number % SERVERS}.test`;
   const levels = { users: { [CREATOR]: 100 }, state_default: 0 };
   const state = (type: string, sender: string, content: object, key = "") => ({
     type,
@@ -46,7 +41,8 @@ export function stateRoomText({ edges: { offsets, targets }, servers }: Syntheti
     content,
     state_key: key,
   });
-  const drafts: Draft[] = [{ ...create(CREATOR), previous: [], auth: [] }];
+  const create = state("m.room.create", CREATOR, { room_version: VERSION });
+  const drafts: Draft[] = [{ ...create, previous: [], auth: [] }];
   const add = (draft: Omit<Draft, "previous" | "auth">, auth: readonly number[]) =>
     drafts.push({ ...draft, auth, previous: [drafts.length - 1] });
   add(state("m.room.member", CREATOR, { membership: "join" }, CREATOR), [0]);
@@ -54,38 +50,35 @@ export function stateRoomText({ edges: { offsets, targets }, servers }: Syntheti
   add(state("m.room.join_rules", CREATOR, { join_rule: "public" }), [0, 1, 2]);
   /** Rows of the joins, by user. */
   const joins = [1];
-  for (let number = 1; number < USERS; number++) {
+  for (let number = 1; number < users; number++) {
     joins.push(drafts.length);
     const member = user(number);
     add(state("m.room.member", member, { membership: "join" }, member), [0, 2, 3]);
   }
   const base = drafts.length;
   for (let row = 1; drafts.length < servers.length; row++) {
-    const number = Math.floor(next() * USERS);
-    const sender = number === 0 ? CREATOR : user(number);
+    const number =
+      SERVERS * Math.floor((next() * users) / SERVERS) + ((servers[row] ?? 0) % SERVERS);
+    const sender = user(number);
     const kind = next();
     const join = joins[number] ?? 1;
     const previous = [...targets.subarray(offsets[row], offsets[row + 1])].map(
       (at) => base - 1 + at,
     );
     const draft =
-      kind < 0.1
+      kind < stateShare / 2
         ? state("m.room.topic", sender, { topic: `topic ${row}` })
-        : kind < 0.2
+        : kind < stateShare
           ? state("m.room.member", sender, { membership: "join", displayname: `${row}` }, sender)
           : {
               type: "m.room.message",
               sender,
-              content: { msgtype: "m.text", body: `message ${row}` },
+              content: { msgtype: "m.text", body: `message ${row} of this room` },
             };
     const isJoin = draft.type === "m.room.member";
     drafts.push({ ...draft, previous, auth: isJoin ? [0, 2, 3, join] : [0, 2, join] });
   }
   return textOf(drafts);
-}
-
-function create(sender: string) {
-  return { type: "m.room.create", state_key: "", sender, content: { room_version: VERSION } };
 }
 
 function textOf(drafts: readonly Draft[]): string {

@@ -1,22 +1,26 @@
 /** What the viewer's page takes in Chromium, on rooms of fixed seeds, each beside its target, and beside what TARDIS took. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
-import type { Browser } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { remark } from "#cli/io";
 import { CHROMIUM, launch, ready, WHY_SKIPPED, watched } from "#cli/tardis/browser/chromium";
 import { pageTemplate, pageWith } from "#cli/tardis/page";
 import { quantile } from "#harness/results/measurement";
 import { syntheticRoom } from "#tardis/layout/synthetic-room";
+import { runPicture } from "#tardis/render/run-picture";
+import { svgOf } from "#tardis/render/svg";
+import { Session } from "#tardis/view/session";
 import type { Figure } from "./figure.ts";
 import { PageWatch } from "./page-watch.ts";
-import { roomText, stateRoomText } from "./synthetic-room-text.ts";
+import { roomText } from "./synthetic-room-text.ts";
 
 const SEED = 1;
-const FRAMES = 60;
+const FRAMES = 120;
 const JUMPS = 7;
+const STATE_SHARE = 0.2;
 /**
  * By events: the target of a file to its first picture, and what TARDIS's own graph took from a step to its picture. The latter
  * was measured on another day on a machine of two slow cores, in headless Chromium; TARDIS was not run with 100,000.
@@ -28,6 +32,9 @@ const SIZES: readonly (readonly [events: number, first: number, tardis: number |
 ];
 const KEY = (key: string) =>
   `document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "${key}", bubbles: true }))`;
+
+/** What the handle of the strip does, from one end of the room to the other. */
+const DRAG = `slider.value = String((slider.max * at) / ${FRAMES}); slider.dispatchEvent(new Event("input"))`;
 
 export async function benchTardisPage(): Promise<readonly Figure[]> {
   if (CHROMIUM === undefined) {
@@ -66,7 +73,10 @@ export async function benchTardisPage(): Promise<readonly Figure[]> {
       figures.push(...(await ofSize(browser, empty, file, size)));
     }
     const states = path.join(folder, "states.ndjson");
-    writeFileSync(states, stateRoomText(syntheticRoom({ events: 10_000, servers: 5, seed: SEED })));
+    writeFileSync(
+      states,
+      roomText(syntheticRoom({ events: 10_000, servers: 5, seed: SEED }), STATE_SHARE),
+    );
     figures.push(...(await ofStates(browser, empty, states)));
     return figures;
   } finally {
@@ -122,32 +132,70 @@ async function ofSize(
   add("file to first rows", took.first, "ms", first);
   add("file to all judged", took.judged, "ms");
   add("longest time without an answer meanwhile", took.longest, "ms");
+  const frames = async (what: string, act: string) => {
+    const { times, scriptMs } = await watch.frames(FRAMES, act);
+    add(`${what}, p95 of frames`, quantile(times, 0.95), "ms", 17);
+    add(`${what}, script a frame`, scriptMs, "ms", 4);
+  };
   await page.keyboard.press("Home");
-  const scroll = await watch.frames(FRAMES, "grid.scrollTop += 60");
-  add("scroll, p95 of frames", quantile(scroll.times, 0.95), "ms", 17);
-  add("scroll, script a frame", scroll.scriptMs, "ms", 4);
-  const step = await watch.frames(FRAMES, KEY("ArrowRight"));
-  add("step each frame, p95 of frames", quantile(step.times, 0.95), "ms", 17);
+  await frames("scroll", "grid.scrollTop += 60");
+  await frames("step each frame", KEY("ArrowRight"));
+  // Panes wait until nothing has been passed for a frame.
+  await frames("step each third frame, with panes", `if (at % 3 === 0) ${KEY("ArrowRight")}`);
+  await frames("drag along the strip", DRAG);
+  await frames("zoom each frame", `at % 2 === 0 ? ${KEY("S")} : ${KEY("W")}`);
   const jump = `${KEY("Home")}; ${KEY("End")}`;
   const picture = await watch.picture(JUMPS, jump);
   add("jump to its picture", picture, "ms", 50);
   if (tardis !== undefined) {
-    figures.push({
-      name: `page, ${events} events: jump, beside a step of TARDIS`,
-      value: picture,
-      unit: "ms",
-      peer: { name: "TARDIS, measured elsewhere", value: tardis },
-    });
+    const name = `page, ${events} events: jump`;
+    const beside = (what: string, peer: string, value: number) =>
+      figures.push({
+        name: `${name}, beside ${what}`,
+        value: picture,
+        unit: "ms",
+        peer: { name: peer, value },
+      });
+    beside("a step of TARDIS", "TARDIS, measured elsewhere", tardis);
+    beside("all rows in SVG anew", "SVG in the same browser", await svgAnew(browser, file));
   }
   for (let times = 0; times < 4; times++) await page.keyboard.press("S");
-  const whole = await watch.frames(FRAMES, KEY("ArrowLeft"));
-  add("whole room, p95 of frames", quantile(whole.times, 0.95), "ms", 17);
-  add("whole room, script a frame", whole.scriptMs, "ms");
+  await frames("whole room, step", KEY("ArrowLeft"));
+  await frames("whole room, drag", DRAG);
   for (let times = 0; times < 4; times++) await page.keyboard.press("W");
-  const elements = await page.evaluate<number>("document.querySelectorAll('*').length");
-  add("elements", elements, "1", 1_500);
-  if (events === 100_000) add("heap of page and worker", (await watch.heap()) / 1e6, "MB", 400);
+  add("elements, most at any height of rows", await elements(page), "1", 1_500);
+  if (events === 100_000) {
+    const heap = await watch.heap();
+    add("heap of the page, which has the graph", heap.page / 1e6, "MB", 60);
+    add("heap of page and worker", (heap.page + heap.workers) / 1e6, "MB", 400);
+  }
   return figures;
+}
+
+async function elements(page: Page): Promise<number> {
+  return await page.evaluate(`(async () => {
+    const frame = () => new Promise(requestAnimationFrame);
+    let most = 0;
+    for (let height = 0; height < 5; height++) {
+      most = Math.max(most, document.querySelectorAll("*").length);
+      ${KEY("S")};
+      await frame();
+      await frame();
+    }
+    return most;
+  })()`);
+}
+
+/** Milliseconds until all rows of a room are drawn as SVG, as TARDIS does at each step. */
+async function svgAnew(browser: Browser, file: string): Promise<number> {
+  const text = readFileSync(file, "utf8");
+  const session = await Session.open([{ name: "room.ndjson", text }]);
+  const svg = svgOf(runPicture(session, Number.POSITIVE_INFINITY));
+  await using view = await watched(browser);
+  const { page } = view;
+  page.setDefaultTimeout(120_000);
+  await page.evaluate((markup) => Object.assign(globalThis, { markup }), svg);
+  return await (await PageWatch.of(page)).picture(3, "document.body.innerHTML = markup");
 }
 
 /** Every merge of a room whose users change its state, and the state after one of them. */

@@ -6,6 +6,7 @@ import { EdgeIndex } from "#tardis/layout/edge-index";
 import { layOutLanes } from "#tardis/layout/lanes";
 import { type SyntheticRoom, syntheticRoom } from "#tardis/layout/synthetic-room";
 import type { Figure } from "./figure.ts";
+import { median } from "./median.ts";
 import { roomText } from "./synthetic-room-text.ts";
 
 const SEED = 1;
@@ -72,19 +73,4 @@ async function read(name: string, room: SyntheticRoom, target: number): Promise<
 function processorMs(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1_000;
-}
-
-/** Milliseconds by a clock. */
-async function median(
-  rounds: number,
-  run: () => unknown,
-  clock: () => number = () => performance.now(),
-): Promise<number> {
-  const times: number[] = [];
-  for (let round = 0; round < rounds; round++) {
-    const begun = clock();
-    await run();
-    times.push(clock() - begun);
-  }
-  return times.sort((a, b) => a - b)[Math.floor(rounds / 2)] ?? 0;
 }

@@ -7,7 +7,7 @@ import { rowsPicture } from "./rows-picture.ts";
 
 const MOST_ROWS = 2_000;
 
-export function runPicture(session: Session): Picture {
+export function runPicture(session: Session, most = MOST_ROWS): Picture {
   const { rows, layout, cited, stateFollowed, title } = session.load();
   const scene = {
     rows,
@@ -22,6 +22,6 @@ export function runPicture(session: Session): Picture {
     citing: [],
   };
   const last = rows.size - 1;
-  const first = Math.max(0, rows.size - MOST_ROWS);
+  const first = Math.max(0, rows.size - most);
   return rowsPicture(scene, { title, first, last, rowHeight: TEXT_ROW, isNewestFirst: false });
 }

@@ -1,0 +1,152 @@
+/** The list of events in a real Chromium: its elements are used again, and each has to tell the event that it stands for. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { roomText } from "#cli/bench/synthetic-room-text";
+import { pageTemplate, pageWith } from "#cli/tardis/page";
+import { syntheticRoom } from "#tardis/layout/synthetic-room";
+import { rowAt } from "#tardis/view/row-columns";
+import { Session } from "#tardis/view/session";
+import { CHROMIUM, launch, ready, shows, WHY_SKIPPED, watched } from "./chromium.ts";
+
+const EVENTS = 400;
+const text = roomText(syntheticRoom({ events: EVENTS, servers: 5, seed: 3 }), 0.2);
+const folder = mkdtempSync(path.join(tmpdir(), "crucible-rows-"));
+const { rows } = (await Session.open([{ name: "room", text }])).load();
+let browser: Browser;
+let url = "";
+
+beforeAll(async () => {
+  if (CHROMIUM === undefined) return;
+  const file = path.join(folder, "room.html");
+  writeFileSync(file, pageWith(await pageTemplate(), [{ name: "room", text }]));
+  url = pathToFileURL(file).href;
+  browser = await launch();
+});
+afterAll(async () => {
+  await browser?.close();
+  rmSync(folder, { recursive: true });
+});
+
+interface Told {
+  readonly row: number;
+  readonly index: number;
+  readonly text: string;
+  readonly classes: readonly string[];
+  readonly tabindex: string | null;
+  readonly selected: string | null;
+  readonly top: number;
+}
+
+/** As they stand in the page, once it has drawn. */
+async function told(page: Page): Promise<readonly Told[]> {
+  return await page.evaluate(`(async () => {
+    const frame = () => new Promise(requestAnimationFrame);
+    await frame();
+    await frame();
+    return [...document.querySelectorAll(".row")].map((row) => ({
+      row: Number(row.dataset.row),
+      index: Number(row.getAttribute("aria-rowindex")),
+      text: row.textContent,
+      // Sentences mark what they are about.
+      classes: [...row.classList].filter((name) => name !== "marked"),
+      tabindex: row.getAttribute("tabindex"),
+      selected: row.getAttribute("aria-selected"),
+      top: parseFloat(row.style.top) / parseFloat(row.style.height),
+    }));
+  })()`);
+}
+
+/** Every element tells its own event, in order, and one of them is the cursor's. */
+async function expectRows(page: Page, cursor: number, isNewestFirst = false): Promise<void> {
+  const all = await told(page);
+  expect(all.length).toBeGreaterThan(10);
+  const lineOf = (row: number) => (isNewestFirst ? EVENTS - 1 - row : row);
+  for (const { row, index, text, classes, tabindex, selected, top } of all) {
+    const view = rowAt(rows, row);
+    const isAt = row === cursor;
+    const where = isAt ? ["at"] : row > cursor ? ["later"] : [];
+    expect({ index, classes, tabindex, selected, top: Math.round(top) }).toEqual({
+      index: lineOf(row) + 1,
+      classes: ["row", ...where],
+      tabindex: isAt ? "0" : "-1",
+      selected: String(isAt),
+      top: lineOf(row),
+    });
+    expect(text.startsWith(String(row + 1))).toBe(true);
+    expect(text).toContain(view?.label);
+    expect(text).toContain(view?.sender);
+  }
+  const lines = all.map(({ row }) => lineOf(row));
+  expect(lines).toEqual(lines.toSorted((a, b) => a - b));
+  expect(all.filter(({ row }) => row === cursor)).toHaveLength(1);
+}
+
+describe.skipIf(CHROMIUM === undefined)(`the list of events (${CHROMIUM ?? WHY_SKIPPED})`, () => {
+  test("each row tells its event after steps, jumps, scrolling, other heights and another order", async () => {
+    await using view = await watched(browser);
+    const { page } = view;
+    await page.goto(`${url}#at=200`);
+    await ready(page);
+    const at = async () => Number(await page.inputValue("#strip input"));
+    await expectRows(page, await at());
+
+    for (const key of ["ArrowRight", "ArrowRight", "ArrowLeft", "End", "Home", "End"]) {
+      await page.keyboard.press(key);
+      await expectRows(page, await at());
+    }
+    expect(await at()).toBe(EVENTS - 1);
+    for (const by of [-60, -900, -30, 400, -2_000]) {
+      await page.evaluate(`document.querySelector("#grid").scrollTop += ${by}`);
+      await expectRows(page, EVENTS - 1);
+    }
+    for (const key of ["S", "S", "W", "W", "S", "W"]) {
+      await page.keyboard.press(key);
+      await expectRows(page, EVENTS - 1);
+    }
+    await page.keyboard.press("y");
+    await expectRows(page, EVENTS - 1, true);
+    await page.keyboard.press("Home");
+    await expectRows(page, 0, true);
+    expect(view.troubles).toEqual([]);
+  });
+
+  test("what is scrolled to is what the picture shows, and the row of the cursor is in sight", async () => {
+    await using view = await watched(browser);
+    const { page } = view;
+    await page.goto(`${url}#at=1`);
+    await ready(page);
+
+    for (const key of ["End", "Home", "S", "End", "W", "y"]) {
+      await page.keyboard.press(key);
+      await told(page);
+      const [row, grid] = [page.locator(".row.at"), page.locator("#grid")];
+      const [box, around] = [await row.boundingBox(), await grid.boundingBox()];
+
+      expect(box?.y).toBeGreaterThanOrEqual((around?.y ?? 0) - 1);
+      const end = (around?.y ?? 0) + (around?.height ?? 0);
+      expect((box?.y ?? 0) + (box?.height ?? 0)).toBeLessThanOrEqual(end + 1);
+    }
+  });
+
+  test("the focus goes with the cursor, and the panes follow when it rests", async () => {
+    await using view = await watched(browser);
+    const { page } = view;
+    await page.goto(`${url}#at=300`);
+    await ready(page);
+    const focused = () =>
+      page.evaluate<number>(`Number(document.activeElement?.closest(".row")?.dataset.row)`);
+    await page.locator(".row.at").focus();
+
+    for (const key of ["ArrowDown", "ArrowUp", "Home", "End"]) {
+      await page.keyboard.press(key);
+      await told(page);
+      expect(await focused()).toBe(Number(await page.getAttribute(".row.at", "data-row")));
+    }
+    await shows(page, EVENTS - 1, "why");
+    expect(view.troubles).toEqual([]);
+  });
+});
