@@ -1,5 +1,6 @@
 /** Keys of devices and of users as clients make them: signed rightly, of no use for encryption. */
 import { createHash } from "node:crypto";
+import type { HttpResponse } from "#harness/http/client";
 import { textAt } from "#harness/match/json";
 import { ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
@@ -11,23 +12,41 @@ interface KeyPair {
   readonly publicKey: string;
 }
 
-export interface CrossSigningKeys {
-  readonly master: JsonObject;
-  readonly selfSigning: JsonObject;
-  readonly userSigning: JsonObject;
+export type Usage = "master" | "self_signing" | "user_signing";
+
+/** Cross-signing keys of a user. */
+export interface Identity {
+  readonly userId: string;
+  /** Body of an upload of all three keys. */
+  readonly body: { readonly [Key in `${Usage}_key`]: JsonObject };
+  readonly pairs: Readonly<Record<Usage, KeyPair>>;
+  readonly publicKeys: Readonly<Record<Usage, string>>;
+  /** A copy that one of the keys has signed. */
+  readonly sign: (object: JsonObject, usage: Usage) => JsonObject;
 }
 
-function keyPair(seed: string): KeyPair {
+/** A device's identity keys, and a copy of an object that it has signed. */
+export interface Device {
+  readonly keys: JsonObject;
+  readonly sign: (object: JsonObject) => JsonObject;
+}
+
+/** The same for the same seed. */
+export function keyPair(seed: string): KeyPair {
   const secret = createHash("sha256").update(seed).digest();
   return { secret, publicKey: publicKeyOf(secret) };
 }
 
-/** Uploads the identity keys of a session's device; returns them. */
-export async function uploadDeviceKeys(session: Session): Promise<JsonObject> {
-  const { userId, deviceId } = session;
-  const ed25519 = keyPair(session.context.nextName("device"));
-  const curve25519 = keyPair(session.context.nextName("identity"));
-  const keys = {
+/** Keys of the session's device, signed by itself, which no server has heard of. @param more further signed fields */
+export function makeDevice(
+  { userId, deviceId, context }: Pick<Session, "userId" | "deviceId" | "context">,
+  more: JsonObject = {},
+): Device {
+  const ed25519 = keyPair(context.nextName("ed25519"));
+  const curve25519 = keyPair(context.nextName("curve25519"));
+  const sign = (object: JsonObject) =>
+    signJson(object, userId, `ed25519:${deviceId}`, ed25519.secret);
+  const keys = sign({
     user_id: userId,
     device_id: deviceId,
     algorithms: ["m.olm.v1.curve25519-aes-sha2", "m.megolm.v1.aes-sha2"],
@@ -35,36 +54,56 @@ export async function uploadDeviceKeys(session: Session): Promise<JsonObject> {
       [`ed25519:${deviceId}`]: ed25519.publicKey,
       [`curve25519:${deviceId}`]: curve25519.publicKey,
     },
-  };
-  const deviceKeys = signJson(keys, userId, `ed25519:${deviceId}`, ed25519.secret);
-  ok(await session.post("/_matrix/client/v3/keys/upload", { device_keys: deviceKeys }));
-  return deviceKeys;
+    ...more,
+  });
+  return { keys, sign };
 }
 
-/** Uploads new cross-signing keys of a session's user; returns them. */
-export async function uploadCrossSigningKeys(session: Session): Promise<CrossSigningKeys> {
-  const { userId } = session;
-  const pair = (usage: string) => keyPair(session.context.nextName(usage));
-  const masterPair = pair("master");
-  const key = (usage: string, { publicKey }: KeyPair): JsonObject => ({
+/** A new identity of the session's user, which no server has heard of. @param kept keys that it has instead of new ones */
+export function makeIdentity(
+  { userId, context }: Session,
+  kept: Partial<Record<Usage, KeyPair>> = {},
+): Identity {
+  const pair = (usage: Usage) => kept[usage] ?? keyPair(context.nextName(usage));
+  const pairs = {
+    master: pair("master"),
+    self_signing: pair("self_signing"),
+    user_signing: pair("user_signing"),
+  };
+  const sign = (object: JsonObject, usage: Usage) => {
+    const { publicKey, secret } = pairs[usage];
+    return signJson(object, userId, `ed25519:${publicKey}`, secret);
+  };
+  const key = (usage: Usage): JsonObject => ({
     user_id: userId,
     usage: [usage],
-    keys: { [`ed25519:${publicKey}`]: publicKey },
+    keys: { [`ed25519:${pairs[usage].publicKey}`]: pairs[usage].publicKey },
   });
-  const signed = (object: JsonObject) =>
-    signJson(object, userId, `ed25519:${masterPair.publicKey}`, masterPair.secret);
-  const keys = {
-    master: key("master", masterPair),
-    selfSigning: signed(key("self_signing", pair("self_signing"))),
-    userSigning: signed(key("user_signing", pair("user_signing"))),
-  };
   const body = {
-    master_key: keys.master,
-    self_signing_key: keys.selfSigning,
-    user_signing_key: keys.userSigning,
+    master_key: key("master"),
+    self_signing_key: sign(key("self_signing"), "master"),
+    user_signing_key: sign(key("user_signing"), "master"),
   };
-  await uploadSigningKeys(session, body);
-  return keys;
+  const publicKeys = {
+    master: pairs.master.publicKey,
+    self_signing: pairs.self_signing.publicKey,
+    user_signing: pairs.user_signing.publicKey,
+  };
+  return { userId, body, pairs, publicKeys, sign };
+}
+
+/** Makes identity keys for the session's device and uploads them. */
+export async function publishDevice(session: Session): Promise<Device> {
+  const device = makeDevice(session);
+  ok(await session.post("/_matrix/client/v3/keys/upload", { device_keys: device.keys }));
+  return device;
+}
+
+/** Makes cross-signing keys for the session's user and uploads them, with the password when they replace others. */
+export async function publishIdentity(session: Session): Promise<Identity> {
+  const identity = makeIdentity(session);
+  await uploadSigningKeys(session, identity.body);
+  return identity;
 }
 
 /** Uploads public cross-signing keys, with the password where it is asked for: a first upload needs none (MSC3967). */
@@ -74,20 +113,21 @@ export async function uploadSigningKeys(
 ): Promise<void> {
   const target = "/_matrix/client/v3/keys/device_signing/upload";
   const first = await session.post(target, keys);
-  if (first.status !== 401) {
-    ok(first);
-    return;
-  }
-  const auth = {
-    type: "m.login.password",
-    session: textAt(first.json, "session"),
-    identifier: { type: "m.id.user", user: session.userId },
-    password: session.password,
-  };
-  ok(await session.post(target, { ...keys, auth }));
+  if (first.status !== 401) ok(first);
+  else ok(await session.post(target, { ...keys, auth: passwordFor(session, first) }));
 }
 
-/** One-time keys, or fallback keys, by names that tell them apart. */
+/** The password stage for the session that a server has opened with its 401. */
+export function passwordFor({ userId, password }: Session, opened: HttpResponse): JsonObject {
+  return {
+    type: "m.login.password",
+    session: textAt(opened.json, "session"),
+    identifier: { type: "m.id.user", user: userId },
+    password,
+  };
+}
+
+/** One-time keys, or fallback keys, by names that tell them apart; nobody has signed them. */
 export function oneTimeKeys(
   names: readonly string[],
   more: JsonObject = {},

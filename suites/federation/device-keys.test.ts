@@ -1,4 +1,4 @@
-import { oneTimeKeys, uploadCrossSigningKeys, uploadDeviceKeys } from "#harness/clients/identities";
+import { oneTimeKeys, publishDevice, publishIdentity } from "#harness/clients/identities";
 import type { HttpResponse } from "#harness/http/client";
 import { at, isObject, listAt, numberAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
@@ -38,12 +38,12 @@ check(
   async (world) => {
     const [alice, peer] = await Promise.all([world.user("alice"), world.peer()]);
     const client = peer.client();
-    const first = await uploadDeviceKeys(alice);
-    const { master, selfSigning } = await uploadCrossSigningKeys(alice);
+    const first = await publishDevice(alice);
+    const { body: identity } = await publishIdentity(alice);
 
     const before = ok(await client.userDevices(alice.userId));
     const second = await world.login(alice);
-    const secondKeys = await uploadDeviceKeys(second);
+    const other = await publishDevice(second);
     const response = await client.userDevices(alice.userId);
 
     const body = ok(response);
@@ -57,12 +57,13 @@ check(
       ]),
     );
     const expected = new Map([
-      [alice.deviceId, first],
-      [second.deviceId, secondKeys],
+      [alice.deviceId, first.keys],
+      [second.deviceId, other.keys],
     ]);
     expectEqual(keys, expected, "the keys of the devices", response);
-    expectEqual(withoutUnsigned(body.master_key), master, "the master key", response);
-    expectEqual(withoutUnsigned(body.self_signing_key), selfSigning, "the self-signing key");
+    expectEqual(withoutUnsigned(body.master_key), identity.master_key, "the master key", response);
+    const selfSigning = withoutUnsigned(body.self_signing_key);
+    expectEqual(selfSigning, identity.self_signing_key, "the self-signing key", response);
   },
 );
 
@@ -85,8 +86,8 @@ check(
   },
   async (world) => {
     const [alice, peer] = await Promise.all([world.user("alice"), world.peer()]);
-    const deviceKeys = await uploadDeviceKeys(alice);
-    const { master, selfSigning, userSigning } = await uploadCrossSigningKeys(alice);
+    const device = await publishDevice(alice);
+    const { body: identity, publicKeys } = await publishIdentity(alice);
     const client = peer.client();
 
     const response = await client.queryKeys({ [alice.userId]: [] });
@@ -95,13 +96,13 @@ check(
     const body = ok(response);
     const ofAlice = (kind: string) => withoutUnsigned(at(body, kind, alice.userId));
     const told = withoutUnsigned(at(body, "device_keys", alice.userId, alice.deviceId));
-    expectEqual(told, deviceKeys, "the device keys", response);
-    expectEqual(ofAlice("master_keys"), master, "the master key", response);
-    expectEqual(ofAlice("self_signing_keys"), selfSigning, "the self-signing key", response);
+    expectEqual(told, device.keys, "the device keys", response);
+    expectEqual(ofAlice("master_keys"), identity.master_key, "the master key", response);
+    const selfSigning = ofAlice("self_signing_keys");
+    expectEqual(selfSigning, identity.self_signing_key, "the self-signing key", response);
     expectEqual(body.user_signing_keys ?? {}, {}, "the user-signing keys", response);
-    const [secret = ""] = Object.values((userSigning.keys ?? {}) as Record<string, string>);
     for (const { text } of [response, devices]) {
-      expectThat(!text.includes(secret), "no user-signing key", text);
+      expectThat(!text.includes(publicKeys.user_signing), "no user-signing key", text);
     }
   },
 );
@@ -130,7 +131,7 @@ check(
     const [alice, bob] = await world.users("alice", "bob");
     const peers = await Promise.all([world.peer(), world.peer()]);
     const names = ["key1", "key2", "key3", "key4", "key5"];
-    await uploadDeviceKeys(alice);
+    await publishDevice(alice);
     ok(
       await alice.post("/_matrix/client/v3/keys/upload", {
         one_time_keys: oneTimeKeys(names),

@@ -1,8 +1,9 @@
+import { makeDevice } from "#harness/clients/identities";
 import { at, isObject, textAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
 import { altersAnswer, altersRequest } from "#harness/world/mutants";
-import { KEYS_UPLOAD, makeDevice, query } from "./cross-signing.ts";
+import { KEYS_UPLOAD, query } from "./cross-signing.ts";
 
 const WHOAMI = "/_matrix/client/v3/account/whoami";
 

@@ -1,4 +1,5 @@
 /** MSC4153: what a client library reports, refuses and allows when the identity of a user changes. */
+import { makeDevice, publishDevice } from "#harness/clients/identities";
 import { check } from "#harness/world/check";
 import { expectContains, expectEqual, expectThat } from "#harness/world/expect";
 import {
@@ -14,7 +15,7 @@ import {
   untilChanged,
   untilMail,
 } from "./clients.ts";
-import { KEYS_QUERY, makeDevice, publishDevice } from "./cross-signing.ts";
+import { KEYS_QUERY } from "./cross-signing.ts";
 
 interface Pair {
   readonly alice: Actor;

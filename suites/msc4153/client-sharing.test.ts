@@ -1,4 +1,5 @@
 /** MSC4153, sending: which devices a client library gives room keys to, and what it says to the others. */
+import { makeDevice, publishIdentity } from "#harness/clients/identities";
 import { at, isObject } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectContains, expectEqual, expectThat, ok } from "#harness/world/expect";
@@ -18,15 +19,7 @@ import {
   untilChanged,
   untilMail,
 } from "./clients.ts";
-import {
-  KEYS_QUERY,
-  makeDevice,
-  publishIdentity,
-  query,
-  replaceIdentity,
-  SIGNATURES_UPLOAD,
-  signersOf,
-} from "./cross-signing.ts";
+import { KEYS_QUERY, query, SIGNATURES_UPLOAD, signersOf } from "./cross-signing.ts";
 import { addKeys, names, publishKeys } from "./keys.ts";
 
 const WITHHELD_PUT = {
@@ -323,7 +316,7 @@ check(
       const roomId = await encryptedRoom(alice.session, [bob]);
       await alice.client.send(roomId, TEXT);
 
-      await replaceIdentity(bob);
+      await publishIdentity(bob);
       await untilChanged(alice, bob);
       await alice.client.rotate(roomId);
       await alice.client.send(roomId, TEXT);

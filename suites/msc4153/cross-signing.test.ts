@@ -1,17 +1,10 @@
+import { keyPair, makeIdentity, passwordFor, publishIdentity } from "#harness/clients/identities";
 import { at, listAt, textAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectStatus, expectThat } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
-import {
-  keyPair,
-  makeIdentity,
-  passwordFor,
-  publicKeysIn,
-  publishIdentity,
-  query,
-  SIGNING_UPLOAD,
-} from "./cross-signing.ts";
+import { publicKeysIn, query, SIGNING_UPLOAD } from "./cross-signing.ts";
 
 const UPLOAD = { method: "POST", path: SIGNING_UPLOAD };
 const REFUSAL = { flows: [{ stages: ["m.login.password"] }], params: {}, session: "session" };

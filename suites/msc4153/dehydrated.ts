@@ -1,10 +1,10 @@
 /** What checks of dehydrated devices share (MSC3814): devices made by hand, and where servers keep them. */
+import { keyPair } from "#harness/clients/identities";
 import type { HttpResponse } from "#harness/http/client";
 import { path } from "#harness/http/client";
 import type { Session } from "#harness/world/session";
 import type { JsonObject } from "#protocol/events/event";
 import { signJson } from "#protocol/events/signatures";
-import { keyPair } from "./cross-signing.ts";
 
 export const DEHYDRATED = "/_matrix/client/unstable/org.matrix.msc3814.v1/dehydrated_device";
 export const EVENTS = `${DEHYDRATED}/*/events`;

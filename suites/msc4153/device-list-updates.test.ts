@@ -1,5 +1,6 @@
 /** What a server tells other servers of its users' devices: a peer hears it. */
 
+import { keyPair, makeIdentity, publishDevice, publishIdentity } from "#harness/clients/identities";
 import { path } from "#harness/http/client";
 import { at, isObject, listAt, numberAt } from "#harness/match/json";
 import { enter, meet, SEND } from "#harness/peer/meeting";
@@ -10,14 +11,7 @@ import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 import type { JsonObject } from "#protocol/events/event";
-import {
-  keyPair,
-  makeIdentity,
-  publishDevice,
-  publishIdentity,
-  SIGNATURES_UPLOAD,
-  SIGNING_UPLOAD,
-} from "./cross-signing.ts";
+import { SIGNATURES_UPLOAD, SIGNING_UPLOAD } from "./cross-signing.ts";
 
 const UPDATE = "m.device_list_update";
 const SIGNING_UPDATE = "m.signing_key_update";

@@ -1,16 +1,18 @@
+import { publishDevice } from "#harness/clients/identities";
 import { at, isObject } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
-import { KEYS_QUERY, publishDevice, query } from "./cross-signing.ts";
+import { KEYS_QUERY, query } from "./cross-signing.ts";
 import {
   encryptedRoom,
   listed,
   quietToken,
   TELLS_NO_CHANGE,
   untilChanged,
+  untilLeft,
 } from "./device-lists.ts";
 import { deleteDevice, SYNC, syncs } from "./keys.ts";
 
@@ -66,16 +68,10 @@ check(
   async (world) => {
     const [alice, bob] = await world.users("alice", "bob");
     const rooms = [await encryptedRoom(alice, bob), await encryptedRoom(alice, bob)] as const;
-    const leave = async (roomId: string, since: string) => {
-      await bob.leave(roomId);
-      return await alice.syncUntil(since, "bob's leave", (body) =>
-        JSON.stringify(at(body, "rooms", "join", roomId) ?? {}).includes('"leave"')
-          ? true
-          : undefined,
-      );
-    };
+    const since = await alice.syncToken();
 
-    const first = await leave(rooms[0], await alice.syncToken());
+    await bob.leave(rooms[0]);
+    const first = await untilLeft(alice, since, rooms[0], bob);
     const early = first.bodies.flatMap((body) => listed(body, "left"));
     await bob.leave(rooms[1]);
     await alice.syncUntil(first.since, `${bob.userId} in device_lists.left`, (body) =>

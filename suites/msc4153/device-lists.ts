@@ -1,7 +1,7 @@
 /** What checks of device lists share: encrypted rooms, news of users in /sync, and servers that keep them back. */
 import { at, type JsonObject } from "#harness/match/json";
 import { altersAnswer } from "#harness/world/mutants";
-import type { Account, Session } from "#harness/world/session";
+import { type Account, type Session, stateBefore, timeline } from "#harness/world/session";
 import { tellsChange } from "./cross-signing.ts";
 import { SYNC } from "./keys.ts";
 
@@ -39,6 +39,20 @@ export function untilChanged(
   user: Pick<Account, "userId">,
 ): Promise<{ readonly since: string; readonly bodies: readonly JsonObject[] }> {
   return watcher.syncUntil(since, `a change of ${user.userId}`, (body) => tellsChange(body, user));
+}
+
+/** Syncs until the user is seen to have left the room; returns the answers on the way, and the token after them. */
+export function untilLeft(
+  watcher: Session,
+  since: string | undefined,
+  roomId: string,
+  { userId }: Account,
+): Promise<{ readonly since: string; readonly bodies: readonly JsonObject[] }> {
+  return watcher.syncUntil(since, `${userId} leaving`, (body) =>
+    [...stateBefore(body, roomId), ...timeline(body, roomId)].find(
+      ({ state_key, content }) => state_key === userId && content.membership === "leave",
+    ),
+  );
 }
 
 /** Token after which nothing is to come of what the users did before: a message of each has been seen. */

@@ -8,7 +8,7 @@ import {
   UserId,
 } from "@matrix-org/matrix-sdk-crypto-wasm";
 import { expect, test } from "vitest";
-import { keyPair } from "./cross-signing.ts";
+import { keyPair } from "#harness/clients/identities";
 import { handMadeSession } from "./hand-made-megolm.ts";
 
 test("a client that has the key of a session made by hand reads its message", async () => {

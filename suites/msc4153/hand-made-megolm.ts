@@ -1,9 +1,10 @@
 /** A megolm session that no client has made (Megolm ratchet; client-server API, "m.megolm.v1.aes-sha2"). */
+
 import { createCipheriv, createHash, createHmac, hkdfSync } from "node:crypto";
+import { keyPair } from "#harness/clients/identities";
 import { encodeBase64 } from "#protocol/events/base64";
 import { signBytes } from "#protocol/events/ed25519";
 import type { JsonObject } from "#protocol/events/event";
-import { keyPair } from "./cross-signing.ts";
 
 /** First bytes of each format, and the length of a message's authentication code. */
 const [SHARED, EXPORTED, MESSAGE, MAC_BYTES] = [2, 1, 3, 8];

@@ -1,3 +1,4 @@
+import { publishDevice, publishIdentity } from "#harness/clients/identities";
 import { at, isObject } from "#harness/match/json";
 import { check, type Mutant } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
@@ -5,16 +6,7 @@ import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import { share } from "#harness/world/sharing";
 import type { World } from "#harness/world/world";
-import {
-  publicKeysIn,
-  publishDevice,
-  publishIdentity,
-  query,
-  replaceIdentity,
-  SIGNATURES_UPLOAD,
-  signersOf,
-  tellsChange,
-} from "./cross-signing.ts";
+import { publicKeysIn, query, SIGNATURES_UPLOAD, signersOf, tellsChange } from "./cross-signing.ts";
 
 const SYNC = "/_matrix/client/v3/sync";
 const QUERY = "/_matrix/client/v3/keys/query";
@@ -93,7 +85,7 @@ async function expectResetTold({ alice, bob }: { alice: Session; bob: Session })
   ok(await query(alice, bob));
   const since = await quietToken(alice, bob, undefined);
 
-  const { publicKeys } = await replaceIdentity(bob);
+  const { publicKeys } = await publishIdentity(bob);
   await alice.syncUntil(since, `the change of ${bob.userId}`, (news) => tellsChange(news, bob));
   const shown = await query(alice, bob);
 
@@ -158,7 +150,7 @@ check(
     await publishIdentity(bob);
     const since = await quietToken(second, bob, undefined);
 
-    await replaceIdentity(bob);
+    await publishIdentity(bob);
 
     await second.syncUntil(since, "the change of the user's own keys", (news) =>
       tellsChange(news, bob),

@@ -1,10 +1,11 @@
 /** Claims and queries between servers. */
+import { publishDevice } from "#harness/clients/identities";
 import { at, objectAt } from "#harness/match/json";
 import { refused } from "#harness/peer/lies";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
-import { KEYS_QUERY, publishDevice } from "./cross-signing.ts";
+import { KEYS_QUERY } from "./cross-signing.ts";
 import {
   ALGORITHM,
   addKeys,

@@ -1,5 +1,5 @@
 /** One-time and fallback keys signed by hand-made devices: uploading and claiming them, and servers that get it wrong. */
-import { oneTimeKeys } from "#harness/clients/identities";
+import { type Device, makeDevice, oneTimeKeys, passwordFor } from "#harness/clients/identities";
 import type { RuleMatch } from "#harness/gateway/rule";
 import { type HttpResponse, path } from "#harness/http/client";
 import { at, isObject } from "#harness/match/json";
@@ -9,7 +9,7 @@ import { altersAnswer } from "#harness/world/mutants";
 import type { ServerClient, Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 import type { JsonObject } from "#protocol/events/event";
-import { type Device, KEYS_UPLOAD, makeDevice, passwordFor } from "./cross-signing.ts";
+import { KEYS_UPLOAD } from "./cross-signing.ts";
 
 export const ALGORITHM = "signed_curve25519";
 export const KEYS_CLAIM = "/_matrix/client/v3/keys/claim";

@@ -1,16 +1,10 @@
+import { publishDevice, publishIdentity } from "#harness/clients/identities";
 import { at, isObject } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, ok } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
 import type { JsonObject } from "#protocol/events/event";
-import {
-  KEYS_QUERY,
-  publishDevice,
-  publishIdentity,
-  query,
-  SIGNATURES_UPLOAD,
-  signersOf,
-} from "./cross-signing.ts";
+import { KEYS_QUERY, query, SIGNATURES_UPLOAD, signersOf } from "./cross-signing.ts";
 
 const QUERY = { method: "POST", path: KEYS_QUERY };
 const FEDERATED_QUERY = { from: "peer-*", path: "/_matrix/federation/v1/user/keys/query" };

@@ -1,4 +1,5 @@
 /** What a server makes of the news of users' devices that other servers send it. */
+import { publishDevice, publishIdentity } from "#harness/clients/identities";
 import { at, isObject, objectAt } from "#harness/match/json";
 import { answer } from "#harness/peer/answer";
 import { refused } from "#harness/peer/lies";
@@ -10,7 +11,7 @@ import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import type { JsonObject } from "#protocol/events/event";
 import { signJson } from "#protocol/events/signatures";
-import { KEYS_QUERY, publishDevice, publishIdentity, query } from "./cross-signing.ts";
+import { KEYS_QUERY, publicKeysIn, query } from "./cross-signing.ts";
 import { ENCRYPTED, TELLS_NO_CHANGE, untilChanged } from "./device-lists.ts";
 
 const QUERY = { method: "POST", path: KEYS_QUERY };
@@ -102,7 +103,9 @@ check(
       altersAnswer("believes in a device", QUERY, {
         set: { "/device_keys/*/FORGED": { keys: {} } },
       }),
-      altersAnswer("believes in an identity", QUERY, { set: { "/master_keys/*/keys": {} } }),
+      altersAnswer("believes in an identity", QUERY, {
+        set: { "/master_keys/*/keys": { "ed25519:F": "F" } },
+      }),
     ],
   },
   async (world) => {
@@ -112,18 +115,10 @@ check(
     const carol = third.user("carol");
     await third.join(room.roomId, carol, { via: alice.server.serverName });
     serve(third, carol, 3, "TRUE");
-    await publishDevice(alice);
-    await publishIdentity(alice);
-    const identity = { userId: carol };
-    const snapshot = async () => {
-      const response = await query(alice, alice, identity);
-      const { device_keys, master_keys } = ok(response);
-      return [alice, identity].map(({ userId }) => ({
-        keys: Object.values(objectAt(device_keys, userId)).map((device) => at(device, "keys")),
-        master: at(master_keys, userId, "keys"),
-      }));
-    };
-    const before = await snapshot();
+    const device = await publishDevice(alice);
+    const { publicKeys } = await publishIdentity(alice);
+    // From here on the server has a list of its own.
+    ok(await query(alice, { userId: carol }));
 
     const edus = [alice.userId, carol].flatMap((userId) => {
       const keys = describe(peer, userId, "FORGED");
@@ -137,7 +132,17 @@ check(
     ok(await peer.client(alice.server.serverName).send([], edus));
     await peer.fence(room, alice);
 
-    expectEqual(await snapshot(), before, "the keys of both users");
+    const response = await query(alice, alice, { userId: carol });
+    const shown = [alice.userId, carol].map((userId) => {
+      const devices = Object.entries(objectAt(ok(response), "device_keys", userId));
+      const keys = devices.map(([deviceId, shownDevice]) => [deviceId, at(shownDevice, "keys")]);
+      return { keys, master: publicKeysIn(response, userId).master };
+    });
+    const expected = [
+      { keys: [[alice.deviceId, device.keys.keys]], master: publicKeys.master },
+      { keys: [["TRUE", describe(third, carol, "TRUE").keys]], master: undefined },
+    ];
+    expectEqual(shown, expected, "the keys of both users", response);
   },
 );
 

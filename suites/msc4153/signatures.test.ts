@@ -1,16 +1,9 @@
+import { makeDevice, publishDevice, publishIdentity } from "#harness/clients/identities";
 import { at, isObject } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
-import {
-  KEYS_QUERY,
-  makeDevice,
-  publishDevice,
-  publishIdentity,
-  query,
-  SIGNATURES_UPLOAD,
-  signersOf,
-} from "./cross-signing.ts";
+import { KEYS_QUERY, query, SIGNATURES_UPLOAD, signersOf } from "./cross-signing.ts";
 
 const UPLOAD = { method: "POST", path: SIGNATURES_UPLOAD };
 const QUERY = { method: "POST", path: KEYS_QUERY };

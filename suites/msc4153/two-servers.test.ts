@@ -1,4 +1,5 @@
 /** Device lists between two real servers, one of which can not be reached for a while. */
+import { publishDevice, publishIdentity } from "#harness/clients/identities";
 import { at, isObject } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
@@ -6,15 +7,14 @@ import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import { split } from "#harness/world/sharing";
 import type { World } from "#harness/world/world";
+import { KEYS_QUERY, publicKeysIn, query, tellsChange } from "./cross-signing.ts";
 import {
-  KEYS_QUERY,
-  publicKeysIn,
-  publishDevice,
-  publishIdentity,
-  query,
-  tellsChange,
-} from "./cross-signing.ts";
-import { encryptedRoom, quietToken, TELLS_NO_CHANGE, untilChanged } from "./device-lists.ts";
+  encryptedRoom,
+  quietToken,
+  TELLS_NO_CHANGE,
+  untilChanged,
+  untilLeft,
+} from "./device-lists.ts";
 
 const QUERY = { method: "POST", path: KEYS_QUERY };
 const OWN_SERVERS = { isolated: {}, deadlineMs: 120_000 };
@@ -131,11 +131,7 @@ check(
     const { alice, bob, roomId } = await together(world);
     ok(await query(bob, alice));
     await bob.leave(roomId);
-    await alice.syncUntil(undefined, "bob's leave", (body) =>
-      JSON.stringify(at(body, "rooms", "join", roomId) ?? {}).includes('"leave"')
-        ? true
-        : undefined,
-    );
+    await untilLeft(alice, undefined, roomId, bob);
 
     await addDevice(world, alice);
     await bob.joinWhole(roomId, alice);

@@ -1,3 +1,4 @@
+import { makeDevice, publishDevice } from "#harness/clients/identities";
 import { at, isObject, textAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
@@ -5,7 +6,7 @@ import { altersAnswer } from "#harness/world/mutants";
 import type { World } from "#harness/world/world";
 import type { JsonObject } from "#protocol/events/event";
 import { verifyJson } from "#protocol/events/signatures";
-import { KEYS_QUERY, KEYS_UPLOAD, makeDevice, publishDevice, query } from "./cross-signing.ts";
+import { KEYS_QUERY, KEYS_UPLOAD, query } from "./cross-signing.ts";
 import {
   ALGORITHM,
   CLAIM,
@@ -54,9 +55,7 @@ check(
 
     const responses = [];
     for (const [userId, deviceId] of targets) {
-      const { keys } = makeDevice(
-        world.session("hs1", { ...mallory, userId }, { accessToken: "", deviceId }),
-      );
+      const { keys } = makeDevice({ userId, deviceId, context: mallory.context });
       responses.push(await mallory.post(KEYS_UPLOAD, { device_keys: keys }));
     }
     const response = await query(alice, alice, mallory);
@@ -240,7 +239,7 @@ const UNSIGNED = altersAnswer("gives out keys that nobody signed", CLAIM, {
 });
 
 /** A device that has lost its keys publishes new ones; what is given out has to fit them. */
-async function replaceIdentity(world: World, later: string): Promise<void> {
+async function publishIdentity(world: World, later: string): Promise<void> {
   const { alice, bob } = await owned(world, names("K", 3));
   const again = await world.login(alice.session, { device_id: alice.session.deviceId });
   const device = makeDevice(again);
@@ -266,12 +265,12 @@ check(
   "E2EE.upload.same-device-new-identity",
   "the server gives out no keys of a replaced identity when the new ones have the same ids",
   { mutant: UNSIGNED },
-  (world) => replaceIdentity(world, "K"),
+  (world) => publishIdentity(world, "K"),
 );
 
 check(
   "E2EE.upload.same-device-new-identity",
   "the server gives out no keys of a replaced identity when the new ones have other ids",
   { mutant: UNSIGNED },
-  (world) => replaceIdentity(world, "N"),
+  (world) => publishIdentity(world, "N"),
 );

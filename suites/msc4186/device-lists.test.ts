@@ -1,4 +1,4 @@
-import { uploadCrossSigningKeys, uploadDeviceKeys } from "#harness/clients/identities";
+import { publishDevice, publishIdentity } from "#harness/clients/identities";
 import { UNSTABLE } from "#harness/clients/sliding-sync/dialect";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat } from "#harness/world/expect";
@@ -27,15 +27,15 @@ check(
       await connection.initial(E2EE);
       await connection.drain(E2EE);
 
-      await uploadDeviceKeys(charlie);
-      await uploadDeviceKeys(bob);
+      await publishDevice(charlie);
+      await publishDevice(bob);
       const afterKeys = await untilListed(connection, "changed", bob);
       await connection.drain(E2EE);
-      await uploadDeviceKeys(await world.login(bob));
+      await publishDevice(await world.login(bob));
       const afterLogin = await untilListed(connection, "changed", bob);
       await connection.drain(E2EE);
-      await uploadCrossSigningKeys(charlie);
-      await uploadCrossSigningKeys(bob);
+      await publishIdentity(charlie);
+      await publishIdentity(bob);
       const afterSigning = await untilListed(connection, "changed", bob);
 
       for (const answer of [...afterKeys, ...afterLogin, ...afterSigning]) {
@@ -60,7 +60,7 @@ check(
   async (world) => {
     await inDialect(world, UNSTABLE, async (sync) => {
       const [alice, bob] = await world.users("alice", "bob");
-      await uploadDeviceKeys(bob);
+      await publishDevice(bob);
       const first = await encryptedRoom(alice);
       const second = await encryptedRoom(alice);
       const connection = sync.connection(alice);
@@ -101,7 +101,7 @@ check(
       }));
       for (const { connection, request } of connections) await connection.initial(request);
 
-      await uploadDeviceKeys(bob);
+      await publishDevice(bob);
 
       for (const { connection, request } of connections) {
         await untilListed(connection, "changed", bob, request);
@@ -126,7 +126,7 @@ check(
       await encryptedRoom(alice, bob);
       const connection = sync.connection(alice);
       await connection.initial(E2EE);
-      await uploadDeviceKeys(bob);
+      await publishDevice(bob);
       await world.eventually(async () => {
         const lost = await connection.lose(E2EE);
         const changed = listed(lost, "changed");

@@ -1,4 +1,4 @@
-import { oneTimeKeys, uploadDeviceKeys } from "#harness/clients/identities";
+import { oneTimeKeys, publishDevice } from "#harness/clients/identities";
 import { UNSTABLE } from "#harness/clients/sliding-sync/dialect";
 import { at } from "#harness/match/json";
 import { check } from "#harness/world/check";
@@ -116,7 +116,7 @@ check(
     await inDialect(world, UNSTABLE, async (sync) => {
       const [alice, bob] = await world.users("alice", "bob");
       await encryptedRoom(alice, bob);
-      await uploadDeviceKeys(bob);
+      await publishDevice(bob);
 
       const { extensions, http } = await sync.connection(alice).initial(E2EE);
 
