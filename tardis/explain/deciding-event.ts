@@ -1,4 +1,5 @@
 /** Where the value that a key has after some events came to be. */
+import { NONE } from "#protocol/state/event-graph";
 import type { RoomHistory } from "#protocol/state/room-history";
 
 export type Origin =
@@ -20,23 +21,41 @@ export function originOf(
   key: string,
   givenStates: ReadonlySet<string>,
 ): Origin {
-  const places = new Map(history.events.map(({ event }, place) => [event.id, place]));
+  const { graph } = history;
+  const places = placesIn(history);
+  // By number, since the way may be as long as the room.
+  const number = graph.keyOf(...splitKey(key));
+  const indexAfter = (id: string) => history.get(id)?.after[number] ?? NONE;
   let parents = ids.filter((id) => places.has(id));
   let before: string | undefined;
   // Each round goes up at least one event, also where events follow one another in a ring.
   for (;;) {
-    const values = new Set(parents.map((id) => valueAfter(history, id, key)));
-    if (values.size > 1) return { kind: "resolved", of: parents, before };
     const [first] = parents;
-    const [value] = values;
     const replayed = first === undefined ? undefined : history.get(first);
     if (first === undefined || replayed === undefined) return { kind: "never" };
+    const value = indexAfter(first);
+    if (parents.some((id) => indexAfter(id) !== value)) {
+      return { kind: "resolved", of: parents, before };
+    }
     if (givenStates.has(first)) return { kind: "given", id: first };
-    if (value === first) return { kind: "set", id: first };
+    if (value !== NONE && value === graph.indexOf(first)) return { kind: "set", id: first };
     before = first;
     const place = places.get(first) ?? 0;
     parents = replayed.event.prevEvents.filter((id) => (places.get(id) ?? place) < place);
   }
+}
+
+const PLACES = new WeakMap<RoomHistory, Map<string, number>>();
+
+/** Of the events of a history, by id. */
+function placesIn(history: RoomHistory): ReadonlyMap<string, number> {
+  const places = PLACES.get(history) ?? new Map<string, number>();
+  PLACES.set(history, places);
+  for (let place = places.size; place < history.events.length; place++) {
+    const id = history.events[place]?.event.id;
+    if (id !== undefined) places.set(id, place);
+  }
+  return places;
 }
 
 /** Event id of a key after an event, or null. */

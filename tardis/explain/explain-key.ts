@@ -2,7 +2,7 @@
 import type { RoomHistory } from "#protocol/state/room-history";
 import type { ResolutionStep } from "#protocol/state/trace";
 import type { Run } from "#tardis/model/run";
-import { originOf, splitKey, valueAfter, valueIn } from "./deciding-event.ts";
+import { type Origin, originOf, splitKey, valueAfter, valueIn } from "./deciding-event.ts";
 import { type Explanation, type Sentence, StepWriter } from "./explanation.ts";
 import { StepTeller, sentenceOf } from "./steps.ts";
 import { whatServersSaid } from "./what-servers-said.ts";
@@ -26,10 +26,7 @@ export interface Question {
 export function explainKey(question: Question): Explanation {
   const { history, names, given, at, key, recorded } = question;
   const { version } = history.graph;
-  const words = new Wording(
-    history.events.map(({ event }) => event),
-    names,
-  );
+  const words = new Wording((id) => history.get(id)?.event, names);
   const origin = originOf(history, at, key, given);
   const parents = origin.kind === "resolved" ? origin.of : [];
   const trace: ResolutionStep[] = [];
@@ -58,7 +55,7 @@ export function explainKey(question: Question): Explanation {
     value,
     verdict: [
       ...[
-        ...verdict(question, words, trace, value, candidates),
+        ...verdict(question, words, origin, trace, value, candidates),
         ...missingOf(history, words, at),
       ].map((text) => ({
         text,
@@ -97,17 +94,17 @@ function inputs(
 function verdict(
   question: Question,
   words: Wording,
+  origin: Origin,
   trace: readonly ResolutionStep[],
   value: string | null,
   candidates: ReadonlySet<string>,
 ): readonly string[] {
-  const { history, at, key, given } = question;
+  const { history, at, key } = question;
   const [type, stateKey] = splitKey(key);
   const what = sentenceOf(keyWords(type, stateKey));
   const where = at.map((id) => words.event(id)).join(" and ");
   const is = value === null ? "there is no value" : words.event(value);
   const said = `${what}, after ${where}: ${is}.`;
-  const origin = originOf(history, at, key, given);
   switch (origin.kind) {
     case "never":
       return [said, ...rejectedOf(history, words, type, stateKey), "No event before has set it."];

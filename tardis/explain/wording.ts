@@ -6,12 +6,12 @@ import { shown } from "./shown.ts";
 const SHORT = 7;
 
 export class Wording {
-  readonly #events: ReadonlyMap<string, RoomEvent>;
+  readonly #eventOf: (id: string) => RoomEvent | undefined;
   readonly #names: ReadonlyMap<string, string>;
 
   /** @param names what a scenario calls its events, by id */
-  constructor(events: Iterable<RoomEvent>, names: ReadonlyMap<string, string>) {
-    this.#events = new Map(Array.from(events, (event) => [event.id, event]));
+  constructor(eventOf: (id: string) => RoomEvent | undefined, names: ReadonlyMap<string, string>) {
+    this.#eventOf = eventOf;
     this.#names = names;
   }
 
@@ -24,7 +24,7 @@ export class Wording {
 
   /** `@ada:one.test's topic "Harbour" ($abcdef)`. */
   event(id: string): string {
-    const event = this.#events.get(id);
+    const event = this.#eventOf(id);
     if (event === undefined) return this.id(id);
     return `${shown(event.sender)}'s ${matter(event)} (${this.id(id)})`;
   }
@@ -38,7 +38,7 @@ export class Wording {
   }
 
   get(id: string): RoomEvent | undefined {
-    return this.#events.get(id);
+    return this.#eventOf(id);
   }
 }
 

@@ -6,6 +6,7 @@ import type { LayoutAsk, LoadedView } from "#tardis/view/messages";
 import type { Client } from "./client.ts";
 import { Dag } from "./dag.ts";
 import { button, h } from "./dom.ts";
+import { Latest } from "./latest.ts";
 import { DRAW_OPTIONS, type DrawOption, type Place } from "./place.ts";
 import { savePng, saveSvg } from "./saving.ts";
 
@@ -33,6 +34,8 @@ export class DagPane {
   /** What the layout in force was asked with. */
   #laid = "";
   #known = "";
+  readonly #layouts = new Latest();
+  readonly #knowing = new Latest();
 
   constructor(parent: HTMLElement, client: Client, go: (change: Partial<Place>) => void) {
     this.#client = client;
@@ -113,7 +116,7 @@ export class DagPane {
     this.#dag.show(place.row);
     this.#cite();
     this.#lay();
-    void this.#know();
+    this.#know();
   }
 
   toggle(option: DrawOption): void {
@@ -210,12 +213,13 @@ export class DagPane {
     // That which came with the file.
     if (isFirst && laid === JSON.stringify({ isFolded: false, isByServer: false })) return;
     const loaded = this.#loaded;
-    void this.#client.ask("layout", ask).then((layout) => {
+    this.#layouts.do(async () => {
+      const layout = await this.#client.ask("layout", ask);
       if (this.#laid === laid && this.#loaded === loaded) this.#dag.change({ layout });
     });
   }
 
-  async #know(): Promise<void> {
+  #know(): void {
     const { row, server } = this.#place ?? {};
     const known = `${row} ${server}`;
     if (known === this.#known || row === undefined) return;
@@ -225,7 +229,9 @@ export class DagPane {
       if (!wasNone) this.#dag.change({ knowledge: undefined });
       return;
     }
-    const knowledge = await this.#client.ask("knowledge", { row, server });
-    if (this.#known === known) this.#dag.change({ knowledge });
+    this.#knowing.do(async () => {
+      const knowledge = await this.#client.ask("knowledge", { row, server });
+      if (this.#known === known) this.#dag.change({ knowledge });
+    });
   }
 }

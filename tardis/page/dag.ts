@@ -14,7 +14,7 @@ import { WholeRoom } from "./whole-room.ts";
 const ROW_HEIGHTS = [TEXT_ROW, 12, 6, 3] as const;
 const TEXT_LEFT = 148;
 const LEFT = 60;
-const SPARE_ROWS = 6;
+const SPARE_ROWS = 3;
 /** Pixels between numbers of rows where rows have no texts. */
 const NUMBER_EVERY = 60;
 
