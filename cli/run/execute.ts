@@ -88,7 +88,9 @@ export async function execute(execution: Execution): Promise<Executed> {
   for (const line of swept.removed) progress.stage(`removed ${line}`);
   const traceFolder = path.join(execution.runDirectory.path, "trace");
   const logFolder = path.join(execution.runDirectory.path, "logs");
-  for (const folder of [traceFolder, logFolder]) mkdirSync(folder, { recursive: true });
+  const clientFolder = path.join(execution.runDirectory.path, "clients");
+  for (const folder of [traceFolder, logFolder, clientFolder])
+    mkdirSync(folder, { recursive: true });
   // Written once the gateways have written their traces.
   await using recordings = new Recordings({
     folder: execution.runDirectory.path,
@@ -188,6 +190,7 @@ export async function execute(execution: Execution): Promise<Executed> {
         disabled: execution.disabled(deployment),
         propertySeconds: mode === "mutants" ? 0 : settings.propertySeconds,
         accountSizes: settings.perf ? settings.perfRooms : [],
+        ...(mode === "mutants" ? {} : { clientLogs: clientFolder }),
         repeat: settings.repeat,
         retry: settings.retry,
         isolate: settings.isolate,

@@ -145,7 +145,8 @@ export class Verdicts {
 }
 
 function evidenceOf(deployment: string, check: string, report: CheckReport): Evidence | undefined {
-  const isWorthTelling = report.notes.length > 0 || report.replay !== undefined;
+  const isWorthTelling =
+    report.notes.length > 0 || report.replay !== undefined || report.undecryptable !== undefined;
   if (report.outcome === "pass" && !isWorthTelling) return undefined;
   if (report.outcome === "skip") return undefined;
   const {
@@ -159,6 +160,7 @@ function evidenceOf(deployment: string, check: string, report: CheckReport): Evi
     notes,
     logs,
     replay,
+    undecryptable,
   } = report;
   return {
     deployment,
@@ -173,6 +175,7 @@ function evidenceOf(deployment: string, check: string, report: CheckReport): Evi
     ...(notes.length === 0 ? {} : { notes }),
     ...(logs === undefined ? {} : { logs }),
     ...(replay === undefined ? {} : { replay }),
+    ...(undecryptable === undefined ? {} : { undecryptable }),
   };
 }
 

@@ -70,6 +70,25 @@ export interface CheckResult {
   readonly reason?: string;
 }
 
+/** A message that a device could not read, by the ids with which forensics begins. */
+export interface Undecryptable {
+  /** As the story calls it. */
+  readonly message: string;
+  readonly room: string;
+  readonly event: string;
+  readonly session: string;
+  readonly index: number | undefined;
+  readonly user: string;
+  readonly device: string;
+  /** As its library says, and the code of `m.room_key.withheld`. */
+  readonly why: string;
+  readonly withheld?: string;
+  /** The story says that it has to be so. */
+  readonly isExpected: boolean;
+  /** Root that the story hunts. */
+  readonly hunts: string;
+}
+
 /**
  * What a failed check saw, kept apart from the result: one line a check in `evidence.jsonl` of the run directory.
  * For `sensitive` requirements it never leaves that directory unless the user discloses it.
@@ -88,6 +107,7 @@ export interface Evidence {
   readonly exchange?: string;
   /** Notes of the check that are no verdict: accepted deviations, things worth knowing. */
   readonly notes?: readonly string[];
+  readonly undecryptable?: readonly Undecryptable[];
   /** Last log lines of the servers, when the outcome is `error`. */
   readonly logs?: readonly string[];
   /** Replay file of the check's rooms, within the run directory. */

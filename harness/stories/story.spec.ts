@@ -29,7 +29,7 @@ test("a story is read with the steps within its steps, and what it does not say 
   expect(story?.steps).toEqual([
     { word: "login", given: ["alice", "bob"] },
     {
-      fails: { word: "send", given: { by: "alice", as: "m", room: "room" } },
+      fails: { word: "send", given: { by: "alice", as: "m", rotate: false, room: "room" } },
       text: "",
     },
     {

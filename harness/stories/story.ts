@@ -2,8 +2,8 @@
 import { z } from "zod";
 import type { ClientKind } from "#harness/clients/crypto/capabilities";
 import { HarnessError } from "#harness/errors";
+import { ROOTS, type Root } from "#harness/forensics/roots";
 import { didYouMean } from "#harness/suggest";
-import { ROOTS } from "./roots.ts";
 import { name, server } from "./step.ts";
 import { STEPS } from "./steps.ts";
 
@@ -11,6 +11,7 @@ import { STEPS } from "./steps.ts";
 const SIDES = ["a", "b"] as const;
 const KINDS = ["wasm", "js-sdk", "nio"] as const satisfies readonly ClientKind[];
 
+const HUNTED = ["none", ...Object.keys(ROOTS)] as ["none", ...Exclude<Root, "unexplained">[]];
 const share = z.enum(["all", "identity", "trusted"]);
 const read = z.enum(["untrusted", "legacy", "cross-signed"]);
 
@@ -31,7 +32,7 @@ export type DeviceSpec = z.output<typeof device>;
 const storySchema = z.strictObject({
   id: z.string().regex(/^[a-z]+\.[a-z0-9]+(-[a-z0-9]+)*$/, "an id looks like td.swallowed"),
   /** Root of the failure that it provokes or guards against. */
-  hunts: z.enum(ROOTS),
+  hunts: z.enum(HUNTED),
   /** Boxes of complement-crypto's list, see docs/utd-stories.md. */
   covers: z.array(z.string()).default([]),
   /** Kinds of clients that it says nothing about, with the reason. */
@@ -45,12 +46,13 @@ const storySchema = z.strictObject({
   steps: z.array(z.unknown()).min(1),
 });
 
-/** What happens: at once, at the same time, in the background, or in vain. */
+/** What happens: at once, at the same time, in the background, in vain, or until it is done. */
 export type Step =
   | { readonly word: string; readonly given: unknown }
   | { readonly together: readonly Step[] }
   | { readonly begin: string; readonly step: Step }
-  | { readonly fails: Step; readonly text: string };
+  | { readonly fails: Step; readonly text: string }
+  | { readonly insists: Step };
 
 export interface Story extends Omit<z.output<typeof storySchema>, "steps"> {
   readonly steps: readonly Step[];
@@ -108,6 +110,7 @@ function parseStep(item: unknown, place: string, problems: string[]): readonly S
     const { steps, as, text } = parsed.data;
     const inner = steps.flatMap((step) => parseStep(step, `${place} (${word})`, problems));
     if (word === "together") return [{ together: inner }];
+    if (word === "insists") return inner.map((step) => ({ insists: step }));
     return inner.map((step) => (as === "" ? { fails: step, text } : { begin: as, step }));
   }
   const kind = STEPS[word];
@@ -138,6 +141,10 @@ const WITHIN: Readonly<Record<string, z.ZodType<Within>>> = {
   begin: z
     .strictObject({ as: name, do: z.unknown() })
     .transform(({ as, do: step }) => ({ steps: [step], as, text: "" })),
+  /** Done again for as long as it meets trouble, as an application does whose client gives up. */
+  insists: z
+    .strictObject({ do: z.unknown() })
+    .transform(({ do: step }) => ({ steps: [step], as: "", text: "" })),
   /** Has to be refused, or to get no answer. `with`: what the trouble's text contains. */
   fails: z
     .strictObject({ do: z.unknown(), with: z.string().default("") })

@@ -4,6 +4,9 @@ import type { World } from "#harness/world/world";
 import { STEPS } from "./steps.ts";
 import type { Step, Story } from "./story.ts";
 import { type Pair, Telling } from "./telling.ts";
+import { isTrouble } from "./trouble.ts";
+
+const INSIST_MS = 20_000;
 
 /**
  * @throws CheckFailure when somebody can not read what the story says, or can; Unsupported when a client of the pair can
@@ -41,10 +44,24 @@ async function run(telling: Telling, step: Step): Promise<void> {
     // What goes wrong is told by `finish`, or by the end of the story.
     going.catch(() => undefined);
     telling.begun.set(step.begin, going);
+  } else if ("insists" in step) {
+    await telling.world.eventually(() => tryOnce(() => run(telling, step.insists)), {
+      deadlineMs: INSIST_MS,
+    });
   } else if ("fails" in step) {
     await inVain(step.text, () => run(telling, step.fails));
   } else {
     await placed(step.word, async () => STEPS[step.word]?.tell(telling, step.given));
+  }
+}
+
+/** Any trouble is a reason to try again. */
+async function tryOnce(act: () => Promise<void>): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    if (!isTrouble(error) || error instanceof CheckFailure) throw error;
+    throw new CheckFailure("no trouble", error.message);
   }
 }
 
@@ -55,11 +72,7 @@ async function inVain(text: string, act: () => Promise<void>): Promise<void> {
     await act();
     why = "it succeeded";
   } catch (error) {
-    if (error instanceof Unsupported) throw error;
-    const isTrouble =
-      error instanceof CheckFailure ||
-      (error instanceof HarnessError && error.code === "HS_NO_ANSWER");
-    if (!isTrouble) throw error;
+    if (!isTrouble(error)) throw error;
     why = error.message;
     if (why.includes(text)) return;
   }

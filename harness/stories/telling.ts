@@ -12,7 +12,6 @@ import type { JsonObject } from "#harness/match/json";
 import { didYouMean } from "#harness/suggest";
 import type { Session } from "#harness/world/session";
 import type { RuleHandle, World } from "#harness/world/world";
-import type { Root } from "./roots.ts";
 import type { DeviceSpec, Story } from "./story.ts";
 
 /** Kinds of clients on the two sides of a story. */
@@ -39,23 +38,6 @@ export interface Message {
   readonly roomId: string;
   readonly sent: Sent;
   readonly content: JsonObject;
-}
-
-/** A message that a device could not read: what forensics begins with. */
-export interface UtdRecord {
-  readonly message: string;
-  readonly room: string;
-  readonly event: string;
-  readonly session: string;
-  readonly index: number | undefined;
-  readonly user: string;
-  readonly device: string;
-  readonly code: string;
-  readonly withheld?: string;
-  /** False: the story says that it has to be so. */
-  readonly isExpected: boolean;
-  /** What the story hunts there. */
-  readonly hunts: Root;
 }
 
 export class Telling {
@@ -111,7 +93,7 @@ export class Telling {
   /** Keeps what forensics needs to find out why a message can not be read. */
   keep(device: Device, name: string, why: Unreadable, isExpected: boolean): void {
     const { roomId, sent } = this.message(name);
-    const record: UtdRecord = {
+    this.world.undecryptable.push({
       message: name,
       room: roomId,
       event: sent.eventId,
@@ -119,12 +101,11 @@ export class Telling {
       index: why.index,
       user: device.client.userId,
       device: device.client.deviceId,
-      code: why.code,
+      why: why.code,
       ...(why.withheld === undefined ? {} : { withheld: why.withheld }),
       isExpected,
       hunts: this.story.hunts,
-    };
-    this.world.note(`utd ${JSON.stringify(record)}`);
+    });
   }
 }
 

@@ -213,6 +213,7 @@ class Checker {
         timeoutScale: this.#run.timeoutScale,
         propertySeconds: this.#run.propertySeconds,
         accountSizes: this.#run.accountSizes,
+        ...(this.#run.clientLogs === undefined ? {} : { clientLogs: this.#run.clientLogs }),
       });
       const handles = [];
       for (const rule of mutation) {
@@ -237,11 +238,12 @@ class Checker {
     }
     if (isolated !== undefined)
       await this.#control.stopIsolated(isolated.id).catch(() => undefined);
-    const { violations = [], measurements = [] } = world ?? {};
+    const { violations = [], measurements = [], undecryptable = [] } = world ?? {};
     return {
       ...verdict,
       ...(violations.length === 0 ? {} : { violations }),
       ...(measurements.length === 0 ? {} : { measurements }),
+      ...(undecryptable.length === 0 ? {} : { undecryptable }),
     };
   }
 

@@ -1,6 +1,7 @@
 /** What the command tells the checks: plain data, so that it crosses into Vitest's workers. */
 import type { DeployedServer } from "#harness/deployment/deployment";
 import type { Measurement } from "#harness/results/measurement";
+import type { Undecryptable } from "#harness/results/outcome";
 
 export interface RunInfo {
   readonly runId: string;
@@ -18,6 +19,8 @@ export interface RunInfo {
   readonly propertySeconds: number;
   /** Rooms of the accounts on which performance is measured; none: it is not. */
   readonly accountSizes: readonly number[];
+  /** Folder for the logs of encrypting clients; absent: they keep none. */
+  readonly clientLogs?: string;
   /** Each check runs so often. */
   readonly repeat: number;
   /** Further tries of a check that did not pass; a pass after one is `flaky`. */
@@ -86,6 +89,7 @@ export interface CheckReport {
     readonly exchange?: string;
   }[];
   readonly measurements?: readonly Measurement[];
+  readonly undecryptable?: readonly Undecryptable[];
   /** Replay file of its rooms, within the run directory. */
   readonly replay?: string;
   /** In mode `mutants`: one entry a mutant. */

@@ -1,6 +1,7 @@
 /** What a check gets: servers, fresh users, deadlines, rules at the gateway. One world a check; it cleans up behind it. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { awakeMs } from "#harness/awake";
 import type { ServerAction } from "#harness/deployment/actions";
@@ -13,6 +14,7 @@ import { Peer } from "#harness/peer/peer";
 import type { Random } from "#harness/random";
 import type { RequirementId } from "#harness/requirements/ids.generated";
 import type { Measurement } from "#harness/results/measurement";
+import type { Undecryptable } from "#harness/results/outcome";
 import type { Control } from "./control.ts";
 import { placeOf } from "./deal.ts";
 import { ok } from "./expect.ts";
@@ -29,6 +31,7 @@ export interface WorldOptions {
   readonly timeoutScale: number;
   readonly propertySeconds: number;
   readonly accountSizes: readonly number[];
+  readonly clientLogs?: string;
 }
 
 /** An answer that broke a rule which the check is not about. */
@@ -74,6 +77,8 @@ export class World implements AsyncDisposable {
   readonly notes: string[] = [];
   readonly violations: Violation[] = [];
   readonly measurements: Measurement[] = [];
+  /** Messages that its devices could not read. */
+  readonly undecryptable: Undecryptable[] = [];
   /** Rooms that its users have had to do with, and those users' clients. */
   readonly rooms = new Map<string, Set<ServerClient>>();
   lastExchange: HttpResponse | undefined;
@@ -119,6 +124,13 @@ export class World implements AsyncDisposable {
   /** Rooms of the accounts on which performance is to be measured, ascending. */
   get accountSizes(): readonly number[] {
     return this.#options.accountSizes;
+  }
+
+  /** File for the log of an encrypting client, by the name that the check has for it; undefined: it keeps none. */
+  clientLog(device: string): string | undefined {
+    const { clientLogs, check } = this.#options;
+    if (clientLogs === undefined) return undefined;
+    return path.join(clientLogs, `${check}.${device}.ndjson`);
   }
 
   /** A fresh name: prefix, a hyphen, and letters and digits that no other check uses. */

@@ -3,3 +3,28 @@ import { check } from "#harness/world/check";
 import { story } from "./story.ts";
 
 check("UTD.member.happy", "wasm → wasm", ...story("member.happy", "wasm", "wasm"));
+check("UTD.member.happy-legacy", "wasm → wasm", ...story("member.happy-legacy", "wasm", "wasm"));
+check(
+  "UTD.member.invited-not-joined",
+  "wasm → wasm",
+  ...story("member.invited-not-joined", "wasm", "wasm"),
+);
+check("UTD.member.joined-later", "wasm → wasm", ...story("member.joined-later", "wasm", "wasm"));
+check("UTD.member.rejoin-gap", "wasm → wasm", ...story("member.rejoin-gap", "wasm", "wasm"));
+check("UTD.member.relogin-gap", "wasm → wasm", ...story("member.relogin-gap", "wasm", "wasm"));
+check(
+  "UTD.member.device-swap-while-invited",
+  "wasm → wasm",
+  ...story("member.device-swap-while-invited", "wasm", "wasm"),
+);
+check(
+  "UTD.member.invite-response-delayed",
+  "wasm → wasm",
+  ...story("member.invite-response-delayed", "wasm", "wasm"),
+);
+check(
+  "UTD.member.join-during-send",
+  "wasm → wasm",
+  ...story("member.join-during-send", "wasm", "wasm"),
+);
+check("UTD.member.netsplit-join", "wasm → wasm", ...story("member.netsplit-join", "wasm", "wasm"));

@@ -4,7 +4,7 @@ import type { ClientKind } from "#harness/clients/crypto/capabilities";
 import { tell } from "#harness/stories/tell";
 import type { CheckBody, CheckOptions } from "#harness/world/check";
 import { utdStories } from "#scenarios/stories/utd";
-import { MUTANTS } from "./mutants.ts";
+import { mutantsOf } from "./mutants.ts";
 
 const STORIES = utdStories();
 const DEADLINE_MS = 90_000;
@@ -16,7 +16,7 @@ export function story(id: string, a: ClientKind, b: ClientKind): [CheckOptions, 
   const options = {
     deadlineMs: DEADLINE_MS,
     ...(told["own-servers"] ? { isolated: {} } : {}),
-    mutant: MUTANTS[id] ?? [],
+    mutant: mutantsOf(told),
   };
   return [options, (world) => tell(world, told, { a, b })];
 }

@@ -7,3 +7,57 @@ check(
   "wasm → wasm",
   ...story("td.send-response-lost", "wasm", "wasm"),
 );
+check("UTD.td.send-5xx", "wasm → wasm", ...story("td.send-5xx", "wasm", "wasm"));
+check("UTD.td.batching", "wasm → wasm", ...story("td.batching", "wasm", "wasm"));
+check(
+  "UTD.td.room-event-overtakes",
+  "wasm → wasm",
+  ...story("td.room-event-overtakes", "wasm", "wasm"),
+);
+check("UTD.td.order", "wasm → wasm", ...story("td.order", "wasm", "wasm"));
+check("UTD.td.reordered", "wasm → wasm", ...story("td.reordered", "wasm", "wasm"));
+check("UTD.td.sync-cut", "wasm → wasm", ...story("td.sync-cut", "wasm", "wasm"));
+check("UTD.td.sync-drop-after", "wasm → wasm", ...story("td.sync-drop-after", "wasm", "wasm"));
+check("UTD.td.swallowed", "wasm → wasm", ...story("td.swallowed", "wasm", "wasm"));
+check("UTD.td.replayed", "wasm → wasm", ...story("td.replayed", "wasm", "wasm"));
+check(
+  "UTD.td.server-kill-pending",
+  "wasm → wasm",
+  ...story("td.server-kill-pending", "wasm", "wasm"),
+);
+check(
+  "UTD.td.server-kill-after-ack",
+  "wasm → wasm",
+  ...story("td.server-kill-after-ack", "wasm", "wasm"),
+);
+check(
+  "UTD.td.retry-over-restart",
+  "wasm → wasm",
+  ...story("td.retry-over-restart", "wasm", "wasm"),
+);
+check("UTD.td.two-consumers", "wasm → wasm", ...story("td.two-consumers", "wasm", "wasm"));
+check("UTD.td.fed-retry", "wasm → wasm", ...story("td.fed-retry", "wasm", "wasm"));
+check("UTD.td.fed-sender-kill", "wasm → wasm", ...story("td.fed-sender-kill", "wasm", "wasm"));
+check("UTD.td.fed-ack-lost", "wasm → wasm", ...story("td.fed-ack-lost", "wasm", "wasm"));
+check("UTD.td.fed-receiver-kill", "wasm → wasm", ...story("td.fed-receiver-kill", "wasm", "wasm"));
+check(
+  "UTD.td.client-kill-before-persist",
+  "wasm → wasm",
+  ...story("td.client-kill-before-persist", "wasm", "wasm"),
+);
+check(
+  "UTD.td.token-persisted-early",
+  "wasm → wasm",
+  ...story("td.token-persisted-early", "wasm", "wasm"),
+);
+check(
+  "UTD.td.sigkill-during-send",
+  "wasm → wasm",
+  ...story("td.sigkill-during-send", "wasm", "wasm"),
+);
+check(
+  "UTD.td.sigkill-mid-batches",
+  "wasm → wasm",
+  ...story("td.sigkill-mid-batches", "wasm", "wasm"),
+);
+check("UTD.td.pos-expired", "wasm → wasm", ...story("td.pos-expired", "wasm", "wasm"));

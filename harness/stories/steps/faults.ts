@@ -17,7 +17,8 @@ const FIRED_MS = 20_000;
 const action = z.union([
   z.enum(["reset", "gate", "duplicate", "kill"]),
   z.strictObject({ status: z.number().int(), body: z.unknown().optional() }),
-  z.strictObject({ delay: z.number().int() }),
+  /** Milliseconds, and up to so many more. */
+  z.strictObject({ delay: z.number().int(), jitter: z.number().int().default(0) }),
   z.strictObject({ truncate: z.number().int() }),
   z.strictObject({
     rewrite: z.strictObject({
@@ -34,7 +35,10 @@ const action = z.union([
 const SERVER_ACTIONS = ["kill", "restart", "pause", "resume", "stop", "start"] as const;
 
 export const FAULTS = {
-  /** Of requests of one device (`by`), or of one server to another (`from`, `to`). It has to fire before the story ends. */
+  /**
+   * Of requests of one device (`by`) or of all of this story, or of one server to another (`from`, `to`). It has to fire
+   * before the story ends.
+   */
   fault: step(
     z.strictObject({
       as: name.default("fault"),
@@ -59,6 +63,9 @@ export const FAULTS = {
             match: {
               ...ROUTES[each],
               ...(who === undefined ? {} : { client: tokenDigest(who) }),
+              ...((from ?? by) === undefined
+                ? { check: telling.world.anonymous().context.check }
+                : {}),
               ...(from === undefined ? {} : { from }),
               ...(to === undefined ? {} : { to }),
               ...(contains === undefined ? {} : { contains: String(filledIn(telling, contains)) }),
@@ -85,6 +92,12 @@ export const FAULTS = {
     telling.begun.delete(as);
     if (begun === undefined) throw nothingBegun(as);
     await begun;
+  }),
+  /** So often by now, and no more. */
+  fired: step(z.strictObject({ fault: name, times: z.number().int() }), async (telling, given) => {
+    const fired = await Promise.all(telling.fault(given.fault).map((handle) => handle.fired()));
+    const sum = fired.reduce((whole, part) => whole + part, 0);
+    expectThat(sum === given.times, `${given.times} exchanges for ${given.fault}`, `${sum}`);
   }),
   /** Waits until a fault has fired. */
   fires: step(name, async (telling, fault) => {
@@ -140,7 +153,9 @@ function actionOf(given: unknown): RuleAction {
   if (typeof given === "string") return { kind: given } as RuleAction;
   if (!isObject(given)) throw new TypeError("the schema lets no such action through");
   if ("status" in given) return { kind: "answer", ...given } as RuleAction;
-  if ("delay" in given) return { kind: "delay", ms: given.delay } as RuleAction;
+  if ("delay" in given) {
+    return { kind: "delay", ms: given.delay, jitterMs: given.jitter } as RuleAction;
+  }
   if ("truncate" in given) return { kind: "truncate", bytes: given.truncate } as RuleAction;
   return { kind: "rewrite", ...(given.rewrite as object) } as RuleAction;
 }

@@ -7,6 +7,8 @@ import type { Telling } from "../telling.ts";
 import { syncOnce } from "./syncing.ts";
 
 const READ_MS = 15_000;
+/** Longer than clients and servers wait before they try again. */
+const HEAL_MS = 45_000;
 const LONG_POLL_MS = 250;
 const oneOf = z.union([z.string().transform((only) => [only]), z.array(z.string()).min(1)]);
 
@@ -17,27 +19,74 @@ export const MESSAGES = {
       by: name,
       as: name,
       times: z.number().int().positive().optional(),
+      /** Each begins a new session. */
+      rotate: z.boolean().default(false),
       room,
     }),
-    async (telling, { by, as, times, room }) => {
+    async (telling, { by, as, times, rotate, room }) => {
       const called =
         times === undefined ? [as] : Array.from({ length: times }, (_, at) => `${as}${at + 1}`);
       const roomId = telling.room(room);
       for (const each of called) {
+        if (rotate) await telling.device(by).client.rotate(roomId);
         const content = { msgtype: "m.text", body: `${each} of ${by}` };
         const sent = await telling.device(by).client.send(roomId, content);
         telling.messages.set(each, { roomId, sent, content });
       }
     },
   ),
-  /** They sync until they can read all of it. */
-  reads: step(z.strictObject({ who: names, what: names }), async (telling, given) => {
-    await Promise.all(
-      given.who.map(async (who) => {
-        for (const what of given.what) await untilReadable(telling, who, what);
-      }),
-    );
-  }),
+  /** Encrypted to-device events that mean nothing. */
+  "to-device": step(
+    z.strictObject({ by: name, to: name, times: z.number().int().positive().default(1) }),
+    async (telling, { by, to, times }) => {
+      const { client } = telling.device(by);
+      const { userId, deviceId } = telling.device(to).client;
+      for (let sent = 0; sent < times; sent++)
+        await client.sendToDevice(userId, deviceId, "org.matrix-crucible.note", { note: sent });
+    },
+  ),
+  /** They sync until they can read all of it. `now`: they can already, without a sync. */
+  reads: step(
+    z.strictObject({ who: names, what: names, now: z.boolean().default(false) }),
+    async (telling, given) => {
+      await Promise.all(
+        given.who.map(async (who) => {
+          for (const what of given.what) await untilReadable(telling, who, what, given.now);
+        }),
+      );
+    },
+  ),
+  /** Says something again and again until one of it is readable, which is then called so. For what heals by itself. */
+  "sends-until-read": step(
+    z.strictObject({ by: name, as: name, who: names, room }),
+    async (telling, { by, as, who, room }) => {
+      const roomId = telling.room(room);
+      const content = { msgtype: "m.text", body: `${as} of ${by}` };
+      await telling.world.eventually(
+        async () => {
+          for (const each of [by, ...who]) await syncOnce(telling, each, LONG_POLL_MS);
+          const sent = await telling.device(by).client.send(roomId, content);
+          telling.messages.set(as, { roomId, sent, content });
+          for (const each of who) {
+            const result = await readSoon(telling, each, roomId, sent.eventId);
+            if (!result.isReadable) fail(`a message of ${by} readable for ${each}`, tell(result));
+          }
+        },
+        { deadlineMs: HEAL_MS },
+      );
+    },
+  ),
+  /** Readable in the end or not, for one of these reasons: what a race decides. */
+  "reads-or": step(
+    z.strictObject({ who: name, what: name, code: oneOf }),
+    async (telling, { who, what, code }) => {
+      const { roomId, sent } = telling.message(what);
+      const result = await readSoon(telling, who, roomId, sent.eventId);
+      if (result.isReadable) return;
+      telling.keep(telling.device(who), what, result, true);
+      expectThat(code.includes(result.code), `${code.join(" or ")} if unreadable`, tell(result));
+    },
+  ),
   /** Not now, for one of these reasons; they do not sync before. */
   unreadable: step(
     z.strictObject({
@@ -59,6 +108,14 @@ export const MESSAGES = {
       }
     },
   ),
+  /** These have the same place in the same megolm session: who has the one key has the other. */
+  "same-index": step(z.array(name).min(2), async (telling, called) => {
+    const places = called.map((each) => {
+      const { sessionId, index } = telling.message(each).sent;
+      return `${sessionId} ${index}`;
+    });
+    expectThat(new Set(places).size === 1, `${called.join(", ")} at one place`, places);
+  }),
   /** Of which megolm session messages are. */
   session: step(
     z.union([
@@ -75,18 +132,25 @@ export const MESSAGES = {
   ),
 };
 
-async function untilReadable(telling: Telling, who: string, what: string): Promise<void> {
+async function untilReadable(
+  telling: Telling,
+  who: string,
+  what: string,
+  isNow: boolean,
+): Promise<void> {
   const { roomId, sent, content } = telling.message(what);
   let last: Unreadable | undefined;
   try {
     await telling.world.eventually(
       async () => {
-        const result = await readOrSync(telling, who, roomId, sent.eventId);
+        const result = isNow
+          ? await telling.device(who).client.read(roomId, sent.eventId)
+          : await readOrSync(telling, who, roomId, sent.eventId);
         last = result.isReadable ? undefined : result;
         if (!result.isReadable) fail(`${what} to be readable for ${who}`, tell(result));
         expectEqual(result.content.body, content.body, `${what} as ${who} reads it`);
       },
-      { deadlineMs: READ_MS },
+      { deadlineMs: isNow ? 0 : READ_MS },
     );
   } catch (error) {
     if (last !== undefined) telling.keep(telling.device(who), what, last, false);
@@ -106,6 +170,16 @@ async function readOrSync(
   if (result.isReadable) return result;
   await syncOnce(telling, who, LONG_POLL_MS);
   return client.read(roomId, eventId);
+}
+
+/** As it is once the event is there at all and a sync has been. */
+async function readSoon(
+  telling: Telling,
+  who: string,
+  roomId: string,
+  eventId: string,
+): Promise<ReadResult> {
+  return telling.world.eventually(() => readOrSync(telling, who, roomId, eventId));
 }
 
 /** Once the event is there at all. */

@@ -1,5 +1,6 @@
 /** Steps about users, their devices and their rooms. */
 import { z } from "zod";
+import type { CryptoClient } from "#harness/clients/crypto/crypto-client";
 import { startClient } from "#harness/clients/crypto/start-client";
 import { HarnessError } from "#harness/errors";
 import { path } from "#harness/http/client";
@@ -7,7 +8,7 @@ import { isObject } from "#harness/match/json";
 import { ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import { name, names, room, step } from "../step.ts";
-import type { Telling } from "../telling.ts";
+import type { Device, Telling } from "../telling.ts";
 import { syncOnce } from "./syncing.ts";
 
 const rotation = z.strictObject({
@@ -24,6 +25,12 @@ export const PEOPLE = {
         for (const device of devices) await login(telling, device);
       }),
     );
+  }),
+  /** The same device, with nothing left of what its client knew. */
+  "lose-store": step(name, async (telling, who) => {
+    const device = telling.device(who);
+    await device.client[Symbol.asyncDispose]();
+    device.client = await clientOf(telling, device.session, device);
   }),
   /** Ends the device on its server. */
   logout: step(names, async (telling, who) => {
@@ -51,7 +58,8 @@ export const PEOPLE = {
       visibility: z.enum(["world_readable", "shared", "invited", "joined"]).optional(),
       preset: z.enum(["private_chat", "public_chat"]).default("private_chat"),
       rotation: rotation.default({}),
-      encrypted: z.boolean().default(true),
+      /** Its members sync once they are in; otherwise they know nothing of each other yet. */
+      sync: z.boolean().default(true),
     }),
     async (telling, given) => {
       const founder = telling.device(given.by);
@@ -66,7 +74,7 @@ export const PEOPLE = {
       const roomId = await founder.session.createRoom({
         preset: given.preset,
         initial_state: [
-          ...(given.encrypted ? [state("m.room.encryption", encryption)] : []),
+          state("m.room.encryption", encryption),
           ...(given.visibility === undefined
             ? []
             : [state("m.room.history_visibility", { history_visibility: given.visibility })]),
@@ -77,6 +85,7 @@ export const PEOPLE = {
         await founder.session.invite(roomId, telling.device(each).session);
       for (const each of given.with)
         await joinRoom(founder.session, telling.device(each).session, roomId);
+      if (!given.sync) return;
       await Promise.all([given.by, ...given.with].map((each) => syncOnce(telling, each)));
     },
   ),
@@ -136,7 +145,7 @@ function specOf({ story }: Telling, device: string) {
 }
 
 async function login(telling: Telling, device: string): Promise<void> {
-  const { world, story, pair } = telling;
+  const { world, story } = telling;
   const spec = specOf(telling, device);
   const user = spec.user ?? device;
   const account = telling.values.get(`account ${user}`) as Session | undefined;
@@ -147,11 +156,7 @@ async function login(telling: Telling, device: string): Promise<void> {
     share: spec.share ?? story.policy.share,
     read: spec.read ?? story.policy.read,
   };
-  const client = await startClient(pair[spec.side ?? "a"], session, {
-    policy,
-    sync: spec.sync,
-    ...(spec.durable ? { store: "durable", process: "own" } : {}),
-  });
+  const client = await clientOf(telling, session, { name: device, spec, policy });
   const before = telling.devices.get(device);
   if (before !== undefined) await before.client[Symbol.asyncDispose]();
   telling.devices.set(device, {
@@ -162,6 +167,20 @@ async function login(telling: Telling, device: string): Promise<void> {
     client,
     undecryptable: 0,
     toDevice: 0,
+  });
+}
+
+function clientOf(
+  { pair, world }: Telling,
+  session: Session,
+  { name, spec, policy }: Pick<Device, "name" | "spec" | "policy">,
+): Promise<CryptoClient> {
+  const log = world.clientLog(name);
+  return startClient(pair[spec.side ?? "a"], session, {
+    policy,
+    sync: spec.sync,
+    ...(log === undefined ? {} : { log }),
+    ...(spec.durable ? { store: "durable", process: "own" } : {}),
   });
 }
 
