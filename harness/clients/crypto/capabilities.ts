@@ -31,17 +31,7 @@ export type Capability = (typeof CAPABILITIES)[number];
 const NOT_YET = "Crucible does not drive it yet";
 
 export const LACKING: Readonly<Record<ClientKind, Partial<Record<Capability, string>>>> = {
-  wasm: {
-    "sas-to-device": NOT_YET,
-    "sas-room": NOT_YET,
-    qr: NOT_YET,
-    "key-requests": NOT_YET,
-    "secret-gossip": NOT_YET,
-    backup: NOT_YET,
-    recovery: NOT_YET,
-    "history-bundles": NOT_YET,
-    "dehydrated-devices": NOT_YET,
-  },
+  wasm: {},
   "js-sdk": Object.fromEntries(CAPABILITIES.map((capability) => [capability, NOT_YET])),
   nio: Object.fromEntries(CAPABILITIES.map((capability) => [capability, NOT_YET])),
 };
@@ -55,12 +45,4 @@ export function unsupported(
     `crypto client ${kind}: ${capability}`,
     reason ?? LACKING[kind][capability] ?? "not in this way",
   );
-}
-
-/** Steps of which this kind can do none: each throws Unsupported. */
-export function refusing<Steps extends object>(kind: ClientKind, capability: Capability): Steps {
-  return new Proxy({} as Steps, {
-    get: (_, name) =>
-      name === "then" ? undefined : () => Promise.reject(unsupported(kind, capability)),
-  });
 }

@@ -116,9 +116,13 @@ export interface VerificationView {
 
 /** The steps of a verification, for one side; `verify` takes them for both. */
 export interface VerificationSteps {
-  /** Sends `m.key.verification.request`: into the room, or to all devices of the user when there is none. */
-  request(userId: string, roomId?: string): Promise<string>;
+  /** Sends `m.key.verification.request` to a device, or into a room; returns the id of the flow. */
+  request(
+    userId: string,
+    where: { readonly deviceId: string } | { readonly roomId: string },
+  ): Promise<string>;
   view(userId: string, flowId: string): Promise<VerificationView | undefined>;
+  /** The request; once the other has started, its start. */
   accept(userId: string, flowId: string): Promise<void>;
   startSas(userId: string, flowId: string): Promise<void>;
   /** Says that the other's numbers are the same. */
@@ -127,6 +131,8 @@ export interface VerificationSteps {
   /** What a QR code shows, for the other's `scan`. */
   showQr(userId: string, flowId: string): Promise<Uint8Array>;
   scan(userId: string, flowId: string, code: Uint8Array): Promise<void>;
+  /** Takes in what was said in a room about verifications. */
+  takeRoom(roomId: string): Promise<void>;
 }
 
 /** A secret that must not be logged: it shows itself as `<secret>` wherever it is printed. */
@@ -155,8 +161,8 @@ export interface RecoverySteps {
 
 /** Sharing of history with who is invited (MSC4268). */
 export interface HistorySteps {
-  /** Uploads a bundle of the room's shareable keys and tells the user's devices. */
-  share(roomId: string, userId: string): Promise<void>;
+  /** Uploads a bundle of the room's shareable keys and tells the user's devices; false: there is no key to share. */
+  share(roomId: string, userId: string): Promise<boolean>;
   /** Takes in the bundle that this user has sent; returns false when none has come. */
   accept(roomId: string, inviter: string): Promise<boolean>;
 }
@@ -239,8 +245,13 @@ export interface CryptoClient extends AsyncDisposable {
   accept(userId: string, how: "pin" | "withdraw"): Promise<void>;
   /** Marks a device, on this client only. */
   trust(userId: string, deviceId: string, as: "verified" | "blacklisted" | "unset"): Promise<void>;
-  /** Both verify each other, this one first; what is sent on the way both sync by themselves. */
-  verify(other: CryptoClient, via: VerifyVia): Promise<void>;
+  /**
+   * This one asks, and both do what verifies them; they sync by themselves.
+   *
+   * @param roomId for `sas-room`
+   * @throws CheckFailure with where both sides were when it does not come to its end
+   */
+  verify(other: CryptoClient, via: VerifyVia, roomId?: string): Promise<void>;
   readonly verification: VerificationSteps;
   /** Asks own verified devices for secrets that are missing here; true: something is asked for. */
   requestSecrets(): Promise<boolean>;

@@ -3,8 +3,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import {
   DecryptionErrorCode,
   DeviceId,
-  EncryptionSettings,
-  HistoryVisibility,
   initAsync,
   LocalTrust,
   MegolmDecryptionError,
@@ -14,7 +12,6 @@ import {
   ShieldColor,
   ShieldStateCode,
   StoreHandle,
-  type ToDeviceRequest,
   UserId,
 } from "@matrix-org/matrix-sdk-crypto-wasm";
 import { awakeMs } from "#harness/awake";
@@ -24,37 +21,31 @@ import { path } from "#harness/http/client";
 import type { JsonObject } from "#harness/match/json";
 import { ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
-import { type Capability, LACKING, refusing, unsupported } from "./capabilities.ts";
+import { type Capability, LACKING, unsupported } from "./capabilities.ts";
 import type {
-  BackupSteps,
   ClientFault,
   CryptoClient,
   CryptoPolicy,
-  DehydrationSteps,
-  HistorySteps,
   IdentityView,
   ReadResult,
-  RecoverySteps,
   Sent,
   SyncKind,
   SyncReport,
-  VerificationSteps,
   VerifyVia,
 } from "./crypto-client.ts";
 import { digest } from "./parcel.ts";
 import { sessionPlace } from "./session-place.ts";
 import type { ClientSetup } from "./setup.ts";
 import type { StoreSnapshot } from "./store/client-store.ts";
-import { Engine, type Outgoing, usersOf } from "./wasm/engine.ts";
+import { verifyEachOther } from "./verify.ts";
+import { Engine, type Outgoing } from "./wasm/engine.ts";
+import { WasmDehydration, WasmHistory } from "./wasm/history.ts";
+import { WasmBackup, WasmRecovery } from "./wasm/recovery.ts";
+import { encrypted, shareRoomKey } from "./wasm/room-keys.ts";
 import { syncSliding, syncV3 } from "./wasm/sync.ts";
+import { WasmVerification } from "./wasm/verification.ts";
 
 const ASK_FOR_PROCESS = "it runs in this process; start it with `process: own` or a durable store";
-const VISIBILITIES: Readonly<Record<string, HistoryVisibility>> = {
-  invited: HistoryVisibility.Invited,
-  joined: HistoryVisibility.Joined,
-  shared: HistoryVisibility.Shared,
-  world_readable: HistoryVisibility.WorldReadable,
-};
 /** Syncs in a row that bring nothing, after which nothing more is on its way. */
 const QUIET = 2;
 const LONG_POLL_MS = 500;
@@ -65,11 +56,11 @@ export class WasmClient implements CryptoClient {
   readonly sync: SyncKind;
   readonly session: Session;
   readonly policy: CryptoPolicy;
-  readonly verification: VerificationSteps = refusing("wasm", "sas-to-device");
-  readonly backup: BackupSteps = refusing("wasm", "backup");
-  readonly recovery: RecoverySteps = refusing("wasm", "recovery");
-  readonly history: HistorySteps = refusing("wasm", "history-bundles");
-  readonly dehydration: DehydrationSteps = refusing("wasm", "dehydrated-devices");
+  readonly verification: WasmVerification;
+  readonly backup: WasmBackup;
+  readonly recovery: WasmRecovery;
+  readonly history: WasmHistory;
+  readonly dehydration: WasmDehydration;
   readonly #engine: Engine;
   #isStopped = false;
 
@@ -77,6 +68,11 @@ export class WasmClient implements CryptoClient {
     this.session = engine.session;
     this.policy = engine.policy;
     this.sync = sync;
+    this.verification = new WasmVerification(engine);
+    this.backup = new WasmBackup(engine);
+    this.recovery = new WasmRecovery(engine);
+    this.history = new WasmHistory(engine);
+    this.dehydration = new WasmDehydration(engine);
     this.#engine = engine;
   }
 
@@ -194,32 +190,16 @@ export class WasmClient implements CryptoClient {
     await this.#engine.pump();
   }
 
-  async share(roomId: string): Promise<void> {
-    const engine = this.#engine;
-    const members = await engine.members(roomId);
-    await engine.track(members);
-    await engine.pump();
-    await engine.establish(members);
-    using settings = await encryptionSettings(engine, roomId);
-    const shares = await engine.machine.shareRoomKey(
-      new RoomId(roomId),
-      usersOf(members),
-      settings,
-    );
-    engine.telling.shares(roomId, members, shares.map(told));
-    for (const share of shares) await engine.perform(share);
+  share(roomId: string): Promise<void> {
+    return shareRoomKey(this.#engine, roomId);
   }
 
   async send(roomId: string, content: JsonObject, type = "m.room.message"): Promise<Sent> {
     await this.share(roomId);
-    const { machine, keeping, telling } = this.#engine;
-    const text = await machine.encryptRoomEvent(new RoomId(roomId), type, JSON.stringify(content));
-    const encrypted = JSON.parse(text) as JsonObject;
-    // The ratchet has moved on: a client that dies after the event is out must not use this index again.
-    await keeping.persist();
-    const eventId = await this.session.send(roomId, encrypted, "m.room.encrypted");
-    const place = sessionPlace(encrypted);
-    telling.tell("sent", {
+    const message = await encrypted(this.#engine, roomId, type, content);
+    const eventId = await this.session.send(roomId, message, "m.room.encrypted");
+    const place = sessionPlace(message);
+    this.#engine.telling.tell("sent", {
       room: roomId,
       event: eventId,
       session: place.sessionId,
@@ -360,8 +340,9 @@ export class WasmClient implements CryptoClient {
     await this.#engine.keeping.persist();
   }
 
-  async verify({ userId }: CryptoClient, via: VerifyVia): Promise<void> {
-    if (via !== "local-sign") throw unsupported("wasm", via);
+  async verify(other: CryptoClient, via: VerifyVia, roomId?: string): Promise<void> {
+    if (via !== "local-sign") return verifyEachOther(this, other, via, roomId);
+    const { userId } = other;
     const identity = await this.#engine.machine.getIdentity(new UserId(userId));
     if (identity === undefined) {
       throw new HarnessError("BAD_USAGE", {
@@ -374,7 +355,9 @@ export class WasmClient implements CryptoClient {
   }
 
   async requestSecrets(): Promise<boolean> {
-    throw unsupported("wasm", "secret-gossip");
+    const isAsking = await this.#engine.machine.requestMissingSecretsIfNeeded();
+    await this.#engine.pump();
+    return isAsking;
   }
 
   async stop(mode: "graceful" | "sigkill"): Promise<void> {
@@ -420,28 +403,6 @@ export class WasmClient implements CryptoClient {
 function isPassing(error: unknown): boolean {
   if (error instanceof HarnessError) return error.code === "HS_NO_ANSWER";
   return error instanceof CheckFailure && /\b(429|5\d\d)\b/.test(error.actual);
-}
-
-function told(share: ToDeviceRequest) {
-  return { txn: share.txn_id, type: share.event_type, body: share.body };
-}
-
-/** As the room asks for (client-server API, m.room.encryption), and who may see its history. */
-async function encryptionSettings(engine: Engine, roomId: string): Promise<EncryptionSettings> {
-  const { session } = engine;
-  const [encryption, history] = await Promise.all([
-    session.state(roomId, "m.room.encryption"),
-    session.state(roomId, "m.room.history_visibility"),
-  ]);
-  const settings = new EncryptionSettings();
-  settings.sharingStrategy = engine.sharing();
-  const { rotation_period_ms: ms, rotation_period_msgs: messages } = encryption ?? {};
-  // In microseconds.
-  if (typeof ms === "number") settings.rotationPeriod = BigInt(ms) * 1_000n;
-  if (typeof messages === "number") settings.rotationPeriodMessages = BigInt(messages);
-  const visibility = VISIBILITIES[String(history?.history_visibility)];
-  if (visibility !== undefined) settings.historyVisibility = visibility;
-  return settings;
 }
 
 /** The key of a cross-signing key object that is text. */

@@ -24,6 +24,7 @@ import type {
 } from "../crypto-client.ts";
 import { STRICT, type StorePlace } from "../setup.ts";
 import { ClientStore, type StoreSnapshot } from "../store/client-store.ts";
+import { verifyEachOther } from "../verify.ts";
 import type { Launch } from "./launch.ts";
 import { LineProcess } from "./line-process.ts";
 
@@ -169,8 +170,8 @@ export class RemoteClient implements CryptoClient {
     return this.#ask("trust", userId, deviceId, as);
   }
 
-  async verify(other: CryptoClient, via: VerifyVia): Promise<void> {
-    if (via !== "local-sign") throw unsupported(this.kind, via);
+  async verify(other: CryptoClient, via: VerifyVia, roomId?: string): Promise<void> {
+    if (via !== "local-sign") return verifyEachOther(this, other, via, roomId);
     const { userId, deviceId } = other;
     await this.#ask("verify", { userId, deviceId }, via);
   }

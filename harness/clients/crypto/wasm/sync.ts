@@ -28,6 +28,7 @@ import type { ClientFault, SyncReport, ToDeviceReport } from "../crypto-client.t
 import { digest } from "../parcel.ts";
 import type { Position } from "../store/keeping.ts";
 import { type Engine, usersOf } from "./engine.ts";
+import { takeSecretsFromInbox } from "./recovery.ts";
 
 /** What a sync brought for the engine, whichever API brought it. */
 interface News {
@@ -108,7 +109,7 @@ export async function syncSliding(
     ...listsIn(at(e2ee, "device_lists")),
     counts: countsIn(at(e2ee, "device_one_time_keys_count")),
     unusedFallback: textsIn(at(e2ee, "device_unused_fallback_key_types")),
-    rooms: Object.entries(isObject(rooms) ? rooms : {})
+    rooms: Object.entries(objectOf(rooms))
       .filter(([, room]) =>
         [...eventsAt(room, "required_state"), ...eventsAt(room, "timeline")].some(isMembership),
       )
@@ -162,6 +163,7 @@ async function takeIn(
   if (diesAt === "persisted") die();
   if (!acknowledgesEarly) acknowledge();
   for (const roomId of news.rooms) await engine.track(await engine.members(roomId));
+  if (events.some(({ type }) => type === "m.secret.send")) await takeSecretsFromInbox(engine);
   await engine.pump();
   return {
     toDevice: events.length,
@@ -227,9 +229,13 @@ async function dialectOf(session: Session): Promise<Dialect> {
 /** Joined rooms of a sync in which a membership has changed; all of them the first time. */
 function roomsWithNewMembers(body: JsonObject): readonly string[] {
   const joined = at(body, "rooms", "join");
-  return Object.keys(isObject(joined) ? joined : {}).filter((roomId) =>
+  return Object.keys(objectOf(joined)).filter((roomId) =>
     [...timeline(body, roomId), ...stateBefore(body, roomId)].some(isMembership),
   );
+}
+
+function objectOf(value: unknown): JsonObject {
+  return isObject(value) ? value : {};
 }
 
 function isMembership({ type }: MatrixEvent): boolean {
