@@ -31,7 +31,13 @@ const inRoom = { ...common, room: name };
 const onUser = { ...inRoom, target: name };
 
 const operation = z.discriminatedUnion("op", [
-  z.strictObject({ op: z.literal("message"), ...inRoom, text: z.string().optional() }),
+  /** `device`: which of the author's devices says it, in a room that is encrypted; the first unless given. */
+  z.strictObject({
+    op: z.literal("message"),
+    ...inRoom,
+    text: z.string().optional(),
+    device: z.number().int().min(1).optional(),
+  }),
   z.strictObject({
     op: z.literal("state"),
     ...inRoom,
@@ -176,6 +182,8 @@ const room = z.strictObject({
   levels: z.record(name, z.number().int()).optional(),
   /** Of settings, as `invite` or `state_default`. */
   settings: z.record(z.string(), z.number().int()).optional(),
+  /** What is said in it is encrypted from the beginning. */
+  encrypted: z.boolean().optional(),
   /** Is upgraded into during the story: not there before. */
   isLater: z.boolean().optional(),
 });
@@ -201,6 +209,8 @@ const planSchema = z.strictObject({
   servers: z.number().int().min(1).max(5),
   /** Server of each user. */
   users: z.record(name, role),
+  /** How many devices that encrypt each user has; 1 unless given, where a room is encrypted. */
+  devices: z.number().int().min(1).max(4).optional(),
   rooms: z.record(name, room),
   steps: z.array(step),
   expect: z.array(expectation).optional(),
@@ -263,6 +273,8 @@ function problemOf(plan: Plan): { place: string; what: string } | undefined {
     if (known.has(one.id)) return bad(place, `there is a second ${one.id}`);
     if (!users.has(one.by)) return bad(place, `there is no user ${one.by}`);
     if ("room" in one && !rooms.has(one.room)) return bad(place, `there is no room ${one.room}`);
+    if ("device" in one && (one.device ?? 1) > (plan.devices ?? 1))
+      return bad(place, `there is no device ${one.device} of ${one.by}`);
     if ("target" in one && one.target !== undefined) {
       const isEvent = one.op === "redact" || one.op === "receipt";
       if (!(isEvent ? known : users).has(one.target))

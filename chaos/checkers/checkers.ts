@@ -1,6 +1,7 @@
 /** What is looked at whenever a federation has come to rest. */
 import type { CheckerVerdict, JournalRecord } from "#chaos/journal/record";
 import { JournalView } from "#chaos/journal/view";
+import { allReadable } from "./all-readable.ts";
 import { type Checker, Looking } from "./checker.ts";
 import { deviceLists } from "./device-lists.ts";
 import { idempotentTxn } from "./idempotent-txn.ts";
@@ -37,6 +38,7 @@ export const CHECKERS: readonly Checker[] = [
   extremitiesBounded,
   idempotentTxn,
   restartSame,
+  allReadable,
 ];
 
 /** Never throws: trouble of ours makes the verdict unknown. */

@@ -44,6 +44,8 @@ export interface GenerateOptions {
   readonly epochs: number;
   /** About so many, half of them under faults at least. */
   readonly operationsPerEpoch: number;
+  /** So many devices of each user encrypt what is said in all rooms; nothing is encrypted unless given. */
+  readonly devices?: number | undefined;
 }
 
 const NAMES = "alice bob charlie dave erin frank grace heidi ivan judy".split(" ");
@@ -100,7 +102,7 @@ class Generator {
   }
 
   plan(): Plan {
-    const { seed, epochs, servers } = this.#options;
+    const { seed, epochs, servers, devices } = this.#options;
     for (let epoch = 1; epoch <= epochs; epoch++) {
       this.#choice = this.#choiceOf(`epoch ${epoch}`);
       this.#epoch(epoch);
@@ -112,6 +114,7 @@ class Generator {
       seed,
       servers,
       users: { ...this.#beliefs.homes },
+      ...(devices === undefined ? {} : { devices }),
       rooms: this.#rooms,
       steps: this.#steps,
     };
@@ -227,6 +230,7 @@ class Generator {
       beliefs: this.#beliefs,
       choice: this.#choice,
       kinds: this.#options.operations,
+      devices: this.#options.devices,
       id: () => this.#nextId(),
       laterRoom: (creator, { version }) => this.#laterRoom(creator, version),
       twists,
@@ -266,7 +270,10 @@ class Generator {
   #addRoom(at: number): void {
     const { versions, servers } = this.#options;
     const version = versions[at % versions.length] ?? "12";
-    const room = roomAt(at, version, servers, this.#beliefs.users);
+    const room = {
+      ...roomAt(at, version, servers, this.#beliefs.users),
+      ...(this.#options.devices === undefined ? {} : { encrypted: true }),
+    };
     const name = at === 0 ? "main" : `room-${at + 1}`;
     this.#rooms[name] = room;
     this.#beliefs.add(name, room);

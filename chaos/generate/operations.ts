@@ -21,6 +21,8 @@ export interface Drawing {
   readonly beliefs: Beliefs;
   readonly choice: Choice;
   readonly kinds: readonly OperationKind[];
+  /** Devices of each user that encrypt; undefined: nothing is encrypted. */
+  readonly devices: number | undefined;
   /** The next operation's name. */
   readonly id: () => string;
   /** A room to upgrade into, made known to the plan; undefined: there are enough. */
@@ -34,7 +36,7 @@ export interface Drawing {
 
 /** @param among who may act; absent: anyone */
 export function drawOperation(drawing: Drawing, among?: ReadonlySet<string>): Operation {
-  const { beliefs, choice, kinds, id, twists } = drawing;
+  const { beliefs, choice, kinds, id, twists, devices } = drawing;
   const weights = kinds.map((kind) => [OPERATION_WEIGHTS[kind], kind] as const);
   let parts: Parts | undefined;
   for (let attempt = 0; attempt < ATTEMPTS && parts === undefined; attempt++) {
@@ -44,6 +46,8 @@ export function drawOperation(drawing: Drawing, among?: ReadonlySet<string>): Op
   const operation = { ...parts, id: id() } as Operation;
   // Named for the operation, so that each value tells where it came from.
   if (operation.op === "message") operation.text = operation.id;
+  if (operation.op === "message" && devices !== undefined)
+    operation.device = choice.pick(Array.from({ length: devices }, (_, at) => at + 1));
   if (operation.op === "state") operation.content = contentOf(operation.type, operation.id);
   if (operation.op === "displayname") operation.value = `${operation.by} ${operation.id}`;
   if (twists.length > 0 && "room" in operation && choice.chance(0.2)) {

@@ -80,6 +80,14 @@ const SHAPES: Readonly<Record<JournalRecord["t"], z.ZodType>> = {
   }),
   "device-lists": z.looseObject({ ...observed, changed: texts, left: texts }),
   "device-update": z.looseObject({ from: z.string(), server: z.string(), users: texts }),
+  decryption: z.looseObject({
+    ...inRoom,
+    epoch,
+    device: z.string(),
+    event_id: z.string(),
+    isReadable: z.boolean(),
+    root: z.string().optional(),
+  }),
   recovery: z.looseObject({
     epoch,
     mode: z.enum(["nudged", "silent"]),

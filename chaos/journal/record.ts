@@ -162,6 +162,23 @@ export type Observation =
       readonly server: string;
       readonly users: readonly string[];
     }
+  /** What came of reading an encrypted event on one device, when everything was quiet. */
+  | {
+      readonly t: "decryption";
+      readonly epoch: number;
+      readonly server: string;
+      readonly user: string;
+      readonly device: string;
+      readonly room: string;
+      readonly event_id: string;
+      readonly isReadable: boolean;
+      /** In the words of the device's library. */
+      readonly code?: string;
+      /** Why, as far as the wire and the devices' own logs tell (docs/utd-forensics.md). */
+      readonly root?: string;
+      /** One line of it. */
+      readonly why?: string;
+    }
   /** How a convergence went; `ms`: from the heal (nudged: from the last nudge) until it was reached, null: never. */
   | {
       readonly t: "recovery";

@@ -4,6 +4,7 @@ import type { Deployment } from "#harness/deployment/deployment";
 import { HarnessError } from "#harness/errors";
 import { createClient, type HttpClient } from "#harness/http/client";
 import { textAt } from "#harness/match/json";
+import { ok } from "#harness/world/expect";
 import { serverInfo } from "#harness/world/run-info";
 import { Session } from "#harness/world/session";
 import type { Plan } from "#scenarios/plan";
@@ -16,6 +17,8 @@ export interface Actor {
   readonly userId: string;
   readonly session: Session;
   readonly appservice: HttpClient;
+  /** A further device. */
+  readonly logIn: () => Promise<Session>;
 }
 
 export interface CastRoom {
@@ -94,13 +97,20 @@ export class Cast {
         });
       }
       const account = { userId: textAt(json, "user_id"), localpart, password: "" };
-      const accessToken = textAt(json, "access_token");
-      const session = new Session(info, context, {
-        ...account,
-        accessToken,
-        deviceId: textAt(json, "device_id"),
-      });
-      return { name, role, userId: account.userId, session, appservice };
+      const deviceOf = (answer: unknown) =>
+        new Session(info, context, {
+          ...account,
+          accessToken: textAt(answer, "access_token"),
+          deviceId: textAt(answer, "device_id"),
+        });
+      const logIn = async () => {
+        const body = {
+          type: "m.login.application_service",
+          identifier: { type: "m.id.user", user: localpart },
+        };
+        return deviceOf(ok(await appservice.request("POST", "/_matrix/client/v3/login", { body })));
+      };
+      return { name, role, userId: account.userId, session: deviceOf(json), appservice, logIn };
     });
     return new Cast(plan, suffix, servers, await Promise.all(actors));
   }

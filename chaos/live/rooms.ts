@@ -10,6 +10,12 @@ import { joinRules } from "./requests.ts";
 const READY_MS = 20_000;
 const POLL_MS = 50;
 
+const ENCRYPTION = {
+  type: "m.room.encryption",
+  state_key: "",
+  content: { algorithm: "m.megolm.v1.aes-sha2" },
+};
+
 /** @param version of rooms that name none; undefined: the servers' default */
 export async function makeRooms(cast: Cast, version: string | undefined): Promise<void> {
   const waiting = Object.entries(cast.plan.rooms).filter(([, { isLater }]) => isLater !== true);
@@ -40,7 +46,10 @@ async function makeRoom(cast: Cast, name: string, version: string | undefined): 
     preset: rule === "public" ? "public_chat" : "private_chat",
     room_version: roomVersion,
     ...(hasLevels ? { power_level_content_override: { ...settings, users } } : {}),
-    initial_state: [{ type: "m.room.join_rules", state_key: "", content: joinRules(rule, from) }],
+    initial_state: [
+      { type: "m.room.join_rules", state_key: "", content: joinRules(rule, from) },
+      ...(plan.encrypted === true ? [ENCRYPTION] : []),
+    ],
   });
   if (answer.status !== 200) {
     throw new HarnessError("BAD_CONFIG", {

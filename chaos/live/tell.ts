@@ -9,6 +9,7 @@ import { namesFor, type Surroundings, stepsOf } from "./by-hand.ts";
 import { Cast } from "./cast.ts";
 import { agree, type ConvergeContext } from "./converge.ts";
 import { delivered } from "./delivery.ts";
+import { Encryption } from "./encryption.ts";
 import { Eyes } from "./eyes.ts";
 import { writeCast, writeHead } from "./journal-head.ts";
 import { Nudger } from "./nudge.ts";
@@ -45,6 +46,7 @@ class Teller implements AsyncDisposable {
   #early: Exchange[] | undefined = [];
   #syncs: readonly SyncClient[] = [];
   #slidings: readonly SlidingClient[] = [];
+  #encryption: Encryption | undefined;
   #step = 0;
   readonly #nudger: Nudger;
   readonly #found = new Set<string>();
@@ -74,9 +76,12 @@ class Teller implements AsyncDisposable {
   async run(): Promise<Told> {
     const { plan, progress, roomVersion, signal } = this.#telling;
     this.#telling.onBegun?.(() => this.#status());
+    const { journal, encryption } = this.#telling;
+    this.#encryption = await Encryption.start({ cast: this.#cast, journal, ...encryption });
     progress(`making ${Object.keys(plan.rooms).length} rooms`);
     await makeRooms(this.#cast, roomVersion);
     this.#begin();
+    this.#encryption?.listen();
     tellStates(this.#context(), await sampleAll(this.#context()), "watch");
     for (const [at, step] of plan.steps.entries()) {
       signal.throwIfAborted();
@@ -129,6 +134,7 @@ class Teller implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#unwatch();
     await this.#trouble.heal("all");
+    await this.#encryption?.[Symbol.asyncDispose]();
     await Promise.all(
       [...this.#syncs, ...this.#slidings].map((client) => client[Symbol.asyncDispose]()),
     );
@@ -188,7 +194,9 @@ class Teller implements AsyncDisposable {
       deviceOf: (user: string) => this.#cast.actor(user).session.deviceId,
     };
     const timeoutMs = isHopeless ? HOPELESS_MS : OPERATION_MS;
-    const performed = await perform(operation, this.#cast, lookups, timeoutMs);
+    const said =
+      operation.op === "message" ? await this.#encryption?.say(operation, isHopeless) : undefined;
+    const performed = said ?? (await perform(operation, this.#cast, lookups, timeoutMs));
     this.#cast.events.set(operation.id, performed.events);
     if (performed.newRoom !== undefined && operation.op === "upgrade") {
       const { into, version } = operation;
@@ -293,6 +301,7 @@ class Teller implements AsyncDisposable {
       },
       samples,
     );
+    await this.#encryption?.observe(epoch, this.#syncs);
     const verdicts = judge(journal.records, epoch);
     for (const verdict of verdicts) journal.write({ t: "verdict", epoch, ...verdict });
     const recovery: Recovery = {

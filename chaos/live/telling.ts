@@ -3,6 +3,7 @@ import type { CheckerVerdict, JournalRecord } from "#chaos/journal/record";
 import type { JournalWriter } from "#chaos/journal/write";
 import type { Deployment } from "#harness/deployment/deployment";
 import type { FaultStep, Plan } from "#scenarios/plan";
+import type { EncryptionContext } from "./encryption.ts";
 import type { Hands } from "./hands.ts";
 import type { FaultReport, ServerCondition, Skipped } from "./trouble.ts";
 
@@ -23,6 +24,8 @@ export interface Telling {
   readonly isOver?: (epoch: Epoch) => boolean;
   /** Called once, with a way to ask how things are at any time. */
   readonly onBegun?: (status: () => Status) => void;
+  /** Where devices that encrypt tell what they do, and who finds out why one can not read an event. */
+  readonly encryption?: Pick<EncryptionContext, "logFolder" | "explain"> | undefined;
   /** What people want done besides. */
   readonly hands?: Hands | undefined;
   /** What happens now, one line. */

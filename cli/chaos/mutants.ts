@@ -1,8 +1,8 @@
 /** Servers that are broken on purpose: a chaos run has to find each of them. */
-import { dropPdus, hideBans, oldState } from "#harness/gateway/broken-peers";
+import { dropPdus, hideBans, loseToDevice, oldState } from "#harness/gateway/broken-peers";
 import type { Stage } from "./stage.ts";
 
-export const MUTANTS = ["drop-pdus", "hide-ban", "old-state-ids"] as const;
+export const MUTANTS = ["drop-pdus", "hide-ban", "old-state-ids", "lose-to-device"] as const;
 export type MutantName = (typeof MUTANTS)[number];
 
 export interface MutantOptions {
@@ -26,6 +26,7 @@ export function breakPeer(
     "drop-pdus": () => dropPdus({ seed, versionOf }),
     "hide-ban": () => hideBans({ server: last, versionOf }),
     "old-state-ids": () => oldState({ server: first }),
+    "lose-to-device": () => loseToDevice(),
   }[mutant]();
   const handles = rules.map((rule) => deployment.gateway.rules.add(rule));
   return {

@@ -31,6 +31,7 @@ interface Flags {
   readonly partitions?: string;
   readonly roomVersion: readonly string[];
   readonly check: readonly string[];
+  readonly encrypted?: string | true;
   readonly soak?: true;
   readonly json?: true;
   readonly mutant?: MutantName;
@@ -61,6 +62,10 @@ export function chaosCommand(): Command {
       [],
     )
     .option("--check <name>", "only this checker (repeatable)", collect, [])
+    .option(
+      "--encrypted [devices]",
+      "all rooms are, each user has so many devices that encrypt (2 unless given), and what can not be read is explained",
+    )
     .option("--soak", "watch for growth, keep only what failed, and go on until --duration")
     .option("--json", "print the report as JSON")
     .addOption(
@@ -88,6 +93,10 @@ export function chaosCommand(): Command {
           operations: chooseOperations(listOf(flags.ops)),
           faults: chooseFaults(listOf(flags.faults)),
           partitions: choosePartitions(listOf(flags.partitions)),
+          devices:
+            flags.encrypted === undefined
+              ? undefined
+              : wholeNumber("--encrypted", flags.encrypted === true ? "2" : flags.encrypted, 1, 4),
           operationsPerEpoch: wholeNumber("--intensity", flags.intensity, 1, 1000),
         },
         checkers: checkersOf(flags.check),
@@ -113,6 +122,8 @@ Exit codes: 0 all went well; 1 a server failed a duty; 2 usage; 3 trouble of our
       "--faults refuse,kill --partitions halves --room-version 12",
       "--hs hs1=process:synapse@1.150.0 --hs hs2=docker:my-image --servers 2",
       "--mutant hide-ban --duration 180",
+      "--encrypted --servers 2 --duration 600",
+      "--encrypted --mutant lose-to-device --servers 2 --duration 600",
       "--soak --duration 3600 --json",
       "--watch --servers 3 --duration 600",
       "--watch 8080 --faults none --partitions none --duration 3600",

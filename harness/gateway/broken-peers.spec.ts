@@ -1,8 +1,9 @@
+import { request } from "undici";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { JsonObject } from "#protocol/events/event";
 import { eventId } from "#protocol/events/hashes";
 import { roomVersion } from "#protocol/rooms/room-version";
-import { type BrokenPeer, dropPdus, hideBans, oldState } from "./broken-peers.ts";
+import { type BrokenPeer, dropPdus, hideBans, loseToDevice, oldState } from "./broken-peers.ts";
 import { GatewayUnderTest, type Sender } from "./gateway-under-test.ts";
 
 const ROOM = "!room:hs1";
@@ -219,3 +220,26 @@ async function join(from: "hs1" | "hs2", answer: object): Promise<void> {
   const { status } = await senders[from].send(path, { method: "PUT", body: "{}" });
   expect(status).toBe(200);
 }
+
+test("lose-to-device: of so many messages to devices one is acknowledged and goes no further", async () => {
+  start(loseToDevice({ of: 3 }));
+  const target = (type: string, n: number) => `/_matrix/client/v3/sendToDevice/${type}/${n}`;
+  const put = async (path: string, messages: unknown) => {
+    const body = JSON.stringify({ messages });
+    const { body: answer } = await request(`${world.links.hs1.clientUrl}${path}`, {
+      method: "PUT",
+      body,
+    });
+    return await answer.text();
+  };
+  const one = { "@a:hs1": { PHONE: {} } };
+  const two = { "@a:hs1": { PHONE: {} }, "@b:hs1": { PHONE: {} } };
+  const encrypted = "m.room.encrypted";
+  const delivered = JSON.stringify({ delivered: true });
+
+  expect(await put(target(encrypted, 1), one)).toBe(delivered);
+  expect(await put(target("m.dummy", 2), two)).toBe(delivered);
+  expect(await put(target(encrypted, 3), two)).toBe("{}");
+  expect(await put(target(encrypted, 4), two)).toBe(delivered);
+  expect(await put(target(encrypted, 5), one)).toBe("{}");
+});

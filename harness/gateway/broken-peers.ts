@@ -146,6 +146,43 @@ export function oldState(options: { readonly server: string }): BrokenPeer {
   };
 }
 
+/**
+ * One of `of` encrypted messages to devices is acknowledged and goes no further, and with it all that were sent in the same
+ * request.
+ */
+export function loseToDevice({ of = 200 }: { readonly of?: number } = {}): BrokenPeer {
+  const name = "lose-to-device";
+  let count = 0;
+  const loses: LocalRule = {
+    name,
+    match: {
+      from: "client",
+      method: "PUT",
+      path: "/_matrix/client/v3/sendToDevice/m.room.encrypted/*",
+    },
+    phase: "before",
+    action: {
+      kind: "script",
+      run: ({ request }) => {
+        const before = Math.floor(count / of);
+        count += targetsIn(request);
+        return Math.floor(count / of) > before ? { status: 200, body: {} } : undefined;
+      },
+    },
+  };
+  return { name, rules: [loses], kept: new Set() };
+}
+
+/** How many devices a request of PUT /sendToDevice is for. */
+function targetsIn(request: unknown): number {
+  const messages = isObject(request) ? request.messages : undefined;
+  const users = isObject(messages) ? Object.values(messages) : [];
+  return users.reduce<number>(
+    (sum, devices) => sum + (isObject(devices) ? Object.keys(devices).length : 0),
+    0,
+  );
+}
+
 interface FirstState {
   readonly state: readonly [id: string, JsonObject][];
   readonly chain: readonly [id: string, JsonObject][];

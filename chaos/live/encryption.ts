@@ -1,0 +1,245 @@
+/** Devices that encrypt: what they say in encrypted rooms, and what each of them can read when everything is quiet. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { JournalWriter } from "#chaos/journal/write";
+import { awakeMs } from "#harness/awake";
+import type { CryptoClient, ReadResult } from "#harness/clients/crypto/crypto-client";
+import { startClient } from "#harness/clients/crypto/start-client";
+import { describe } from "#harness/errors";
+import type { Operation } from "#scenarios/plan";
+import type { Actor, Cast, CastRoom } from "./cast.ts";
+import type { Performed } from "./perform.ts";
+import type { SyncClient } from "./sync-client.ts";
+
+type Message = Extract<Operation, { op: "message" }>;
+
+/** Why a device can not read an event. */
+export interface Verdict {
+  /** Of the taxonomy in docs/utd-forensics.md. */
+  readonly root: string;
+  readonly why: string;
+}
+
+export interface EncryptionContext {
+  readonly cast: Cast;
+  readonly journal: JournalWriter;
+  /** Where the devices' logs go. */
+  readonly logFolder?: string;
+  readonly explain?: (unread: Unread) => Promise<Verdict>;
+}
+
+/** An event that a device can not read. */
+export interface Unread {
+  readonly user: string;
+  readonly device: string;
+  readonly room: string;
+  readonly event: string;
+}
+
+/** Signatures have a suite of their own: whoever has a key may read, from whatever device it came. */
+const POLICY = { share: "all", read: "untrusted" } as const;
+/** What is to be sent waits as long at most. */
+const LONG_POLL_MS = 200;
+const PAUSE_AFTER_FAILURE_MS = 200;
+const SETTLE_MS = 30_000;
+/** A key may still be on its way when the servers have agreed on the events: those of an epoch are waited for once. */
+const KEYS_MS = 10_000;
+/** A device begins a new session with every third thing that it says: each has keys that have to come. */
+const MESSAGES_A_SESSION = 3;
+
+export class Encryption implements AsyncDisposable {
+  readonly #context: EncryptionContext;
+  readonly #devices: readonly Device[];
+  /** `device id event id` of what was read once, and stays readable, and of what was waited for in vain. */
+  readonly #read = new Set<string>();
+  readonly #unread = new Set<string>();
+
+  private constructor(context: EncryptionContext, devices: readonly Device[]) {
+    this.#context = context;
+    this.#devices = devices;
+  }
+
+  /** Undefined: no room of the plan is encrypted. Has to be done before rooms are made. */
+  static async start(context: EncryptionContext): Promise<Encryption | undefined> {
+    const { cast } = context;
+    const { plan } = cast;
+    if (!Object.values(plan.rooms).some(({ encrypted }) => encrypted)) return undefined;
+    const devices = [...cast.actors.values()].map((actor) =>
+      Promise.all(
+        Array.from({ length: plan.devices ?? 1 }, async (_, at) => {
+          const client = await startClient("wasm", await actor.logIn(), { policy: POLICY });
+          return new Device(actor, at + 1, client);
+        }),
+      ),
+    );
+    return new Encryption(context, (await Promise.all(devices)).flat());
+  }
+
+  /** Begins to listen. */
+  listen(): void {
+    for (const device of this.#devices) device.listen();
+  }
+
+  /** Says something in an encrypted room; undefined: the room is not encrypted. */
+  async say(message: Message, isHopeless: boolean): Promise<Performed | undefined> {
+    const { cast } = this.#context;
+    const room = cast.rooms.get(message.room);
+    if (room === undefined || cast.plan.rooms[message.room]?.encrypted !== true) return undefined;
+    const began = Date.now();
+    const refusal = (text: string) =>
+      ({ outcome: "fail", began, events: [], message: text }) as const;
+    const device = this.#devices.find(
+      ({ actor, number }) => actor.name === message.by && number === (message.device ?? 1),
+    );
+    if (device === undefined) return refusal(`${message.by} has no such device`);
+    if (isHopeless) return refusal("its server gives no answer");
+    try {
+      return { outcome: "ok", began, status: 200, events: [await device.say(room, message)] };
+    } catch (error) {
+      // It may have been sent: what is in the room is found there.
+      return { outcome: "unknown", began, events: [], message: describe(error) };
+    }
+  }
+
+  /** Lets all devices come to rest, and has each read all that was said in rooms in which its user is. */
+  async observe(epoch: number, syncs: readonly SyncClient[]): Promise<void> {
+    const { journal } = this.#context;
+    await Promise.all(
+      this.#devices.map(async (device) => {
+        const trouble = await device.settle();
+        if (trouble !== undefined)
+          journal.write({ t: "note", text: `${device.label} did not come to rest: ${trouble}` });
+      }),
+    );
+    const said = encryptedIn(journal);
+    await Promise.all(
+      this.#devices.map(async (device) => {
+        const view = syncs.find(({ actor }) => actor === device.actor);
+        for (const [event, room] of said) {
+          if (view?.view(room) === undefined || this.#read.has(`${device.id} ${event}`)) continue;
+          await this.#readOn(device, { epoch, room, event });
+        }
+      }),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#devices.map((device) => device[Symbol.asyncDispose]()));
+  }
+
+  async #readOn(
+    device: Device,
+    { epoch, room, event }: { epoch: number; room: string; event: string },
+  ): Promise<void> {
+    const { cast, journal, explain } = this.#context;
+    const { userId: user, role } = device.actor;
+    const place = `${device.id} ${event}`;
+    const result = await device.read(room, event, this.#unread.has(place) ? 0 : KEYS_MS);
+    // That an event is not there is the matter of other checkers.
+    if (result === undefined) return;
+    (result.isReadable ? this.#read : this.#unread).add(place);
+    const verdict = result.isReadable
+      ? undefined
+      : await explain?.({ user, device: device.id, room, event });
+    journal.write({
+      t: "decryption",
+      epoch,
+      server: cast.serverName(role),
+      user,
+      device: device.id,
+      room,
+      event_id: event,
+      isReadable: result.isReadable,
+      ...(result.isReadable ? {} : { code: result.withheld ?? result.code }),
+      ...verdict,
+    });
+  }
+}
+
+/** One device: does one thing at a time, as the requests of its engine ask for, and syncs in between. */
+class Device implements AsyncDisposable {
+  readonly actor: Actor;
+  /** Among those of its user, from 1 on. */
+  readonly number: number;
+  readonly #client: CryptoClient;
+  readonly #stopped = new AbortController();
+  #said = 0;
+  #turn: Promise<unknown> = Promise.resolve();
+  #listening: Promise<void> | undefined;
+
+  constructor(actor: Actor, number: number, client: CryptoClient) {
+    this.actor = actor;
+    this.number = number;
+    this.#client = client;
+  }
+
+  get id(): string {
+    return this.#client.deviceId;
+  }
+
+  get label(): string {
+    return `device ${this.number} of ${this.actor.name}`;
+  }
+
+  listen(): void {
+    const { signal } = this.#stopped;
+    this.#listening ??= (async () => {
+      while (!signal.aborted) {
+        const hasHeard = await this.#alone(() => this.#client.syncOnce(LONG_POLL_MS)).then(
+          () => true,
+          // Its server may be down: it is asked again.
+          () => false,
+        );
+        await sleep(hasHeard ? 0 : PAUSE_AFTER_FAILURE_MS);
+      }
+    })();
+  }
+
+  async say({ id }: CastRoom, { text, id: operation }: Message): Promise<string> {
+    return await this.#alone(async () => {
+      if (++this.#said % MESSAGES_A_SESSION === 0) await this.#client.rotate(id);
+      const content = { msgtype: "m.text", body: text ?? operation };
+      return (await this.#client.send(id, content)).eventId;
+    });
+  }
+
+  /** Undefined: it has; else why it has not. */
+  async settle(): Promise<string | undefined> {
+    return await this.#alone(() => this.#client.settle({ deadline: SETTLE_MS })).then(
+      () => undefined,
+      describe,
+    );
+  }
+
+  /** Undefined: the server does not give it the event. @param patienceMs for its key */
+  async read(room: string, event: string, patienceMs: number): Promise<ReadResult | undefined> {
+    const end = awakeMs() + patienceMs;
+    for (;;) {
+      const result = await this.#alone(() => this.#client.read(room, event)).catch(() => undefined);
+      if (result === undefined || result.isReadable || awakeMs() > end) return result;
+      await this.#alone(() => this.#client.syncOnce(LONG_POLL_MS)).catch(() => undefined);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped.abort();
+    await this.#listening;
+    await this.#client[Symbol.asyncDispose]();
+  }
+
+  async #alone<T>(act: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(act, act);
+    this.#turn = turn.catch(() => undefined);
+    return await turn;
+  }
+}
+
+/** Encrypted events that any server has shown or sent, with their rooms, oldest first. */
+function encryptedIn({ records }: JournalWriter): ReadonlyMap<string, string> {
+  return new Map(
+    records.flatMap((record) =>
+      record.t === "pdu" && record.pdu.type === "m.room.encrypted"
+        ? [[record.event_id, String(record.pdu.room_id)] as const]
+        : [],
+    ),
+  );
+}
