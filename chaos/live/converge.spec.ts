@@ -24,6 +24,8 @@ function wait(participantsOfHs1: readonly string[]) {
   }));
   const sampleOf = (role: string) => samples.find((sample) => sample.role === role);
   const again: (readonly string[])[] = [];
+  const notes: string[] = [];
+  const unanswered: ReturnType<ConvergeContext["unanswered"]>[number][] = [];
   const fakes = {
     cast: castOf(),
     eyes: {
@@ -32,9 +34,10 @@ function wait(participantsOfHs1: readonly string[]) {
       told: () => undefined,
     },
     traffic: trafficOf(),
-    journal: {},
+    journal: { write: (record: { readonly text?: string }) => notes.push(record.text ?? "") },
     roles: ROLES,
     signal: new AbortController().signal,
+    unanswered: () => unanswered,
     nudge: async (_: string, roles: readonly string[]) => {
       again.push(roles);
       return [];
@@ -65,7 +68,7 @@ function wait(participantsOfHs1: readonly string[]) {
     second.shown.set(NUDGE, Date.now());
     if (told === "less") fakes.eyes.shown = (_, role) => new Map([[`$only on ${role}`, 0]]);
   };
-  return { overAfter, again, comeTo };
+  return { overAfter, again, comeTo, unanswered, notes };
 }
 
 test("a server says one thing more as long as the last one has not come where it should", async () => {
@@ -81,6 +84,15 @@ test("a server that the sender no longer takes for part of the room is not waite
 
   expect(await overAfter(6_000)).toMatchObject({ agreedAt: null });
   expect(again).toEqual([]);
+});
+
+test("as long as a server waits for an answer that a fault has swallowed, what it has got may still be shown", async () => {
+  const { overAfter, unanswered, notes } = wait(["hs1.test"]);
+  unanswered.push({ from: "hs2", to: "hs3", method: "POST", path: "/missing", since: Date.now() });
+
+  expect(await overAfter(29_000)).toBe(undefined);
+  expect(await overAfter(2_500)).toMatchObject({ agreedAt: null });
+  expect(notes).toEqual(["hs2 has had no answer of hs3 for 30 s: POST /missing"]);
 });
 
 test.each([

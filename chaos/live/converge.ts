@@ -2,11 +2,14 @@
 import { differingKeys } from "#chaos/checkers/quiet-room";
 import { OTHER_EXTREMITIES } from "#chaos/journal/record";
 import type { JournalWriter } from "#chaos/journal/write";
+import type { Gateway } from "#harness/gateway/gateway";
 import type { Cast } from "./cast.ts";
 import type { Eyes, Sample, Sampled } from "./eyes.ts";
 import { sampleAll } from "./sampling.ts";
 import { isUnequal, looksOf, quietRooms, type Told, toldSoFar } from "./told.ts";
 import type { Traffic } from "./traffic.ts";
+
+type Unanswered = Gateway["waiting"][number];
 
 /** An event that a server has yet to show. */
 export interface Wanted {
@@ -37,6 +40,8 @@ export interface ConvergeContext {
   readonly journal: JournalWriter;
   readonly roles: readonly string[];
   readonly signal: AbortSignal;
+  /** Requests of servers that have not been answered yet. */
+  readonly unanswered: () => readonly Unanswered[];
   /** One more message of each of these servers in this room. */
   readonly nudge: (room: string, roles: readonly string[]) => Promise<readonly Wanted[]>;
 }
@@ -147,9 +152,14 @@ class Waiting {
       if (now !== before) unchangedSince = began;
       before = now;
       const isLate = Date.now() - this.#since > this.#limitMs;
+      // What a server has got may lie behind a request that a fault has swallowed, until it gives that up.
+      const unanswered = this.#context.unanswered();
       const quietSince = Math.max(unchangedSince, traffic.lastArrival);
       const isSettled =
-        Date.now() - quietSince > SETTLED_AFTER_MS && !this.#isMoreToCome(stuck, samples);
+        unanswered.length === 0 &&
+        Date.now() - quietSince > SETTLED_AFTER_MS &&
+        !this.#isMoreToCome(stuck, samples);
+      if (missing.length > 0 && isLate) this.#tell(unanswered);
       if (missing.length > 0 && (isLate || isSettled))
         return this.#done(samples, null, undefined, missing);
       if (missing.length > 0) await traffic.next(PAUSE_MS);
@@ -210,6 +220,14 @@ class Waiting {
   async #nudgeAgain(stuck: ReadonlyMap<string, ReadonlySet<string>>): Promise<void> {
     const more = [...stuck].map(([room, roles]) => this.#context.nudge(room, [...roles]));
     this.#nudges.push(...(await Promise.all(more)).flat());
+  }
+
+  #tell(unanswered: readonly Unanswered[]): void {
+    for (const { from, to, method, path, since } of unanswered) {
+      const seconds = Math.round((Date.now() - since) / 1000);
+      const text = `${from} has had no answer of ${to} for ${seconds} s: ${method} ${path}`;
+      this.#context.journal.write({ t: "note", text });
+    }
   }
 
   #done(

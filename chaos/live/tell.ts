@@ -242,6 +242,11 @@ class Teller implements AsyncDisposable {
       journal: this.#telling.journal,
       roles: Object.keys(this.#cast.servers).slice(0, this.#telling.plan.servers),
       signal: this.#telling.signal,
+      unanswered: () => {
+        const roles = Object.keys(this.#cast.servers);
+        const { waiting } = this.#telling.deployment.gateway;
+        return waiting.filter(({ from, to }) => roles.includes(from) && roles.includes(to));
+      },
     };
   }
 

@@ -39,9 +39,18 @@ export interface Route {
   readonly kill: (() => Promise<void>) | undefined;
 }
 
+/** A request, or a connection that a black hole has swallowed, that has not ended. */
+export interface Waiting extends Pick<Route, "from" | "to"> {
+  readonly method: string;
+  readonly path: string;
+  /** Epoch milliseconds. */
+  readonly since: number;
+}
+
 export interface ForwardContext {
   readonly rules: RuleBook;
   readonly connections: Connections;
+  readonly waiting: Set<Waiting>;
   readonly nextId: () => string;
   readonly record: (exchange: Exchange) => void;
 }
@@ -145,6 +154,8 @@ export async function forward(
     await race(new Promise(() => undefined), abort.signal);
   };
 
+  const waiting = { from: route.from, to: route.to, method, path: scrub(target), since: at };
+  context.waiting.add(waiting);
   try {
     await run();
   } catch (thrown) {
@@ -159,6 +170,7 @@ export async function forward(
     else request.socket.destroy();
   }
   for (const pass of whenOver.splice(0)) pass();
+  context.waiting.delete(waiting);
   context.record({
     id,
     at,
@@ -166,7 +178,7 @@ export async function forward(
     from: route.from,
     to: route.to,
     method,
-    path: scrub(target),
+    path: waiting.path,
     ...(check === undefined ? {} : { check }),
     ...(origin === undefined ? {} : { origin }),
     ...clientOf(authorization),

@@ -14,7 +14,7 @@ import { HarnessError } from "#harness/errors";
 import type { CertificateAuthority } from "./ca.ts";
 import { Connections, recordConnection, subjectOf } from "./connections.ts";
 import type { Exchange } from "./exchange.ts";
-import { type ForwardContext, forward, type Route } from "./forward.ts";
+import { type ForwardContext, forward, type Route, type Waiting } from "./forward.ts";
 import type { LocalRule } from "./rule.ts";
 import { RuleBook } from "./rules.ts";
 import { Tunnels } from "./tunnels.ts";
@@ -66,6 +66,7 @@ export class Gateway implements AsyncDisposable {
     this.#context = {
       rules: this.rules,
       connections: new Connections(),
+      waiting: new Set(),
       nextId: () => `${options.name}#${++this.#count}`,
       record: options.record,
     };
@@ -174,6 +175,11 @@ export class Gateway implements AsyncDisposable {
   /** True when the server has sent by its proxy, as which the gateway reaches any name, address and port. */
   usesProxy(role: string): boolean {
     return this.#tunnelled.has(role);
+  }
+
+  /** What has not ended yet. */
+  get waiting(): readonly Waiting[] {
+    return [...this.#context.waiting];
   }
 
   /** Exchanges seen so far. */
