@@ -1,6 +1,7 @@
 /** The real commands on two Synapses with a story of one split and one ban. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { CHECKERS } from "#chaos/checkers/checkers";
 import type { JournalRecord } from "#chaos/journal/record";
 import { operationsOf, PLAN_FORMAT, parsePlan } from "#scenarios/plan";
 import type { ChaosReport } from "./chaos/report.ts";
@@ -47,7 +48,7 @@ test(
     const failures = report.checkers.filter(({ outcome }) => outcome === "fail");
     expect(failures).toEqual([]);
     expect({ code, troubles: report.troubles }, stderr).toEqual({ code: 0, troubles: [] });
-    expect(report.checkers).toHaveLength(17);
+    expect(report.checkers).toHaveLength(CHECKERS.length);
     expect(report.operations).toEqual({ ok: 3, fail: 0, unknown: 0 });
     expect(report.faults).toContainEqual({ fault: "refuse", times: 1, fired: expect.any(Number) });
     const lines = readFileSync(report.journals[0] ?? "", "utf8")

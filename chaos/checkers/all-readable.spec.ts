@@ -8,6 +8,7 @@ interface Read {
   readonly epoch?: number;
   readonly root?: string;
   readonly isReadable?: boolean;
+  readonly isInSplit?: boolean;
 }
 
 /** Verdict on an epoch in which Bob's device read one event, once or several times. */
@@ -15,7 +16,7 @@ function verdictOn(reads: readonly Read[], epoch = 1) {
   const federation = SampleFederation.withRoom();
   const event = federation.message(BOB);
   federation.deliver();
-  for (const { isReadable = false, epoch: of = 1, root } of reads) {
+  for (const { isReadable = false, epoch: of = 1, root, isInSplit = false } of reads) {
     federation.bodies.push({
       t: "decryption",
       epoch: of,
@@ -26,7 +27,7 @@ function verdictOn(reads: readonly Read[], epoch = 1) {
       event_id: event,
       isReadable,
       ...(isReadable ? {} : { code: "MissingRoomKey" }),
-      ...(root === undefined ? {} : { root, why: "as it is" }),
+      ...(root === undefined ? {} : { root, isInSplit, why: "as it is" }),
     });
     federation.observe(of);
   }
@@ -45,11 +46,19 @@ test.each(["expected.not-member", "expected.device-historical", "withheld.unveri
   },
 );
 
-test("what a split keeps a sender from knowing is reported, and fails nobody", () => {
-  expect(verdictOn([{ root: "missing-key.sender-stale-membership" }])).toMatchObject({
-    outcome: "pass",
-    findings: [{ outcome: "reported", matter: "protocol" }],
-  });
+test.each(["missing-key.sender-stale-membership", "devicelist.stale", "withheld.no-olm"])(
+  "that a split keeps a sender from it is reported, and fails nobody: %s",
+  (root) => {
+    expect(verdictOn([{ root, isInSplit: true }])).toMatchObject({
+      outcome: "pass",
+      findings: [{ outcome: "reported", matter: "protocol" }],
+    });
+    expect(verdictOn([{ root }])).toMatchObject({ outcome: "fail" });
+  },
+);
+
+test("what a split does not excuse fails in one as well", () => {
+  expect(verdictOn([{ root: "olm.wedged", isInSplit: true }])).toMatchObject({ outcome: "fail" });
 });
 
 test.each([

@@ -19,8 +19,15 @@ export const allReadable: Checker = {
 
 /** Nobody is owed a key of these: who was not there, and whom a sender keeps out as it should. */
 const DECLARED = /^(expected\..*|withheld\.(unverified|blacklisted))$/;
-/** A split keeps a sender from knowing who is there: no rule is broken. */
-const OF_SPLITS = new Set(["missing-key.sender-stale-membership", "missing-key.membership-race"]);
+/** A split keeps a sender from knowing who is there, and with what devices and keys: no rule is broken. */
+const OF_SPLITS = new Set([
+  "missing-key.sender-stale-membership",
+  "missing-key.membership-race",
+  "devicelist.stale",
+  "devicelist.race",
+  "olm.no-otk",
+  "withheld.no-olm",
+]);
 /** What a server has to do, where it was the server that lost it. */
 const DUTIES: Readonly<Record<string, RequirementId>> = {
   "todevice.lost-server": "E2EE.todevice.no-ack-no-delete",
@@ -30,15 +37,21 @@ const DUTIES: Readonly<Record<string, RequirementId>> = {
 };
 
 function judge(view: JournalView, unread: RecordOf<"decryption">, looking: Looking): void {
-  const { user, device, event_id: event, room, server, code, root, why } = unread;
+  const { user, device, event_id: event, room, server, code } = unread;
+  const { root, why, page, isInSplit = false } = unread;
   if (root !== undefined && DECLARED.test(root)) return;
-  const what = `${device} of ${user} can not read ${event} (${code}): ${root ?? "nobody found out why"}${why === undefined ? "" : `: ${why}`}`;
+  const what = [
+    `${device} of ${user} can not read ${event} (${code})`,
+    root ?? "nobody found out why",
+    ...(why === undefined ? [] : [why]),
+    ...(page === undefined ? [] : [`see ${page}`]),
+  ].join(": ");
   const place = { room, servers: [view.label(server)], events: [event] };
   if (root === undefined) {
     looking.find({ outcome: "unknown", what, ...place });
     return;
   }
-  if (OF_SPLITS.has(root)) {
+  if (isInSplit && OF_SPLITS.has(root)) {
     looking.find({ outcome: "reported", matter: "protocol", what, ...place });
     return;
   }

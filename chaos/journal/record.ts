@@ -178,6 +178,10 @@ export type Observation =
       readonly root?: string;
       /** One line of it. */
       readonly why?: string;
+      /** Something between servers was stopped in the minute before it was sent. */
+      readonly isInSplit?: boolean;
+      /** File in the run's folder that tells all of it. */
+      readonly page?: string;
     }
   /** How a convergence went; `ms`: from the heal (nudged: from the last nudge) until it was reached, null: never. */
   | {

@@ -1,4 +1,6 @@
 /** Devices that encrypt: what they say in encrypted rooms, and what each of them can read when everything is quiet. */
+import { mkdirSync } from "node:fs";
+import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { JournalWriter } from "#chaos/journal/write";
 import { awakeMs } from "#harness/awake";
@@ -17,14 +19,19 @@ export interface Verdict {
   /** Of the taxonomy in docs/utd-forensics.md. */
   readonly root: string;
   readonly why: string;
+  /** Something between servers was stopped in the minute before it was sent. */
+  readonly isInSplit: boolean;
+  /** File in the run's folder that tells all of it. */
+  readonly page?: string;
 }
 
 export interface EncryptionContext {
   readonly cast: Cast;
   readonly journal: JournalWriter;
-  /** Where the devices' logs go. */
+  /** Where the devices tell what they do; nowhere unless given. */
   readonly logFolder?: string;
-  readonly explain?: (unread: Unread) => Promise<Verdict>;
+  /** Why it is, in the same order; undefined: nobody found out. */
+  readonly explain?: (unread: readonly Unread[]) => Promise<readonly (Verdict | undefined)[]>;
 }
 
 /** An event that a device can not read. */
@@ -41,7 +48,7 @@ const POLICY = { share: "all", read: "untrusted" } as const;
 const LONG_POLL_MS = 200;
 const PAUSE_AFTER_FAILURE_MS = 200;
 const SETTLE_MS = 30_000;
-/** A key may still be on its way when the servers have agreed on the events: those of an epoch are waited for once. */
+/** Keys may still be on their way when the servers have agreed on the events: those of an epoch are waited for, once. */
 const KEYS_MS = 10_000;
 /** A device begins a new session with every third thing that it says: each has keys that have to come. */
 const MESSAGES_A_SESSION = 3;
@@ -60,14 +67,17 @@ export class Encryption implements AsyncDisposable {
 
   /** Undefined: no room of the plan is encrypted. Has to be done before rooms are made. */
   static async start(context: EncryptionContext): Promise<Encryption | undefined> {
-    const { cast } = context;
+    const { cast, logFolder } = context;
     const { plan } = cast;
     if (!Object.values(plan.rooms).some(({ encrypted }) => encrypted)) return undefined;
+    if (logFolder !== undefined) mkdirSync(logFolder, { recursive: true });
     const devices = [...cast.actors.values()].map((actor) =>
       Promise.all(
         Array.from({ length: plan.devices ?? 1 }, async (_, at) => {
-          const client = await startClient("wasm", await actor.logIn(), { policy: POLICY });
-          return new Device(actor, at + 1, client);
+          const session = await actor.logIn();
+          const log = logFolder && path.join(logFolder, `${actor.name}-${session.deviceId}.ndjson`);
+          const options = { policy: POLICY, ...(log === undefined ? {} : { log }) };
+          return new Device(actor, at + 1, await startClient("wasm", session, options));
         }),
       ),
     );
@@ -111,48 +121,72 @@ export class Encryption implements AsyncDisposable {
       }),
     );
     const said = encryptedIn(journal);
-    await Promise.all(
+    const looks = await Promise.all(
       this.#devices.map(async (device) => {
         const view = syncs.find(({ actor }) => actor === device.actor);
+        const looks: Look[] = [];
+        const end = awakeMs() + KEYS_MS;
         for (const [event, room] of said) {
           if (view?.view(room) === undefined || this.#read.has(`${device.id} ${event}`)) continue;
-          await this.#readOn(device, { epoch, room, event });
+          const look = await this.#look(device, room, event, end);
+          if (look !== undefined) looks.push(look);
         }
+        return looks;
       }),
     );
+    await this.#tell(epoch, looks.flat());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#devices.map((device) => device[Symbol.asyncDispose]()));
   }
 
-  async #readOn(
-    device: Device,
-    { epoch, room, event }: { epoch: number; room: string; event: string },
-  ): Promise<void> {
-    const { cast, journal, explain } = this.#context;
-    const { userId: user, role } = device.actor;
+  /** Undefined: nothing new; that an event is not there is the matter of other checkers. */
+  async #look(device: Device, room: string, event: string, end: number): Promise<Look | undefined> {
     const place = `${device.id} ${event}`;
-    const result = await device.read(room, event, this.#unread.has(place) ? 0 : KEYS_MS);
-    // That an event is not there is the matter of other checkers.
-    if (result === undefined) return;
+    const isOld = this.#unread.has(place);
+    const result = await device.read(room, event, isOld ? 0 : end);
+    if (result === undefined || (isOld && !result.isReadable)) return undefined;
     (result.isReadable ? this.#read : this.#unread).add(place);
-    const verdict = result.isReadable
-      ? undefined
-      : await explain?.({ user, device: device.id, room, event });
-    journal.write({
-      t: "decryption",
-      epoch,
-      server: cast.serverName(role),
-      user,
-      device: device.id,
-      room,
-      event_id: event,
-      isReadable: result.isReadable,
-      ...(result.isReadable ? {} : { code: result.withheld ?? result.code }),
-      ...verdict,
-    });
+    return { actor: device.actor, device: device.id, room, event, result };
   }
+
+  async #tell(epoch: number, looks: readonly Look[]): Promise<void> {
+    const { cast, journal, explain } = this.#context;
+    const unread = looks.filter(({ result }) => !result.isReadable);
+    const verdicts = await explain?.(
+      unread.map(({ actor: { userId: user }, device, room, event }) => ({
+        user,
+        device,
+        room,
+        event,
+      })),
+    );
+    for (const look of looks) {
+      const { actor, device, room, event, result } = look;
+      journal.write({
+        t: "decryption",
+        epoch,
+        server: cast.serverName(actor.role),
+        user: actor.userId,
+        device,
+        room,
+        event_id: event,
+        isReadable: result.isReadable,
+        ...(result.isReadable ? {} : { code: result.withheld ?? result.code }),
+        ...verdicts?.[unread.indexOf(look)],
+      });
+    }
+  }
+}
+
+/** What came of reading an event on a device. */
+interface Look {
+  readonly actor: Actor;
+  readonly device: string;
+  readonly room: string;
+  readonly event: string;
+  readonly result: ReadResult;
 }
 
 /** One device: does one thing at a time, as the requests of its engine ask for, and syncs in between. */
@@ -210,9 +244,8 @@ class Device implements AsyncDisposable {
     );
   }
 
-  /** Undefined: the server does not give it the event. @param patienceMs for its key */
-  async read(room: string, event: string, patienceMs: number): Promise<ReadResult | undefined> {
-    const end = awakeMs() + patienceMs;
+  /** Undefined: the server does not give it the event. @param end until when its key is waited for, by `awakeMs` */
+  async read(room: string, event: string, end: number): Promise<ReadResult | undefined> {
     for (;;) {
       const result = await this.#alone(() => this.#client.read(room, event)).catch(() => undefined);
       if (result === undefined || result.isReadable || awakeMs() > end) return result;

@@ -50,7 +50,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const stageOptions = {
     settings,
     servers,
-    isTraced: !options.isSoak,
+    isTraced: !options.isSoak || options.plans.devices !== undefined,
     progress: display.line.bind(display),
     onTrouble,
   };

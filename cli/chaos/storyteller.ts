@@ -12,6 +12,7 @@ import { harnessVersion } from "#cli/run/session";
 import type { Plan } from "#scenarios/plan";
 import { countsOf, type Display } from "./display.ts";
 import type { Stage } from "./stage.ts";
+import { UtdPages } from "./utd-pages.ts";
 
 export interface Story {
   readonly plan: Plan;
@@ -46,10 +47,12 @@ export interface StorytellerOptions {
 
 export class Storyteller {
   readonly #options: StorytellerOptions;
+  readonly #utdPages: UtdPages;
   #count = 0;
 
   constructor(options: StorytellerOptions) {
     this.#options = options;
+    this.#utdPages = new UtdPages(options.stage.folder);
   }
 
   /**
@@ -93,6 +96,10 @@ export class Storyteller {
         onBegun: (status) => display.follow(status),
         progress: (line) => display.doing(line),
         hands: watch?.hands,
+        encryption: {
+          logFolder: path.join(stage.folder, "clients"),
+          explain: (unread) => this.#utdPages.explain(unread),
+        },
       });
       const failed = told.epochs.find((epoch) => failuresIn(epoch).length > 0);
       const ends = journal.records.flatMap((record) =>
