@@ -1,6 +1,7 @@
-/** For specs: one real server, started as for a run, and worlds as checks get them. */
+/** For specs: real servers, one unless told otherwise, started as for a run, and worlds as checks get them. */
 import { parseServerSpec } from "#harness/config/driver-spec";
 import { NO_CONTAINER_SETTINGS } from "#harness/deployment/contract";
+import type { Deployment } from "#harness/deployment/deployment";
 import { createRandom } from "#harness/random";
 import { newRunId } from "#harness/results/ids";
 import { RunRegistry } from "#harness/runs/registry";
@@ -16,31 +17,34 @@ export class DeploymentForSpecs implements AsyncDisposable {
   readonly random = createRandom(newRunId());
   /** Has the server's data somewhere in it. */
   readonly folder: string;
+  readonly traceFile: string;
   readonly #registry: RunRegistry;
   readonly #signal: AbortSignal;
 
   private constructor(
     pool: DeploymentPool,
-    deployment: DeploymentInfo,
+    main: Deployment,
     registry: RunRegistry,
     signal: AbortSignal,
   ) {
     this.pool = pool;
-    this.deployment = deployment;
+    this.deployment = describeDeployment(main);
+    this.traceFile = main.traceFile;
     this.folder = registry.folder;
     this.#registry = registry;
     this.#signal = signal;
   }
 
-  static async start(): Promise<DeploymentForSpecs> {
-    const servers = new Map([["hs1", parseServerSpec("process:synapse")]]);
+  static async start(topology: "one" | "two" = "one"): Promise<DeploymentForSpecs> {
+    const roles = topology === "one" ? ["hs1"] : ["hs1", "hs2"];
+    const servers = new Map(roles.map((role) => [role, parseServerSpec("process:synapse")]));
     const { signal } = new AbortController();
     const progress = () => undefined;
     await prepare(servers, { signal, progress, isReuseAllowed: false });
     const registry = RunRegistry.open(newRunId());
     const folder = registry.workFolder("spec");
     const pool = new DeploymentPool(
-      { id: "main", topology: "one", servers, features: [] },
+      { id: "main", topology, servers, features: [] },
       {
         drivers: DRIVERS,
         registry,
@@ -53,8 +57,7 @@ export class DeploymentForSpecs implements AsyncDisposable {
         onDeath: () => undefined,
       },
     );
-    const deployment = describeDeployment(await pool.startMain());
-    return new DeploymentForSpecs(pool, deployment, registry, signal);
+    return new DeploymentForSpecs(pool, await pool.startMain(), registry, signal);
   }
 
   /** @param requirement that a check of it would be for */

@@ -4,11 +4,11 @@ import { Command, InvalidArgumentError } from "commander";
 import { print, printJson } from "#cli/io";
 import { StatusLine } from "#cli/status-line";
 import { HarnessError } from "#harness/errors";
-import { type DeviceName, Evidence } from "#harness/forensics/evidence";
-import { explain, type Utd } from "#harness/forensics/explain";
+import type { DeviceName } from "#harness/forensics/evidence";
+import type { Utd } from "#harness/forensics/explain";
+import { explainFiles } from "#harness/forensics/explain-files";
 import { overlayOf } from "#harness/forensics/overlay";
 import { pageOf } from "#harness/forensics/page";
-import { openSources } from "#harness/forensics/sources";
 import { withHelp } from "./options.ts";
 
 interface Flags {
@@ -71,21 +71,20 @@ async function run(what: readonly string[], flags: Flags): Promise<void> {
       next: "name the records and, last and in single quotes, the event: crucible utd explain .runs/<id> '$event'",
     });
   }
-  const { exchanges, entries, bytes } = openSources(given);
   using status = new StatusLine();
-  const evidence = await Evidence.gather(exchanges, entries, (count) =>
-    status.show(() => `${count} exchanges read, of ${Math.ceil(bytes / 1024 ** 2)} MB`),
-  );
-  status.clear();
   const native = {
     ...(flags.code === undefined ? {} : { code: flags.code }),
     ...(flags.withheld === undefined ? {} : { withheld: flags.withheld }),
   };
-  const utds = explain(evidence, {
+  const question = {
     event,
     ...(flags.device === undefined ? {} : { target: flags.device }),
     ...(Object.keys(native).length === 0 ? {} : { native }),
-  });
+  };
+  const utds = await explainFiles(given, [question], (count, bytes) =>
+    status.show(() => `${count} exchanges read, of ${Math.ceil(bytes / 1024 ** 2)} MB`),
+  );
+  status.clear();
   if (flags.overlay !== undefined) {
     const lines = overlayOf(utds, "crucible utd explain");
     write(flags.overlay, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));

@@ -1,6 +1,6 @@
 /** One question: why can this device not read that event? What all steps need of it is looked up once. */
 import type { Entry } from "#harness/clients/crypto/client-log";
-import { type DeviceName, type Evidence, isSame } from "./evidence.ts";
+import { type DeviceName, type Evidence, type Firing, isSame } from "./evidence.ts";
 import type { EventSeen, KnownDevice, SeenParcel, Transaction } from "./facts.ts";
 
 /** An event that somebody can not read. */
@@ -188,4 +188,17 @@ export function transactionsWith(evidence: Evidence, parcel: string): readonly T
     .filter(({ toDevice }) =>
       toDevice.some(({ addressed }) => addressed.some(({ parcels }) => parcels.includes(parcel))),
     );
+}
+
+/** Rules that acted on what the two did, or between servers: others have their own stories. */
+export function firingsOf({ evidence, event, target }: Case): readonly Firing[] {
+  return evidence.firings.filter((firing) => {
+    if (firing.from !== "client") return true;
+    const owner = evidence.owner(firing);
+    if (owner === undefined) return false;
+    return (
+      isSame(owner, target) ||
+      (owner.user === event.sender.user && owner.device === event.sender.device)
+    );
+  });
 }

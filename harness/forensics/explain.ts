@@ -1,6 +1,6 @@
 /** From an event that a device can not read back to the message that got lost: ten steps, the first bad one is the verdict. */
 import { HarnessError } from "#harness/errors";
-import { type Case, caseOf, eventOf, type Native } from "./case.ts";
+import { type Case, caseOf, eventOf, firingsOf, type Native } from "./case.ts";
 import { type DeviceName, type Evidence, isSame, keyOf } from "./evidence.ts";
 import { type Judged, skipped } from "./judged.ts";
 import { type Hop, hopsOf } from "./path.ts";
@@ -191,12 +191,10 @@ function noEvent(evidence: Evidence, id: string): HarnessError {
   });
 }
 
-function rulesIn(
-  { evidence, sharedAt, attempt, failedAt }: Case,
-  path: ReadonlySet<string>,
-): Utd["rules"] {
+function rulesIn(one: Case, path: ReadonlySet<string>): Utd["rules"] {
+  const { sharedAt, attempt, failedAt } = one;
   const from = Math.min(sharedAt, attempt?.at ?? sharedAt);
-  return evidence.firings
+  return firingsOf(one)
     .filter(({ at, exchange }) => path.has(exchange) || (at >= from && at <= failedAt))
     .map(({ rule, exchange, at }) => ({ rule, exchange, at, isOnPath: path.has(exchange) }));
 }

@@ -120,7 +120,7 @@ function oneLine(text: string): string {
 }
 
 /** What Matrix and the trace call things: users, rooms, events, exchanges. */
-const ID = /[@!$][^\s,;()]+|\S*#\d+/g;
+const ID = /[@!$][\w.\-=/+:]*[\w=]|[\w.\-:]*#\d+/g;
 
 /** As text in Markdown, ids as code: no markup, no HTML, no mention, no link. */
 function escaped(text: string): string {
@@ -128,7 +128,7 @@ function escaped(text: string): string {
   let written = "";
   let end = 0;
   for (const { 0: id, index } of line.matchAll(ID)) {
-    written += `${plain(line.slice(end, index))}\`${id.replaceAll("`", "\ufffd").replaceAll("|", "/")}\``;
+    written += `${plain(line.slice(end, index))}\`${id}\``;
     end = index + id.length;
   }
   return written + plain(line.slice(end));

@@ -1,5 +1,14 @@
 /** Where the records of a failure come from: a run directory, traces, client logs, HAR files of elsewhere. */
-import { createReadStream, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import {
+  closeSync,
+  createReadStream,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  statSync,
+} from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { type Entry, readClientLog } from "#harness/clients/crypto/client-log";
@@ -78,13 +87,20 @@ function kindOf(file: string): Kind {
   });
 }
 
+/** More than the longest line that a trace or a log begins with. */
+const FIRST_BYTES = 1024 * 1024;
+
 function firstLine(file: string): unknown {
-  const text = readFileSync(file, "utf8");
-  const end = text.indexOf("\n");
+  const handle = openSync(file, "r");
   try {
+    const buffer = Buffer.alloc(FIRST_BYTES);
+    const text = buffer.toString("utf8", 0, readSync(handle, buffer, 0, FIRST_BYTES, 0));
+    const end = text.indexOf("\n");
     return JSON.parse(end < 0 ? text : text.slice(0, end));
   } catch {
     return undefined;
+  } finally {
+    closeSync(handle);
   }
 }
 

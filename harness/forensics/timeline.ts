@@ -1,6 +1,6 @@
 /** What happened around an event that can not be read, in at most twenty lines. */
 import type { Entry } from "#harness/clients/crypto/client-log";
-import type { Case } from "./case.ts";
+import { type Case, firingsOf } from "./case.ts";
 import { isSame } from "./evidence.ts";
 import type { Fact } from "./facts.ts";
 
@@ -22,7 +22,7 @@ export function timelineOf(one: Case, evident: ReadonlySet<string>): readonly Mo
   const lines = [
     ...one.evidence.facts.flatMap((fact) => lineOf(one, fact)),
     ...clientLines(one),
-    ...one.evidence.firings.map(({ rule, exchange, at }) =>
+    ...firingsOf(one).map(({ rule, exchange, at }) =>
       line(at, 1, `rule "${rule}" acted`, exchange),
     ),
   ].map((told) =>

@@ -104,7 +104,7 @@ function changedOnItsWay(one: Case, parcel: string, sync: SyncAnswer): boolean {
 
 /** Whether the device's engine had it, by its own log. */
 function taken(one: Case, parcel: string, came: readonly SyncAnswer[]): Judged {
-  const { evidence, target, failedAt } = one;
+  const { evidence, target } = one;
   const last = came.at(-1);
   if (evidence.log(target) === undefined) return good("it came to the device", last);
   const got = evidence.told(target, "got").filter(({ exchange }) => exchange !== undefined);
@@ -133,15 +133,35 @@ function taken(one: Case, parcel: string, came: readonly SyncAnswer[]): Judged {
           last,
         );
   }
-  const at = took.at(-1)?.at ?? 0;
-  const reset = evidence
-    .told(target, "start")
-    .find((start) => start.at > at && start.at <= failedAt && start.store !== "kept");
-  return reset === undefined
-    ? good("it came, and was taken in before it was acknowledged", last)
+  return kept(one, took, last);
+}
+
+/** Taken in: is it still there? */
+function kept(
+  { evidence, target, failedAt }: Case,
+  took: readonly { readonly at: number; readonly next: string }[],
+  sync: SyncAnswer | undefined,
+): Judged {
+  const { at = 0, next } = took.at(-1) ?? {};
+  const starts = evidence.told(target, "start").filter((one) => one.at > at && one.at <= failedAt);
+  const reset = starts.find(({ store }) => store !== "kept");
+  if (reset !== undefined) {
+    return bad(
+      "todevice.acked-not-processed",
+      `it was taken in at ${clock(at)}, and at ${clock(reset.at)} the device started with a store that is ${reset.store}, without it`,
+      sync,
+    );
+  }
+  const [again] = starts;
+  const isOnDisk = evidence
+    .told(target, "acknowledged")
+    .some((told) => told.next === next && told.at >= at && told.at <= (again?.at ?? failedAt));
+  // What is acknowledged after it was taken in is on disk; what is acknowledged before may die with the client.
+  return again === undefined || isOnDisk
+    ? good("it came, and was taken in before it was acknowledged", sync)
     : bad(
         "todevice.acked-not-processed",
-        `it was taken in at ${clock(at)}, and at ${clock(reset.at)} the device started with a store that is ${reset.store}, without it`,
-        last,
+        `it was taken in at ${clock(at)}, and the device ended before it was on disk`,
+        sync,
       );
 }

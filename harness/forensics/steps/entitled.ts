@@ -56,7 +56,7 @@ function senderView({ evidence, event, target }: Case, known: Membership): Judge
   if (users === undefined || users.includes(target.user)) return undefined;
   const asked = lists.at(-1);
   const knewAt = known.end;
-  if (asked !== undefined && asked.end < knewAt) {
+  if (asked !== undefined && asked.at < knewAt) {
     return bad(
       "missing-key.membership-race",
       `the sender asked for the members at ${clock(asked.at)}, before its server knew of ${target.user} at ${clock(knewAt)}`,

@@ -46,7 +46,10 @@ export function signatureState(
   )?.fact;
   const seen = evidence
     .by(by, "query")
-    .findLast(({ answer, at }) => find(answer?.devices) !== undefined && at <= until);
+    .findLast(
+      ({ answer, said, at }) =>
+        at <= until && (find(answer?.devices) ?? find(said?.devices)) !== undefined,
+    );
   const syncs = evidence
     .by(by, "sync")
     .filter(({ at, end }) => stored !== undefined && at >= stored.at && end <= until);

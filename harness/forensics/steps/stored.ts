@@ -6,16 +6,19 @@ import type { Root } from "../roots.ts";
 import { staleSignature } from "./policy.ts";
 import { signatureState } from "./signed.ts";
 
-/** Codes of an engine that has no key of the event at hand. */
-const NO_KEY: readonly (string | undefined)[] = [
-  undefined,
-  "MissingRoomKey",
-  "UnknownMessageIndex",
+/** Codes of matrix-sdk-crypto that come after a session was found; other libraries have words of their own. */
+const AFTER_KEY: readonly (string | undefined)[] = [
+  "MismatchedIdentityKeys",
+  "UnknownSenderDevice",
+  "UnsignedSenderDevice",
+  "SenderIdentityVerificationViolation",
+  "UnableToDecrypt",
+  "MismatchedSender",
 ];
 
 /** The device has the session, whatever became of single messages. */
 export function hasSession({ native }: Pick<Case, "native">): boolean {
-  return !NO_KEY.includes(native.code);
+  return AFTER_KEY.includes(native.code);
 }
 
 export function stored(one: Case): Judged {
@@ -89,7 +92,8 @@ export function trusted(one: Case): Judged {
   const root = TRUST[native.code ?? ""];
   if (root === undefined) return skipped("trust was not the reason");
   const { sender } = event;
-  if (root !== "trust.unsigned-device" || sender.device === undefined) {
+  const isOfList = root === "trust.unsigned-device" || root === "trust.unknown-device";
+  if (!isOfList || sender.device === undefined) {
     const shown = event.shown.find((seen) => isSame(evidence.owner(seen), target));
     return bad(root, `the device's engine says ${native.code}`, event.sent, shown);
   }
@@ -107,10 +111,8 @@ export function trusted(one: Case): Judged {
     state.lost === undefined
       ? ""
       : `; a signature was sent at ${clock(state.lost.at)} and not stored`;
-  return bad(
-    root,
-    `the sender's device is not signed, as far as the server knows${lost}`,
-    state.seen,
-    state.lost,
-  );
+  const says = state.isSeen
+    ? "though the last answer to the device had it signed"
+    : `the sender's device is not signed, as far as the server knows${lost}`;
+  return bad(root, `${native.code}: ${says}`, state.seen, state.lost);
 }

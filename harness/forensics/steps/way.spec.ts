@@ -240,6 +240,12 @@ const ROWS: readonly Row[] = [
   ],
   ["acknowledged, not taken in", "todevice.acked-not-processed", 7, () => came().read(70)],
   [
+    "taken in, and not on disk when it ended",
+    "todevice.acked-not-processed",
+    7,
+    () => came().took(62, "decrypted").tell(63, BOB, "start", { store: "kept" }).read(70),
+  ],
+  [
     "taken in, and the store lost",
     "todevice.acked-not-processed",
     7,
