@@ -1,5 +1,8 @@
 /** The clients of harness/clients/crypto against a real server. */
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { readClientLog } from "#harness/clients/crypto/client-log";
 import { startClient } from "#harness/clients/crypto/start-client";
 import { ClientStore } from "#harness/clients/crypto/store/client-store";
 import type { Session } from "#harness/world/session";
@@ -293,6 +296,69 @@ test("a dehydrated device receives keys while nobody is there", async () => {
   expect(await fresh.dehydration.rehydrate(key)).toBe(1);
 
   expect(await fresh.read(roomId, sent.eventId)).toMatchObject({ content: { body: "asleep" } });
+});
+
+test("a client that never cross-signs reads and is read where the policy lets it, and is kept out where not", async () => {
+  await using here = server.world("CS.keys.claim");
+  const [asAlice, asBob] = await here.users("alice", "bob");
+  const policy = { share: "all", read: "untrusted" } as const;
+  await using alice = await startClient("wasm", asAlice, { policy });
+  await using strict = await startClient("wasm", await here.login(asAlice));
+  await using bob = await startClient("nio", asBob, { store: "durable" });
+  await alice.bootstrapIdentity();
+  const roomId = await roomOf(asAlice, asBob);
+  for (const client of [alice, bob, strict]) await client.settle({ deadline: 20_000 });
+
+  const question = await alice.send(roomId, { msgtype: "m.text", body: "one" });
+  await bob.settle({ deadline: 20_000 });
+  expect(await bob.read(roomId, question.eventId)).toMatchObject({ content: { body: "one" } });
+  const answer = await bob.send(roomId, { msgtype: "m.text", body: "two" });
+  expect(answer).toMatchObject({ index: 0 });
+  for (const client of [alice, strict]) await client.settle({ deadline: 20_000 });
+  expect(await alice.read(roomId, answer.eventId)).toMatchObject({ content: { body: "two" } });
+  expect(await strict.read(roomId, answer.eventId)).toMatchObject({
+    code: "UnsignedSenderDevice",
+  });
+
+  await bob.stop("sigkill");
+  const later = await alice.send(roomId, { msgtype: "m.text", body: "three" });
+  await bob.start();
+  await bob.settle({ deadline: 20_000 });
+  expect(await bob.read(roomId, later.eventId)).toMatchObject({ content: { body: "three" } });
+  expect(bob.lacks("backup")).toBe("matrix-nio 0.26 has no server-side backup");
+  await expect(bob.backup.create()).rejects.toMatchObject({ name: "Unsupported" });
+});
+
+test("neither the trace nor a client's log has a plaintext, a recovery key, a password or a token", async () => {
+  await using here = server.world("CS.keys.claim");
+  const [asAlice, asBob] = await here.users("alice", "bob");
+  const log = path.join(server.folder, `${here.name("client")}.ndjson`);
+  await using alice = await startClient("wasm", asAlice, { store: "durable", log });
+  await using bob = await startClient("nio", asBob, { store: "durable", log: `${log}.nio` });
+  await alice.bootstrapIdentity();
+  await alice.backup.create();
+  const recovery = await alice.recovery.create();
+  const { key } = await alice.dehydration.create();
+  const roomId = await roomOf(asAlice, asBob);
+  for (const client of [alice, bob]) await client.settle({ deadline: 20_000 });
+  const said = "what only the two of them may know";
+  await expect(alice.send(roomId, { msgtype: "m.text", body: said })).resolves.toBeDefined();
+  const sent = await bob.send(roomId, { msgtype: "m.text", body: said });
+  await alice.settle({ deadline: 20_000 });
+  await alice.backup.upload();
+  await alice.read(roomId, sent.eventId);
+
+  const deeds = [log, `${log}.nio`].map((file) => readClientLog(file).map(({ t }) => t));
+  for (const told of deeds) expect(told).toEqual(expect.arrayContaining(["start", "got", "sent"]));
+  const files = readdirSync(server.folder).filter((name) => name.includes(".ndjson"));
+  expect(files.length).toBeGreaterThan(2);
+  const secrets = [recovery.reveal(), key.reveal(), asAlice.password, asAlice.accessToken, said];
+  for (const name of files) {
+    const text = readFileSync(path.join(server.folder, name), "utf8");
+    for (const [index, secret] of secrets.entries()) {
+      expect(text.includes(secret), `secret ${index} in ${name}`).toBe(false);
+    }
+  }
 });
 
 async function roomOf(owner: Session, ...guests: readonly Session[]): Promise<string> {

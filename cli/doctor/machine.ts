@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import Docker from "dockerode";
 import { ROOT } from "#cli/run/session";
-import { findPython } from "#drivers/substrates/process/python";
 import type { ServerSpec } from "#harness/config/driver-spec";
 import { HarnessError } from "#harness/errors";
+import { findPython } from "#harness/python/environment";
 import { compareVersions } from "#harness/versions";
 import type { Probe } from "./probe.ts";
 

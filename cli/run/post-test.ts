@@ -1,8 +1,8 @@
 /** The user's script after each check, as Complement calls its post-test script. */
 import { accessSync, constants, statSync } from "node:fs";
 import path from "node:path";
-import { runCommand } from "#drivers/substrates/process/command";
 import { HarnessError } from "#harness/errors";
+import { runCommand } from "#harness/python/command";
 
 /** A script that takes longer is ended: it must not hold up the run for good. */
 const TIMEOUT_MS = 60_000;

@@ -10,7 +10,6 @@ import {
   type PostgresOptions,
   startPostgres,
 } from "#drivers/substrates/process/postgres";
-import { pythonEnvironment } from "#drivers/substrates/process/python";
 import { mountSmallDisk } from "#drivers/substrates/process/small-disk";
 import { waitUntilReady } from "#drivers/substrates/ready";
 import { registerBySharedSecret } from "#drivers/substrates/shared-secret";
@@ -22,6 +21,7 @@ import {
   type StartContext,
 } from "#harness/deployment/contract";
 import { describe, HarnessError } from "#harness/errors";
+import { pythonEnvironment } from "#harness/python/environment";
 import { didYouMean } from "#harness/suggest";
 import { FEATURES, writeConfiguration } from "./configuration.ts";
 import { makeTemplate, templatePath } from "./template.ts";

@@ -7,12 +7,12 @@ import { existsSync } from "node:fs";
 import { copyFile, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { cacheFolder } from "#drivers/substrates/cache";
 import { freeAddress } from "#drivers/substrates/process/address";
 import { Child, tailFile } from "#drivers/substrates/process/child";
-import { runCommand } from "#drivers/substrates/process/command";
 import { waitUntilReady } from "#drivers/substrates/ready";
 import type { PrepareContext } from "#harness/deployment/contract";
+import { cacheFolder } from "#harness/python/cache";
+import { runCommand } from "#harness/python/command";
 import { writeConfiguration } from "./configuration.ts";
 
 const TEMPLATE_TIMEOUT_MS = 120_000;

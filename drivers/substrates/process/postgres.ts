@@ -3,9 +3,9 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { HarnessError } from "#harness/errors";
+import { runCommand } from "#harness/python/command";
 import { freeAddress } from "./address.ts";
 import { Child, tailFile } from "./child.ts";
-import { runCommand } from "./command.ts";
 
 export interface Postgres extends AsyncDisposable {
   readonly host: string;

@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { open, rm } from "node:fs/promises";
 import path from "node:path";
 import { HarnessError } from "#harness/errors";
-import { runCommand } from "./command.ts";
+import { runCommand } from "#harness/python/command";
 
 export interface SmallDisk extends AsyncDisposable {
   /** Writes until nothing more fits. */

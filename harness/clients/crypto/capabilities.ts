@@ -28,12 +28,29 @@ export const CAPABILITIES = [
 ] as const;
 export type Capability = (typeof CAPABILITIES)[number];
 
+const UNKNOWN_TO_NIO = "matrix-nio 0.26 knows no cross-signing";
 const NOT_YET = "Crucible does not drive it yet";
 
 export const LACKING: Readonly<Record<ClientKind, Partial<Record<Capability, string>>>> = {
   wasm: {},
   "js-sdk": Object.fromEntries(CAPABILITIES.map((capability) => [capability, NOT_YET])),
-  nio: Object.fromEntries(CAPABILITIES.map((capability) => [capability, NOT_YET])),
+  nio: {
+    "sliding-sync": "matrix-nio 0.26 speaks /sync only",
+    "cross-signing": UNKNOWN_TO_NIO,
+    policy: "matrix-nio 0.26 knows no cross-signing: it shares with all devices and reads from all",
+    shield: UNKNOWN_TO_NIO,
+    "to-device": "matrix-nio 0.26 encrypts room keys for devices, and nothing else",
+    "sas-to-device": "it verifies devices, not users; Crucible does not drive it yet",
+    "sas-room": UNKNOWN_TO_NIO,
+    qr: UNKNOWN_TO_NIO,
+    "local-sign": UNKNOWN_TO_NIO,
+    "key-requests": NOT_YET,
+    "secret-gossip": UNKNOWN_TO_NIO,
+    backup: "matrix-nio 0.26 has no server-side backup",
+    recovery: UNKNOWN_TO_NIO,
+    "history-bundles": "matrix-nio 0.26 knows nothing of MSC4268",
+    "dehydrated-devices": "matrix-nio 0.26 knows nothing of MSC3814",
+  },
 };
 
 export function unsupported(

@@ -6,6 +6,9 @@ import type { Telling } from "./telling.ts";
 
 export const STRICT: CryptoPolicy = { share: "identity", read: "cross-signed" };
 
+/** The only one of clients that know nothing of cross-signing. */
+export const LEGACY: CryptoPolicy = { share: "all", read: "untrusted" };
+
 /** Where a client's store is, for a process that has it. */
 export interface StorePlace {
   readonly folder: string;

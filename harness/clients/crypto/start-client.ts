@@ -4,8 +4,9 @@ import type { Session } from "#harness/world/session";
 import { type ClientKind, unsupported } from "./capabilities.ts";
 import { ClientLog } from "./client-log.ts";
 import type { ClientOptions, CryptoClient } from "./crypto-client.ts";
+import { nioCommand } from "./nio/environment.ts";
 import { RemoteClient } from "./process/remote-client.ts";
-import { STRICT } from "./setup.ts";
+import { LEGACY, STRICT } from "./setup.ts";
 import { InMemory } from "./store/keeping.ts";
 import { Telling } from "./telling.ts";
 import { WasmClient } from "./wasm-client.ts";
@@ -31,8 +32,14 @@ export async function startClient(
       const place = undefined;
       return WasmClient.start({ session, policy, sync, keeping: new InMemory(), telling, place });
     }
+    case "nio": {
+      if (sync === "sliding") throw unsupported(kind, "sliding-sync");
+      const { policy: wanted = LEGACY } = options;
+      if (wanted.share !== "all" || wanted.read !== "untrusted") throw unsupported(kind, "policy");
+      const command = await nioCommand(session.context.signal);
+      return RemoteClient.start(kind, session, { ...options, policy: LEGACY, store }, command);
+    }
     case "js-sdk":
-    case "nio":
       throw unsupported(kind, "process");
   }
 }

@@ -107,7 +107,8 @@ export class RemoteClient implements CryptoClient {
   }
 
   syncOnce(timeoutMs = 0, fault: ClientFault = {}): Promise<SyncReport> {
-    return this.#ask("syncOnce", timeoutMs, fault);
+    const isFaulty = fault.acknowledgesEarly === true || fault.diesAt !== undefined;
+    return this.#ask("syncOnce", timeoutMs, ...(isFaulty ? [fault] : []));
   }
 
   settle(options: { readonly deadline: number }): Promise<void> {

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { HarnessError } from "#harness/errors";
-import { cacheFolder } from "../cache.ts";
+import { cacheFolder } from "./cache.ts";
 import { runCommand } from "./command.ts";
 
 const CANDIDATES = [
@@ -103,11 +103,11 @@ export async function findPython(): Promise<string> {
     }
   }
   throw new HarnessError("NO_PYTHON", {
-    what: "Python 3.10 or newer with venv is needed to run Synapse as a process",
+    what: "Python 3.10 or newer with venv is needed",
     facts: seen.length > 0 ? seen : ["no python3 on the PATH"],
     next:
       "install it (Debian, Ubuntu: apt install python3 python3-venv; Fedora: dnf install python3; macOS: brew install python), " +
-      "or use a container: npm run -s crucible -- run --hs docker:<image>",
+      "or, for a homeserver, use a container: npm run -s crucible -- run --hs docker:<image>",
   });
 }
 
