@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { adminSource } from "#cli/tardis/live/admin";
 import { databaseSource } from "#cli/tardis/live/database";
+import { type PeerSettings, peerSource } from "#cli/tardis/live/peer";
 import { type RecordOptions, record } from "#cli/tardis/live/record";
 import { TOKEN_VARIABLE, tokenOf } from "#cli/tardis/live/source";
 import { userSource } from "#cli/tardis/live/user";
@@ -24,6 +25,7 @@ export function liveCommand(): Command {
     .description("record a room of a real server as a replay, and show it as it goes on")
     .addCommand(userCommand())
     .addCommand(adminCommand())
+    .addCommand(peerCommand())
     .addCommand(databaseCommand());
   return withHelp(command, "tardis live", {
     examples: ["user https://matrix.example.org --room '!id:example.org' --token-file t --serve"],
@@ -59,6 +61,40 @@ function adminCommand(): Command {
   return withHelp(command, "tardis live admin", {
     notes: TOKEN_NOTE,
     examples: ["http://127.0.0.1:8008 --room '!id:example.org' --serve 8081"],
+  });
+}
+
+function peerCommand(): Command {
+  const command = recording(
+    new Command("peer")
+      .description("as a server of its own that joins the room, and leaves it at the end")
+      .argument("<server>", "name of a server in the room, host:port where its federation listens"),
+  )
+    .requiredOption(
+      "--name <host>",
+      "our own server is <host>:8448, which that server has to reach",
+    )
+    .requiredOption("--key-file <file>", "what our name signs by; made unless it is there")
+    .option(
+      "--listen <[host:]port>",
+      "HTTP, on loopback unless a host is given: what ends TLS for our name passes on to it",
+      "8448",
+    )
+    .option(
+      "--proxy <url>",
+      "requests go out by this HTTP proxy, as those of servers that we start do",
+    )
+    .option("--ca <file>", "certificates to trust, PEM; those of Node unless given")
+    .action((server: string, options: PeerSettings & RecordOptions) =>
+      record(options, (wanted) => peerSource({ ...options, server }, wanted)),
+    );
+  return withHelp(command, "tardis live peer", {
+    notes:
+      "The room has to be public, or to have invited @recorder:<host>:8448. Unlike the other sources this one takes part: others see\n" +
+      "its user join and leave. No well-known file or SRV record is looked up.",
+    examples: [
+      "matrix.example.org:8448 --room '!id:example.org' --name peer.example.net --key-file peer.key --serve",
+    ],
   });
 }
 

@@ -20,6 +20,7 @@ export class Inbox<Item> {
   readonly #settings: InboxSettings;
   readonly #show: (item: Item) => string;
   readonly #waiting = new Set<() => void>();
+  readonly #listeners: ((item: Item) => void)[] = [];
 
   constructor(settings: InboxSettings, show: (item: Item) => string) {
     this.#settings = settings;
@@ -29,6 +30,13 @@ export class Inbox<Item> {
   add(item: Item): void {
     this.items.push(item);
     for (const look of [...this.#waiting]) look();
+    for (const listener of this.#listeners) listener(item);
+  }
+
+  /** Calls with what came already, and with what comes, at once. */
+  listen(listener: (item: Item) => void): void {
+    for (const item of this.items) listener(item);
+    this.#listeners.push(listener);
   }
 
   /**

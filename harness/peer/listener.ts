@@ -13,6 +13,11 @@ export interface RawRequest {
   readonly text: string;
 }
 
+export interface ListenAt {
+  readonly host: string;
+  readonly port: number;
+}
+
 export class Listener implements AsyncDisposable {
   readonly #server = createServer({ keepAliveTimeout: 60_000 });
 
@@ -23,9 +28,12 @@ export class Listener implements AsyncDisposable {
     });
   }
 
-  static async open(answer: (request: RawRequest) => Promise<Answer>): Promise<Listener> {
+  static async open(
+    answer: (request: RawRequest) => Promise<Answer>,
+    { host, port }: ListenAt = { host: "127.0.0.1", port: 0 },
+  ): Promise<Listener> {
     const listener = new Listener(answer);
-    listener.#server.listen(0, "127.0.0.1");
+    listener.#server.listen(port, host);
     await once(listener.#server, "listening");
     return listener;
   }

@@ -1,5 +1,5 @@
 /** The half of a peer that listens: requests of other servers, what answers them, and what came with them. */
-import { ProxyAgent } from "undici";
+import { type Dispatcher, ProxyAgent } from "undici";
 import { createClient, type HttpResponse } from "#harness/http/client";
 import { at, isObject } from "#harness/match/json";
 import type { PeerLink } from "#harness/world/control";
@@ -15,12 +15,17 @@ import { addHosting } from "./hosting.ts";
 import { Inbox, type WaitOptions } from "./inbox.ts";
 import { readRequest } from "./incoming.ts";
 import { PeerKeys } from "./keys.ts";
-import { Listener, type RawRequest } from "./listener.ts";
+import { type ListenAt, Listener, type RawRequest } from "./listener.ts";
 import { type Pdu, sign } from "./pdu.ts";
 import { RemoteKeys } from "./remote-keys.ts";
 import { type PeerRoom, pduOf, type RoomEntry } from "./room.ts";
 import { type Handler, type HandlerHandle, isOfRoute, type PeerRequest, Routes } from "./routes.ts";
 import { Unexpected } from "./unexpected.ts";
+
+/** How requests go out where no gateway is. */
+export interface PeerAgent {
+  readonly agent: Dispatcher;
+}
 
 /** What a peer needs of the world that it is in. */
 export interface PeerContext {
@@ -34,15 +39,19 @@ export interface PeerContext {
   readonly onExchange: (response: HttpResponse) => void;
   /** Server name of the first server of the topology. */
   readonly homeserver: string;
-  /** Gives a name to what listens on this port. */
-  readonly link: (name: string, port: number) => Promise<PeerLink>;
+  /** Gives a name to what listens on this port; returns how it reaches others: by the gateway, or by itself. */
+  readonly link: (name: string, port: number) => Promise<PeerLink | PeerAgent>;
   readonly unlink: (name: string) => Promise<void>;
+  /** Where it listens; a free port on loopback unless given. */
+  readonly listen?: ListenAt;
 }
 
 /** A PDU that came in a transaction. */
 export interface ReceivedPdu {
   readonly pdu: Pdu;
   readonly room: PeerRoom;
+  /** Who sent it. */
+  readonly origin: string;
   /** Why the peer dropped or rejected it. */
   readonly problem: string | undefined;
 }
@@ -85,7 +94,7 @@ export class PeerServer implements AsyncDisposable {
   /** The transaction that was last sent to each server. */
   readonly #sent = new Map<string, Promise<unknown>>();
   #listener: Listener | undefined;
-  #agent: ProxyAgent | undefined;
+  #agent: Dispatcher | undefined;
   #isHosting = false;
 
   protected constructor(context: PeerContext) {
@@ -109,14 +118,17 @@ export class PeerServer implements AsyncDisposable {
   }
 
   protected async open(): Promise<void> {
-    this.#listener = await Listener.open((request) => this.#answer(request));
-    const { name, delegate, link } = this.context;
-    const { proxyPort, ca } = await link(name, this.#listener.port);
+    const { name, delegate, link, listen } = this.context;
+    this.#listener = await Listener.open((request) => this.#answer(request), listen);
+    const way = await link(name, this.#listener.port);
     if (delegate !== undefined) await link(delegate.name, this.#listener.port);
-    this.#agent = new ProxyAgent({
-      uri: `http://127.0.0.1:${proxyPort}`,
-      requestTls: { ca, allowH2: false },
-    });
+    this.#agent =
+      "agent" in way
+        ? way.agent
+        : new ProxyAgent({
+            uri: `http://127.0.0.1:${way.proxyPort}`,
+            requestTls: { ca: way.ca, allowH2: false },
+          });
   }
 
   /** The peer as a client of a server, the first of the topology unless given. Names of servers may look like roles. */
@@ -288,7 +300,7 @@ export class PeerServer implements AsyncDisposable {
       const problem = typeof admitted === "string" ? admitted : undefined;
       const pdu = typeof admitted === "string" ? pduOf(json, room.version) : admitted.pdu;
       results[pdu.id] = problem === undefined ? {} : { error: problem };
-      this.pdus.add({ pdu, room, problem });
+      this.pdus.add({ pdu, room, origin, problem });
     }
     for (const { edu_type, content } of objectsAt(request.json, "edus")) {
       if (typeof edu_type === "string" && isObject(content))

@@ -83,8 +83,8 @@ export type Body =
       readonly room?: string;
       readonly server: string;
       readonly at_event?: string;
-      /** Who was asked: as a user, or Synapse's admin API. */
-      readonly source: "client" | "admin";
+      /** Who was asked: as a user, Synapse's admin API, or as another server, of the state before `at_event`. */
+      readonly source: "client" | "admin" | "state_ids";
       readonly state: StateIds;
       readonly extremities: readonly string[];
     }

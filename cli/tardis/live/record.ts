@@ -38,8 +38,9 @@ export async function record(
     signal: ended.signal,
   };
   const port = serve === undefined ? undefined : portOf(serve === true ? "0" : serve);
-  const source = await open(wanted);
   await using resources = new AsyncDisposableStack();
+  const source = await open(wanted);
+  if (source.close !== undefined) resources.defer(source.close);
   const feed = port === undefined ? undefined : resources.use(new Feed());
   const write = writerOf(output, feed !== undefined, resources);
   const recorder = new Recorder(

@@ -21,6 +21,7 @@ export interface Came {
   readonly server: string;
   readonly via: Via;
   readonly verdict: ArrivalVerdict;
+  readonly from?: string;
   readonly reason?: string;
   /** Milliseconds since 1970; now unless given. */
   readonly at?: number | undefined;
@@ -117,7 +118,11 @@ export class Recorder {
     this.#add({ t: "note", text });
   }
 
-  #arrive(id: string, { sender }: JsonObject, { server, via, verdict, reason, at }: Came): void {
+  #arrive(
+    id: string,
+    { sender }: JsonObject,
+    { server, via, verdict, from, reason, at }: Came,
+  ): void {
     const key = `${server} ${id} ${verdict}`;
     if (this.#arrived.has(key)) return;
     this.#arrived.add(key);
@@ -128,6 +133,7 @@ export class Recorder {
         server,
         event_id: id,
         via: isOwn ? "created" : via,
+        ...(from === undefined || isOwn ? {} : { from }),
         verdict,
         ...(reason === undefined ? {} : { reason }),
       },

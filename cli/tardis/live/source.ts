@@ -19,6 +19,8 @@ export interface Source {
   readonly title: string;
   /** Tells all there is, and then what comes until the signal, unless that is not wanted. */
   run(recorder: Recorder): Promise<void>;
+  /** Gives up what it holds, whether it ran or not. */
+  readonly close?: () => Promise<void>;
 }
 
 export interface Wanted {
