@@ -1,10 +1,15 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { judgeAll } from "#chaos/checkers/checkers";
 import { generatePlan } from "#chaos/generate/generate";
 import { chooseFaults, chooseOperations, choosePartitions } from "#chaos/generate/vocabulary";
+import { readJournal } from "#chaos/journal/read";
 import type { JournalRecord } from "#chaos/journal/record";
 import { shrinkPlan } from "#chaos/shrink/shrink";
+import { holdsOrKeeps } from "#harness/counterexample";
 import { operationsOf, type Plan } from "#scenarios/plan";
 import { BUGS } from "./bugs.ts";
 import { type SimulationOptions, simulate } from "./simulate.ts";
@@ -25,10 +30,38 @@ const planOf = (seed: number, epochs = 2): Plan =>
 /** Names of the checkers that a simulation fails. */
 async function failuresOf(plan: Plan, options: SimulationOptions) {
   const { records, epochs } = await simulate(plan, options);
+  return failedIn(records, epochs);
+}
+
+function failedIn(records: readonly JournalRecord[], epochs: number): readonly string[] {
   return Array.from({ length: epochs }, (_, at) => judgeAll(records, at + 1))
     .flat()
     .filter(({ outcome }) => outcome === "fail")
     .map(({ checker }) => checker);
+}
+
+/** That no checker fails, of any plan; what fails one is kept as a journal. */
+async function holdsOfPlans(given: {
+  readonly bugs: NonNullable<SimulationOptions["bugs"]>;
+  readonly parameters: fc.Parameters<[number, fc.Scheduler]>;
+  readonly folder?: string;
+}): Promise<void> {
+  const { bugs, parameters, folder } = given;
+  let failing: readonly JournalRecord[] = [];
+  const property = fc.asyncProperty(fc.nat(100_000), fc.scheduler(), async (seed, scheduler) => {
+    const { records, epochs } = await simulate(planOf(seed), { seed, scheduler, bugs });
+    failing = records;
+    expect(failedIn(records, epochs)).toEqual([]);
+  });
+  await holdsOrKeeps("right servers fail no checker", property, parameters, {
+    file: "simulation.replay.ndjson",
+    ...(folder === undefined ? {} : { folder }),
+    tell: (origin) =>
+      failing
+        .map((record) => (record.t === "meta" ? { ...record, ...origin } : record))
+        .map((record) => `${JSON.stringify(record)}\n`)
+        .join(""),
+  });
 }
 
 const outcomesOf = (records: readonly JournalRecord[]) =>
@@ -82,12 +115,27 @@ describe("a simulation", () => {
   });
 
   it("of right servers fails no checker, whatever the plan and the order of things", async () => {
-    const property = fc.asyncProperty(fc.nat(100_000), fc.scheduler(), async (seed, scheduler) => {
-      expect(await failuresOf(planOf(seed), { seed, scheduler })).toEqual([]);
-    });
-
-    await fc.assert(property, { seed: 1, numRuns: 25 });
+    await holdsOfPlans({ bugs: [], parameters: { seed: 1, numRuns: 25 } });
   });
+
+  it("that fails leaves its journal with the seed and the path that lead to it", async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "crucible-counterexample-"));
+    const [bug = expect.unreachable("no bug")] = BUGS;
+    const parameters = { seed: 1, numRuns: 60, endOnFailure: true };
+
+    await expect(holdsOfPlans({ bugs: [bug], parameters, folder })).rejects.toThrow(
+      /kept: crucible tardis serve \S+simulation\.replay\.ndjson$/,
+    );
+
+    const file = path.join(folder, "simulation.replay.ndjson");
+    const { records, problems } = readJournal(readFileSync(file, "utf8"));
+    expect(problems).toEqual([]);
+    const [meta] = records;
+    expect(meta).toMatchObject({ t: "meta", seed: 1, path: expect.stringMatching(/^\d/) });
+    const again = { seed: 1, path: String(Object(meta).path), endOnFailure: true };
+    await expect(holdsOfPlans({ bugs: [bug], parameters: again, folder })).rejects.toThrow("kept");
+    rmSync(folder, { recursive: true });
+  }, 120_000);
 
   it.each(BUGS)(
     "of servers with the bug %s fails one, and shrinks to at most ten operations",

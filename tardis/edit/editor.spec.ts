@@ -1,6 +1,9 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { holdsOrKeeps, type Keeping, type Origin } from "#harness/counterexample";
 import { compileDag } from "#protocol/dag/dag-file";
 import { DAG_KINDS, generateDag } from "#protocol/dag/generate";
 import { eventId } from "#protocol/events/hashes";
@@ -74,6 +77,12 @@ async function randomRun(seed: number, version: string, kind: number): Promise<R
   return await loadRun([{ name: "random", text: JSON.stringify(scenario) }]);
 }
 
+/** A run as a scenario, with edits as the page's address takes them, and what made both. */
+function scenarioWith(run: Run, edits: readonly Edit[], origin: Origin): string {
+  const scenario = JSON.parse(writeRun(run, "scenario"));
+  return JSON.stringify({ ...scenario, meta: { ...origin, edits: writeEdits(edits) } }, null, 2);
+}
+
 /** Some edits that may or may not be possible, by numbers. */
 function editsOf(
   run: Run,
@@ -116,8 +125,10 @@ function possible(editor: Editor, edits: readonly Edit[]): readonly Edit[] {
 
 test("edited rooms are what they would be, were they recorded so: ids, states and verdicts", async () => {
   let changed = 0;
+  let failing: Keeping["tell"] = () => "";
   const number = fc.nat({ max: 1_000 });
-  await fc.assert(
+  await holdsOrKeeps(
+    "edited rooms are what they would be",
     fc.asyncProperty(
       fc.nat(),
       fc.constantFrom("3", "6", "10", "11", "12"),
@@ -128,6 +139,7 @@ test("edited rooms are what they would be, were they recorded so: ids, states an
         const gaps = new Set(run.gaps.map(({ eventId: id }) => id));
         const editor = new Editor(run);
         const edits = possible(editor, editsOf(run, numbers));
+        failing = (origin) => scenarioWith(run, edits, origin);
 
         const edited = editor.apply(edits);
 
@@ -159,9 +171,61 @@ test("edited rooms are what they would be, were they recorded so: ids, states an
       },
     ),
     { numRuns: 30, seed: 7 },
+    { file: "edited-rooms.json5", tell: (origin) => failing(origin) },
   );
   expect(changed).toBeGreaterThan(50);
 }, 180_000);
+
+test("a property that fails on purpose leaves its smallest room, whose seed and path lead to it again", async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), "crucible-counterexample-"));
+  const file = "far.json5";
+  let failing: Keeping["tell"] = () => expect.unreachable();
+  let tried = 0;
+  const property = fc.asyncProperty(fc.nat(), fc.nat({ max: 30 }), async (seed, index) => {
+    tried++;
+    if (index < 7) return;
+    const run = await randomRun(seed, "11", 0);
+    const event = run.pdus[index % run.pdus.length]?.eventId ?? "";
+    failing = (origin) => scenarioWith(run, [{ kind: "drop", event }], origin);
+    throw new Error(`event ${index} is too far`);
+  });
+  const holds = (parameters: fc.Parameters<[number, number]>) =>
+    holdsOrKeeps("no event is far", property, parameters, {
+      file,
+      folder,
+      tell: (origin) => failing(origin),
+    });
+
+  await expect(holds({ seed: 5, numRuns: 50 })).rejects.toThrow(
+    /Counterexample: \[0,7\]\n[\s\S]*\nkept: crucible tardis serve \S+far\.json5$/,
+  );
+
+  const text = readFileSync(path.join(folder, file), "utf8");
+  const { meta } = JSON.parse(text);
+  expect(meta).toMatchObject({ property: "no event is far", seed: 5 });
+  const run = await loadRun([{ name: file, text }]);
+  expect(run.problems).toEqual([]);
+  expect(run.meta.scenario).toMatchObject({ meta });
+  const edited = new Editor(run).apply(readEdits(meta.edits));
+  expect(edited.run.pdus).toHaveLength(run.pdus.length - 1);
+  tried = 0;
+  const again = { seed: meta.seed, path: meta.path, endOnFailure: true };
+  await expect(holds(again)).rejects.toThrow("Counterexample: [0,7]");
+  expect(tried).toBe(1);
+  rmSync(path.join(folder, file));
+  await holdsOrKeeps(
+    "all is well",
+    fc.property(fc.nat(), () => true),
+    {},
+    {
+      file,
+      folder,
+      tell: () => expect.unreachable("nothing has failed"),
+    },
+  );
+  expect(readdirSync(folder)).toEqual([]);
+  rmSync(folder, { recursive: true });
+});
 
 test("no edits, and edits that say what is so already, change nothing", async () => {
   for (const [name, folder] of [
