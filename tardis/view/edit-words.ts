@@ -3,12 +3,13 @@
 import type { Edit } from "#tardis/edit/edits";
 import { shown } from "#tardis/explain/shown";
 import { writeJson } from "#tardis/model/json";
+import { dateText } from "./time-text.ts";
 
 /** @param nameOf what an event is called, by its original id */
 export function editWords(edit: Edit, nameOf: (id: string) => string): string {
   switch (edit.kind) {
     case "time":
-      return `${nameOf(edit.event)} claims the time ${dateText(edit.time)}`;
+      return `${nameOf(edit.event)} claims to have been sent ${dateText(edit.time)}`;
     case "level":
       return `the sender of ${nameOf(edit.event)} has the level ${edit.level}`;
     case "content":
@@ -28,9 +29,4 @@ export function editWords(edit: Edit, nameOf: (id: string) => string): string {
 
 function listed(ids: readonly string[], nameOf: (id: string) => string): string {
   return ids.length === 0 ? "nothing" : ids.slice(0, 20).map(nameOf).join(" and ");
-}
-
-export function dateText(time: number): string {
-  const date = new Date(time);
-  return Number.isNaN(date.getTime()) ? String(time) : date.toISOString();
 }

@@ -32,7 +32,9 @@ test("an edit's difference: the winner, ids, and nothing else; without edits the
   const view = whatIf["what-if"](whereOf("$MERGE_2"));
 
   expect(loaded.rows.size).toBe(rows.length);
-  expect(view.edits).toEqual(["$CHARLIE_JR_2 claims the time 2024-01-01T00:00:00.000Z"]);
+  expect(view.edits).toEqual([
+    "$CHARLIE_JR_2 claims to have been sent on 2024-01-01 at 00:00:00.000 UTC",
+  ]);
   expect(view.rows.map(({ key }) => key)).toEqual([KEY]);
   expect(view.rows[0]).toMatchObject({
     was: expect.stringContaining("($CHARLIE_JR_2)"),

@@ -12,7 +12,7 @@ import { writeJson } from "#tardis/model/json";
 import { RunError } from "#tardis/model/problem";
 import type { ExpectedState, Pdu, Run } from "#tardis/model/run";
 import { type Branch, idIn, originalOf, rowOf } from "./branch.ts";
-import { dateText, editWords } from "./edit-words.ts";
+import { editWords } from "./edit-words.ts";
 import type {
   EditableView,
   EditedView,
@@ -24,6 +24,7 @@ import type {
 import { valueText } from "./row-label.ts";
 import { Session } from "./session.ts";
 import { shortOf } from "./short.ts";
+import { dateText } from "./time-text.ts";
 
 const MOST_LISTED = 300;
 const MOST_LETTERS = 70_000;
