@@ -1,27 +1,18 @@
 /** Keys of the page: actions.ts says what each does. */
 import { actionOf, type Desk } from "./actions.ts";
+import { Remembered } from "./remembered.ts";
 
-const KEY = "crucible-tardis-letters";
+const remembered = new Remembered("letters");
 
 /** Letters and signs do something only while this is on: whoever speaks to the page, or hits keys, may turn it off. */
 export const letters = {
   get isOn(): boolean {
-    try {
-      return localStorage.getItem(KEY) !== "off";
-    } catch {
-      return isOnHere;
-    }
+    return remembered.value !== "off";
   },
   turn(isOn: boolean): void {
-    isOnHere = isOn;
-    try {
-      localStorage.setItem(KEY, isOn ? "on" : "off");
-    } catch {
-      // A page from a file may have no storage: then it is not remembered.
-    }
+    remembered.value = isOn ? "on" : "off";
   },
 };
-let isOnHere = true;
 
 export function keyActions(desk: Desk): (event: KeyboardEvent) => void {
   const { app, dag, search } = desk;

@@ -1,8 +1,9 @@
 /** Dark and light: as the system has it until the reader chooses, which is remembered. */
 import { TONES, type Tone, type Tones } from "#tardis/render/display-list";
 import { byId } from "./dom.ts";
+import { Remembered } from "./remembered.ts";
 
-const KEY = "crucible-tardis-theme";
+const remembered = new Remembered("theme");
 
 /** Of the theme in force, for canvases. */
 export function colours(): Tones {
@@ -15,7 +16,8 @@ export function colours(): Tones {
 }
 
 export function startTheme(): void {
-  apply(remembered());
+  const { value } = remembered;
+  apply(value === "dark" || value === "light" ? value : "");
 }
 
 export function switchTheme(): void {
@@ -24,22 +26,9 @@ export function switchTheme(): void {
     chosen === "" ? matchMedia("(prefers-color-scheme: dark)").matches : chosen === "dark";
   const next = isDark ? "light" : "dark";
   apply(next);
-  try {
-    localStorage.setItem(KEY, next);
-  } catch {
-    // A page from a file may have no storage: then it is not remembered.
-  }
+  remembered.value = next;
 }
 
 function apply(theme: string): void {
   document.documentElement.style.colorScheme = theme;
-}
-
-function remembered(): string {
-  try {
-    const theme = localStorage.getItem(KEY);
-    return theme === "dark" || theme === "light" ? theme : "";
-  } catch {
-    return "";
-  }
 }
