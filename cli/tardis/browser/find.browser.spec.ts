@@ -96,8 +96,15 @@ describe.skipIf(CHROMIUM === undefined)(`finding the way (${CHROMIUM ?? WHY_SKIP
       page,
       pdus.findIndex(({ eventId }) => eventId === above),
     );
-    await page.keyboard.press("c");
-    await page.waitForFunction("document.querySelector('.row.at').dataset.row !== undefined");
+    // Back to who follows that: to where it came from, or the branch beside it.
+    const children = pdus.flatMap(({ event }, row) =>
+      event.prevEvents.includes(above ?? "") ? [row] : [],
+    );
+    const again = children.length > 1 ? children.slice(0, 1) : [];
+    for (const row of [...children, ...again]) {
+      await page.keyboard.press("c");
+      await focusedOn(page, row);
+    }
 
     await page.keyboard.press("End");
     await page.keyboard.press("a");
