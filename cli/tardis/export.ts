@@ -34,8 +34,9 @@ export async function exportPage(names: readonly string[], options: ExportOption
   }
   makeFolder(output);
   const entries = [];
+  const taken = new Set<string>(["index.html"]);
   for (const { file, title } of files) {
-    const name = `${title.replace(/[^\w.-]+/g, "_").replace(/\.replay\.ndjson$|\.\w+$/, "")}.html`;
+    const name = pageName(title, taken);
     const page = await pageFor(template, [{ file, title }], options);
     writeTo(path.join(output, name), page.html);
     entries.push({
@@ -47,6 +48,21 @@ export async function exportPage(names: readonly string[], options: ExportOption
   const index = path.join(output, "index.html");
   writeTo(index, listPage(entries));
   print(`${index}: ${files.length} recordings`);
+}
+
+/** Of a file; with its ending, or a number, where another page is called so, on file systems that tell no case apart too. */
+function pageName(title: string, taken: Set<string>): string {
+  const whole = title.replace(/[^\w.-]+/g, "_");
+  const short = whole.replace(/\.replay\.ndjson$|\.\w+$/, "");
+  const names = [short, whole].map((name) => `${name}.html`);
+  for (let number = 2; ; number++) {
+    const free = names.find((name) => !taken.has(name.toLowerCase()));
+    if (free !== undefined) {
+      taken.add(free.toLowerCase());
+      return free;
+    }
+    names.push(`${whole}-${number}.html`);
+  }
 }
 
 async function pageFor(

@@ -165,6 +165,22 @@ test("convert: several files into one replay, by its ending, and a link", async 
   expect(JSON.parse(opened.stdout)).toMatchObject([{ isOk: true, expected: 3 }]);
 });
 
+test("export: files whose names differ only in their endings have a page each", async () => {
+  const text = readFileSync(path.join(EXAMPLES, "reset-class-a.json5"), "utf8");
+  const sources = ["same.json5", "same.json", "SAME.link.json5"].map((name) => file(name, text));
+  const target = path.join(folder, "pages/");
+
+  const { code, stderr, stdout } = await tardis("export", ...sources, "-o", target);
+
+  expect([code, stderr]).toEqual([0, ""]);
+  expect(stdout).toContain("3 recordings");
+  const names = ["SAME.link.html", "index.html", "same.html", "same.json.html"];
+  expect(readdirSync(target).sort()).toEqual(names);
+  const index = readFileSync(path.join(target, "index.html"), "utf8");
+  for (const name of names.filter((one) => one !== "index.html"))
+    expect(index).toContain(`href="${name}"`);
+});
+
 test("explain: the reasons as text, by name, by the beginning of an id, and by another version", async () => {
   const example = path.join(EXAMPLES, "reset-class-a.json5");
   const key = ["--key", "m.room.member|@charlie:three.test"];
