@@ -40,7 +40,6 @@ export class Recordings implements AsyncDisposable {
   readonly #count = new Map<string, number>();
   readonly #expected = new Set<string>();
   readonly #pages = new Map<string, ReplayPage>();
-  #pagesMade = 0;
   #isFullTold = false;
 
   constructor(options: RecordingsOptions) {
@@ -139,24 +138,20 @@ export class Recordings implements AsyncDisposable {
     if (failed.length === 0) return;
     const { folder, onProblem } = this.#options;
     // A run that goes well needs none of it.
-    const { pageOf } = await import("#cli/tardis/page-files");
-    const { pageTemplate } = await import("#cli/tardis/page");
-    let template: string | undefined;
-    for (const [{ name }, text] of failed) {
-      const page = name.replace(REPLAY_SUFFIX, ".html");
-      const all = `crucible tardis serve ${path.basename(name)}`;
-      try {
-        if (this.#pagesMade++ >= MAX_PAGES) throw new Error(`a run has no more than ${MAX_PAGES}`);
-        template ??= await pageTemplate();
-        const { html, fragment } = await pageOf(template, [{ name: path.basename(name), text }], {
-          all,
-        });
-        writeFileSync(path.join(folder, page), html, { mode: MODE });
-        this.#pages.set(name, { page, fragment });
-      } catch (error) {
-        if (this.#pagesMade <= MAX_PAGES) onProblem(`${page} is missing: ${describe(error)}`);
-        this.#pages.set(name, { note: `no page: ${describe(error)}; ${all} shows it` });
+    const { ReplayPageWriter, withoutPage } = await import("#cli/tardis/replay-page");
+    const writer = new ReplayPageWriter();
+    for (const [at, [{ name }, text]] of failed.entries()) {
+      const file = path.join(folder, name);
+      const { page, fragment, note } =
+        at < MAX_PAGES
+          ? await writer.write(file, text)
+          : withoutPage(file, `a run has no more than ${MAX_PAGES}`);
+      if (page !== undefined && fragment !== undefined) {
+        this.#pages.set(name, { page: path.relative(folder, page), fragment });
+        continue;
       }
+      if (at < MAX_PAGES) onProblem(`${name}: ${note}`);
+      this.#pages.set(name, { ...(note === undefined ? {} : { note }) });
     }
   }
 }
