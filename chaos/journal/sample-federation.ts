@@ -10,6 +10,7 @@ import { contentHash, eventId } from "#protocol/events/hashes";
 import { readEvent } from "#protocol/events/read-event";
 import { type RoomVersion, roomVersion } from "#protocol/rooms/room-version";
 import { RoomHistory } from "#protocol/state/room-history";
+import { rolesOf } from "#scenarios/plan";
 import type { JournalBody, JournalRecord, Moment } from "./record.ts";
 
 export interface Sent {
@@ -41,7 +42,7 @@ export class SampleFederation {
     const found = roomVersion(version);
     if (found === undefined) throw new RangeError(`there is no version ${version}`);
     this.version = found;
-    const roles = Array.from({ length: count }, (_, at) => `hs${at + 1}`);
+    const roles = rolesOf({ servers: count });
     this.servers = Object.fromEntries(roles.map((role) => [role, `${role}.test`]));
     this.#known = new Map(roles.map((role) => [role, new Set()]));
   }

@@ -2,6 +2,7 @@
 import type { Names } from "#chaos/events/drafts";
 import type { Pdu } from "#chaos/events/make-event";
 import type { RoomVersion } from "#protocol/rooms/room-version";
+import { rolesOf } from "#scenarios/plan";
 import type { Bug } from "./bugs.ts";
 import { type Scheduler, VirtualClock } from "./clock.ts";
 import { JournalWriter } from "./journal-writer.ts";
@@ -43,9 +44,8 @@ export class World {
     this.journal = new JournalWriter(this.clock);
     this.#homes = homes;
     this.#bugs = new Set(bugs);
-    this.servers = Array.from(
-      { length: count },
-      (_, at) => new SimulatedServer(`hs${at + 1}`, `hs${at + 1}.test`, this),
+    this.servers = rolesOf({ servers: count }).map(
+      (role) => new SimulatedServer(role, `${role}.test`, this),
     );
     for (const user of Object.keys(homes)) {
       this.homeOf(user).clients.devices.set(this.names.user(user), [`${user}-1`]);

@@ -12,6 +12,7 @@ import { Deployment } from "#harness/deployment/deployment";
 import { HarnessError } from "#harness/errors";
 import { newRunId } from "#harness/results/ids";
 import { RunRegistry } from "#harness/runs/registry";
+import { rolesOf } from "#scenarios/plan";
 
 export interface Stage {
   readonly runId: string;
@@ -34,7 +35,7 @@ export interface StageOptions {
 
 /** The specs of so many servers. @throws HarnessError BAD_USAGE */
 function serversOf(settings: Settings, count: number): ReadonlyMap<string, ServerSpec> {
-  const roles = Array.from({ length: count }, (_, at) => `hs${at + 1}`);
+  const roles = rolesOf({ servers: count });
   const servers = assignServers(
     settings.hs.map((text) => parseServerSpec(text)),
     roles,
