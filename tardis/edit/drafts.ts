@@ -1,4 +1,5 @@
 /** Events of a run while they are edited. References are to original ids until all edits are done. */
+import { describe } from "#harness/errors";
 import { AuthEvent } from "#protocol/auth/auth-event";
 import { isObject, type JsonObject } from "#protocol/events/event";
 import { readEvent } from "#protocol/events/read-event";
@@ -89,7 +90,7 @@ export class Drafts {
     try {
       readEvent(json, draft.version, original);
     } catch (error) {
-      throw refused(error instanceof Error ? error.message : String(error));
+      throw refused(describe(error));
     }
     this.#drafts.set(original, { ...draft, json, isEdited: true });
   }

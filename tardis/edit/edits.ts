@@ -3,6 +3,7 @@
  * go by their ids in the original run, or their names in a scenario, and copies by the id that their edit gives them, whatever
  * ids they come to have.
  */
+import { describe } from "#harness/errors";
 import { isObject, type JsonObject, type JsonValue } from "#protocol/events/event";
 import { isDeep, parseJson, writeJson } from "#tardis/model/json";
 import { RunError } from "#tardis/model/problem";
@@ -72,7 +73,7 @@ export function readEdits(text: string): readonly Edit[] {
   try {
     value = parseJson(text);
   } catch (error) {
-    throw refuse(error instanceof Error ? error.message : String(error));
+    throw refuse(describe(error));
   }
   if (!Array.isArray(value)) throw refuse("no list");
   if (value.length > MAX_EDITS) throw refuse(`more than ${MAX_EDITS}`);

@@ -2,6 +2,7 @@
  * DAG files (docs/dag-format.md), which searches write: a room of this version, in which each state set is the given state after a
  * message, and one more message follows them all. Events have names and no ids.
  */
+import { describe } from "#harness/errors";
 import { compileDag, DAG_FORMAT, parseDagFile } from "#protocol/dag/dag-file";
 import { isObject, type JsonObject, type RoomEvent } from "#protocol/events/event";
 import { type RoomVersion, roomVersion } from "#protocol/rooms/room-version";
@@ -63,7 +64,7 @@ export function readDag({ name, value }: Input, asked: RoomVersion | undefined):
   } catch (error) {
     throw new RunError({
       file: name,
-      what: error instanceof Error ? error.message : String(error),
+      what: describe(error),
     });
   }
 }

@@ -1,5 +1,7 @@
 /** Which format a text is in, told by its content. */
+
 import JSON5 from "json5";
+import { describe } from "#harness/errors";
 import { isObject } from "#protocol/events/event";
 import type { RoomVersion } from "#protocol/rooms/room-version";
 import { parseJson } from "#tardis/model/json";
@@ -90,7 +92,7 @@ function linesOf(input: Input): Input {
     const place = { file: input.name, line: at + 1 };
     const { value, error } = attempt(() => parseJson(line));
     if (isObject(value)) items.push({ place, value });
-    else problems.push({ ...place, what: error === undefined ? "no object" : messageOf(error) });
+    else problems.push({ ...place, what: error === undefined ? "no object" : describe(error) });
   }
   return { ...input, items, problems };
 }
@@ -111,12 +113,8 @@ function unknownFormat(name: string, problem?: Problem): RunError {
 /** Errors of JSON5 know their line. */
 function syntaxProblem(file: string, error: unknown): Problem {
   const line = isObject(error) ? error.lineNumber : undefined;
-  const what = messageOf(error)
+  const what = describe(error)
     .replace(/^JSON5: /, "")
     .replace(/ at \d+:\d+$/, "");
   return { file, line: typeof line === "number" ? line : undefined, what };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

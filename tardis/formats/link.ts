@@ -2,6 +2,7 @@
  * Scenarios in links. TARDIS: the page's address, `#`, and the JSON as base64 in the URL-safe alphabet. Ours: `d.` and the
  * same of the deflated JSON, alone behind `#` or as `src` among other parameters.
  */
+import { describe } from "#harness/errors";
 import { decodeBase64, encodeBase64Url } from "#protocol/events/base64";
 import { RunError } from "#tardis/model/problem";
 
@@ -34,7 +35,7 @@ export async function readLink(text: string, name: string): Promise<string | und
     const unfolded = decoded.startsWith("d.") ? await inflate(bytes) : bytes;
     return new TextDecoder("utf-8", { fatal: true }).decode(unfolded);
   } catch (error) {
-    const what = `the link is cut or broken: ${error instanceof Error ? error.message : error}`;
+    const what = `the link is cut or broken: ${describe(error)}`;
     throw new RunError({ file: name, what });
   }
 }

@@ -1,4 +1,5 @@
 /** What could not be read, and where: never a reason to lose the rest. */
+import { describe } from "#harness/errors";
 
 export interface Place {
   readonly file: string;
@@ -29,7 +30,7 @@ export class RunError extends Error {
 
 /** A problem made of anything that a reader threw; paths of event errors become the field. */
 export function problemOf(place: Place, thrown: unknown): Problem {
-  const what = thrown instanceof Error ? thrown.message : String(thrown);
+  const what = describe(thrown);
   const [, said, path] = /^(.*) at \$\.?(.*)$/s.exec(what) ?? [];
   if (said === undefined || path === undefined) return { ...place, what };
   const field = [place.field, path].filter((part) => part !== undefined && part !== "");

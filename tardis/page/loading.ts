@@ -1,4 +1,5 @@
 /** The run that the page has: opened, with more in it as it goes on, and with edits. */
+import { describe } from "#harness/errors";
 import type { JudgedView, LoadedView, Source } from "#tardis/view/messages";
 import { rowNamed, textAt } from "#tardis/view/row-columns";
 import type { Client } from "./client.ts";
@@ -65,7 +66,7 @@ export class Loading {
       await this.#take(now, { ...place, edits: edited === undefined ? "" : edits });
       return true;
     } catch (error) {
-      byId("status").textContent = error instanceof Error ? error.message : String(error);
+      byId("status").textContent = describe(error);
       byId("trouble").textContent = byId("status").textContent;
       return false;
     }
@@ -98,7 +99,7 @@ export class Loading {
         edits: edited === undefined ? "" : edits,
       });
     } catch (error) {
-      const what = error instanceof Error ? error.message : String(error);
+      const what = describe(error);
       if (turn === this.#turn) byId("status").textContent = what;
     }
   }
@@ -125,7 +126,7 @@ export class Loading {
     try {
       return (await this.#client.ask("edit", { edits })).loaded;
     } catch (error) {
-      this.#page.say(error instanceof Error ? error.message : String(error));
+      this.#page.say(describe(error));
       return undefined;
     }
   }

@@ -1,4 +1,5 @@
 /** What the worker is asked about a place, and the panes that show it: the state, and one of the views. */
+import { describe } from "#harness/errors";
 import type { LoadedView, StateView, Where } from "#tardis/view/messages";
 import type { Client } from "./client.ts";
 import { comparePane } from "./compare-pane.ts";
@@ -98,7 +99,7 @@ export class Panes {
       await this.#detail(place, where, state, loaded, turn);
       if (turn === this.#turn) document.documentElement.dataset.at = `${row} ${view}`;
     } catch (error) {
-      const what = error instanceof Error ? error.message : String(error);
+      const what = describe(error);
       if (turn === this.#turn) byId("detail").replaceChildren(h("p", { class: "fail" }, what));
     }
   }

@@ -2,6 +2,7 @@
  * Links and servers of a run that goes on, and buttons that have a hand in it. A button does what it says whatever has become
  * of the link since it was looked at: the run heals by itself, too.
  */
+import { describe } from "#harness/errors";
 import {
   LINK_FAULTS,
   type LiveAnswer,
@@ -131,7 +132,7 @@ export class Switchboard {
       const isJson = response.headers.get("content-type") === "application/json";
       return isJson ? ((await response.json()) as LiveAnswer) : { error: await response.text() };
     } catch (error) {
-      return { error: error instanceof Error ? error.message : String(error) };
+      return { error: describe(error) };
     }
   }
 }

@@ -1,4 +1,5 @@
 /** What if: edits of the event at the cursor, what all edits change, and smaller rooms in which they still do. */
+import { describe } from "#harness/errors";
 import type { Edit } from "#tardis/edit/edits";
 import type { EditableView, ShrinkView, WhatIfView } from "#tardis/view/messages";
 import { bdi, button, h } from "./dom.ts";
@@ -70,7 +71,7 @@ export class WhatIfPane {
       await this.#actions.edit(edits.length === 0 ? "" : JSON.stringify(edits));
       return true;
     } catch (error) {
-      this.say(error instanceof Error ? error.message : String(error));
+      this.say(describe(error));
       return false;
     }
   }
@@ -126,7 +127,7 @@ export class WhatIfPane {
         try {
           void this.#add(edit(field.value));
         } catch (error) {
-          this.say(error instanceof Error ? error.message : String(error));
+          this.say(describe(error));
         }
       });
       form.append(own);
@@ -210,7 +211,7 @@ export class WhatIfPane {
         await this.#take(listIn(found.edits), `shrunk to ${found.left} events, ${how}`);
       } else this.say(`none of the ${found.left} events can go`);
     } catch (error) {
-      this.say(error instanceof Error ? error.message : String(error));
+      this.say(describe(error));
     } finally {
       this.#isShrinking = false;
     }
@@ -221,7 +222,7 @@ export class WhatIfPane {
       saveText(await this.#actions.scenario(), "what-if.json5", "application/json5");
       this.say("saved as what-if.json5, with what it expects");
     } catch (error) {
-      this.say(error instanceof Error ? error.message : String(error));
+      this.say(describe(error));
     }
   }
 }

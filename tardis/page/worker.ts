@@ -1,4 +1,5 @@
 /** Answers the page's questions off its thread; while rooms are replayed, those that need no state are answered in between. */
+import { describe } from "#harness/errors";
 import { compare } from "#tardis/view/compare";
 import { linkView } from "#tardis/view/link-view";
 import type { Questions } from "#tardis/view/messages";
@@ -24,7 +25,7 @@ async function reply({ id, name, ask }: Asked): Promise<void> {
   try {
     self.postMessage({ id, answer: await answer(name, ask) });
   } catch (error) {
-    self.postMessage({ id, error: error instanceof Error ? error.message : String(error) });
+    self.postMessage({ id, error: describe(error) });
   }
 }
 

@@ -1,4 +1,5 @@
 /** What of an event follows from its content: its id, its content hash, and who signed it. */
+import { describe } from "#harness/errors";
 import { hasValidHash } from "#protocol/events/hashes";
 import { requiredSigners, verifyEvent } from "#protocol/events/signatures";
 import type { RoomVersion } from "#protocol/rooms/room-version";
@@ -35,7 +36,7 @@ function orUnknown({ json }: Pdu, check: () => Result): Result {
   try {
     return check();
   } catch (error) {
-    const why = shown(error instanceof Error ? error.message : String(error));
+    const why = shown(describe(error));
     return { text: `can not be checked: ${why}`, isRight: undefined };
   }
 }
