@@ -179,7 +179,7 @@ test("export: files whose names differ only in their endings have a page each", 
   const index = readFileSync(path.join(target, "index.html"), "utf8");
   for (const name of names.filter((one) => one !== "index.html"))
     expect(index).toContain(`href="${name}"`);
-});
+}, 120_000);
 
 test("explain: the reasons as text, by name, by the beginning of an id, and by another version", async () => {
   const example = path.join(EXAMPLES, "reset-class-a.json5");
