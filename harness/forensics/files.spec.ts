@@ -3,9 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { digest } from "#harness/clients/crypto/parcel";
 import type { Exchange } from "#harness/gateway/exchange";
 import { explainFiles } from "./explain-files.ts";
-import { ALICE, BOB, EVENT, INBOX, OLM, ready, SENT, shared } from "./hand-written.ts";
+import { ALICE, BOB, came, EVENT, INBOX, OLM, ready, SENT, shared } from "./hand-written.ts";
 import { overlayOf } from "./overlay.ts";
 import { pageOf } from "./page.ts";
 
@@ -60,6 +61,23 @@ test("a run's folder has its traces and the logs of its clients, and a line that
   expect(counts).toHaveLength(story.exchanges.length);
 });
 
+test("a log names exchanges as the trace does, beside whatever other traces", async () => {
+  const got = { next: digest("s60"), parcels: [], withheld: [], changed: [], left: [] };
+  const story = came()
+    .tell(61, BOB, "got", { exchange: "t#9", ...got })
+    .read(70);
+  file("two/trace/main.ndjson", story.exchanges);
+  file("two/trace/isolated-1.ndjson", []);
+  file(
+    "two/clients/bob.ndjson",
+    story.entries.filter(({ t }) => t === "got" || t === "read"),
+  );
+  const given = [path.join(folder, "two")];
+  const target = BOB;
+  const [utd] = await explainFiles(given, [{ event: EVENT, target }]);
+  expect(utd?.root).toBe("todevice.acked-not-processed");
+});
+
 test("two HAR files of elsewhere are enough: who is who is told by tokens, of which none is shown", async () => {
   const story = ready()
     .put(41, ALICE, { content: OLM })
@@ -71,7 +89,7 @@ test("two HAR files of elsewhere are enough: who is who is told by tokens, of wh
   const question = { event: EVENT, target: BOB, native: { code: "MissingRoomKey" } };
   const [utd] = await explainFiles(files, [question]);
   expect(utd).toMatchObject({ root: "todevice.lost-server", failedStep: 7, isSure: false });
-  expect(utd?.steps.flatMap(({ exchanges }) => exchanges)).toContain("alice:#3");
+  expect(utd?.steps.flatMap(({ exchanges }) => exchanges)).toContain("alice#3");
   expect(JSON.stringify(utd)).not.toContain("secret");
 });
 

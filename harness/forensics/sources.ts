@@ -41,10 +41,8 @@ export function openSources(given: readonly string[]): Sources {
       next: "name a run directory (.runs/<id>), a trace of the gateway (trace/*.ndjson), or HAR files",
     });
   }
-  // Ids of exchanges are unique within a file only.
-  const isPrefixed = traces.length > 1;
   return {
-    exchanges: read(traces, isPrefixed),
+    exchanges: read(traces),
     entries: kinds.flatMap(([file, kind]) => (kind === "log" ? readClientLog(file) : [])),
     bytes: traces.reduce((sum, [file]) => sum + statSync(file).size, 0),
   };
@@ -104,18 +102,13 @@ function firstLine(file: string): unknown {
   }
 }
 
-async function* read(
-  files: readonly (readonly [string, Kind])[],
-  isPrefixed: boolean,
-): AsyncGenerator<Exchange> {
+async function* read(files: readonly (readonly [string, Kind])[]): AsyncGenerator<Exchange> {
   for (const [file, kind] of files) {
-    const prefix = isPrefixed
-      ? `${path.basename(file).replace(/\.(?:ndjson|har|json)$/, "")}:`
-      : "";
-    const exchanges = kind === "har" ? exchangesInHar(file) : readTrace(file);
-    for await (const exchange of exchanges) {
-      yield prefix === "" ? exchange : { ...exchange, id: `${prefix}${exchange.id}` };
-    }
+    if (kind === "har") {
+      // Their exchanges have numbers; those of gateways have ids of the run, which logs of clients name.
+      const name = path.basename(file).replace(/\.(?:har|json)$/, "");
+      for (const exchange of exchangesInHar(file)) yield { ...exchange, id: name + exchange.id };
+    } else yield* readTrace(file);
   }
 }
 

@@ -28,7 +28,9 @@ export function timelineOf(one: Case, evident: ReadonlySet<string>): readonly Mo
   ].map((told) =>
     told.exchange !== undefined && evident.has(told.exchange) ? { ...told, weight: 5 } : told,
   );
-  return lines
+  // Several exchanges may show one thing.
+  const different = new Map(lines.toReversed().map((told) => [`${told.at} ${told.says}`, told]));
+  return [...different.values()]
     .sort((a, b) => b.weight - a.weight || b.at - a.at)
     .slice(0, MOST_LINES)
     .sort((a, b) => a.at - b.at)

@@ -97,6 +97,20 @@ const ROWS: readonly Row[] = [
         .read(70, { code: "UnsignedSenderDevice" }),
   ],
   [
+    "the query for the sender's signature failed",
+    "devicelist.stale",
+    10,
+    () =>
+      new Story()
+        .upload(1, ALICE, { signed: true })
+        .upload(2, BOB)
+        .join(4, BOB)
+        .query(10, ALICE, [{ ...ALICE, signed: true }])
+        .query(11, BOB, [], { status: 503 })
+        .send(SENT)
+        .read(70, { code: "UnsignedSenderDevice" }),
+  ],
+  [
     "a signature that the answer lost",
     "devicelist.stale",
     10,

@@ -37,7 +37,7 @@ function unverified({ evidence, event, target, sharedAt }: Case): Judged {
 export function staleSignature(
   state: SignatureState,
 ): { readonly root: "devicelist.stale" | "devicelist.race"; readonly says: string } | undefined {
-  const { stored, seen, isSeen, isSaid, news, hasSynced } = state;
+  const { stored, seen, isSeen, isSaid, news, hasSynced, unanswered } = state;
   if (stored === undefined || isSeen) return undefined;
   const since = `the server had its signature since ${clock(stored.end)}`;
   if (isSaid) {
@@ -50,6 +50,12 @@ export function staleSignature(
     return {
       root: "devicelist.stale",
       says: `${since}, and answered without it at ${clock(seen.at)}`,
+    };
+  }
+  if (unanswered !== undefined) {
+    return {
+      root: "devicelist.stale",
+      says: `${since}, and the query at ${clock(unanswered.at)} got no answer in time`,
     };
   }
   if (news !== undefined) {

@@ -15,6 +15,8 @@ export interface SignatureState {
   /** Told of a change between the signature and then. */
   readonly news: Moment | undefined;
   readonly hasSynced: boolean;
+  /** Asked since the signature, in vain. */
+  readonly unanswered: Moment | undefined;
 }
 
 /** @param by who judges the device @param until when it did */
@@ -61,6 +63,16 @@ export function signatureState(
     isSaid: isSigned(find(seen?.said?.devices)),
     news: syncs.find(({ changed }) => changed.includes(device.user)),
     hasSynced: syncs.some(({ isAnswered }) => isAnswered),
+    unanswered: evidence
+      .by(by, "query")
+      .find(
+        ({ asked, answer, at, end }) =>
+          asked.includes(device.user) &&
+          at <= until &&
+          (answer === undefined || end > until) &&
+          stored !== undefined &&
+          end >= stored.at,
+      ),
   };
 }
 

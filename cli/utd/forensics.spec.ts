@@ -2,10 +2,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DeploymentForSpecs } from "#cli/deployment-for-specs";
 import { explainFiles } from "#harness/forensics/explain-files";
 import { pageOf } from "#harness/forensics/page";
-import { DeploymentForSpecs } from "./deployment-for-specs.ts";
-import { FAULTS, Scene } from "./utd-faults.ts";
+import { AT_ENDS } from "./faults-at-ends.ts";
+import { ON_THE_WAY } from "./faults-on-the-way.ts";
+import { HELLO, Scene } from "./scene.ts";
 
 let servers: DeploymentForSpecs;
 
@@ -18,7 +20,7 @@ afterAll(async () => {
 });
 
 describe("each fault is named by its root and its step", () => {
-  test.each(Object.entries(FAULTS))(
+  test.each(Object.entries({ ...AT_ENDS, ...ON_THE_WAY }))(
     "%s",
     { timeout: 300_000 },
     async (_name, { root, step, act }) => {
@@ -33,6 +35,7 @@ describe("each fault is named by its root and its step", () => {
         const target = { user: reader.userId, device: reader.deviceId };
         const [utd] = await explainFiles([servers.traceFile, ...scene.logs], [{ event, target }]);
         if (utd === undefined) throw new TypeError("no verdict");
+        expectNoSecrets(scene, JSON.stringify(utd));
         const found = { root: utd.root, step: utd.failedStep };
         expect(found, pageOf(utd)).toEqual({ root, step });
       } finally {
@@ -52,6 +55,15 @@ async function read(scene: Scene, reader: Parameters<Scene["session"]>[0], event
     if (response.status === 200) return reader.read(roomId, event);
   }
   throw new TypeError(`nobody knows ${event}`);
+}
+
+/** Neither tokens nor what was said, in any record and in the verdict. */
+function expectNoSecrets(scene: Scene, verdict: string): void {
+  const logs = scene.logs.map((log) => readFileSync(log, "utf8"));
+  const records = [...logs, verdict, readFileSync(servers.traceFile, "utf8")].join("\n");
+  for (const { accessToken } of scene.sessions.values()) expect(records).not.toContain(accessToken);
+  expect(records).not.toContain(HELLO.body);
+  expect(logs.join("\n")).not.toContain("session_key");
 }
 
 /** The gateway writes the last exchange when it has been answered. */
