@@ -85,7 +85,7 @@ export interface Undecryptable {
   readonly withheld?: string;
   /** The story says that it has to be so. */
   readonly isExpected: boolean;
-  /** Root that the story hunts. */
+  /** Root that the story expects there, or hunts. */
   readonly hunts: string;
 }
 

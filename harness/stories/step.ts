@@ -1,5 +1,6 @@
 /** What a step of a story is: a word, what may stand behind it, and what it does. */
 import { z } from "zod";
+import { ROOTS, type Root } from "#harness/forensics/roots";
 import type { Telling } from "./telling.ts";
 
 export interface StepKind<Schema extends z.ZodType = z.ZodType> {
@@ -15,6 +16,8 @@ export function step<Schema extends z.ZodType>(
   return { schema, tell: (telling, given) => tell(telling, given as z.output<Schema>) };
 }
 
+/** Forensic root, as a story may hunt or expect it. */
+export const root = z.enum(Object.keys(ROOTS) as [Root]);
 /** Within a story: of a device, a room, a message, a fault. */
 export const name = z.string().regex(/^[a-z][a-z0-9-]*$/, "a name looks like bob or bob2");
 /** One name, or several. */

@@ -4,6 +4,7 @@ import { FAULTS } from "./steps/faults.ts";
 import { KEYS } from "./steps/keys.ts";
 import { MESSAGES } from "./steps/messages.ts";
 import { PEOPLE } from "./steps/people.ts";
+import { SECRETS } from "./steps/secrets.ts";
 import { STORES } from "./steps/stores.ts";
 import { SYNCING } from "./steps/syncing.ts";
 import { TRUST } from "./steps/trust.ts";
@@ -16,4 +17,5 @@ export const STEPS: Readonly<Record<string, StepKind>> = {
   ...KEYS,
   ...TRUST,
   ...STORES,
+  ...SECRETS,
 };

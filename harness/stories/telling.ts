@@ -90,8 +90,12 @@ export class Telling {
     });
   }
 
-  /** Keeps what forensics needs to find out why a message can not be read. */
-  keep(device: Device, name: string, why: Unreadable, isExpected: boolean): void {
+  /**
+   * Keeps what forensics needs to find out why a message can not be read.
+   *
+   * @param expected the root, where the story says that it has to be so
+   */
+  keep(device: Device, name: string, why: Unreadable, expected?: Story["hunts"]): void {
     const { roomId, sent } = this.message(name);
     this.world.undecryptable.push({
       message: name,
@@ -103,8 +107,8 @@ export class Telling {
       device: device.client.deviceId,
       why: why.code,
       ...(why.withheld === undefined ? {} : { withheld: why.withheld }),
-      isExpected,
-      hunts: this.story.hunts,
+      isExpected: expected !== undefined,
+      hunts: expected ?? this.story.hunts,
     });
   }
 }

@@ -35,3 +35,9 @@ check(
   ...story("trust.untracked-sender", "wasm", "wasm"),
 );
 check("UTD.trust.xs-sigkill", "wasm → wasm", ...story("trust.xs-sigkill", "wasm", "wasm"));
+check(
+  "UTD.trust.identity-reset-resign-missing",
+  "wasm → wasm",
+  ...story("trust.identity-reset-resign-missing", "wasm", "wasm"),
+);
+check("UTD.trust.bootstrap-race", "wasm → wasm", ...story("trust.bootstrap-race", "wasm", "wasm"));

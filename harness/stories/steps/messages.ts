@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { ReadResult, Unreadable } from "#harness/clients/crypto/crypto-client";
 import { expectEqual, expectThat, fail } from "#harness/world/expect";
-import { name, names, room, step } from "../step.ts";
+import { name, names, room, root, step } from "../step.ts";
 import type { Telling } from "../telling.ts";
 import { syncOnce } from "./syncing.ts";
 
@@ -78,12 +78,12 @@ export const MESSAGES = {
   ),
   /** Readable in the end or not, for one of these reasons: what a race decides. */
   "reads-or": step(
-    z.strictObject({ who: name, what: name, code: oneOf }),
-    async (telling, { who, what, code }) => {
+    z.strictObject({ who: name, what: name, code: oneOf, root: root.optional() }),
+    async (telling, { who, what, code, root }) => {
       const { roomId, sent } = telling.message(what);
       const result = await readSoon(telling, who, roomId, sent.eventId);
       if (result.isReadable) return;
-      telling.keep(telling.device(who), what, result, true);
+      telling.keep(telling.device(who), what, result, root ?? telling.story.hunts);
       expectThat(code.includes(result.code), `${code.join(" or ")} if unreadable`, tell(result));
     },
   ),
@@ -94,12 +94,13 @@ export const MESSAGES = {
       what: names,
       code: oneOf.default(["MissingRoomKey"]),
       withheld: oneOf.optional(),
+      root: root.optional(),
     }),
-    async (telling, { who, what, code, withheld }) => {
+    async (telling, { who, what, code, withheld, root }) => {
       for (const each of who) {
         for (const message of what) {
           const why = await whyUnreadable(telling, each, message);
-          telling.keep(telling.device(each), message, why, true);
+          telling.keep(telling.device(each), message, why, root ?? telling.story.hunts);
           const what = `${message} to be unreadable for ${each}`;
           expectThat(code.includes(why.code), `${what} as ${code.join(" or ")}`, tell(why));
           const isWithheld = withheld?.includes(why.withheld ?? "none") ?? true;
@@ -153,7 +154,7 @@ async function untilReadable(
       { deadlineMs: isNow ? 0 : READ_MS },
     );
   } catch (error) {
-    if (last !== undefined) telling.keep(telling.device(who), what, last, false);
+    if (last !== undefined) telling.keep(telling.device(who), what, last);
     throw error;
   }
 }

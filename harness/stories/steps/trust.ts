@@ -12,11 +12,26 @@ export const TRUST = {
       by: name,
       of: name,
       via: z.enum(["sas-to-device", "sas-room", "qr", "local-sign"]),
+      room: name.optional(),
     }),
-    async (telling, { by, of, via }) => {
-      await telling.device(by).client.verify(telling.device(of).client, via);
+    async (telling, { by, of, via, room }) => {
+      const roomId = room === undefined ? undefined : telling.room(room);
+      await telling.device(by).client.verify(telling.device(of).client, via, roomId);
     },
   ),
+  /** A verification that is asked for, taken up by the other, and called off. */
+  "call-off": step(z.strictObject({ by: name, of: name }), async (telling, { by, of }) => {
+    const [one, other] = [telling.device(by).client, telling.device(of).client];
+    const flow = await one.verification.request(other.userId, { deviceId: other.deviceId });
+    await other.syncOnce();
+    await other.verification.accept(one.userId, flow);
+    await one.syncOnce();
+    await one.verification.cancel(other.userId, flow);
+    await other.syncOnce();
+    const view = await other.verification.view(one.userId, flow);
+    const phase = view?.phase ?? "cancelled";
+    expectThat(phase === "cancelled", `the verification cancelled for ${of}`, phase);
+  }),
   /** Takes a changed identity for good, or gives up its verification. */
   accept: step(
     z.strictObject({ by: name, of: name, how: z.enum(["pin", "withdraw"]) }),
