@@ -68,7 +68,11 @@ function wait(participantsOfHs1: readonly string[]) {
     second.shown.set(NUDGE, Date.now());
     if (told === "less") fakes.eyes.shown = (_, role) => new Map([[`$only on ${role}`, 0]]);
   };
-  return { overAfter, again, comeTo, unanswered, notes };
+  /** hs1 hears that hs2 is in the room after all. */
+  const learn = () => {
+    Object.assign(samples[0] ?? {}, { participants: new Set(["hs1.test", "hs2.test"]) });
+  };
+  return { overAfter, again, comeTo, unanswered, notes, learn };
 }
 
 test("a server says one thing more as long as the last one has not come where it should", async () => {
@@ -84,6 +88,16 @@ test("a server that the sender no longer takes for part of the room is not waite
 
   expect(await overAfter(6_000)).toMatchObject({ agreedAt: null });
   expect(again).toEqual([]);
+});
+
+test("a server that hears later who else is there says one thing more for them", async () => {
+  const { overAfter, again, learn } = wait(["hs1.test"]);
+
+  await overAfter(1_000);
+  expect(again).toEqual([]);
+  learn();
+  await overAfter(2_000);
+  expect(again).toContainEqual(["hs1"]);
 });
 
 test("as long as a server waits for an answer that a fault has swallowed, what it has got may still be shown", async () => {

@@ -204,11 +204,13 @@ class Waiting {
     // Of each server and room the last one tells.
     const last = new Map(this.#nudges.map((nudge) => [`${nudge.room} ${nudge.from}`, nudge]));
     for (const { room, from, event, receivers } of last.values()) {
-      // Whom the sender no longer takes for part of the room, it sends nothing.
+      // It sends to whom it takes for part of the room now, whoever that was when it spoke.
       const sender = this.#samples.get(room)?.find(({ role }) => role === from);
-      const due = receivers
-        .map((to) => cast.serverName(to))
-        .filter((to) => sender?.participants.has(to) !== false);
+      const own = cast.serverName(from);
+      const due =
+        sender === undefined
+          ? receivers.map((to) => cast.serverName(to))
+          : [...sender.participants].filter((to) => to !== own && cast.roleOf(to) !== undefined);
       if (due.every((to) => traffic.arrival(to, event) !== undefined)) continue;
       const roles = stuck.get(room) ?? new Set();
       roles.add(from);

@@ -15,7 +15,8 @@ let count = 0;
 export function castOf(more: Partial<Cast> = {}): Cast {
   const rooms = new Map([["main", { id: ROOM, version: VERSION }]]);
   const serverName = (role: string) => `${role}.test`;
-  return { rooms, serverName, ...more } as unknown as Cast;
+  const roleOf = (name: string) => name.replace(/\.test$/, "");
+  return { rooms, serverName, roleOf, ...more } as unknown as Cast;
 }
 
 export function trafficOf(): Traffic {

@@ -1,10 +1,17 @@
-import { expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Exchange } from "#harness/gateway/exchange";
 import { pdu, ROOM, trafficOf } from "./traffic-for-specs.ts";
 
 const API = "/_matrix/federation";
 
 let clock = 0;
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: 0 });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 function exchange(from: string, to: string, fields: Partial<Exchange>): Exchange {
   const at = ++clock;
@@ -52,4 +59,16 @@ test("a server's extremities are what it has been told last, and nothing from be
   const news = pdu("hs1", join);
   traffic.take(send("hs1", "hs2", news));
   expect(traffic.ends("hs2.test", ROOM, [...shown, news.id])).toEqual([news.id]);
+});
+
+test("what has come and is never shown follows nothing: the server has refused it", () => {
+  const traffic = trafficOf();
+  const shown = pdu("hs1");
+  const refused = pdu("hs1", shown);
+  traffic.take(send("hs1", "hs2", shown, refused));
+
+  expect(traffic.ends("hs2.test", ROOM, [shown.id])).toEqual([]);
+  vi.advanceTimersByTime(2_000);
+  expect(traffic.ends("hs2.test", ROOM, [shown.id])).toEqual([shown.id]);
+  expect(traffic.ends("hs2.test", ROOM, [shown.id, refused.id])).toEqual([refused.id]);
 });

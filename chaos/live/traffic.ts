@@ -62,16 +62,20 @@ export class Traffic {
   }
 
   /**
-   * Those of these events of a room that nothing follows which has come to the server, shown to users or not. What it had when
-   * it came into the room by another server lies behind its join, whatever it had seen of the room before it left.
+   * Those of these events of a room, which a server has shown to users, that nothing follows which it has shown, or which has
+   * come so lately that it may have been taken in: what it refuses or soft-fails follows nothing. What it had when it came into
+   * the room by another server lies behind its join, whatever it had seen of the room before it left.
    */
   ends(server: string, roomId: string, events: readonly string[]): readonly string[] {
+    const shown = new Set(events);
     const entry = this.#entries.get(`${server} ${roomId}`) ?? 0;
     const isBehind = (event: string) =>
       this.#entryState.has(`${server} ${event}`) || (this.arrival(server, event) ?? entry) < entry;
     const followed = new Set<string>();
     for (const [event, previous] of this.#previous) {
-      if (this.#arrivals.has(`${server} ${event}`)) for (const id of previous) followed.add(id);
+      if (this.arrival(server, event) === undefined) continue;
+      if (!shown.has(event) && this.isRefused(server, event)) continue;
+      for (const id of previous) followed.add(id);
     }
     return events.filter((event) => !followed.has(event) && !isBehind(event)).sort();
   }
