@@ -96,6 +96,12 @@ const operation = z.discriminatedUnion("op", [
   /** Logs in a further device. */
   z.strictObject({ op: z.literal("new-device"), ...common }),
   z.strictObject({ op: z.literal("upload-keys"), ...common }),
+  /** The process of one of the author's devices that encrypt dies at once, and comes back with what its store has. */
+  z.strictObject({
+    op: z.literal("kill-device"),
+    ...common,
+    device: z.number().int().min(1).optional(),
+  }),
 ]);
 
 /** What can be wrong with links. */

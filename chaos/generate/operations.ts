@@ -37,16 +37,18 @@ export interface Drawing {
 /** @param among who may act; absent: anyone */
 export function drawOperation(drawing: Drawing, among?: ReadonlySet<string>): Operation {
   const { beliefs, choice, kinds, id, twists, devices } = drawing;
-  const weights = kinds.map((kind) => [OPERATION_WEIGHTS[kind], kind] as const);
+  const able = kinds.filter((kind) => kind !== "kill-device" || devices !== undefined);
+  const weights = able.map((kind) => [OPERATION_WEIGHTS[kind], kind] as const);
   let parts: Parts | undefined;
   for (let attempt = 0; attempt < ATTEMPTS && parts === undefined; attempt++) {
     parts = partsOf(choice.weighted(weights), drawing, among);
   }
-  parts ??= anything(choice.pick(kinds), drawing, among);
+  parts ??= anything(choice.pick(able), drawing, among);
   const operation = { ...parts, id: id() } as Operation;
   // Named for the operation, so that each value tells where it came from.
   if (operation.op === "message") operation.text = operation.id;
-  if (operation.op === "message" && devices !== undefined)
+  const hasDevice = operation.op === "message" || operation.op === "kill-device";
+  if (hasDevice && devices !== undefined)
     operation.device = choice.pick(Array.from({ length: devices }, (_, at) => at + 1));
   if (operation.op === "state") operation.content = contentOf(operation.type, operation.id);
   if (operation.op === "displayname") operation.value = `${operation.by} ${operation.id}`;
@@ -160,6 +162,7 @@ function actorOf(
     case "to-device":
     case "new-device":
     case "upload-keys":
+    case "kill-device":
       return one(beliefs.users);
     default:
       return joined();
@@ -222,6 +225,7 @@ function anything(
       return { op, by, target: other };
     case "new-device":
     case "upload-keys":
+    case "kill-device":
       return { op, by };
     default:
       return { op, by, room } as Parts;

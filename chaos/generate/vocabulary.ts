@@ -31,6 +31,8 @@ export const OPERATION_WEIGHTS: Readonly<Record<OperationKind, number>> = {
   "to-device": 4,
   "new-device": 1,
   "upload-keys": 2,
+  /** Only where devices encrypt. */
+  "kill-device": 4,
 };
 
 /** What happens to servers. `restart-in-split`: to one that is cut off. */

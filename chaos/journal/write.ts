@@ -1,5 +1,6 @@
 /** Writes a journal as things happen: one line at a time, so that a harness that dies loses at most the last one. */
 import { closeSync, openSync, writeSync } from "node:fs";
+import { describe, HarnessError } from "#harness/errors";
 import type { JournalBody, JournalRecord } from "./record.ts";
 
 export class JournalWriter implements Disposable {
@@ -10,11 +11,19 @@ export class JournalWriter implements Disposable {
   readonly #onRecord: ((record: JournalRecord) => void) | undefined;
   #isClosed = false;
 
-  /** @throws Error when the file can not be made, or is there already */
+  /** @throws HarnessError BAD_USAGE when the file can not be made, or is there already */
   constructor(file: string, onRecord?: (record: JournalRecord) => void) {
     this.file = file;
     this.#onRecord = onRecord;
-    this.#descriptor = openSync(file, "wx", 0o600);
+    try {
+      this.#descriptor = openSync(file, "wx", 0o600);
+    } catch (cause) {
+      throw new HarnessError("BAD_USAGE", {
+        what: `the journal can not be written: ${describe(cause)}`,
+        next: "name a folder by --out that is empty, or is not there yet",
+        cause,
+      });
+    }
   }
 
   /** After the end nothing more is written: what a client still hears then belongs to no story. */

@@ -7,7 +7,7 @@ import { awakeMs } from "#harness/awake";
 import type { CryptoClient, ReadResult } from "#harness/clients/crypto/crypto-client";
 import { startClient } from "#harness/clients/crypto/start-client";
 import { describe } from "#harness/errors";
-import type { Operation } from "#scenarios/plan";
+import { type Operation, operationsOf } from "#scenarios/plan";
 import type { Actor, Cast, CastRoom } from "./cast.ts";
 import type { Performed } from "./perform.ts";
 import type { SyncClient } from "./sync-client.ts";
@@ -71,12 +71,14 @@ export class Encryption implements AsyncDisposable {
     const { plan } = cast;
     if (!Object.values(plan.rooms).some(({ encrypted }) => encrypted)) return undefined;
     if (logFolder !== undefined) mkdirSync(logFolder, { recursive: true });
+    const isKilled = operationsOf(plan).some(({ op }) => op === "kill-device");
+    const lives = isKilled ? ({ process: "own", store: "durable" } as const) : {};
     const devices = [...cast.actors.values()].map((actor) =>
       Promise.all(
         Array.from({ length: plan.devices ?? 1 }, async (_, at) => {
           const session = await actor.logIn();
           const log = logFolder && path.join(logFolder, `${actor.name}-${session.deviceId}.ndjson`);
-          const options = { policy: POLICY, ...(log === undefined ? {} : { log }) };
+          const options = { policy: POLICY, ...lives, ...(log === undefined ? {} : { log }) };
           return new Device(actor, at + 1, await startClient("wasm", session, options));
         }),
       ),
@@ -89,21 +91,27 @@ export class Encryption implements AsyncDisposable {
     for (const device of this.#devices) device.listen();
   }
 
-  /** Says something in an encrypted room; undefined: the room is not encrypted. */
-  async say(message: Message, isHopeless: boolean): Promise<Performed | undefined> {
+  /** What devices that encrypt do: say something in an encrypted room, and die. Undefined: it is nothing of that. */
+  async perform(operation: Operation, isHopeless: boolean): Promise<Performed | undefined> {
+    if (operation.op !== "message" && operation.op !== "kill-device") return undefined;
     const { cast } = this.#context;
-    const room = cast.rooms.get(message.room);
-    if (room === undefined || cast.plan.rooms[message.room]?.encrypted !== true) return undefined;
     const began = Date.now();
     const refusal = (text: string) =>
       ({ outcome: "fail", began, events: [], message: text }) as const;
     const device = this.#devices.find(
-      ({ actor, number }) => actor.name === message.by && number === (message.device ?? 1),
+      ({ actor, number }) => actor.name === operation.by && number === (operation.device ?? 1),
     );
-    if (device === undefined) return refusal(`${message.by} has no such device`);
+    if (operation.op === "kill-device") {
+      if (device === undefined) return refusal(`${operation.by} has no such device`);
+      await device.kill();
+      return { outcome: "ok", began, events: [] };
+    }
+    const room = cast.rooms.get(operation.room);
+    if (room === undefined || cast.plan.rooms[operation.room]?.encrypted !== true) return undefined;
+    if (device === undefined) return refusal(`${operation.by} has no such device`);
     if (isHopeless) return refusal("its server gives no answer");
     try {
-      return { outcome: "ok", began, status: 200, events: [await device.say(room, message)] };
+      return { outcome: "ok", began, status: 200, events: [await device.say(room, operation)] };
     } catch (error) {
       // It may have been sent: what is in the room is found there.
       return { outcome: "unknown", began, events: [], message: describe(error) };
@@ -197,6 +205,7 @@ class Device implements AsyncDisposable {
   readonly #client: CryptoClient;
   readonly #stopped = new AbortController();
   #said = 0;
+  #isDead = false;
   #turn: Promise<unknown> = Promise.resolve();
   #listening: Promise<void> | undefined;
 
@@ -236,6 +245,12 @@ class Device implements AsyncDisposable {
     });
   }
 
+  /** At once, whatever it does; it comes back with what its store has, as soon as it is to do something. */
+  async kill(): Promise<void> {
+    await this.#client.stop("sigkill");
+    this.#isDead = true;
+  }
+
   /** Undefined: it has; else why it has not. */
   async settle(): Promise<string | undefined> {
     return await this.#alone(() => this.#client.settle({ deadline: SETTLE_MS })).then(
@@ -260,7 +275,13 @@ class Device implements AsyncDisposable {
   }
 
   async #alone<T>(act: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(act, act);
+    const alive = async () => {
+      // It may not come up while its server is down.
+      if (this.#isDead) await this.#client.start();
+      this.#isDead = false;
+      return await act();
+    };
+    const turn = this.#turn.then(alive, alive);
     this.#turn = turn.catch(() => undefined);
     return await turn;
   }

@@ -194,9 +194,8 @@ class Teller implements AsyncDisposable {
       deviceOf: (user: string) => this.#cast.actor(user).session.deviceId,
     };
     const timeoutMs = isHopeless ? HOPELESS_MS : OPERATION_MS;
-    const said =
-      operation.op === "message" ? await this.#encryption?.say(operation, isHopeless) : undefined;
-    const performed = said ?? (await perform(operation, this.#cast, lookups, timeoutMs));
+    const byDevice = await this.#encryption?.perform(operation, isHopeless);
+    const performed = byDevice ?? (await perform(operation, this.#cast, lookups, timeoutMs));
     this.#cast.events.set(operation.id, performed.events);
     if (performed.newRoom !== undefined && operation.op === "upgrade") {
       const { into, version } = operation;

@@ -70,6 +70,8 @@ export class Actions {
         return this.#devicesChanged(server, user);
       case "upload-keys":
         return this.#devicesChanged(server, user);
+      case "kill-device":
+        return refused(404, "M_UNRECOGNIZED", "simulated users have no devices that encrypt");
     }
     const roomId = world.roomIds.get(operation.room);
     const version = world.versions.get(roomId ?? "");
