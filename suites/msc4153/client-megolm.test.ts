@@ -101,23 +101,48 @@ check(
     }),
 );
 
-/** The recommended number of messages after which a session ends. */
-const RECOMMENDED = 100;
-
 check(
   "E2EE.megolm.rotate-limits",
-  "the client begins a new session after a number of messages",
-  { deadlineMs: 120_000, mutant: ONE_SESSION },
+  "the client begins a new session after as many messages as the room says",
+  { mutant: ONE_SESSION },
+  (world) =>
+    judged(world, async (cast) => {
+      const alice = await cast.user("alice");
+      const encryption = {
+        type: "m.room.encryption",
+        state_key: "",
+        content: { algorithm: "m.megolm.v1.aes-sha2", rotation_period_msgs: 5 },
+      };
+      const roomId = await encryptedRoom(alice.session, [], { initial_state: [encryption] });
+
+      const sessions: unknown[] = [];
+      for (let count = 0; count < 6; count++) sessions.push(await session(alice, roomId));
+
+      const [first, last] = [sessions[0], sessions.at(-1)];
+      expectEqual(sessions.slice(0, 5), Array(5).fill(first), "the sessions of five messages");
+      expectRotated(first, last);
+    }),
+);
+
+check(
+  "E2EE.megolm.rotate-hv",
+  "the client begins a new session when earlier messages come to be seen by others, or no longer",
+  { mutant: ONE_SESSION },
   (world) =>
     judged(world, async (cast) => {
       const alice = await cast.user("alice");
       const roomId = await encryptedRoom(alice.session);
-      const before = await session(alice, roomId);
+      const seen: unknown[] = [await session(alice, roomId)];
 
-      for (let count = 1; count < RECOMMENDED; count++) await alice.client.send(roomId, TEXT);
-      const after = await session(alice, roomId);
+      for (const visibility of ["joined", "shared"]) {
+        const content = { history_visibility: visibility };
+        await alice.session.setState(roomId, "m.room.history_visibility", content);
+        await alice.client.syncOnce();
+        seen.push(await session(alice, roomId));
+      }
 
-      expectRotated(before, after);
+      expectRotated(seen[0], seen[1]);
+      expectRotated(seen[1], seen[2]);
     }),
 );
 
