@@ -361,6 +361,36 @@ test("neither the trace nor a client's log has a plaintext, a recovery key, a pa
   }
 });
 
+test("matrix-js-sdk reads and is read, is killed, and comes back", async () => {
+  await using here = server.world("CS.keys.claim");
+  const [asAlice, asBob] = await here.users("alice", "bob");
+  await using alice = await startClient("wasm", asAlice);
+  await using bob = await startClient("js-sdk", asBob, { store: "durable" });
+  await alice.bootstrapIdentity();
+  await bob.bootstrapIdentity();
+  const roomId = await roomOf(asAlice, asBob);
+  for (const client of [alice, bob]) await client.settle({ deadline: 20_000 });
+
+  const question = await alice.send(roomId, { msgtype: "m.text", body: "one" });
+  await bob.settle({ deadline: 20_000 });
+  expect(await bob.read(roomId, question.eventId)).toMatchObject({ content: { body: "one" } });
+  const answer = await bob.send(roomId, { msgtype: "m.text", body: "two" });
+  await alice.settle({ deadline: 20_000 });
+  expect(await alice.read(roomId, answer.eventId)).toMatchObject({ content: { body: "two" } });
+
+  await bob.stop("sigkill");
+  await alice.rotate(roomId);
+  const later = await alice.send(roomId, { msgtype: "m.text", body: "three" });
+  await bob.start();
+  await bob.settle({ deadline: 20_000 });
+  for (const [event, body] of [
+    [question, "one"],
+    [later, "three"],
+  ] as const) {
+    expect(await bob.read(roomId, event.eventId)).toMatchObject({ content: { body } });
+  }
+});
+
 async function roomOf(owner: Session, ...guests: readonly Session[]): Promise<string> {
   const roomId = await owner.createRoom(ENCRYPTED);
   for (const guest of guests) {

@@ -33,7 +33,21 @@ const NOT_YET = "Crucible does not drive it yet";
 
 export const LACKING: Readonly<Record<ClientKind, Partial<Record<Capability, string>>>> = {
   wasm: {},
-  "js-sdk": Object.fromEntries(CAPABILITIES.map((capability) => [capability, NOT_YET])),
+  "js-sdk": {
+    "sliding-sync": NOT_YET,
+    "to-device": NOT_YET,
+    "local-trust": NOT_YET,
+    "sas-to-device": NOT_YET,
+    "sas-room": NOT_YET,
+    qr: NOT_YET,
+    "local-sign": "matrix-js-sdk offers it by a verification only",
+    "key-requests": NOT_YET,
+    "secret-gossip": NOT_YET,
+    backup: NOT_YET,
+    recovery: NOT_YET,
+    "history-bundles": NOT_YET,
+    "dehydrated-devices": NOT_YET,
+  },
   nio: {
     "sliding-sync": "matrix-nio 0.26 speaks /sync only",
     "cross-signing": UNKNOWN_TO_NIO,
@@ -62,4 +76,12 @@ export function unsupported(
     `crypto client ${kind}: ${capability}`,
     reason ?? LACKING[kind][capability] ?? "not in this way",
   );
+}
+
+/** Steps of which this kind can do none: each throws Unsupported. */
+export function refusing<Steps extends object>(kind: ClientKind, capability: Capability): Steps {
+  return new Proxy({} as Steps, {
+    get: (_, name) =>
+      name === "then" ? undefined : () => Promise.reject(unsupported(kind, capability)),
+  });
 }

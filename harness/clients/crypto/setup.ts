@@ -6,6 +6,9 @@ import type { Telling } from "./telling.ts";
 
 export const STRICT: CryptoPolicy = { share: "identity", read: "cross-signed" };
 
+/** OnlySignedDevicesIsolationMode of matrix-js-sdk, which reads what came before signing was known. */
+export const SIGNED: CryptoPolicy = { share: "identity", read: "legacy" };
+
 /** The only one of clients that know nothing of cross-signing. */
 export const LEGACY: CryptoPolicy = { share: "all", read: "untrusted" };
 

@@ -6,7 +6,7 @@ import { ClientLog } from "./client-log.ts";
 import type { ClientOptions, CryptoClient } from "./crypto-client.ts";
 import { nioCommand } from "./nio/environment.ts";
 import { RemoteClient } from "./process/remote-client.ts";
-import { LEGACY, STRICT } from "./setup.ts";
+import { LEGACY, SIGNED, STRICT } from "./setup.ts";
 import { InMemory } from "./store/keeping.ts";
 import { Telling } from "./telling.ts";
 import { WasmClient } from "./wasm-client.ts";
@@ -39,8 +39,20 @@ export async function startClient(
       const command = await nioCommand(session.context.signal);
       return RemoteClient.start(kind, session, { ...options, policy: LEGACY, store }, command);
     }
-    case "js-sdk":
-      throw unsupported(kind, "process");
+    case "js-sdk": {
+      if (sync === "sliding") throw unsupported(kind, "sliding-sync");
+      const { policy: wanted = SIGNED } = options;
+      const isKnown = [SIGNED, LEGACY].some(
+        ({ share, read }) => wanted.share === share && wanted.read === read,
+      );
+      if (!isKnown) throw unsupported(kind, "policy", "it has two isolation modes only");
+      return RemoteClient.start(
+        kind,
+        session,
+        { ...options, policy: wanted, store },
+        nodeChild(kind),
+      );
+    }
   }
 }
 

@@ -93,6 +93,10 @@ async function launch(told: Launch): Promise<CryptoClient> {
       const { WasmClient } = await import("../wasm-client.ts");
       return WasmClient.start(setup);
     }
+    case "js-sdk": {
+      const { JsSdkClient } = await import("../js-sdk/js-sdk-client.ts");
+      return JsSdkClient.start(setup);
+    }
     default:
       throw new HarnessError("INTERNAL", { what: `no client of kind ${kind} runs in Node` });
   }

@@ -198,7 +198,7 @@ function hasParcel(event: string, id: string): boolean {
   });
 }
 
-function toDeviceReport(event: ProcessedToDeviceEvent): ToDeviceReport {
+export function toDeviceReport(event: ProcessedToDeviceEvent): ToDeviceReport {
   const { type, sender } = JSON.parse(event.rawEvent) as JsonObject;
   const base = { type: String(type), sender: String(sender) };
   if (event instanceof DecryptedToDeviceEvent) return { ...base, outcome: "decrypted" };
