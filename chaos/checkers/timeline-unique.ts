@@ -1,4 +1,5 @@
 import { membershipOf } from "#chaos/journal/journal-room";
+import type { Finding } from "#chaos/journal/record";
 import type { JournalView } from "#chaos/journal/view";
 import type { Via } from "#harness/replay/record";
 import { type Checker, type Looking, some } from "./checker.ts";
@@ -33,6 +34,8 @@ interface Timeline {
   readonly events: Map<string, number>;
   /** Those that came again in this epoch. */
   readonly doubles: Set<string>;
+  /** Those that came again behind a mark of a gap, at which clients begin anew. */
+  readonly repeats: Set<string>;
 }
 
 function timelines(view: JournalView, epoch: number): readonly Timeline[] {
@@ -53,10 +56,11 @@ function timelines(view: JournalView, epoch: number): readonly Timeline[] {
     one.isJoined = isJoined;
     // The first answer is cut off where it begins.
     if (!isNew && limited) one.isLimited = true;
+    const again = !isNew && limited ? one.repeats : one.doubles;
     for (const { event_id: id } of timeline) {
       const count = (one.events.get(id) ?? 0) + 1;
       one.events.set(id, count);
-      if (count > 1 && seq >= first) one.doubles.add(id);
+      if (count > 1 && seq >= first) again.add(id);
     }
   }
   return [...found.values()];
@@ -83,26 +87,23 @@ function start(place: Pick<Timeline, "server" | "user" | "room" | "first">): Tim
     isJoined: false,
     events: new Map(),
     doubles: new Set(),
+    repeats: new Set(),
   };
 }
 
 function lookForDoubles(
   view: JournalView,
-  { server, user, room, events, doubles }: Timeline,
+  { server, user, room, events, doubles, repeats }: Timeline,
   looking: Looking,
 ): void {
   looking.at(events.size);
-  if (doubles.size === 0) return;
-  const twice = [...doubles];
-  looking.find({
-    outcome: "fail",
-    matter: "server",
-    requirement: "FED.txn.response-lost",
-    what: `${view.label(server)} tells ${user} more than once of ${some("event", twice)}`,
-    room,
-    servers: [server],
-    events: twice,
-  });
+  const tell = (twice: readonly string[], finding: Pick<Finding, "outcome" | "requirement">) => {
+    if (twice.length === 0) return;
+    const what = `${view.label(server)} tells ${user} more than once of ${some("event", twice)}`;
+    looking.find({ ...finding, matter: "server", what, room, servers: [server], events: twice });
+  };
+  tell([...doubles], { outcome: "fail", requirement: "FED.txn.response-lost" });
+  tell([...repeats], { outcome: "reported" });
 }
 
 /** What his server has to have, and was told to nobody although nothing marks a gap; with something later, so that it is no delay. */

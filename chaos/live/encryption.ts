@@ -7,6 +7,7 @@ import { awakeMs } from "#harness/awake";
 import type { CryptoClient, ReadResult } from "#harness/clients/crypto/crypto-client";
 import { startClient } from "#harness/clients/crypto/start-client";
 import { describe } from "#harness/errors";
+import { at } from "#harness/match/json";
 import { type Operation, operationsOf } from "#scenarios/plan";
 import type { Actor, Cast, CastRoom } from "./cast.ts";
 import type { Performed } from "./perform.ts";
@@ -287,13 +288,19 @@ class Device implements AsyncDisposable {
   }
 }
 
-/** Encrypted events that any server has shown or sent, with their rooms, oldest first. */
+/**
+ * Encrypted events that any server has shown or sent, with their rooms, oldest first; without those that somebody has redacted:
+ * where that holds there is nothing left to read.
+ */
 function encryptedIn({ records }: JournalWriter): ReadonlyMap<string, string> {
-  return new Map(
-    records.flatMap((record) =>
-      record.t === "pdu" && record.pdu.type === "m.room.encrypted"
-        ? [[record.event_id, String(record.pdu.room_id)] as const]
-        : [],
-    ),
-  );
+  const found = new Map<string, string>();
+  const redacted = new Set<string>();
+  for (const record of records) {
+    if (record.t !== "pdu") continue;
+    const { type, room_id: room, redacts, content } = record.pdu;
+    if (type === "m.room.encrypted") found.set(record.event_id, String(room));
+    if (type === "m.room.redaction") redacted.add(String(redacts ?? at(content, "redacts")));
+  }
+  for (const event of redacted) found.delete(event);
+  return found;
 }
