@@ -205,13 +205,19 @@ const ROWS: readonly Row[] = [
         .read(70),
   ],
   [
-    "no reason but a broken session",
-    "olm.wedged",
+    "no reason that the records tell",
+    "unexplained",
     8,
     () =>
       preKeyCame(claimed(withKeys(), 39, ALICE))
         .took(62, "failed", BOB, PRE.parcel)
         .read(70),
+  ],
+  [
+    "the session was broken before",
+    "olm.wedged",
+    8,
+    () => came().took(20, "failed", BOB, digest("earlier")).took(62, "failed").read(70),
   ],
   [
     "the store was set back",

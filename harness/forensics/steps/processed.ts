@@ -60,15 +60,17 @@ function failed(one: Case, id: string): Judged {
         sync,
       );
     }
+    if (earlier.length > 0) {
+      return bad(
+        "olm.wedged",
+        `the device could not decrypt it, after ${earlier.length} others of the sender that it could not`,
+        sync,
+      );
+    }
     const inOrder = took.find(({ parcels }) => parcels.some((p) => p.id === id))?.parcels ?? [];
-    return earlier.length === 0 &&
-      inOrder.filter(({ sender }) => sender === one.event.sender.user).length > 1
+    return inOrder.filter(({ sender }) => sender === one.event.sender.user).length > 1
       ? bad("olm.order", "the device could not decrypt it among others of the same sender", sync)
-      : bad(
-          "olm.wedged",
-          `the device could not decrypt it, after ${earlier.length} others of the sender that it could not`,
-          sync,
-        );
+      : bad("unexplained", "the device could not decrypt it, the first that it could not", sync);
   }
   return keyGone(one, parcel.oneTimeKey, at, sync);
 }
@@ -95,7 +97,7 @@ function keyGone(
           sync,
         )
       : bad(
-          "olm.wedged",
+          "unexplained",
           "the device could not decrypt it, though it should have the fallback key",
           upload,
           sync,
@@ -137,7 +139,7 @@ function keyGone(
         sync,
       )
     : bad(
-        "olm.wedged",
+        "unexplained",
         "the device could not decrypt it, though it should have the key",
         upload,
         sync,
