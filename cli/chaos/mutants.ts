@@ -10,12 +10,14 @@ export interface MutantOptions {
   readonly seed: number;
   /** Room versions by room id. */
   readonly versions: ReadonlyMap<string, string>;
+  /** How many messages to devices there were in earlier stories. */
+  readonly toDevice: { count: number };
 }
 
 /** In force until it is disposed of. */
 export function breakPeer(
   mutant: MutantName | undefined,
-  { stage: { deployment }, seed, versions }: MutantOptions,
+  { stage: { deployment }, seed, versions, toDevice }: MutantOptions,
 ): Disposable {
   if (mutant === undefined) return { [Symbol.dispose]: () => undefined };
   const versionOf = (room: string) => versions.get(room);
@@ -26,7 +28,7 @@ export function breakPeer(
     "drop-pdus": () => dropPdus({ seed, versionOf }),
     "hide-ban": () => hideBans({ server: last, versionOf }),
     "old-state-ids": () => oldState({ server: first }),
-    "lose-to-device": () => loseToDevice(),
+    "lose-to-device": () => loseToDevice({ passed: toDevice }),
   }[mutant]();
   const handles = rules.map((rule) => deployment.gateway.rules.add(rule));
   return {

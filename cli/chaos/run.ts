@@ -55,13 +55,14 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     onTrouble,
   };
   return await onStage(stageOptions, async (stage) => {
+    const toDevice = { count: 0 };
     const teller = new Storyteller({
       stage,
       display,
       roomVersion: undefined,
       checkers: options.checkers,
       watch,
-      broken: (versions) => breakPeer(options.mutant, { stage, seed, versions }),
+      broken: (versions) => breakPeer(options.mutant, { stage, seed, versions, toDevice }),
     });
     using series = options.isSoak ? new Series(stage.folder, stage.deployment) : undefined;
     const began = Date.now();

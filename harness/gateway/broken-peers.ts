@@ -149,10 +149,17 @@ export function oldState(options: { readonly server: string }): BrokenPeer {
 /**
  * One of `of` encrypted messages to devices is acknowledged and goes no further, and with it all that were sent in the same
  * request.
+ *
+ * @param passed how many there were before; it goes on counting there
  */
-export function loseToDevice({ of = 200 }: { readonly of?: number } = {}): BrokenPeer {
+export function loseToDevice({
+  of = 200,
+  passed = { count: 0 },
+}: {
+  readonly of?: number;
+  readonly passed?: { count: number };
+} = {}): BrokenPeer {
   const name = "lose-to-device";
-  let count = 0;
   const loses: LocalRule = {
     name,
     match: {
@@ -164,9 +171,9 @@ export function loseToDevice({ of = 200 }: { readonly of?: number } = {}): Broke
     action: {
       kind: "script",
       run: ({ request }) => {
-        const before = Math.floor(count / of);
-        count += targetsIn(request);
-        return Math.floor(count / of) > before ? { status: 200, body: {} } : undefined;
+        const before = Math.floor(passed.count / of);
+        passed.count += targetsIn(request);
+        return Math.floor(passed.count / of) > before ? { status: 200, body: {} } : undefined;
       },
     },
   };
