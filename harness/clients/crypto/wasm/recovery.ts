@@ -24,7 +24,7 @@ export class WasmBackup implements BackupSteps {
   }
 
   async create(): Promise<string> {
-    const { machine, session, keeping } = this.#engine;
+    const { machine, session } = this.#engine;
     const key = BackupDecryptionKey.createRandomKey();
     const { algorithm, publicKeyBase64 } = key.megolmV1PublicKey;
     const data = { public_key: publicKeyBase64 };
@@ -33,9 +33,7 @@ export class WasmBackup implements BackupSteps {
     ) as JsonObject;
     const body = { algorithm, auth_data: { ...data, signatures } };
     const version = textAt(ok(await session.post(VERSION, body)), "version");
-    await machine.saveBackupDecryptionKey(key, version);
-    await machine.enableBackupV1(publicKeyBase64, version);
-    await keeping.persist();
+    await backUpTo(this.#engine, key, version);
     return version;
   }
 
@@ -124,17 +122,28 @@ export class WasmRecovery implements RecoverySteps {
 
 /** A secret that another own device has sent, or secret storage had: kept when it is the key of the server's backup. */
 async function takeBackupKey(engine: Engine, text: string): Promise<boolean> {
-  const { machine, session, keeping } = engine;
+  const { session } = engine;
   const response = await session.get(VERSION);
   expectStatus(response, [200, 404]);
   const key = BackupDecryptionKey.fromBase64(text);
   const { publicKeyBase64 } = key.megolmV1PublicKey;
   if (at(response.json, "auth_data", "public_key") !== publicKeyBase64) return false;
-  const version = textAt(response.json, "version");
+  await backUpTo(engine, key, textAt(response.json, "version"));
+  return true;
+}
+
+/** From now on keys go to this version; what was to be written to another one is written anew. */
+async function backUpTo(
+  { machine, keeping }: Engine,
+  key: BackupDecryptionKey,
+  version: string,
+): Promise<void> {
+  const { backupVersion } = await machine.getBackupKeys();
+  if (backupVersion !== undefined && backupVersion !== version) await machine.disableBackup();
+  const { publicKeyBase64 } = key.megolmV1PublicKey;
   await machine.saveBackupDecryptionKey(key, version);
   await machine.enableBackupV1(publicKeyBase64, version);
   await keeping.persist();
-  return true;
 }
 
 /** What other own devices have sent when they were asked (client-server API, "Sharing" under Secrets). */

@@ -94,8 +94,11 @@ export async function syncSliding(
     body: call.body,
     timeoutMs: (30_000 + timeoutMs) * engine.session.context.timeoutScale,
   });
-  if (response.status === 400 && at(response.json, "errcode") === "M_UNKNOWN_POS") {
-    // The server has forgotten the connection (MSC4186 §Connections): from the start, but for what was acknowledged.
+  const isForgotten = response.status === 400 && at(response.json, "errcode") === "M_UNKNOWN_POS";
+  if (isForgotten && pos !== undefined) {
+    // The server has forgotten the connection (MSC4186 §Connections): from the start, but for what was acknowledged. Which
+    // device lists have changed meanwhile nobody will tell (MSC4543).
+    await engine.machine.markAllTrackedUsersAsDirty();
     engine.keeping.moveTo({ toDevice });
     return syncSliding(engine, timeoutMs, fault);
   }
