@@ -102,8 +102,17 @@ function notAsked(
       stripped,
     );
   }
-  const [deaf] = syncs;
+  // An initial sync tells of no change (client-server API, "Tracking the device list for a user").
+  const deaf = syncs.find(({ since }) => since !== undefined);
   const race = remoteRace(one, last, upload);
+  if (race === undefined && deaf === undefined && syncs.length > 0) {
+    return bad(
+      "devicelist.stale",
+      "the sender had asked before its first sync, which tells of no change, and did not ask again",
+      last,
+      ...syncs.slice(0, 1),
+    );
+  }
   if (deaf === undefined || race?.root === "devicelist.race") {
     return (
       race ??

@@ -194,7 +194,7 @@ const ROWS: readonly Row[] = [
         .join(4, BOB)
         .query(10, ALICE, [])
         .upload(20, BOB)
-        .sync(30, ALICE, {})
+        .sync(30, ALICE, {}, { since: "s25" })
         .shares(40, [])
         .send(SENT)
         .read(70),
@@ -313,4 +313,22 @@ const ROWS: readonly Row[] = [
 
 test.each(ROWS)("%s: %s at step %i", async (_wrong, root, step, story) => {
   expect(await verdictOf(story())).toEqual({ root, step });
+});
+
+test.each([
+  ["an initial sync", undefined, "which tells of no change"],
+  ["a later one", "s25", "the server did not tell the sender of the change"],
+])("no server is blamed for what only a later sync can tell: %s", async (_which, since, says) => {
+  const story = new Story()
+    .upload(1, ALICE)
+    .join(4, BOB)
+    .query(10, ALICE, [])
+    .upload(20, BOB)
+    .sync(30, ALICE, {}, since === undefined ? {} : { since })
+    .shares(40, [])
+    .send(SENT)
+    .read(70);
+
+  const { steps } = await story.explain();
+  expect(steps.at(-1)?.says).toContain(says);
 });

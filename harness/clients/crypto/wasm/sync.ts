@@ -44,6 +44,8 @@ interface News {
   readonly since: string | undefined;
   readonly next: string;
   readonly position: Position;
+  /** It was asked from the start: of device lists that have changed before, it tells nothing. */
+  readonly isInitial: boolean;
 }
 
 const FILTER = { room: { timeline: { limit: 1 } }, presence: { limit: 0 } };
@@ -68,6 +70,7 @@ export async function syncV3(
     since,
     next,
     position: { since: next },
+    isInitial: since === undefined,
   };
   return takeIn(engine, news, fault, "receiveSyncChanges");
 }
@@ -96,9 +99,7 @@ export async function syncSliding(
   });
   const isForgotten = response.status === 400 && at(response.json, "errcode") === "M_UNKNOWN_POS";
   if (isForgotten && pos !== undefined) {
-    // The server has forgotten the connection (MSC4186 §Connections): from the start, but for what was acknowledged. Which
-    // device lists have changed meanwhile nobody will tell (MSC4543).
-    await engine.machine.markAllTrackedUsersAsDirty();
+    // The server has forgotten the connection (MSC4186 §Connections): from the start, but for what was acknowledged.
     engine.keeping.moveTo({ toDevice });
     return syncSliding(engine, timeoutMs, fault);
   }
@@ -121,6 +122,7 @@ export async function syncSliding(
     since: toDevice,
     next: acknowledged ?? "",
     position: { pos: textAt(body, "pos"), toDevice: acknowledged },
+    isInitial: pos === undefined,
   };
   return takeIn(engine, news, fault, "receiveSyncChangesMsc4186");
 }
@@ -165,6 +167,7 @@ async function takeIn(
   await keeping.persist();
   if (diesAt === "persisted") die();
   if (!acknowledgesEarly) acknowledge();
+  if (news.isInitial) await engine.machine.markAllTrackedUsersAsDirty();
   for (const roomId of news.rooms) await engine.track(await engine.members(roomId));
   if (events.some(({ type }) => type === "m.secret.send")) await takeSecretsFromInbox(engine);
   await engine.pump();
