@@ -185,9 +185,17 @@ function summaryOf(checker: string, all: readonly CheckerVerdict[]): CheckerSumm
     checker,
     outcome,
     looked: all.reduce((sum, { looked }) => sum + looked, 0),
-    findings: [...seen.values()].slice(0, MAX_FINDINGS),
+    findings: [...seen.values()]
+      .sort((a, b) => rankOf(a.outcome) - rankOf(b.outcome))
+      .slice(0, MAX_FINDINGS),
     ...(reason === undefined ? {} : { reason }),
   };
+}
+
+/** The worst come first. */
+function rankOf(outcome: Finding["outcome"]): number {
+  const rank = (WORST as readonly string[]).indexOf(outcome);
+  return rank < 0 ? WORST.length : rank;
 }
 
 function recoverySummary(all: readonly (number | null)[]): RecoverySummary {
