@@ -75,7 +75,10 @@ export function check(
   if (body === undefined) throw new TypeError(`check ${id} has no body`);
   for (let repetition = 1; repetition <= run.repeat; repetition++) {
     const name = run.repeat === 1 ? `${id} ${title}` : `${id} ${title} (${repetition})`;
-    const timeout = VITEST_GRACE_MS + DEADLINE_MS * run.timeoutScale + extraMs(options.kind, run);
+    const timeout =
+      VITEST_GRACE_MS +
+      (options.deadlineMs ?? DEADLINE_MS) * run.timeoutScale +
+      extraMs(options.kind, run);
     test.concurrent(name, { timeout }, async ({ task }) => {
       const checker = new Checker(run, id, title, repetition, options, body);
       task.meta.crucible = await checker.report(needs);
@@ -185,13 +188,7 @@ class Checker {
     const deadlineMs =
       (this.#options.deadlineMs ?? DEADLINE_MS) * this.#run.timeoutScale +
       extraMs(this.#options.kind, this.#run);
-    const timer = setTimeout(() => {
-      const next =
-        "a server that is slow or hangs, or a deadline that is too short: see the trace, or raise --timeout-scale";
-      deadline.abort(
-        new HarnessError("DEADLINE", { what: `the check took longer than ${deadlineMs} ms`, next }),
-      );
-    }, deadlineMs);
+    let timer: NodeJS.Timeout | undefined;
     let isolated: DeploymentInfo | undefined;
     let world: World | undefined;
     let verdict: Verdict & { fired?: number };
@@ -200,6 +197,17 @@ class Checker {
       if (this.#options.isolated !== undefined || this.#run.isolate) {
         isolated = await this.#control.startIsolated(this.#options.isolated?.features ?? []);
       }
+      // Servers of its own have their time to start.
+      timer = setTimeout(() => {
+        const next =
+          "a server that is slow or hangs, or a deadline that is too short: see the trace, or raise --timeout-scale";
+        deadline.abort(
+          new HarnessError("DEADLINE", {
+            what: `the check took longer than ${deadlineMs} ms`,
+            next,
+          }),
+        );
+      }, deadlineMs);
       const label = `${this.#id}/${this.#title}/${this.#repetition}/${this.#tries}/${mutation[0]?.name ?? ""}`;
       // A name of its own for each try, since rules and traces are told apart by it.
       const key = `${this.#id}.${createHash("sha256").update(label).digest("hex").slice(0, 8)}`;
