@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pageTemplate, pageWith } from "#cli/tardis/page";
 import { loadRun } from "#tardis/formats/load";
 import { CHROMIUM, launch, ready, shot, shows, WHY_SKIPPED, watched } from "./chromium.ts";
+import { holds } from "./holds.ts";
 
 const SAID = 40;
 const PRELUDE = ["$CREATE", "$ADA"] as const;
@@ -125,12 +126,12 @@ describe.skipIf(CHROMIUM === undefined)(`drawing (${CHROMIUM ?? WHY_SKIPPED})`, 
     const { page } = view;
     await open(page);
     for (const lower of [28, 12, 6, 3]) {
-      await page.waitForFunction(`document.querySelector(".row.at")?.offsetHeight === ${lower}`);
+      await holds(page, `document.querySelector(".row.at")?.offsetHeight === ${lower}`);
       if (lower > 3) await page.keyboard.press("S");
     }
     await page.keyboard.press("S");
     // Nothing is left to scroll, and no row but that of the cursor.
-    await page.waitForFunction("document.querySelectorAll('#dag .row').length === 1");
+    await holds(page, "document.querySelectorAll('#dag .row').length === 1");
     const graph = (await page.locator("#dag .graph").boundingBox()) ?? expect.fail("no graph");
     await page.mouse.click(graph.x + 200, graph.y + graph.height / 2);
     const middle = Math.floor(pdus.length / 2);
@@ -138,7 +139,7 @@ describe.skipIf(CHROMIUM === undefined)(`drawing (${CHROMIUM ?? WHY_SKIPPED})`, 
     await page.keyboard.press("Escape");
     for (const taller of [3, 6, 12, 28]) {
       await page.keyboard.press("W");
-      await page.waitForFunction(`document.querySelector(".row.at")?.offsetHeight === ${taller}`);
+      await holds(page, `document.querySelector(".row.at")?.offsetHeight === ${taller}`);
     }
     expect(await page.locator("#dag .row").count()).toBeGreaterThan(5);
     expect(view.troubles).toEqual([]);
@@ -153,7 +154,7 @@ describe.skipIf(CHROMIUM === undefined)(`drawing (${CHROMIUM ?? WHY_SKIPPED})`, 
     expect(await citations(page)).toBe(0);
 
     await page.locator('.row[data-row="5"]').hover();
-    await page.waitForFunction("document.querySelector('.row:hover')?.dataset.row === '5'");
+    await holds(page, "document.querySelector('.row:hover')?.dataset.row === '5'");
     expect(await citations(page)).toBe(PRELUDE.length);
     await page.locator('.row[data-row="1"]').hover();
     expect(await citations(page)).toBe(1);
@@ -162,10 +163,10 @@ describe.skipIf(CHROMIUM === undefined)(`drawing (${CHROMIUM ?? WHY_SKIPPED})`, 
     for (let row = 1; row <= 4; row++) await page.keyboard.press("ArrowRight");
     await shows(page, 4, "why");
     await page.keyboard.press("m");
-    await page.waitForFunction("location.hash.includes('pin=')");
+    await holds(page, "location.hash.includes('pin=')");
     expect(await citations(page)).toBe(PRELUDE.length);
     await page.keyboard.press("m");
-    await page.waitForFunction("!location.hash.includes('pin=')");
+    await holds(page, "!location.hash.includes('pin=')");
     expect(await citations(page)).toBe(0);
     expect(view.troubles).toEqual([]);
   });

@@ -9,6 +9,7 @@ import { ROOT } from "#cli/run/session";
 import { pageTemplate, pageWith } from "#cli/tardis/page";
 import { loadRun } from "#tardis/formats/load";
 import { CHROMIUM, launch, ready, shot, shows, viewsOf, WHY_SKIPPED, watched } from "./chromium.ts";
+import { holds } from "./holds.ts";
 
 const NETSPLIT = path.join(ROOT, "scenarios/stories/rooms/netsplit.replay.ndjson");
 
@@ -266,9 +267,7 @@ describe.skipIf(CHROMIUM === undefined)(`finding the way (${CHROMIUM ?? WHY_SKIP
     await page.evaluate("dispatchEvent(new Event('beforeprint'))");
     await page.emulateMedia({ forcedColors: "none", media: "print" });
     const rowHigh = 28;
-    await page.waitForFunction(
-      `document.querySelector('#print')?.naturalHeight > ${pdus.length * rowHigh}`,
-    );
+    await holds(page, `document.querySelector('#print')?.naturalHeight > ${pdus.length * rowHigh}`);
     await shot(page, "print");
     await page.evaluate("dispatchEvent(new Event('afterprint'))");
     expect(await page.locator("#print").count()).toBe(0);
