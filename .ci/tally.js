@@ -1,5 +1,6 @@
 // Counts what the steps of .ci/run wrote into a folder: `*.json` of Vitest, `*/results.jsonl` of runs. Prints the
-// names of what failed and the closing line; exit code 1 when anything failed. A step that broke without saying which test did is one failure.
+// names of what failed and the closing line; exit code 1 when anything failed. A step that broke without saying which
+// test did is one failure.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -23,16 +24,12 @@ for (const entry of readdirSync(folder)) {
   if (entry.endsWith(".json")) {
     const report = JSON.parse(readFileSync(file, "utf8"));
     counts.passed = report.numPassedTests;
-    counts.failed =
-      report.numFailedTests +
-      report.testResults.filter(
-        (suite) => suite.status === "failed" && suite.assertionResults.length === 0,
-      ).length;
     counts.skipped = report.numPendingTests + report.numTodoTests;
     for (const suite of report.testResults) {
       const failed = suite.assertionResults.filter((test) => test.status === "failed");
       if (suite.status === "failed" && suite.assertionResults.length === 0)
         failed.push({ fullName: suite.name, failureMessages: [suite.message] });
+      counts.failed += failed.length;
       for (const { fullName, failureMessages } of failed)
         failures.push(`${entry}: ${fullName}: ${String(failureMessages[0]).slice(0, 400)}`);
     }
@@ -42,9 +39,10 @@ for (const entry of readdirSync(folder)) {
       const { kind, outcome, level, requirement, check, reason } = JSON.parse(line);
       if (kind !== "check") continue;
       // A missed SHOULD is reported, and gates nobody.
-      const counted = outcome === "fail" && level !== "MUST" ? "passed" : OUTCOMES[outcome];
-      counts[counted ?? "failed"]++;
-      if ((counted ?? "failed") === "failed")
+      const counted =
+        outcome === "fail" && level !== "MUST" ? "passed" : (OUTCOMES[outcome] ?? "failed");
+      counts[counted]++;
+      if (counted === "failed")
         failures.push(`${entry}: ${outcome} ${requirement} ${check}: ${reason ?? ""}`);
     }
   } else continue;
