@@ -2,14 +2,12 @@
 import { differingKeys } from "#chaos/checkers/quiet-room";
 import { OTHER_EXTREMITIES } from "#chaos/journal/record";
 import type { JournalWriter } from "#chaos/journal/write";
-import type { Gateway } from "#harness/gateway/gateway";
+import type { Unanswered } from "#harness/gateway/forward";
 import type { Cast } from "./cast.ts";
 import type { Eyes, Sample, Sampled } from "./eyes.ts";
 import { sampleAll } from "./sampling.ts";
 import { isUnequal, looksOf, quietRooms, type Told, toldSoFar } from "./told.ts";
 import type { Traffic } from "./traffic.ts";
-
-type Unanswered = Gateway["waiting"][number];
 
 /** An event that a server has yet to show. */
 export interface Wanted {

@@ -243,8 +243,8 @@ class Teller implements AsyncDisposable {
       signal: this.#telling.signal,
       unanswered: () => {
         const roles = Object.keys(this.#cast.servers);
-        const { waiting } = this.#telling.deployment.gateway;
-        return waiting.filter(({ from, to }) => roles.includes(from) && roles.includes(to));
+        const { unanswered } = this.#telling.deployment.gateway;
+        return unanswered.filter(({ from, to }) => roles.includes(from) && roles.includes(to));
       },
     };
   }

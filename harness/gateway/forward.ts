@@ -40,7 +40,7 @@ export interface Route {
 }
 
 /** A request, or a connection that a black hole has swallowed, that has not ended. */
-export interface Waiting extends Pick<Route, "from" | "to"> {
+export interface Unanswered extends Pick<Route, "from" | "to"> {
   readonly method: string;
   readonly path: string;
   /** Epoch milliseconds. */
@@ -50,7 +50,7 @@ export interface Waiting extends Pick<Route, "from" | "to"> {
 export interface ForwardContext {
   readonly rules: RuleBook;
   readonly connections: Connections;
-  readonly waiting: Set<Waiting>;
+  readonly unanswered: Set<Unanswered>;
   readonly nextId: () => string;
   readonly record: (exchange: Exchange) => void;
 }
@@ -154,8 +154,8 @@ export async function forward(
     await race(new Promise(() => undefined), abort.signal);
   };
 
-  const waiting = { from: route.from, to: route.to, method, path: scrub(target), since: at };
-  context.waiting.add(waiting);
+  const unanswered = { from: route.from, to: route.to, method, path: scrub(target), since: at };
+  context.unanswered.add(unanswered);
   try {
     await run();
   } catch (thrown) {
@@ -170,7 +170,7 @@ export async function forward(
     else request.socket.destroy();
   }
   for (const pass of whenOver.splice(0)) pass();
-  context.waiting.delete(waiting);
+  context.unanswered.delete(unanswered);
   context.record({
     id,
     at,
@@ -178,7 +178,7 @@ export async function forward(
     from: route.from,
     to: route.to,
     method,
-    path: waiting.path,
+    path: unanswered.path,
     ...(check === undefined ? {} : { check }),
     ...(origin === undefined ? {} : { origin }),
     ...clientOf(authorization),

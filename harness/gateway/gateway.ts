@@ -14,7 +14,7 @@ import { HarnessError } from "#harness/errors";
 import type { CertificateAuthority } from "./ca.ts";
 import { Connections, recordConnection, subjectOf } from "./connections.ts";
 import type { Exchange } from "./exchange.ts";
-import { type ForwardContext, forward, type Route, type Waiting } from "./forward.ts";
+import { type ForwardContext, forward, type Route, type Unanswered } from "./forward.ts";
 import type { LocalRule } from "./rule.ts";
 import { RuleBook } from "./rules.ts";
 import { Tunnels } from "./tunnels.ts";
@@ -66,7 +66,7 @@ export class Gateway implements AsyncDisposable {
     this.#context = {
       rules: this.rules,
       connections: new Connections(),
-      waiting: new Set(),
+      unanswered: new Set(),
       nextId: () => `${options.name}#${++this.#count}`,
       record: options.record,
     };
@@ -178,8 +178,8 @@ export class Gateway implements AsyncDisposable {
   }
 
   /** What has not ended yet. */
-  get waiting(): readonly Waiting[] {
-    return [...this.#context.waiting];
+  get unanswered(): readonly Unanswered[] {
+    return [...this.#context.unanswered];
   }
 
   /** Exchanges seen so far. */

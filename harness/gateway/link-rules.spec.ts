@@ -107,15 +107,16 @@ test("blackhole: what was lost stays lost when it ends, the rest goes on", async
   world.gateway.rules.remove(rule);
   expect((await idle.send("/after")).status).toBe(200);
   expect(await Promise.all(lost.map(isPending))).toEqual([true, true]);
-  const waiting = () => world.gateway.waiting.map(({ from, to, method }) => [from, to, method]);
-  expect(waiting().sort()).toEqual([
+  const unanswered = () =>
+    world.gateway.unanswered.map(({ from, to, method }) => [from, to, method]);
+  expect(unanswered().sort()).toEqual([
     ["hs1", "hs2", "CONNECT"],
     ["hs1", "hs2", "PUT"],
   ]);
   giveUp.abort();
   await expect(lost[0]).rejects.toThrow();
   await expect.poll(() => world.trace.length).toBe(5);
-  expect(waiting()).toEqual([["hs1", "hs2", "CONNECT"]]);
+  expect(unanswered()).toEqual([["hs1", "hs2", "CONNECT"]]);
   expect(world.received).toEqual(["GET /idle", "GET /asking", "GET /after"]);
   expect(world.trace.filter(({ rules }) => rules !== undefined)).toMatchObject([
     { method: "CONNECT", rules: ["rule"], error: "lost" },

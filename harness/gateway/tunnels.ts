@@ -61,10 +61,10 @@ export class Tunnels {
     else if (admission === "refuse") {
       socket.end("HTTP/1.1 504 Gateway Timeout\r\ncontent-length: 0\r\n\r\n");
     } else if (admission === "blackhole") {
-      const { waiting } = this.#options.context;
+      const { unanswered } = this.#options.context;
       const lost = { from, to: host, method: "CONNECT", path: target, since: Date.now() };
-      waiting.add(lost);
-      socket.once("close", () => waiting.delete(lost));
+      unanswered.add(lost);
+      socket.once("close", () => unanswered.delete(lost));
       // Read on, to see the sender leave.
       socket.resume();
       socket.on("end", () => socket.destroy());
