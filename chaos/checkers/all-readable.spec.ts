@@ -65,6 +65,7 @@ test.each([
   ["todevice.lost-federation", "E2EE.todevice.fed-retry"],
   ["todevice.lost-server", "E2EE.todevice.no-ack-no-delete"],
   ["olm.wedged", undefined],
+  ["devicelist.stale", undefined],
   ["withheld.no-olm", undefined],
   ["unexplained", undefined],
 ])("%s fails", (root, requirement) => {

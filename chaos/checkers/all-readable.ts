@@ -32,7 +32,6 @@ const OF_SPLITS = new Set([
 const DUTIES: Readonly<Record<string, RequirementId>> = {
   "todevice.lost-server": "E2EE.todevice.no-ack-no-delete",
   "todevice.lost-federation": "E2EE.todevice.fed-retry",
-  "devicelist.stale": "E2EE.devlist.fed-retry-after-netsplit",
   "olm.otk-reused": "E2EE.claim.unique",
 };
 

@@ -270,10 +270,7 @@ class Generator {
   #addRoom(at: number): void {
     const { versions, servers } = this.#options;
     const version = versions[at % versions.length] ?? "12";
-    const room = {
-      ...roomAt(at, version, servers, this.#beliefs.users),
-      ...(this.#options.devices === undefined ? {} : { encrypted: true }),
-    };
+    const room = { ...roomAt(at, version, servers, this.#beliefs.users), ...this.#encrypted };
     const name = at === 0 ? "main" : `room-${at + 1}`;
     this.#rooms[name] = room;
     this.#beliefs.add(name, room);
@@ -285,10 +282,20 @@ class Generator {
     const { versions } = this.#options;
     const name = `later-${later + 1}`;
     const version = versions.find((one) => Number(one) > from) ?? versions[0] ?? "12";
-    const room: RoomPlan = { version, creator, rule: "public", isLater: true };
+    const room: RoomPlan = {
+      version,
+      creator,
+      rule: "public",
+      isLater: true,
+      ...this.#encrypted,
+    };
     this.#rooms[name] = room;
     this.#beliefs.add(name, room);
     return { name, version };
+  }
+
+  get #encrypted(): Pick<RoomPlan, "encrypted"> {
+    return this.#options.devices === undefined ? {} : { encrypted: true };
   }
 
   #nextId(): string {

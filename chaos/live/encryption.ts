@@ -6,7 +6,7 @@ import type { JournalWriter } from "#chaos/journal/write";
 import { awakeMs } from "#harness/awake";
 import type { CryptoClient, ReadResult } from "#harness/clients/crypto/crypto-client";
 import { startClient } from "#harness/clients/crypto/start-client";
-import { describe } from "#harness/errors";
+import { CheckFailure, describe, HarnessError } from "#harness/errors";
 import { at } from "#harness/match/json";
 import { type Operation, operationsOf } from "#scenarios/plan";
 import type { Actor, Cast, CastRoom } from "./cast.ts";
@@ -74,17 +74,21 @@ export class Encryption implements AsyncDisposable {
     if (logFolder !== undefined) mkdirSync(logFolder, { recursive: true });
     const isKilled = operationsOf(plan).some(({ op }) => op === "kill-device");
     const lives = isKilled ? ({ process: "own", store: "durable" } as const) : {};
-    const devices = [...cast.actors.values()].map((actor) =>
-      Promise.all(
-        Array.from({ length: plan.devices ?? 1 }, async (_, at) => {
-          const session = await actor.logIn();
-          const log = logFolder && path.join(logFolder, `${actor.name}-${session.deviceId}.ndjson`);
-          const options = { policy: POLICY, ...lives, ...(log === undefined ? {} : { log }) };
-          return new Device(actor, at + 1, await startClient("wasm", session, options));
-        }),
-      ),
+    const starting = [...cast.actors.values()].flatMap((actor) =>
+      Array.from({ length: plan.devices ?? 1 }, async (_, at) => {
+        const session = await actor.logIn();
+        const log = logFolder && path.join(logFolder, `${actor.name}-${session.deviceId}.ndjson`);
+        const options = { policy: POLICY, ...lives, ...(log === undefined ? {} : { log }) };
+        return new Device(actor, at + 1, await startClient("wasm", session, options));
+      }),
     );
-    return new Encryption(context, (await Promise.all(devices)).flat());
+    const started = await Promise.allSettled(starting);
+    const devices = started.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
+    const encryption = new Encryption(context, devices);
+    const refused = started.find(({ status }) => status === "rejected");
+    if (refused?.status !== "rejected") return encryption;
+    await encryption[Symbol.asyncDispose]();
+    throw refused.reason;
   }
 
   /** Begins to listen. */
@@ -143,6 +147,7 @@ export class Encryption implements AsyncDisposable {
         return looks;
       }),
     );
+    for (const { trouble } of this.#devices) if (trouble !== undefined) throw trouble;
     await this.#tell(epoch, looks.flat());
   }
 
@@ -205,6 +210,8 @@ class Device implements AsyncDisposable {
   readonly number: number;
   readonly #client: CryptoClient;
   readonly #stopped = new AbortController();
+  /** Of ours or of its library: nothing that a story does to it. */
+  trouble: unknown;
   #said = 0;
   #isDead = false;
   #turn: Promise<unknown> = Promise.resolve();
@@ -283,9 +290,18 @@ class Device implements AsyncDisposable {
       return await act();
     };
     const turn = this.#turn.then(alive, alive);
-    this.#turn = turn.catch(() => undefined);
+    this.#turn = turn.catch((error: unknown) => {
+      if (!isOfStory(error)) this.trouble ??= error;
+    });
     return await turn;
   }
+}
+
+/** A server refused something, gave no answer or not in time, or the device was killed meanwhile. */
+function isOfStory(error: unknown): boolean {
+  if (error instanceof CheckFailure) return true;
+  const codes: readonly string[] = ["HS_NO_ANSWER", "DEADLINE", "INTERRUPTED"];
+  return error instanceof HarnessError && codes.includes(error.code);
 }
 
 /**
