@@ -1,19 +1,17 @@
 /** Devices that encrypt: what they say in encrypted rooms, and what each of them can read when everything is quiet. */
 import { mkdirSync } from "node:fs";
 import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { JournalWriter } from "#chaos/journal/write";
 import { awakeMs } from "#harness/awake";
-import type { CryptoClient, ReadResult } from "#harness/clients/crypto/crypto-client";
+import type { ReadResult } from "#harness/clients/crypto/crypto-client";
 import { startClient } from "#harness/clients/crypto/start-client";
-import { CheckFailure, describe, HarnessError } from "#harness/errors";
+import { describe } from "#harness/errors";
 import { at } from "#harness/match/json";
 import { type Operation, operationsOf } from "#scenarios/plan";
-import type { Actor, Cast, CastRoom } from "./cast.ts";
+import type { Actor, Cast } from "./cast.ts";
+import { CryptoDevice } from "./crypto-device.ts";
 import type { Performed } from "./perform.ts";
 import type { SyncClient } from "./sync-client.ts";
-
-type Message = Extract<Operation, { op: "message" }>;
 
 /** Why a device can not read an event. */
 export interface Verdict {
@@ -45,23 +43,17 @@ export interface Unread {
 
 /** Signatures have a suite of their own: whoever has a key may read, from whatever device it came. */
 const POLICY = { share: "all", read: "untrusted" } as const;
-/** What is to be sent waits as long at most. */
-const LONG_POLL_MS = 200;
-const PAUSE_AFTER_FAILURE_MS = 200;
-const SETTLE_MS = 30_000;
 /** Keys may still be on their way when the servers have agreed on the events: those of an epoch are waited for, once. */
 const KEYS_MS = 10_000;
-/** A device begins a new session with every third thing that it says: each has keys that have to come. */
-const MESSAGES_A_SESSION = 3;
 
 export class Encryption implements AsyncDisposable {
   readonly #context: EncryptionContext;
-  readonly #devices: readonly Device[];
+  readonly #devices: readonly CryptoDevice[];
   /** `device id event id` of what was read once, and stays readable, and of what was waited for in vain. */
   readonly #read = new Set<string>();
   readonly #unread = new Set<string>();
 
-  private constructor(context: EncryptionContext, devices: readonly Device[]) {
+  private constructor(context: EncryptionContext, devices: readonly CryptoDevice[]) {
     this.#context = context;
     this.#devices = devices;
   }
@@ -79,7 +71,7 @@ export class Encryption implements AsyncDisposable {
         const session = await actor.logIn();
         const log = logFolder && path.join(logFolder, `${actor.name}-${session.deviceId}.ndjson`);
         const options = { policy: POLICY, ...lives, ...(log === undefined ? {} : { log }) };
-        return new Device(actor, at + 1, await startClient("wasm", session, options));
+        return new CryptoDevice(actor, at + 1, await startClient("wasm", session, options));
       }),
     );
     const started = await Promise.allSettled(starting);
@@ -156,7 +148,12 @@ export class Encryption implements AsyncDisposable {
   }
 
   /** Undefined: nothing new; that an event is not there is the matter of other checkers. */
-  async #look(device: Device, room: string, event: string, end: number): Promise<Look | undefined> {
+  async #look(
+    device: CryptoDevice,
+    room: string,
+    event: string,
+    end: number,
+  ): Promise<Look | undefined> {
     const place = `${device.id} ${event}`;
     const isOld = this.#unread.has(place);
     const result = await device.read(room, event, isOld ? 0 : end);
@@ -201,107 +198,6 @@ interface Look {
   readonly room: string;
   readonly event: string;
   readonly result: ReadResult;
-}
-
-/** One device: does one thing at a time, as the requests of its engine ask for, and syncs in between. */
-class Device implements AsyncDisposable {
-  readonly actor: Actor;
-  /** Among those of its user, from 1 on. */
-  readonly number: number;
-  readonly #client: CryptoClient;
-  readonly #stopped = new AbortController();
-  /** Of ours or of its library: nothing that a story does to it. */
-  trouble: unknown;
-  #said = 0;
-  #isDead = false;
-  #turn: Promise<unknown> = Promise.resolve();
-  #listening: Promise<void> | undefined;
-
-  constructor(actor: Actor, number: number, client: CryptoClient) {
-    this.actor = actor;
-    this.number = number;
-    this.#client = client;
-  }
-
-  get id(): string {
-    return this.#client.deviceId;
-  }
-
-  get label(): string {
-    return `device ${this.number} of ${this.actor.name}`;
-  }
-
-  listen(): void {
-    const { signal } = this.#stopped;
-    this.#listening ??= (async () => {
-      while (!signal.aborted) {
-        const hasHeard = await this.#alone(() => this.#client.syncOnce(LONG_POLL_MS)).then(
-          () => true,
-          // Its server may be down: it is asked again.
-          () => false,
-        );
-        await sleep(hasHeard ? 0 : PAUSE_AFTER_FAILURE_MS);
-      }
-    })();
-  }
-
-  async say({ id }: CastRoom, { text, id: operation }: Message): Promise<string> {
-    return await this.#alone(async () => {
-      if (++this.#said % MESSAGES_A_SESSION === 0) await this.#client.rotate(id);
-      const content = { msgtype: "m.text", body: text ?? operation };
-      return (await this.#client.send(id, content)).eventId;
-    });
-  }
-
-  /** At once, whatever it does; it comes back with what its store has, as soon as it is to do something. */
-  async kill(): Promise<void> {
-    await this.#client.stop("sigkill");
-    this.#isDead = true;
-  }
-
-  /** Undefined: it has; else why it has not. */
-  async settle(): Promise<string | undefined> {
-    return await this.#alone(() => this.#client.settle({ deadline: SETTLE_MS })).then(
-      () => undefined,
-      describe,
-    );
-  }
-
-  /** Undefined: the server does not give it the event. @param end until when its key is waited for, by `awakeMs` */
-  async read(room: string, event: string, end: number): Promise<ReadResult | undefined> {
-    for (;;) {
-      const result = await this.#alone(() => this.#client.read(room, event)).catch(() => undefined);
-      if (result === undefined || result.isReadable || awakeMs() > end) return result;
-      await this.#alone(() => this.#client.syncOnce(LONG_POLL_MS)).catch(() => undefined);
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#stopped.abort();
-    await this.#listening;
-    await this.#client[Symbol.asyncDispose]();
-  }
-
-  async #alone<T>(act: () => Promise<T>): Promise<T> {
-    const alive = async () => {
-      // It may not come up while its server is down.
-      if (this.#isDead) await this.#client.start();
-      this.#isDead = false;
-      return await act();
-    };
-    const turn = this.#turn.then(alive, alive);
-    this.#turn = turn.catch((error: unknown) => {
-      if (!isOfStory(error)) this.trouble ??= error;
-    });
-    return await turn;
-  }
-}
-
-/** A server refused something, gave no answer or not in time, or the device was killed meanwhile. */
-function isOfStory(error: unknown): boolean {
-  if (error instanceof CheckFailure) return true;
-  const codes: readonly string[] = ["HS_NO_ANSWER", "DEADLINE", "INTERRUPTED"];
-  return error instanceof HarnessError && codes.includes(error.code);
 }
 
 /**
