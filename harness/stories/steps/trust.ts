@@ -24,12 +24,16 @@ export const TRUST = {
     const [one, other] = [telling.device(by).client, telling.device(of).client];
     const flow = await one.verification.request(other.userId, { deviceId: other.deviceId });
     await other.syncOnce();
+    const asked = await other.verification.view(one.userId, flow);
+    expectThat(asked !== undefined, `${by}'s request for a verification at ${of}`, "none");
     await other.verification.accept(one.userId, flow);
     await one.syncOnce();
+    const taken = (await one.verification.view(other.userId, flow))?.phase ?? "unknown";
+    expectThat(taken === "ready", `the verification ready for ${by}`, taken);
     await one.verification.cancel(other.userId, flow);
     await other.syncOnce();
-    const view = await other.verification.view(one.userId, flow);
-    const phase = view?.phase ?? "cancelled";
+    // Libraries forget a flow that was called off.
+    const phase = (await other.verification.view(one.userId, flow))?.phase ?? "cancelled";
     expectThat(phase === "cancelled", `the verification cancelled for ${of}`, phase);
   }),
   /** Takes a changed identity for good, or gives up its verification. */
