@@ -1,42 +1,36 @@
 /** Ways for servers and for what is between to lose keys, as mutants of stories. */
+import { ROUTES } from "#harness/stories/routes";
 import type { Story } from "#harness/stories/story";
 import type { Mutant } from "#harness/world/check";
 import { altersAnswer } from "#harness/world/mutants";
-
-const SYNC = { method: "GET", path: "/_matrix/client/*/sync" };
-const CLAIM = { method: "POST", path: "/_matrix/client/*/keys/claim" };
-const SLIDING_SYNC = {
-  method: "POST",
-  path: "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync",
-};
 
 /** Whoever reads something reads it by a key that came so. */
 const SWALLOWS: Mutant = {
   name: "swallows to-device messages",
   rules: [
-    ...altersAnswer("", SYNC, { remove: ["/to_device"] }).rules,
-    ...altersAnswer("", SLIDING_SYNC, { remove: ["/extensions/to_device/events"] }).rules,
+    ...altersAnswer("", ROUTES.sync, { remove: ["/to_device"] }).rules,
+    ...altersAnswer("", ROUTES["sliding-sync"], { remove: ["/extensions/to_device/events"] }).rules,
   ],
 };
 
 const ONE_KEY = { key: "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo", signatures: {} };
-const SAME_KEY = altersAnswer("hands out one key again and again", CLAIM, {
+const SAME_KEY = altersAnswer("hands out one key again and again", ROUTES["keys.claim"], {
   set: { "/one_time_keys/*/*": { "signed_curve25519:AAAAAAAAAAE": ONE_KEY } },
 });
-const MISCOUNTS = altersAnswer("tells another number of keys than there are", SYNC, {
+const MISCOUNTS = altersAnswer("tells another number of keys than there are", ROUTES.sync, {
   set: { "/device_one_time_keys_count/signed_curve25519": 49 },
 });
-const FORGETS_LISTS = altersAnswer("tells of no changed devices", SYNC, {
+const FORGETS_LISTS = altersAnswer("tells of no changed devices", ROUTES.sync, {
   remove: ["/device_lists"],
 });
-const HIDES_USE = altersAnswer("does not tell that a fallback key was used", SYNC, {
+const HIDES_USE = altersAnswer("does not tell that a fallback key was used", ROUTES.sync, {
   set: { "/device_unused_fallback_key_types": ["signed_curve25519"] },
 });
 const TAKES_OTHER_KEYS = {
   name: "takes other keys in the place of those that are there",
   rules: altersAnswer(
     "",
-    { method: "POST", path: "/_matrix/client/*/keys/upload", status: 400 },
+    { ...ROUTES["keys.upload"], status: 400 },
     { status: 200, body: { one_time_key_counts: { signed_curve25519: 50 } } },
   ).rules,
 };
@@ -45,10 +39,14 @@ const LOSES_BACKUP = altersAnswer(
   { method: "GET", path: "/_matrix/client/*/room_keys/keys" },
   { set: { "/rooms": {} } },
 );
-const LOSES_SIGNATURES = altersAnswer(
-  "forgets who has signed what",
-  { method: "POST", path: "/_matrix/client/*/keys/query" },
-  { set: { "/device_keys/*/*/signatures": {}, "/master_keys/*/signatures": {} } },
+const LOSES_SIGNATURES = altersAnswer("forgets who has signed what", ROUTES["keys.query"], {
+  set: { "/device_keys/*/*/signatures": {}, "/master_keys/*/signatures": {} },
+});
+
+const EMPTIES_DEHYDRATED = altersAnswer(
+  "loses what came for a dehydrated device",
+  ROUTES["dehydrated.events"],
+  { set: { "/events": [] } },
 );
 
 /** Of stories for which a swallowed message is not enough. */
@@ -72,6 +70,8 @@ const OWN: Readonly<Record<string, readonly Mutant[]>> = {
   "bk.worse-key": [LOSES_BACKUP],
   "bk.logout-before-upload": [LOSES_BACKUP],
   "bk.version-switch": [LOSES_BACKUP],
+  "dehy.offline": [EMPTIES_DEHYDRATED],
+  "dehy.kill-rehydrate": [EMPTIES_DEHYDRATED],
   "trust.xs-sigkill": [LOSES_SIGNATURES],
   "verify.sas-own": [SWALLOWS],
   "verify.qr": [SWALLOWS],
