@@ -42,7 +42,6 @@ const LOSES_BACKUP = altersAnswer(
 const LOSES_SIGNATURES = altersAnswer("forgets who has signed what", ROUTES["keys.query"], {
   set: { "/device_keys/*/*/signatures": {}, "/master_keys/*/signatures": {} },
 });
-
 const EMPTIES_DEHYDRATED = altersAnswer(
   "loses what came for a dehydrated device",
   ROUTES["dehydrated.events"],
