@@ -118,7 +118,10 @@ export async function uploadSigningKeys(
 }
 
 /** The password stage for the session that a server has opened with its 401. */
-export function passwordFor({ userId, password }: Session, opened: HttpResponse): JsonObject {
+export function passwordFor(
+  { userId, password }: Session,
+  opened: Pick<HttpResponse, "json">,
+): JsonObject {
   return {
     type: "m.login.password",
     session: textAt(opened.json, "session"),

@@ -15,6 +15,7 @@ import {
 } from "matrix-js-sdk/lib/crypto-api/index.js";
 import { fetch } from "undici";
 import { awakeMs } from "#harness/awake";
+import { passwordFor } from "#harness/clients/identities";
 import { HarnessError } from "#harness/errors";
 import { at, eventsAt, type JsonObject } from "#harness/match/json";
 import { type Capability, LACKING, refusing, unsupported } from "../capabilities.ts";
@@ -143,7 +144,6 @@ export class JsSdkClient implements CryptoClient {
   }
 
   async bootstrapIdentity({ reset = false }: { readonly reset?: boolean } = {}): Promise<void> {
-    const { userId, password } = this.#setup.session;
     this.#setup.telling.tell("bootstrap", { reset });
     await this.#crypto.bootstrapCrossSigning({
       setupNewCrossSigning: reset,
@@ -151,10 +151,9 @@ export class JsSdkClient implements CryptoClient {
         try {
           await makeRequest(null);
         } catch (error) {
-          const session = at((error as { data?: unknown }).data, "session");
-          if (typeof session !== "string") throw error;
-          const identifier = { type: "m.id.user", user: userId };
-          await makeRequest({ type: "m.login.password", session, identifier, password } as never);
+          const { data } = error as { data?: unknown };
+          if (typeof at(data, "session") !== "string") throw error;
+          await makeRequest(passwordFor(this.#setup.session, { json: data }) as never);
         }
       },
     });
