@@ -2,7 +2,9 @@
 import type { HttpResponse } from "#harness/http/client";
 import { at, isObject, type JsonObject, type MatrixEvent } from "#harness/match/json";
 import type { ClientLog, Told } from "./client-log.ts";
+import type { ReadResult, Sent } from "./crypto-client.ts";
 import { parcelsIn } from "./parcel.ts";
+import { sessionPlace } from "./session-place.ts";
 
 type Deed = Parameters<ClientLog["tell"]>[0];
 type Parcel = Told<"got">["parcels"][number];
@@ -84,6 +86,30 @@ export class Telling {
       ...textField("session", session),
       users: [...users],
       requests: requests.map(({ txn, type, body }) => ({ txn, type, targets: targetsIn(body) })),
+    });
+  }
+
+  sent(room: string, { eventId, sessionId, index }: Sent): void {
+    this.tell("sent", {
+      room,
+      event: eventId,
+      session: sessionId,
+      ...(index !== undefined && { index }),
+    });
+  }
+
+  read(room: string, { event_id, content }: JsonObject, result: ReadResult): void {
+    const { sessionId, index } = sessionPlace(content);
+    this.tell("read", {
+      room,
+      event: String(event_id),
+      session: sessionId,
+      ...(index !== undefined && { index }),
+      isReadable: result.isReadable,
+      ...(!result.isReadable && {
+        code: result.code,
+        ...textField("withheld", result.withheld),
+      }),
     });
   }
 

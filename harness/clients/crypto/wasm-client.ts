@@ -1,16 +1,12 @@
 /** The crypto engine of Element's clients (matrix-sdk-crypto as WebAssembly) over a session. */
 import { setTimeout as sleep } from "node:timers/promises";
 import {
-  DecryptionErrorCode,
   DeviceId,
   initAsync,
   LocalTrust,
-  MegolmDecryptionError,
   OlmMachine,
   OtherUserIdentity,
   RoomId,
-  ShieldColor,
-  ShieldStateCode,
   StoreHandle,
   UserId,
 } from "@matrix-org/matrix-sdk-crypto-wasm";
@@ -40,6 +36,7 @@ import type { StoreSnapshot } from "./store/client-store.ts";
 import { verifyEachOther } from "./verify.ts";
 import { Engine, type Outgoing } from "./wasm/engine.ts";
 import { WasmDehydration, WasmHistory } from "./wasm/history.ts";
+import { decrypted } from "./wasm/reading.ts";
 import { WasmBackup, WasmRecovery } from "./wasm/recovery.ts";
 import { encrypted, shareRoomKey } from "./wasm/room-keys.ts";
 import { syncSliding, syncV3 } from "./wasm/sync.ts";
@@ -198,14 +195,9 @@ export class WasmClient implements CryptoClient {
     await this.share(roomId);
     const message = await encrypted(this.#engine, roomId, type, content);
     const eventId = await this.session.send(roomId, message, "m.room.encrypted");
-    const place = sessionPlace(message);
-    this.#engine.telling.tell("sent", {
-      room: roomId,
-      event: eventId,
-      session: place.sessionId,
-      ...(place.index === undefined ? {} : { index: place.index }),
-    });
-    return { eventId, ...place };
+    const sent = { eventId, ...sessionPlace(message) };
+    this.#engine.telling.sent(roomId, sent);
+    return sent;
   }
 
   async rotate(roomId: string): Promise<void> {
@@ -218,55 +210,9 @@ export class WasmClient implements CryptoClient {
   }
 
   async readEvent(roomId: string, event: JsonObject): Promise<ReadResult> {
-    const result = await this.#readEvent(roomId, event);
-    const { sessionId, index } = sessionPlace(event.content);
-    this.#engine.telling.tell("read", {
-      room: roomId,
-      event: String(event.event_id),
-      session: sessionId,
-      ...(index === undefined ? {} : { index }),
-      isReadable: result.isReadable,
-      ...(result.isReadable ? {} : { code: result.code }),
-      ...(result.isReadable || result.withheld === undefined ? {} : { withheld: result.withheld }),
-    });
+    const result = await decrypted(this.#engine, roomId, event);
+    this.#engine.telling.read(roomId, event, result);
     return result;
-  }
-
-  async #readEvent(roomId: string, event: JsonObject): Promise<ReadResult> {
-    using settings = this.#engine.decryption();
-    try {
-      using decrypted = await this.#engine.machine.decryptRoomEvent(
-        JSON.stringify(event),
-        new RoomId(roomId),
-        settings,
-      );
-      const { type, content } = JSON.parse(decrypted.event) as JsonObject;
-      // The lax one, which Element's clients show.
-      const { color, code } = decrypted.shieldState(false);
-      const forwarder = decrypted.forwarder?.toString();
-      return {
-        isReadable: true,
-        type: String(type),
-        content: content as JsonObject,
-        shield: {
-          color: ({ Red: "red", Grey: "grey", None: "none" } as const)[
-            ShieldColor[color] as keyof typeof ShieldColor
-          ],
-          ...(code === undefined ? {} : { code: ShieldStateCode[code] ?? String(code) }),
-        },
-        ...(forwarder === undefined ? {} : { forwarder }),
-      };
-    } catch (error) {
-      if (!(error instanceof MegolmDecryptionError)) throw error;
-      const { code, description, withheldCode } = error;
-      return {
-        isReadable: false,
-        code: DecryptionErrorCode[code] ?? String(code),
-        text: description,
-        ...(withheldCode === undefined ? {} : { withheld: withheldCode }),
-        ...sessionPlace(event.content),
-      };
-    }
   }
 
   async sendToDevice(

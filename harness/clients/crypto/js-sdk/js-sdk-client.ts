@@ -164,16 +164,11 @@ export class JsSdkClient implements CryptoClient {
   async send(roomId: string, content: JsonObject, type = "m.room.message"): Promise<Sent> {
     const { event_id } = await this.#client.sendEvent(roomId, type as never, content as never);
     const event = await this.#setup.session.event(roomId, event_id);
-    const place = sessionPlace(event.content);
+    const sent = { eventId: event_id, ...sessionPlace(event.content) };
     await this.#quiet();
     await this.#setup.keeping.persist();
-    this.#setup.telling.tell("sent", {
-      room: roomId,
-      event: event_id,
-      session: place.sessionId,
-      ...(place.index === undefined ? {} : { index: place.index }),
-    });
-    return { eventId: event_id, ...place };
+    this.#setup.telling.sent(roomId, sent);
+    return sent;
   }
 
   async share(): Promise<void> {
@@ -189,6 +184,12 @@ export class JsSdkClient implements CryptoClient {
   }
 
   async readEvent(roomId: string, event: JsonObject): Promise<ReadResult> {
+    const result = await this.#readEvent(roomId, event);
+    this.#setup.telling.read(roomId, event, result);
+    return result;
+  }
+
+  async #readEvent(roomId: string, event: JsonObject): Promise<ReadResult> {
     const parsed = new MatrixEvent({ ...event, room_id: roomId } as never);
     await parsed.attemptDecryption(this.#crypto as never);
     if (parsed.isDecryptionFailure()) {
