@@ -77,6 +77,11 @@ export class Telling {
     return known(this.faults, name, "fault");
   }
 
+  /** What an earlier step has kept of this kind: a `secret`, a `snapshot`, `keys`. */
+  kept<T>(kind: string, name: string): T {
+    return known(this.values, `${kind} ${name}`, "value") as T;
+  }
+
   /** Takes back a fault. @throws HarnessError RULE_NEVER_FIRED when it did nothing */
   async lift(name: string): Promise<void> {
     const handles = this.fault(name);

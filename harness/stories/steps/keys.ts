@@ -86,7 +86,7 @@ export const KEYS = {
     ]),
     async (telling, given) => {
       const called = "same" in given ? given.same : given.new;
-      const ids = called.map((each) => keysOf(telling, each).at(-1)?.publicKey ?? "none");
+      const ids = called.map((each) => lastKey(telling, each));
       const wanted = "same" in given ? 1 : called.length;
       const what = `${called.join(", ")} to give ${wanted === 1 ? "one key" : "different keys"}`;
       expectThat(new Set(ids).size === wanted, what, ids);
@@ -116,8 +116,7 @@ export const KEYS = {
     z.strictObject({ by: name, key: name, to: name.optional(), as: name.optional() }),
     async (telling, given) => {
       const { session } = telling.device(given.by);
-      const key = keysOf(telling, given.key).at(-1)?.publicKey ?? "";
-      const message = preKeyMessage(Buffer.from(key, "base64"));
+      const message = preKeyMessage(Buffer.from(lastKey(telling, given.key), "base64"));
       if (given.as !== undefined) telling.values.set(given.as, message.body);
       if (given.to === undefined) return;
       const target = telling.device(given.to).session;
@@ -171,6 +170,13 @@ function keysOf(telling: Telling, claim: string): Claimed[] {
   const keys: Claimed[] = [];
   telling.values.set(`keys ${claim}`, keys);
   return keys;
+}
+
+/** Public half of what the last claim of this name gave. */
+function lastKey(telling: Telling, claim: string): string {
+  const key = telling.kept<readonly Claimed[]>("keys", claim).at(-1);
+  if (key === undefined) fail(`a key by the claim ${claim}`, "none");
+  return key.publicKey;
 }
 
 function oneTimeIds(telling: Telling, of: string): readonly string[] {

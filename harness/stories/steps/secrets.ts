@@ -3,7 +3,6 @@ import { z } from "zod";
 import type { Secret } from "#harness/clients/crypto/crypto-client";
 import { expectThat } from "#harness/world/expect";
 import { name, room, step } from "../step.ts";
-import type { Telling } from "../telling.ts";
 
 export const SECRETS = {
   /** A new version of the backup, with a key that this client keeps. */
@@ -28,7 +27,7 @@ export const SECRETS = {
     telling.values.set(`secret ${as}`, await telling.device(by).client.recovery.create());
   }),
   "recovery-use": step(z.strictObject({ by: name, key: name }), async (telling, { by, key }) => {
-    await telling.device(by).client.recovery.use(secretOf(telling, key));
+    await telling.device(by).client.recovery.use(telling.kept<Secret>("secret", key));
   }),
   /** A bundle of the room's keys, for somebody who is to be invited (MSC4268). */
   "history-share": step(z.strictObject({ by: name, to: name, room }), async (telling, given) => {
@@ -48,12 +47,6 @@ export const SECRETS = {
     telling.values.set(`secret ${as}`, key);
   }),
   rehydrate: step(z.strictObject({ by: name, key: name }), async (telling, { by, key }) => {
-    await telling.device(by).client.dehydration.rehydrate(secretOf(telling, key));
+    await telling.device(by).client.dehydration.rehydrate(telling.kept<Secret>("secret", key));
   }),
 };
-
-function secretOf(telling: Telling, key: string): Secret {
-  const secret = telling.values.get(`secret ${key}`) as Secret | undefined;
-  expectThat(secret !== undefined, `a secret ${key}`, "none");
-  return secret;
-}

@@ -1,9 +1,9 @@
 /** Steps that kill clients, start them again, and put their stores back to what they were. */
 import { z } from "zod";
 import type { StoreSnapshot } from "#harness/clients/crypto/store/client-store";
-import { expectThat, fail } from "#harness/world/expect";
+import { HarnessError } from "#harness/errors";
+import { fail } from "#harness/world/expect";
 import { name, step } from "../step.ts";
-import { isTrouble } from "../trouble.ts";
 
 export const STORES = {
   /** The client's process dies at once. */
@@ -23,7 +23,8 @@ export const STORES = {
       try {
         await client.syncOnce(0, { diesAt: at, acknowledgesEarly });
       } catch (error) {
-        if (!isTrouble(error)) throw error;
+        // A sync that was refused, or got no answer, has killed nobody.
+        if (!(error instanceof HarnessError) || error.code !== "INTERRUPTED") throw error;
         await client.stop("sigkill");
         return;
       }
@@ -35,8 +36,6 @@ export const STORES = {
   }),
   /** Killed, put back to a snapshot, and started. */
   rollback: step(z.strictObject({ of: name, to: name }), async (telling, { of, to }) => {
-    const snapshot = telling.values.get(`snapshot ${to}`) as StoreSnapshot | undefined;
-    expectThat(snapshot !== undefined, `a snapshot ${to}`, "none");
-    await telling.device(of).client.restore(snapshot);
+    await telling.device(of).client.restore(telling.kept<StoreSnapshot>("snapshot", to));
   }),
 };
