@@ -142,8 +142,6 @@ function queryOutcome({ target }: Case, { answer }: Extract<Fact, { kind: "query
     : "it was not there";
 }
 
-const TOLD: readonly Entry["t"][] = ["start", "stop", "snapshot", "shares", "took", "read"];
-
 function clientLines({ evidence, event, target, attempt }: Case): readonly Weighed[] {
   const ofSender = event.sender.device === undefined ? [] : (evidence.log(event.sender) ?? []);
   const ofTarget = evidence.log(target) ?? [];
@@ -177,11 +175,9 @@ function clientLines({ evidence, event, target, attempt }: Case): readonly Weigh
     }
   };
   return [
-    ...ofSender
-      .filter(({ t }) => TOLD.includes(t))
-      .flatMap((entry) =>
-        entry.t === "read" || entry.t === "took" ? [] : tell("the sender", entry),
-      ),
-    ...ofTarget.filter(({ t }) => TOLD.includes(t)).flatMap((entry) => tell("the device", entry)),
+    ...ofSender.flatMap((entry) =>
+      entry.t === "read" || entry.t === "took" ? [] : tell("the sender", entry),
+    ),
+    ...ofTarget.flatMap((entry) => tell("the device", entry)),
   ];
 }
