@@ -147,6 +147,12 @@ export class Story {
     });
   }
 
+  /** Alice tells Bob that he does not get the session's key. */
+  withholds(at: number, code: string): this {
+    const content = { room_id: ROOM, session_id: SESSION, code };
+    return this.put(at, ALICE, { type: "m.room_key.withheld", content });
+  }
+
   send(at: number, given: Given & { id?: string; index?: number } = {}): this {
     const { id = EVENT, ...rest } = given;
     return this.exchange(

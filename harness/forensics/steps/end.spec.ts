@@ -13,8 +13,17 @@ import {
   Story,
   verdictOf,
 } from "../hand-written.ts";
+import type { Root } from "../roots.ts";
 
 const taken = () => came().took(62, "decrypted");
+
+/** What the library refuses though it has the session: the root, at step 10. */
+const refused = (wrong: string, root: Root, code: string): Row => [
+  wrong,
+  root,
+  10,
+  () => taken().read(70, { code }),
+];
 
 const ROWS: readonly Row[] = [
   ["a later index", "unknown-index", 9, () => taken().read(70, { code: "UnknownMessageIndex" })],
@@ -59,30 +68,14 @@ const ROWS: readonly Row[] = [
         })
         .read(70, { code: "UnableToDecrypt" }),
   ],
-  [
-    "an unknown sender",
-    "trust.unknown-device",
-    10,
-    () => taken().read(70, { code: "UnknownSenderDevice" }),
-  ],
-  [
+  refused("an unknown sender", "trust.unknown-device", "UnknownSenderDevice"),
+  refused(
     "a changed identity",
     "trust.verification-violation",
-    10,
-    () => taken().read(70, { code: "SenderIdentityVerificationViolation" }),
-  ],
-  [
-    "another sender",
-    "trust.mismatched-sender",
-    10,
-    () => taken().read(70, { code: "MismatchedSender" }),
-  ],
-  [
-    "other keys",
-    "trust.identity-mismatch",
-    10,
-    () => taken().read(70, { code: "MismatchedIdentityKeys" }),
-  ],
+    "SenderIdentityVerificationViolation",
+  ),
+  refused("another sender", "trust.mismatched-sender", "MismatchedSender"),
+  refused("other keys", "trust.identity-mismatch", "MismatchedIdentityKeys"),
   [
     "an unsigned sender",
     "trust.unsigned-device",

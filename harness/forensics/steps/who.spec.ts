@@ -9,7 +9,6 @@ import {
   type Row,
   ready,
   SENT,
-  SESSION,
   Story,
   verdictOf,
 } from "../hand-written.ts";
@@ -253,10 +252,7 @@ const ROWS: readonly Row[] = [
         .upload(2, BOB)
         .join(4, BOB)
         .query(10, ALICE, [BOB])
-        .put(41, ALICE, {
-          type: "m.room_key.withheld",
-          content: { room_id: ROOM, session_id: SESSION, code: "m.unverified" },
-        })
+        .withholds(41, "m.unverified")
         .send(SENT)
         .read(70, { code: "MissingRoomKey", withheld: "m.unverified" }),
   ],
@@ -270,10 +266,7 @@ const ROWS: readonly Row[] = [
         .upload(2, BOB, { signed: true })
         .join(4, BOB)
         .query(10, ALICE, [BOB], { said: queried([{ ...BOB, signed: true }]), rules: ["strip"] })
-        .put(41, ALICE, {
-          type: "m.room_key.withheld",
-          content: { room_id: ROOM, session_id: SESSION, code: "m.unverified" },
-        })
+        .withholds(41, "m.unverified")
         .send(SENT)
         .read(70, { withheld: "m.unverified" }),
   ],
@@ -289,10 +282,7 @@ const ROWS: readonly Row[] = [
         .query(10, ALICE, [BOB])
         .upload(20, BOB, { signed: true })
         .query(21, BOB, [{ ...BOB, signed: true }])
-        .put(41, ALICE, {
-          type: "m.room_key.withheld",
-          content: { room_id: ROOM, session_id: SESSION, code: "m.unverified" },
-        })
+        .withholds(41, "m.unverified")
         .send(SENT)
         .read(70, { withheld: "m.unverified" }),
   ],
@@ -300,14 +290,7 @@ const ROWS: readonly Row[] = [
     "blacklisted",
     "withheld.blacklisted",
     3,
-    () =>
-      ready()
-        .put(41, ALICE, {
-          type: "m.room_key.withheld",
-          content: { room_id: ROOM, session_id: SESSION, code: "m.blacklisted" },
-        })
-        .send(SENT)
-        .read(70),
+    () => ready().withholds(41, "m.blacklisted").send(SENT).read(70),
   ],
 ];
 
