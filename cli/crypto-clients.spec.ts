@@ -3,9 +3,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readClientLog } from "#harness/clients/crypto/client-log";
+import type { ClientOptions } from "#harness/clients/crypto/crypto-client";
 import { startClient } from "#harness/clients/crypto/start-client";
 import { ClientStore } from "#harness/clients/crypto/store/client-store";
 import type { Session } from "#harness/world/session";
+import type { World } from "#harness/world/world";
 import { DeploymentForSpecs } from "./deployment-for-specs.ts";
 
 let server: DeploymentForSpecs;
@@ -67,11 +69,8 @@ test("two users who have signed their devices read each other; one who has not i
 
 test("a client that is killed reads on with the store that it has left", async () => {
   await using here = server.world("CS.keys.claim");
-  const [asAlice, asBob] = await here.users("alice", "bob");
-  await using alice = await startClient("wasm", asAlice);
-  await using bob = await startClient("wasm", asBob, { store: "durable" });
-  await Promise.all([alice.bootstrapIdentity(), bob.bootstrapIdentity()]);
-  const roomId = await roomOf(asAlice, asBob);
+  await using pair = await signedPair(here, { store: "durable" });
+  const { alice, bob, roomId } = pair;
 
   const before = await alice.send(roomId, { msgtype: "m.text", body: "before" });
   await bob.syncOnce();
@@ -97,11 +96,8 @@ test.each([
   ["persisted", 1],
 ] as const)("what came before a death at %s comes again, and is read", async (diesAt, times) => {
   await using here = server.world("CS.keys.claim");
-  const [asAlice, asBob] = await here.users("alice", "bob");
-  await using alice = await startClient("wasm", asAlice);
-  await using bob = await startClient("wasm", asBob, { store: "durable" });
-  await Promise.all([alice.bootstrapIdentity(), bob.bootstrapIdentity()]);
-  const roomId = await roomOf(asAlice, asBob);
+  await using pair = await signedPair(here, { store: "durable" });
+  const { alice, bob, roomId } = pair;
 
   const sent = await alice.send(roomId, { msgtype: "m.text", body: "one" });
   const dying = bob.syncOnce(0, { diesAt });
@@ -114,11 +110,8 @@ test.each([
 
 test("a key that is acknowledged before it is taken in is lost with the process", async () => {
   await using here = server.world("CS.keys.claim");
-  const [asAlice, asBob] = await here.users("alice", "bob");
-  await using alice = await startClient("wasm", asAlice);
-  await using bob = await startClient("wasm", asBob, { store: "durable" });
-  await Promise.all([alice.bootstrapIdentity(), bob.bootstrapIdentity()]);
-  const roomId = await roomOf(asAlice, asBob);
+  await using pair = await signedPair(here, { store: "durable" });
+  const { alice, bob, roomId } = pair;
 
   const sent = await alice.send(roomId, { msgtype: "m.text", body: "one" });
   const dying = bob.syncOnce(0, { acknowledgesEarly: true, diesAt: "got" });
@@ -131,12 +124,9 @@ test("a key that is acknowledged before it is taken in is lost with the process"
 
 test("a store that is put back has forgotten what came since, and no second machine runs on it", async () => {
   await using here = server.world("CS.keys.claim");
-  const [asAlice, asBob] = await here.users("alice", "bob");
-  await using alice = await startClient("wasm", asAlice);
   using store = ClientStore.create();
-  await using bob = await startClient("wasm", asBob, { store });
-  await Promise.all([alice.bootstrapIdentity(), bob.bootstrapIdentity()]);
-  const roomId = await roomOf(asAlice, asBob);
+  await using pair = await signedPair(here, { store });
+  const { alice, bob, asBob, roomId } = pair;
   await expect(startClient("wasm", asBob, { store })).rejects.toMatchObject({ code: "BAD_USAGE" });
 
   const snapshot = await bob.snapshot();
@@ -153,11 +143,12 @@ test("a store that is put back has forgotten what came since, and no second mach
 
 test("over sliding sync keys come as over /sync", async () => {
   await using here = server.world("CS.keys.claim");
-  const [asAlice, asBob] = await here.users("alice", "bob");
-  await using alice = await startClient("wasm", asAlice, { sync: "sliding" });
-  await using bob = await startClient("wasm", asBob, { sync: "sliding", store: "durable" });
-  await Promise.all([alice.bootstrapIdentity(), bob.bootstrapIdentity()]);
-  const roomId = await roomOf(asAlice, asBob);
+  await using pair = await signedPair(
+    here,
+    { sync: "sliding", store: "durable" },
+    { sync: "sliding" },
+  );
+  const { alice, bob, roomId } = pair;
 
   for (const [from, to, body] of [
     [alice, bob, "one"],
@@ -178,11 +169,8 @@ test.each(["sas-to-device", "sas-room", "qr"] as const)(
   "two users verify each other by %s",
   async (via) => {
     await using here = server.world("CS.keys.claim");
-    const [asAlice, asBob] = await here.users("alice", "bob");
-    await using alice = await startClient("wasm", asAlice);
-    await using bob = await startClient("wasm", asBob);
-    await Promise.all([alice.bootstrapIdentity(), bob.bootstrapIdentity()]);
-    const roomId = await roomOf(asAlice, asBob);
+    await using pair = await signedPair(here);
+    const { alice, bob, roomId } = pair;
     for (const client of [alice, bob]) await client.settle({ deadline: 10_000 });
 
     await alice.verify(bob, via, roomId);
@@ -195,11 +183,8 @@ test.each(["sas-to-device", "sas-room", "qr"] as const)(
 
 test("a new device takes up the identity and the backup by the recovery key", async () => {
   await using here = server.world("CS.keys.claim");
-  const [asAlice, asBob] = await here.users("alice", "bob");
-  await using alice = await startClient("wasm", asAlice);
-  await using bob = await startClient("wasm", asBob);
-  await Promise.all([alice.bootstrapIdentity(), bob.bootstrapIdentity()]);
-  const roomId = await roomOf(asAlice, asBob);
+  await using pair = await signedPair(here);
+  const { alice, bob, asAlice, roomId } = pair;
   const sent = await bob.send(roomId, { msgtype: "m.text", body: "old" });
   await alice.syncOnce();
   const version = await alice.backup.create();
@@ -227,12 +212,9 @@ test("a new device takes up the identity and the backup by the recovery key", as
 
 test("own devices give each other secrets once they have verified each other", async () => {
   await using here = server.world("CS.keys.claim");
-  const [asAlice, asBob] = await here.users("alice", "bob");
-  await using alice = await startClient("wasm", asAlice);
-  await using bob = await startClient("wasm", asBob);
-  await Promise.all([alice.bootstrapIdentity(), bob.bootstrapIdentity()]);
+  await using pair = await signedPair(here);
+  const { alice, bob, asAlice, roomId } = pair;
   await alice.backup.create();
-  const roomId = await roomOf(asAlice, asBob);
   const sent = await bob.send(roomId, { msgtype: "m.text", body: "old" });
   await alice.syncOnce();
   await alice.backup.upload();
@@ -278,11 +260,8 @@ test("who is invited reads what was said before, by a bundle of keys", async () 
 
 test("a dehydrated device receives keys while nobody is there", async () => {
   await using here = server.world("CS.keys.claim");
-  const [asAlice, asBob] = await here.users("alice", "bob");
-  await using alice = await startClient("wasm", asAlice);
-  await using bob = await startClient("wasm", asBob);
-  await Promise.all([alice.bootstrapIdentity(), bob.bootstrapIdentity()]);
-  const roomId = await roomOf(asAlice, asBob);
+  await using pair = await signedPair(here);
+  const { alice, bob, asBob, roomId } = pair;
   const recovery = await bob.recovery.create();
   const { key } = await bob.dehydration.create();
   await asBob.post("/_matrix/client/v3/logout");
@@ -390,6 +369,19 @@ test("matrix-js-sdk reads and is read, is killed, and comes back", async () => {
     expect(await bob.read(roomId, event.eventId)).toMatchObject({ content: { body } });
   }
 });
+
+/** Alice and Bob with signed devices, in an encrypted room. */
+async function signedPair(here: World, ofBob: ClientOptions = {}, ofAlice: ClientOptions = {}) {
+  const [asAlice, asBob] = await here.users("alice", "bob");
+  await using clients = new AsyncDisposableStack();
+  const alice = clients.use(await startClient("wasm", asAlice, ofAlice));
+  const bob = clients.use(await startClient("wasm", asBob, ofBob));
+  await Promise.all([alice.bootstrapIdentity(), bob.bootstrapIdentity()]);
+  const roomId = await roomOf(asAlice, asBob);
+  const kept = clients.move();
+  const dispose = () => kept.disposeAsync();
+  return { asAlice, asBob, alice, bob, roomId, [Symbol.asyncDispose]: dispose };
+}
 
 async function roomOf(owner: Session, ...guests: readonly Session[]): Promise<string> {
   const roomId = await owner.createRoom(ENCRYPTED);
