@@ -228,16 +228,19 @@ export class Session extends ServerClient implements Account {
   /**
    * Syncs on from `since` (undefined: initial sync) until `find` returns something.
    *
-   * @param what completes "expected …" in the failure when the deadline passes.
+   * @param what completes "expected …" in the failure when the deadline passes; `instead` tells what came until then.
    * @returns what was found, the token after it, and all the bodies on the way, oldest first.
    */
   async syncUntil<T>(
     since: string | undefined,
     what: string,
     find: (body: JsonObject) => T | undefined,
-    options: Omit<SyncOptions, "since" | "timeoutMs"> & { deadlineMs?: number } = {},
+    options: Omit<SyncOptions, "since" | "timeoutMs"> & {
+      deadlineMs?: number;
+      instead?: (bodies: readonly JsonObject[]) => string;
+    } = {},
   ): Promise<{ found: T; since: string; bodies: readonly JsonObject[] }> {
-    const { deadlineMs = SYNC_DEADLINE_MS, ...syncOptions } = options;
+    const { deadlineMs = SYNC_DEADLINE_MS, instead, ...syncOptions } = options;
     const deadline = awakeMs() + deadlineMs * this.context.timeoutScale;
     const bodies: JsonObject[] = [];
     let token = since;
@@ -254,7 +257,7 @@ export class Session extends ServerClient implements Account {
       if (remaining <= 0) {
         throw new CheckFailure(
           `${what} in /sync of ${this.userId} within ${deadlineMs * this.context.timeoutScale} ms`,
-          `nothing of it in ${bodies.length} answers`,
+          instead?.(bodies) ?? `nothing of it in ${bodies.length} answers`,
           response.describe(),
         );
       }

@@ -1,6 +1,5 @@
 /** What checks of to-device messages share: numbered messages, and what a device gets of them in which answers. */
 
-import { CheckFailure } from "#harness/errors";
 import type { HttpResponse } from "#harness/http/client";
 import { path } from "#harness/http/client";
 import { at, eventsAt, type JsonObject } from "#harness/match/json";
@@ -14,8 +13,8 @@ export const NOTE = "org.matrix-crucible.note";
 export const SEND_TO_DEVICE = { method: "PUT", path: "/_matrix/client/v3/sendToDevice/**" };
 export const SYNC = { method: "GET", path: "/_matrix/client/v3/sync" };
 const EVENTS = "/to_device/events";
-const PAGES_AT_MOST = 40;
-const LONG_POLL_MS = 2_000;
+/** Servers that lost each other meet again within this time, and a check fails by it before its deadline. */
+const COLLECT_MS = 20_000;
 
 /** A mutant's own message, which nobody has sent. */
 const FORGED = { type: NOTE, sender: "@mallory:hs1", content: { text: "forged" } };
@@ -82,20 +81,14 @@ export async function collect(
   since: string | undefined,
   last: string,
 ): Promise<Delivery> {
-  const pages: (readonly unknown[])[] = [];
-  let token = since;
-  for (let count = 0; count < PAGES_AT_MOST; count++) {
-    const timeoutMs = token === undefined ? 0 : LONG_POLL_MS;
-    const body = await session.sync({ since: token, timeoutMs });
-    token = body.next_batch;
-    const texts = textsIn(body);
-    if (texts.length > 0) pages.push(texts);
-    if (texts.includes(last)) return { pages, texts: pages.flat(), since: token };
-  }
-  throw new CheckFailure(
-    `the to-device message ${last} in ${PAGES_AT_MOST} answers of /sync of ${session.deviceId}`,
-    JSON.stringify(pages.flat()),
-  );
+  const what = `the to-device message ${last}`;
+  const isLast = (body: JsonObject) => (textsIn(body).includes(last) ? true : undefined);
+  const { since: after, bodies } = await session.syncUntil(since, what, isLast, {
+    deadlineMs: COLLECT_MS,
+    instead: (answers) => JSON.stringify(answers.flatMap(textsIn)),
+  });
+  const pages = bodies.map(textsIn).filter((texts) => texts.length > 0);
+  return { pages, texts: pages.flat(), since: after };
 }
 
 /** What is left for a device after a token: what came before a last message that is sent now. */
