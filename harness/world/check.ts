@@ -156,25 +156,17 @@ class Checker {
     const given = this.#options.mutant;
     const mutants: readonly Mutant[] = given === undefined ? [] : "name" in given ? [given] : given;
     const reports: MutantReport[] = [];
-    for (const mutant of mutants) reports.push(await this.#hunt(mutant));
+    for (const mutant of mutants) {
+      const verdict = await this.#try(mutant.rules.map((rule) => ({ ...rule, name: mutant.name })));
+      if (verdict.outcome === "skip") return verdict;
+      reports.push(mutantReport(mutant, verdict));
+    }
     return {
       outcome: reports.every(({ verdict }) => verdict === "killed" || verdict === "moot")
         ? "pass"
         : "fail",
       mutants: reports,
     };
-  }
-
-  async #hunt(mutant: Mutant): Promise<MutantReport> {
-    const verdict = await this.#try(mutant.rules.map((rule) => ({ ...rule, name: mutant.name })));
-    const detail = verdict.reason ?? verdict.outcome;
-    if (verdict.fired === 0) {
-      const isMoot = verdict.outcome === "fail";
-      return { name: mutant.name, verdict: isMoot ? "moot" : "not-fired", detail };
-    }
-    if (verdict.outcome === "fail") return { name: mutant.name, verdict: "killed", detail };
-    if (verdict.outcome === "pass") return { name: mutant.name, verdict: "survived", detail };
-    return { name: mutant.name, verdict: "error", detail: `${verdict.outcome}: ${detail}` };
   }
 
   async #try(mutation: readonly Rule[]): Promise<Verdict & { fired?: number }> {
@@ -377,6 +369,16 @@ class Checker {
     );
     return tails.flat();
   }
+}
+
+function mutantReport({ name }: Mutant, verdict: Verdict & { fired?: number }): MutantReport {
+  const detail = verdict.reason ?? verdict.outcome;
+  if (verdict.fired === 0) {
+    return { name, verdict: verdict.outcome === "fail" ? "moot" : "not-fired", detail };
+  }
+  if (verdict.outcome === "fail") return { name, verdict: "killed", detail };
+  if (verdict.outcome === "pass") return { name, verdict: "survived", detail };
+  return { name, verdict: "error", detail: `${verdict.outcome}: ${detail}` };
 }
 
 /** Such a link is not one check's own; that of a peer is, whose name only the check knows. */
