@@ -356,6 +356,12 @@ export class World implements AsyncDisposable {
     );
   }
 
+  /** Kills a server without warning, and starts it again with what it has kept. */
+  async killAndRestart(role = "hs1"): Promise<void> {
+    await this.actOnServer(role, "kill");
+    await this.actOnServer(role, "restart");
+  }
+
   /** CPU time of a server so far, milliseconds; undefined: its driver can not tell. */
   async cpuMs(role = "hs1"): Promise<number | undefined> {
     const { control, deployment } = this.#options;

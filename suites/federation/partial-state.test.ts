@@ -140,8 +140,7 @@ check(
     const { alice, peer, release } = partial;
     await peer.waitForRequest(STATE_IDS);
 
-    await world.actOnServer(alice.server.role, "kill");
-    await world.actOnServer(alice.server.role, "restart");
+    await world.killAndRestart(alice.server.role);
     release();
 
     await world.eventually(async () => expectMembers(await members(partial), partial), {

@@ -112,19 +112,15 @@ check(
   { mutant: SHOWS_TWO, isolated: {}, deadlineMs: 120_000 },
   async (world) => {
     const { alice, bob, roomId } = await share(world);
-    const restart = async (role: string) => {
-      await world.actOnServer(role, "kill");
-      await world.actOnServer(role, "restart");
-    };
     const cuts = [
       await world.fault({ from: "hs1", to: "hs2" }, "before", { kind: "reset" }),
       await world.fault({ from: "hs2", to: "hs1" }, "before", { kind: "reset" }),
     ];
 
     for (const text of numbered(10)) await sendToDevice(alice, bob.userId, bob.deviceId, text);
-    await restart("hs1");
+    await world.killAndRestart("hs1");
     for (const text of numbered(10, 10)) await sendToDevice(alice, bob.userId, bob.deviceId, text);
-    await restart("hs2");
+    await world.killAndRestart("hs2");
     for (const cut of cuts) await cut[Symbol.asyncDispose]();
     await bob.send(roomId, "back again");
     const notes = await toDeviceUntil(bob, "19", 30_000);

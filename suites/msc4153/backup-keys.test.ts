@@ -393,8 +393,7 @@ check(
     const version = await createVersion(alice);
     ok(await putSession(alice, version, ROOM, "session"));
 
-    await world.actOnServer(alice.server.role, "kill");
-    await world.actOnServer(alice.server.role, "restart");
+    await world.killAndRestart(alice.server.role);
     const response = await getKeys(alice, version, ROOM, "session");
 
     expectEqual(ok(response), sessionWorth(), "the key after the server's death", response);

@@ -188,8 +188,7 @@ check(
     const since = await quietToken(alice, roomId, bob);
 
     await publishDevice(bob);
-    await world.actOnServer("hs1", "kill");
-    await world.actOnServer("hs1", "restart");
+    await world.killAndRestart();
 
     await untilChanged(alice, since, bob);
   },

@@ -3,7 +3,6 @@ import { at } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
-import type { World } from "#harness/world/world";
 import {
   ALGORITHM,
   addKeys,
@@ -29,11 +28,6 @@ const OWN_SERVER = { isolated: {}, deadlineMs: 120_000 };
 /** Claims after the restart carry it, by which mutants tell them from those before. */
 const LATER = { timeout: 9_876 };
 const LATER_TEXT = "9876";
-
-async function killAndRestart(world: World): Promise<void> {
-  await world.actOnServer("hs1", "kill");
-  await world.actOnServer("hs1", "restart");
-}
 
 check(
   "E2EE.claim.unique-across-kill",
@@ -91,11 +85,11 @@ check(
   },
   async (world) => {
     const { alice, bob } = await owned(world, names("Z", 5));
-    await killAndRestart(world);
+    await world.killAndRestart();
     await addKeys(alice, names("A", 5));
 
     const before = [await claimName(bob, alice), await claimName(bob, alice)];
-    await killAndRestart(world);
+    await world.killAndRestart();
     const after = (await claimAll(bob, alice, LATER)).map(({ name }) => name);
 
     const given = [...before, ...after];
@@ -113,7 +107,7 @@ check(
     const since = await alice.session.syncToken();
     await claimAll(bob, alice);
 
-    await killAndRestart(world);
+    await world.killAndRestart();
     const body = await alice.session.sync({ since });
 
     expectEqual(at(body, "device_unused_fallback_key_types"), [], "the unused fallback keys");
@@ -137,7 +131,7 @@ check(
     await addKeys(alice, ["K01"]);
     const added = await claimAll(bob, alice);
 
-    await killAndRestart(world);
+    await world.killAndRestart();
     const key = claimed(await claim(bob, alice, LATER), alice);
 
     expectEqual(added.length, 1, "the number of further one-time keys");
@@ -159,7 +153,7 @@ check(
     const owner = await publishKeys(await world.login(alice), names("K", 3), "F");
 
     await deleteDevice(alice, owner.session.deviceId);
-    await killAndRestart(world);
+    await world.killAndRestart();
     const response = await claim(bob, owner);
 
     ok(response);

@@ -165,8 +165,7 @@ check(
     await peer.requests.wait("a request for the devices", ({ path }) =>
       path.startsWith("/_matrix/federation/v1/user/"),
     );
-    await world.actOnServer("hs1", "kill");
-    await world.actOnServer("hs1", "restart");
+    await world.killAndRestart();
     for (const handle of broken) handle[Symbol.dispose]();
     serve(peer, mallory, 9, "OLD", "NEW");
 

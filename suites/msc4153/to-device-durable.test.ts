@@ -16,11 +16,6 @@ import {
 const DEADLINE_MS = 120_000;
 const FEDERATION_SEND = "/_matrix/federation/v1/send/*";
 
-async function die(world: World, role: string): Promise<void> {
-  await world.actOnServer(role, "kill");
-  await world.actOnServer(role, "restart");
-}
-
 check(
   "E2EE.todevice.no-ack-restart",
   "the server delivers messages again that were not acknowledged when it died",
@@ -40,7 +35,7 @@ check(
     await post(bob, alice, texts);
     const first = await alice.sync({ since });
 
-    await die(world, alice.server.role);
+    await world.killAndRestart(alice.server.role);
     const again = await alice.sync({ since, timeoutMs: 1 });
     const rest = await collect(alice, again.next_batch, "119");
 
@@ -86,7 +81,7 @@ async function sentAgainAfterDeath(world: World): Promise<readonly unknown[]> {
   await sendTo(bob, messages, { transaction }).catch(() => undefined);
   await lost.end();
 
-  await die(world, alice.server.role);
+  await world.killAndRestart(alice.server.role);
   ok(await sendTo(bob, messages, { transaction }));
   await post(bob, alice, ["last"]);
   return (await collect(alice, since, "last")).texts;
@@ -144,7 +139,7 @@ check(
       expectEqual(tried > 0, true, "an attempt to deliver");
     });
 
-    await die(world, "hs1");
+    await world.killAndRestart();
     await cut.end();
     await post(alice, bob, ["last"]);
     const { texts } = await collect(bob, since, "last");

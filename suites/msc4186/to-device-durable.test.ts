@@ -26,8 +26,7 @@ check(
       await notify(bob, alice, texts);
       await connection.sync(request({ since }));
 
-      await world.actOnServer(alice.server.role, "kill");
-      await world.actOnServer(alice.server.role, "restart");
+      await world.killAndRestart(alice.server.role);
       const pages = await receiveUntil(sync.connection(alice), "49", { since });
 
       expectEqual(
