@@ -194,6 +194,16 @@ check(
   },
 );
 
+/** Two users in an encrypted room, of whom the second has another device, and a token of the first who knows of it. */
+async function withSecondDevice(world: World) {
+  const [alice, bob] = await world.users("alice", "bob");
+  const second = await world.login(bob, { device_id: "GONE" });
+  await Promise.all([publishDevice(bob), publishDevice(second)]);
+  const roomId = await encryptedRoom(alice, bob);
+  const since = await quietToken(alice, roomId, bob);
+  return { alice, bob, second, since };
+}
+
 async function expectGone(watcher: Session, user: Session, deviceId: string): Promise<void> {
   const response = await query(watcher, user);
   const shown = at(ok(response), "device_keys", user.userId);
@@ -210,11 +220,7 @@ check(
   "the server removes the keys of a device that is deleted, and tells who shares a room",
   { mutant: [TELLS_NO_CHANGE, SHOWS_IT_STILL] },
   async (world) => {
-    const [alice, bob] = await world.users("alice", "bob");
-    const second = await world.login(bob, { device_id: "GONE" });
-    await Promise.all([publishDevice(bob), publishDevice(second)]);
-    const roomId = await encryptedRoom(alice, bob);
-    const since = await quietToken(alice, roomId, bob);
+    const { alice, bob, second, since } = await withSecondDevice(world);
 
     await deleteDevice(bob, second.deviceId);
 
@@ -228,11 +234,7 @@ check(
   "the server removes the keys of a device that logs out, and tells who shares a room",
   { mutant: [TELLS_NO_CHANGE, SHOWS_IT_STILL] },
   async (world) => {
-    const [alice, bob] = await world.users("alice", "bob");
-    const second = await world.login(bob, { device_id: "GONE" });
-    await Promise.all([publishDevice(bob), publishDevice(second)]);
-    const roomId = await encryptedRoom(alice, bob);
-    const since = await quietToken(alice, roomId, bob);
+    const { alice, bob, second, since } = await withSecondDevice(world);
 
     ok(await second.post("/_matrix/client/v3/logout"));
 
