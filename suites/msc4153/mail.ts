@@ -7,7 +7,7 @@ import type { Mutant } from "#harness/world/check";
 import { ok } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
-import type { RuleHandle, World } from "#harness/world/world";
+import type { World } from "#harness/world/world";
 
 export const NOTE = "org.matrix-crucible.note";
 export const SEND_TO_DEVICE = { method: "PUT", path: "/_matrix/client/v3/sendToDevice/**" };
@@ -54,10 +54,19 @@ export async function post(
   }
 }
 
-/** The server does what this transaction asks for, and its sender never hears of it. */
-export function losesAnswer(world: World, transaction: string): Promise<RuleHandle> {
+/** A message that the server has taken, and whose sender got no answer: it can be sent again. */
+export async function unanswered(world: World) {
+  const [alice, bob] = await world.users("alice", "bob");
+  const since = await alice.syncToken();
+  const transaction = world.name("txn");
   const match = { method: "PUT", path: `/_matrix/client/v3/sendToDevice/*/${transaction}` };
-  return world.fault(match, "processed", { kind: "reset" }, 1);
+  const send = () =>
+    sendTo(bob, { [alice.userId]: { [alice.deviceId]: { text: "once" } } }, { transaction });
+
+  const lost = await world.fault(match, "processed", { kind: "reset" }, 1);
+  await send().catch(() => undefined);
+  await lost.end();
+  return { alice, bob, since, sendAgain: async () => ok(await send()) };
 }
 
 /** Texts of the messages in an answer of /sync. */

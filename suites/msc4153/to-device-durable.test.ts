@@ -1,17 +1,8 @@
 import { check, type Mutant } from "#harness/world/check";
-import { expectEqual, ok } from "#harness/world/expect";
+import { expectEqual } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
 import type { World } from "#harness/world/world";
-import {
-  collect,
-  losesAnswer,
-  MAKES_ONE_UP,
-  numbered,
-  post,
-  SYNC,
-  sendTo,
-  textsIn,
-} from "./mail.ts";
+import { collect, MAKES_ONE_UP, numbered, post, SYNC, textsIn, unanswered } from "./mail.ts";
 
 const DEADLINE_MS = 120_000;
 const FEDERATION_SEND = "/_matrix/federation/v1/send/*";
@@ -73,16 +64,10 @@ check(
 );
 
 async function sentAgainAfterDeath(world: World): Promise<readonly unknown[]> {
-  const [alice, bob] = await world.users("alice", "bob");
-  const since = await alice.syncToken();
-  const transaction = world.name("txn");
-  const messages = { [alice.userId]: { [alice.deviceId]: { text: "once" } } };
-  const lost = await losesAnswer(world, transaction);
-  await sendTo(bob, messages, { transaction }).catch(() => undefined);
-  await lost.end();
+  const { alice, bob, since, sendAgain } = await unanswered(world);
 
   await world.killAndRestart(alice.server.role);
-  ok(await sendTo(bob, messages, { transaction }));
+  await sendAgain();
   await post(bob, alice, ["last"]);
   return (await collect(alice, since, "last")).texts;
 }

@@ -6,7 +6,6 @@ import {
   collect,
   LOSES_FIRST,
   leftAfter,
-  losesAnswer,
   MAKES_ONE_UP,
   NOTE,
   numbered,
@@ -15,6 +14,7 @@ import {
   SYNC,
   sendTo,
   textsIn,
+  unanswered,
 } from "./mail.ts";
 
 const EVENTS = "/to_device/events";
@@ -128,16 +128,10 @@ check(
   "the server does a request once that comes again after its answer was lost",
   { mutant: [MAKES_ONE_UP, LOSES_FIRST] },
   async (world) => {
-    const [alice, bob] = await world.users("alice", "bob");
-    const since = await alice.syncToken();
-    const transaction = world.name("txn");
-    const messages = { [alice.userId]: { [alice.deviceId]: { text: "once" } } };
-    const lost = await losesAnswer(world, transaction);
+    const { alice, bob, since, sendAgain } = await unanswered(world);
 
-    await sendTo(bob, messages, { transaction }).catch(() => undefined);
-    await lost.end();
-    ok(await sendTo(bob, messages, { transaction }));
-    ok(await sendTo(bob, messages, { transaction }));
+    await sendAgain();
+    await sendAgain();
     await post(bob, alice, ["last"]);
     const { texts } = await collect(alice, since, "last");
 
