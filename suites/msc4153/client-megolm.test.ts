@@ -13,6 +13,7 @@ import {
   judged,
   LOSES_KEYS,
   ONE_SESSION,
+  sent,
   sessionOf,
   TEXT,
   told,
@@ -262,10 +263,7 @@ check(
 
 /** A message of Alice that Bob has the key of. */
 async function said(cast: Cast, policy: CryptoPolicy = STRICT) {
-  const [alice, bob] = [await cast.user("alice"), await cast.user("bob", { policy })];
-  const roomId = await encryptedRoom(alice.session, [bob.session]);
-  await bob.client.syncOnce();
-  const { eventId } = await alice.client.send(roomId, TEXT);
-  await untilMail(bob);
-  return { alice, bob, roomId, eventId };
+  const all = await sent(cast, { policy });
+  await untilMail(all.bob);
+  return all;
 }

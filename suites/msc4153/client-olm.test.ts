@@ -8,7 +8,6 @@ import type { Session } from "#harness/world/session";
 import type { RuleHandle, World } from "#harness/world/world";
 import {
   type Actor,
-  type Cast,
   encryptedRoom,
   expectReadable,
   expectUnreadable,
@@ -16,7 +15,7 @@ import {
   kindsOf,
   LOSES_KEYS,
   mailOf,
-  type Role,
+  sent,
   sessionOf,
   TEXT,
   untilMail,
@@ -31,15 +30,6 @@ const LATER = "LATER";
 const AGAIN = "again";
 const LONG_POLL_MS = 2_000;
 const LAX = { share: "all", read: "untrusted" } as const;
-
-/** Two clients in a room, of which the first has sent a message whose key the second has not fetched yet. */
-async function sent(cast: Cast, role: Role = {}) {
-  const [alice, bob] = [await cast.user("alice"), await cast.user("bob", role)];
-  const roomId = await encryptedRoom(alice.session, [bob.session]);
-  await bob.client.syncOnce();
-  const { eventId } = await alice.client.send(roomId, TEXT);
-  return { alice, bob, roomId, eventId };
-}
 
 /** The ciphertext of the only Olm message for a device. */
 function bodyOf(content: unknown): string {

@@ -110,6 +110,15 @@ export async function encryptedRoom(
 
 export const TEXT = { msgtype: "m.text", body: "said" };
 
+/** Two clients in a room, of which the first has sent a message whose key the second has not fetched yet. */
+export async function sent(cast: Cast, role: Role = {}) {
+  const [alice, bob] = [await cast.user("alice"), await cast.user("bob", role)];
+  const roomId = await encryptedRoom(alice.session, [bob.session]);
+  await bob.client.syncOnce();
+  const { eventId } = await alice.client.send(roomId, TEXT);
+  return { alice, bob, roomId, eventId };
+}
+
 /** What a check says of a reading: all but the text. */
 export function told(read: ReadResult): JsonObject {
   if (read.isReadable) return { isReadable: true, shield: read.shield?.code ?? read.shield?.color };
