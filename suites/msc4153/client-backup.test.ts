@@ -3,18 +3,11 @@ import { BackupDecryptionKey } from "@matrix-org/matrix-sdk-crypto-wasm";
 import { storeSecrets } from "#harness/clients/crypto/secret-storage";
 import { at, isObject, objectAt, textAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
+import { encryptedRoom } from "#harness/world/encrypted-room";
 import { expectContains, expectEqual, expectStatus, ok } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
 import { createVersion, getKeys } from "./backups.ts";
-import {
-  Cast,
-  encryptedRoom,
-  expectReadable,
-  expectUnreadable,
-  judged,
-  TEXT,
-  told,
-} from "./clients.ts";
+import { Cast, expectReadable, expectUnreadable, judged, TEXT, told } from "./clients.ts";
 import { query, signersOf } from "./cross-signing.ts";
 import { EVENTS } from "./dehydrated.ts";
 
@@ -144,7 +137,7 @@ check(
     // A verdict on the server: the library that both clients are is known to do its part.
     await using cast = new Cast(world);
     const [alice, bob] = [await cast.user("alice"), await cast.user("bob")];
-    const roomId = await encryptedRoom(bob.session, [alice.session]);
+    const roomId = await encryptedRoom(bob.session, alice.session);
     const { key } = await alice.client.dehydration.create();
     expectStatus(await alice.session.post("/_matrix/client/v3/logout"), 200);
     await bob.client.syncOnce();

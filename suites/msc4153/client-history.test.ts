@@ -1,10 +1,10 @@
 /** MSC4268: history that a client library shares with who is invited, and keys that it gives out on request. */
 import { check } from "#harness/world/check";
+import { encryptedRoom } from "#harness/world/encrypted-room";
 import { expectContains, expectEqual, expectThat } from "#harness/world/expect";
 import {
   type Actor,
   type Cast,
-  encryptedRoom,
   expectReadable,
   expectUnreadable,
   judged,
@@ -37,7 +37,7 @@ async function shared(cast: Cast, role: Role = {}): Promise<Shared> {
   const roomId = await encryptedRoom(alice.session);
   const { eventId } = await alice.client.send(roomId, TEXT);
   // A bundle of somebody whose identity is not known when it comes is thrown away.
-  await encryptedRoom(alice.session, [bob.session]);
+  await encryptedRoom(alice.session, bob.session);
   await bob.client.syncOnce();
   const isShared = await alice.client.history.share(roomId, bob.session.userId);
   expectEqual(isShared, true, "whether there was a key to share");

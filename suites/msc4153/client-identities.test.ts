@@ -1,11 +1,11 @@
 /** MSC4153: what a client library reports, refuses and allows when the identity of a user changes. */
 import { makeDevice, publishDevice } from "#harness/clients/identities";
 import { check } from "#harness/world/check";
+import { encryptedRoom } from "#harness/world/encrypted-room";
 import { expectContains, expectEqual, expectThat } from "#harness/world/expect";
 import {
   type Actor,
   type Cast,
-  encryptedRoom,
   expectReadable,
   expectUnreadable,
   HIDES_CHANGES,
@@ -26,7 +26,7 @@ interface Pair {
 /** Two users who have each other's identities, and a message of the second that the first can read. */
 async function acquainted(cast: Cast): Promise<Pair & { readonly eventId: string }> {
   const [alice, bob] = [await cast.user("alice"), await cast.user("bob")];
-  const roomId = await encryptedRoom(bob.session, [alice.session]);
+  const roomId = await encryptedRoom(bob.session, alice.session);
   await alice.client.syncOnce();
   const { eventId } = await bob.client.send(roomId, TEXT);
   await untilMail(alice);
@@ -161,7 +161,7 @@ check(
     judged(world, async (cast) => {
       const [alice, bob] = [await cast.user("alice"), await cast.user("bob")];
       const charlie = await cast.user("charlie");
-      await encryptedRoom(alice.session, [bob.session, charlie.session]);
+      await encryptedRoom(alice.session, bob.session, charlie.session);
       await alice.client.syncOnce();
       const { userId, context } = bob.session;
       const { masterKey: deviceId = "" } = await alice.client.identityOf(userId);

@@ -1,12 +1,12 @@
 /** Megolm sessions in a client library: when it begins a new one, and what it takes for a message of one. */
 import type { CryptoPolicy } from "#harness/clients/crypto/crypto-client";
 import { check } from "#harness/world/check";
+import { encryptedRoom } from "#harness/world/encrypted-room";
 import { expectContains, expectEqual, expectStatus, expectThat, ok } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
 import {
   type Actor,
   type Cast,
-  encryptedRoom,
   expectReadable,
   expectUnreadable,
   HIDES_CHANGES,
@@ -49,7 +49,7 @@ check(
   (world) =>
     judged(world, async (cast) => {
       const [alice, bob] = [await cast.user("alice"), await cast.user("bob")];
-      const roomId = await encryptedRoom(alice.session, [bob.session]);
+      const roomId = await encryptedRoom(alice.session, bob.session);
       const before = await session(alice, roomId);
       const same = await session(alice, roomId);
 
@@ -72,7 +72,7 @@ check(
       const bob = await world.user("bob");
       const second = await world.login(bob);
       for (const device of [bob, second]) await publishKeys(device, names("K", 3));
-      const roomId = await encryptedRoom(alice.session, [bob]);
+      const roomId = await encryptedRoom(alice.session, bob);
       const before = await session(alice, roomId);
 
       expectStatus(await second.post("/_matrix/client/v3/logout"), 200);
@@ -114,7 +114,7 @@ check(
         state_key: "",
         content: { algorithm: "m.megolm.v1.aes-sha2", rotation_period_msgs: 5 },
       };
-      const roomId = await encryptedRoom(alice.session, [], { initial_state: [encryption] });
+      const roomId = await alice.session.createRoom({ initial_state: [encryption] });
 
       const sessions: unknown[] = [];
       for (let count = 0; count < 6; count++) sessions.push(await session(alice, roomId));
@@ -197,7 +197,7 @@ check(
   (world) =>
     judged(world, async (cast) => {
       const { alice, bob, roomId, eventId } = await said(cast);
-      const other = await encryptedRoom(alice.session, [bob.session]);
+      const other = await encryptedRoom(alice.session, bob.session);
       const { content } = await alice.session.event(roomId, eventId);
       const copy = await alice.session.send(other, content, "m.room.encrypted");
 

@@ -2,13 +2,13 @@
 import { keyPair, publishDevice } from "#harness/clients/identities";
 import { at, isObject } from "#harness/match/json";
 import { check } from "#harness/world/check";
+import { encryptedRoom } from "#harness/world/encrypted-room";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
 import { altersAnswer, altersRequest } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import type { RuleHandle, World } from "#harness/world/world";
 import {
   type Actor,
-  encryptedRoom,
   expectReadable,
   expectUnreadable,
   judged,
@@ -88,7 +88,7 @@ check(
   (world) =>
     judged(world, async (cast) => {
       const [alice, bob] = [await cast.user("alice"), await cast.user("bob")];
-      const roomId = await encryptedRoom(alice.session, [bob.session]);
+      const roomId = await encryptedRoom(alice.session, bob.session);
       await alice.client.send(roomId, TEXT);
       const addDevice = async (deviceId: string) =>
         publishDevice(await world.login(bob.session, { device_id: deviceId }));

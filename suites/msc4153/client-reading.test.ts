@@ -1,11 +1,11 @@
 /** MSC4153 and MSC4147, receiving: which messages a client library shows, and what it says of the others. */
 import { eventsAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
+import { encryptedRoom } from "#harness/world/encrypted-room";
 import { expectEqual, expectStatus, expectThat, ok } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
 import {
   type Cast,
-  encryptedRoom,
   expectReadable,
   expectUnreadable,
   HIDES_CHANGES,
@@ -30,7 +30,7 @@ check(
     judged(world, async (cast) => {
       const [alice, lax] = [await cast.user("alice"), await cast.user("charlie", { policy: LAX })];
       const bob = await cast.user("bob", { isSigned: false, policy: LAX });
-      const roomId = await encryptedRoom(bob.session, [alice.session, lax.session]);
+      const roomId = await encryptedRoom(bob.session, alice.session, lax.session);
       for (const reader of [alice, lax]) await reader.client.syncOnce();
 
       const { eventId } = await bob.client.send(roomId, TEXT);
@@ -53,7 +53,7 @@ check(
       const unsigned = await cast.user("bob", { isSigned: false, policy: LAX });
       const others = [signed, unsigned];
       const sessions = others.map(({ session }) => session);
-      await encryptedRoom(alice.session, sessions);
+      await encryptedRoom(alice.session, ...sessions);
       await alice.client.syncOnce();
       const { userId, deviceId } = alice.session;
 
@@ -81,7 +81,7 @@ check(
     judged(world, async (cast) => {
       const alice = await cast.user("alice");
       const bob = await cast.user("bob", { isSigned: false, policy: LAX });
-      const roomId = await encryptedRoom(bob.session, [alice.session]);
+      const roomId = await encryptedRoom(bob.session, alice.session);
       await alice.client.syncOnce();
       const { eventId } = await bob.client.send(roomId, TEXT);
       await untilMail(alice);
@@ -105,7 +105,7 @@ check(
       const readers = [await cast.user("alice"), await cast.user("charlie", { policy: LAX })];
       const bob = await cast.user("bob");
       const sessions = readers.map(({ session }) => session);
-      const roomId = await encryptedRoom(bob.session, sessions);
+      const roomId = await encryptedRoom(bob.session, ...sessions);
       for (const reader of readers) await reader.client.syncOnce();
       const { eventId } = await bob.client.send(roomId, TEXT);
       for (const reader of readers) await untilMail(reader);
@@ -128,7 +128,7 @@ check(
 /** Bob sends a message and logs out before Alice, who is invited, has heard of his devices. */
 async function sentAndGone(cast: Cast, isKnown: boolean) {
   const [alice, bob] = [await cast.user("alice"), await cast.user("bob")];
-  const shared = isKnown ? await encryptedRoom(bob.session, [alice.session]) : undefined;
+  const shared = isKnown ? await encryptedRoom(bob.session, alice.session) : undefined;
   const roomId = shared ?? (await encryptedRoom(bob.session));
   if (isKnown) await alice.client.syncOnce();
   else await bob.session.invite(roomId, alice.session);
@@ -212,7 +212,7 @@ check(
         const bob = await cast.user("bob");
         const device = makeDehydrated(bob.session);
         ok(await dehydrate(bob.session, device));
-        const roomId = await encryptedRoom(alice.session, [bob.session]);
+        const roomId = await encryptedRoom(alice.session, bob.session);
 
         await alice.client.send(roomId, TEXT);
         const response = await eventsOf(bob.session, device.deviceId);

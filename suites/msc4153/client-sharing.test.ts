@@ -2,10 +2,10 @@
 import { makeDevice, publishIdentity } from "#harness/clients/identities";
 import { at, isObject } from "#harness/match/json";
 import { check } from "#harness/world/check";
+import { encryptedRoom } from "#harness/world/encrypted-room";
 import { expectContains, expectEqual, expectThat, ok } from "#harness/world/expect";
 import { altersRequest, claims } from "#harness/world/mutants";
 import {
-  encryptedRoom,
   expectMail,
   expectReadable,
   expectUnreadable,
@@ -57,7 +57,7 @@ check(
       const [alice, bob] = [await cast.user("alice"), await cast.user("bob")];
       const forgotten = await world.login(bob.session);
       await publishKeys(forgotten, names("K", 3));
-      const roomId = await encryptedRoom(alice.session, [bob.session]);
+      const roomId = await encryptedRoom(alice.session, bob.session);
 
       const { eventId } = await alice.client.send(roomId, TEXT);
       await untilMail(bob);
@@ -74,7 +74,7 @@ check(
   (world) =>
     judged(world, async (cast) => {
       const [alice, bob] = [await cast.user("alice"), await cast.user("bob")];
-      const roomId = await encryptedRoom(alice.session, [bob.session]);
+      const roomId = await encryptedRoom(alice.session, bob.session);
       const { userId } = bob.session;
       const deviceId = "INJECTED";
       const device = makeDevice({ userId, deviceId, context: bob.session.context });
@@ -122,7 +122,7 @@ check(
     judged(world, async (cast) => {
       const [alice, bob] = [await cast.user("alice"), await cast.user("bob")];
       const second = await cast.device(await world.login(bob.session), { isSigned: false });
-      const roomId = await encryptedRoom(alice.session, [bob.session]);
+      const roomId = await encryptedRoom(alice.session, bob.session);
 
       const { eventId } = await alice.client.send(roomId, TEXT);
       await untilMail(second);
@@ -150,7 +150,7 @@ check(
     judged(world, async (cast) => {
       const [alice, bob] = [await cast.user("alice"), await world.user("bob")];
       await publishKeys(bob, names("K", 3));
-      const roomId = await encryptedRoom(alice.session, [bob]);
+      const roomId = await encryptedRoom(alice.session, bob);
 
       const { sessionId } = await alice.client.send(roomId, TEXT);
 
@@ -179,7 +179,7 @@ check(
       const [alice, bob] = [await cast.user("alice"), await world.user("bob")];
       const devices = [bob, await world.login(bob)];
       for (const device of devices) await publishKeys(device, names("K", 3));
-      const roomId = await encryptedRoom(alice.session, [bob]);
+      const roomId = await encryptedRoom(alice.session, bob);
 
       await alice.client.send(roomId, TEXT);
 
@@ -218,7 +218,7 @@ check(
     judged(world, async (cast) => {
       const [alice, bob] = [await cast.user("alice"), await cast.user("bob")];
       const keyless = await world.login(bob.session);
-      const roomId = await encryptedRoom(alice.session, [bob.session]);
+      const roomId = await encryptedRoom(alice.session, bob.session);
 
       const { eventId } = await alice.client.send(roomId, TEXT);
       await untilMail(bob);
@@ -236,7 +236,7 @@ check(
     judged(world, async (cast) => {
       const [alice, bob] = [await cast.user("alice"), await cast.user("bob")];
       const second = await cast.device(await world.login(alice.session), { isSigned: false });
-      const roomId = await encryptedRoom(alice.session, [bob.session]);
+      const roomId = await encryptedRoom(alice.session, bob.session);
 
       const { isSigned } = (await second.client.identityOf(alice.session.userId)).devices.find(
         ({ deviceId }) => deviceId === second.session.deviceId,
@@ -262,7 +262,7 @@ check(
     judged(world, async (cast) => {
       const alice = await cast.user("alice");
       const bob = await cast.device(await world.user("bob"), { isSigned: false });
-      const roomId = await encryptedRoom(alice.session, [bob.session]);
+      const roomId = await encryptedRoom(alice.session, bob.session);
       const before = await alice.client.send(roomId, TEXT);
       await untilMail(bob);
 
@@ -290,7 +290,7 @@ check(
       const alice = await cast.user("alice", { policy: { share: "all", read: "cross-signed" } });
       const bob = await world.user("bob");
       await publishKeys(bob, names("K", 3));
-      const roomId = await encryptedRoom(alice.session, [bob]);
+      const roomId = await encryptedRoom(alice.session, bob);
       await alice.client.send(roomId, TEXT);
 
       await alice.client.trust(bob.userId, bob.deviceId, "blacklisted");
@@ -313,7 +313,7 @@ check(
       const old = await publishIdentity(bob);
       const signed = { [bob.deviceId]: old.sign(device.keys, "self_signing") };
       ok(await bob.post(SIGNATURES_UPLOAD, { [bob.userId]: signed }));
-      const roomId = await encryptedRoom(alice.session, [bob]);
+      const roomId = await encryptedRoom(alice.session, bob);
       await alice.client.send(roomId, TEXT);
 
       await publishIdentity(bob);
@@ -339,7 +339,7 @@ check(
       const alice = await cast.user("alice", { policy: { share: "all", read: "cross-signed" } });
       const bob = await world.user("bob");
       await publishKeys(bob);
-      const roomId = await encryptedRoom(alice.session, [bob]);
+      const roomId = await encryptedRoom(alice.session, bob);
 
       for (let count = 0; count < 3; count++) {
         await alice.client.send(roomId, TEXT);
@@ -364,7 +364,7 @@ check(
       const alice = await cast.user("alice", { policy: { share: "all", read: "cross-signed" } });
       const bob = await world.user("bob");
       const device = await publishKeys(bob);
-      const roomId = await encryptedRoom(alice.session, [bob]);
+      const roomId = await encryptedRoom(alice.session, bob);
       await alice.client.send(roomId, TEXT);
 
       await addKeys(device, names("K", 3));

@@ -2,16 +2,10 @@
 import type { VerificationView } from "#harness/clients/crypto/crypto-client";
 import { CheckFailure } from "#harness/errors";
 import { check } from "#harness/world/check";
+import { encryptedRoom } from "#harness/world/encrypted-room";
 import { expectEqual, expectThat } from "#harness/world/expect";
 import { altersRequest } from "#harness/world/mutants";
-import {
-  type Actor,
-  type Cast,
-  encryptedRoom,
-  judged,
-  LOSES_KEYS,
-  untilChanged,
-} from "./clients.ts";
+import { type Actor, type Cast, judged, LOSES_KEYS, untilChanged } from "./clients.ts";
 
 const STEPS_AT_MOST = 16;
 const OTHER = "A".repeat(43);
@@ -29,7 +23,7 @@ const SPOILS_MACS = altersRequest("changes what both sides prove", step("mac"), 
 /** Two users in a room whose clients know each other's devices. */
 async function acquainted(cast: Cast) {
   const [alice, bob] = [await cast.user("alice"), await cast.user("bob")];
-  const roomId = await encryptedRoom(alice.session, [bob.session]);
+  const roomId = await encryptedRoom(alice.session, bob.session);
   for (const actor of [alice, bob]) await actor.client.syncOnce();
   return { alice, bob, roomId };
 }

@@ -14,6 +14,7 @@ import type {
 import { startClient } from "#harness/clients/crypto/start-client";
 import { CheckFailure } from "#harness/errors";
 import { eventsAt, type JsonObject, type MatrixEvent } from "#harness/match/json";
+import { encryptedRoom } from "#harness/world/encrypted-room";
 import { expectContains, expectEqual } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
@@ -87,33 +88,12 @@ export async function judged(world: World, body: (cast: Cast) => Promise<void>):
   }
 }
 
-const ENCRYPTION = {
-  type: "m.room.encryption",
-  state_key: "",
-  content: { algorithm: "m.megolm.v1.aes-sha2" },
-};
-
-/** An encrypted room that these have joined. */
-export async function encryptedRoom(
-  founder: Session,
-  others: readonly Session[] = [],
-  more: JsonObject = {},
-): Promise<string> {
-  const roomId = await founder.createRoom({
-    preset: "public_chat",
-    initial_state: [ENCRYPTION],
-    ...more,
-  });
-  for (const other of others) await other.join(roomId);
-  return roomId;
-}
-
 export const TEXT = { msgtype: "m.text", body: "said" };
 
 /** Two clients in a room, of which the first has sent a message whose key the second has not fetched yet. */
 export async function sent(cast: Cast, role: Role = {}) {
   const [alice, bob] = [await cast.user("alice"), await cast.user("bob", role)];
-  const roomId = await encryptedRoom(alice.session, [bob.session]);
+  const roomId = await encryptedRoom(alice.session, bob.session);
   await bob.client.syncOnce();
   const { eventId } = await alice.client.send(roomId, TEXT);
   return { alice, bob, roomId, eventId };

@@ -1,19 +1,13 @@
 import { publishDevice } from "#harness/clients/identities";
 import { at, isObject } from "#harness/match/json";
 import { check } from "#harness/world/check";
+import { encryptedRoom } from "#harness/world/encrypted-room";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 import { KEYS_QUERY, query } from "./cross-signing.ts";
-import {
-  encryptedRoom,
-  listed,
-  quietToken,
-  TELLS_NO_CHANGE,
-  untilChanged,
-  untilLeft,
-} from "./device-lists.ts";
+import { listed, quietToken, TELLS_NO_CHANGE, untilChanged, untilLeft } from "./device-lists.ts";
 import { deleteDevice, SYNC, syncs } from "./keys.ts";
 
 const QUERY = { method: "POST", path: KEYS_QUERY };

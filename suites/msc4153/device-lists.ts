@@ -5,23 +5,6 @@ import { type Account, type Session, stateBefore, timeline } from "#harness/worl
 import { tellsChange } from "./cross-signing.ts";
 import { SYNC } from "./keys.ts";
 
-export const ENCRYPTED = {
-  preset: "public_chat",
-  initial_state: [
-    { type: "m.room.encryption", state_key: "", content: { algorithm: "m.megolm.v1.aes-sha2" } },
-  ],
-} as const;
-
-/** A new encrypted room with these in it. */
-export async function encryptedRoom(
-  founder: Session,
-  ...others: readonly Session[]
-): Promise<string> {
-  const roomId = await founder.createRoom(ENCRYPTED);
-  for (const other of others) await other.join(roomId);
-  return roomId;
-}
-
 export const TELLS_NO_CHANGE = altersAnswer("tells nobody of the change", SYNC, {
   remove: ["/device_lists/changed"],
 });

@@ -6,13 +6,14 @@ import { refused } from "#harness/peer/lies";
 import { type Meeting, meet } from "#harness/peer/meeting";
 import type { Peer } from "#harness/peer/peer";
 import { check } from "#harness/world/check";
+import { ENCRYPTED } from "#harness/world/encrypted-room";
 import { expectEqual, ok } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import type { JsonObject } from "#protocol/events/event";
 import { signJson } from "#protocol/events/signatures";
 import { KEYS_QUERY, publicKeysIn, query } from "./cross-signing.ts";
-import { ENCRYPTED, TELLS_NO_CHANGE, untilChanged } from "./device-lists.ts";
+import { TELLS_NO_CHANGE, untilChanged } from "./device-lists.ts";
 
 const QUERY = { method: "POST", path: KEYS_QUERY };
 const UPDATE = "m.device_list_update";

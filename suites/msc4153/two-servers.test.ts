@@ -2,19 +2,14 @@
 import { publishDevice, publishIdentity } from "#harness/clients/identities";
 import { at, isObject } from "#harness/match/json";
 import { check } from "#harness/world/check";
+import { encryptedRoom } from "#harness/world/encrypted-room";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import { split } from "#harness/world/sharing";
 import type { World } from "#harness/world/world";
 import { KEYS_QUERY, publicKeysIn, query, tellsChange } from "./cross-signing.ts";
-import {
-  encryptedRoom,
-  quietToken,
-  TELLS_NO_CHANGE,
-  untilChanged,
-  untilLeft,
-} from "./device-lists.ts";
+import { quietToken, TELLS_NO_CHANGE, untilChanged, untilLeft } from "./device-lists.ts";
 
 const QUERY = { method: "POST", path: KEYS_QUERY };
 const OWN_SERVERS = { isolated: {}, deadlineMs: 120_000 };

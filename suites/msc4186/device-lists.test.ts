@@ -1,8 +1,9 @@
 import { publishDevice, publishIdentity } from "#harness/clients/identities";
 import { UNSTABLE } from "#harness/clients/sliding-sync/dialect";
 import { check } from "#harness/world/check";
+import { encryptedRoom } from "#harness/world/encrypted-room";
 import { expectEqual, expectThat } from "#harness/world/expect";
-import { E2EE, encryptedRoom, listed, SECTION, untilListed } from "./e2ee.ts";
+import { E2EE, listed, SECTION, untilListed } from "./e2ee.ts";
 import { answers, inDialect } from "./sync.ts";
 
 const CHANGED = `${SECTION}/device_lists/changed`;

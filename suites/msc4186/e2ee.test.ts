@@ -2,8 +2,9 @@ import { oneTimeKeys, publishDevice } from "#harness/clients/identities";
 import { UNSTABLE } from "#harness/clients/sliding-sync/dialect";
 import { at } from "#harness/match/json";
 import { check } from "#harness/world/check";
+import { encryptedRoom } from "#harness/world/encrypted-room";
 import { expectEqual, expectThat } from "#harness/world/expect";
-import { ALGORITHM, claim, E2EE, encryptedRoom, KnownKeys, SECTION, withKeys } from "./e2ee.ts";
+import { ALGORITHM, claim, E2EE, KnownKeys, SECTION, withKeys } from "./e2ee.ts";
 import { answersAtOnce } from "./polls.ts";
 import { answers, inDialect } from "./sync.ts";
 

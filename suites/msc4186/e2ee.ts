@@ -12,27 +12,6 @@ export const ALGORITHM = "signed_curve25519";
 export const E2EE: SlidingRequest = withExtension({}, "e2ee");
 export const SECTION = "/extensions/e2ee";
 
-const ENCRYPTED = {
-  preset: "public_chat",
-  initial_state: [
-    {
-      type: "m.room.encryption",
-      state_key: "",
-      content: { algorithm: "m.megolm.v1.aes-sha2" },
-    },
-  ],
-};
-
-/** A new encrypted room with these in it. */
-export async function encryptedRoom(
-  founder: Session,
-  ...others: readonly Session[]
-): Promise<string> {
-  const roomId = await founder.createRoom(ENCRYPTED);
-  for (const other of others) await other.join(roomId);
-  return roomId;
-}
-
 /** Users in a list of `device_lists`; none where it is left out. */
 export function listed(
   { extensions }: SlidingResponse,
