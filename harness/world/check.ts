@@ -40,7 +40,7 @@ export interface CheckOptions {
 export type CheckBody = (world: World) => Promise<void>;
 
 const DEADLINE_MS = 60_000;
-/** Vitest's own bound lies behind ours, which says more. */
+/** Vitest's own bound lies behind ours, which says more; servers of a check's own start within it. */
 const VITEST_GRACE_MS = 200_000;
 const LOG_LINES = 15;
 
@@ -75,10 +75,12 @@ export function check(
   if (body === undefined) throw new TypeError(`check ${id} has no body`);
   for (let repetition = 1; repetition <= run.repeat; repetition++) {
     const name = run.repeat === 1 ? `${id} ${title}` : `${id} ${title} (${repetition})`;
-    const timeout =
+    const tries = run.mode === "mutants" ? mutantsOf(options).length : 1 + run.retry;
+    const tryMs =
       VITEST_GRACE_MS +
       (options.deadlineMs ?? DEADLINE_MS) * run.timeoutScale +
       extraMs(options.kind, run);
+    const timeout = tryMs * Math.max(1, tries);
     test.concurrent(name, { timeout }, async ({ task }) => {
       const checker = new Checker(run, id, title, repetition, options, body);
       task.meta.crucible = await checker.report(needs);
@@ -153,10 +155,8 @@ class Checker {
   }
 
   async #huntMutants(): Promise<Verdict> {
-    const given = this.#options.mutant;
-    const mutants: readonly Mutant[] = given === undefined ? [] : "name" in given ? [given] : given;
     const reports: MutantReport[] = [];
-    for (const mutant of mutants) {
+    for (const mutant of mutantsOf(this.#options)) {
       const verdict = await this.#try(mutant.rules.map((rule) => ({ ...rule, name: mutant.name })));
       if (verdict.outcome === "skip") return verdict;
       reports.push(mutantReport(mutant, verdict));
@@ -369,6 +369,10 @@ class Checker {
     );
     return tails.flat();
   }
+}
+
+function mutantsOf({ mutant = [] }: CheckOptions): readonly Mutant[] {
+  return "name" in mutant ? [mutant] : mutant;
 }
 
 function mutantReport({ name }: Mutant, verdict: Verdict & { fired?: number }): MutantReport {
