@@ -3,7 +3,7 @@
 export interface Term {
   /** Of letters and hyphens; never changes. */
   readonly id: string;
-  /** As people write it, in lower case; the first is its name. Longer ones go before those that they contain. */
+  /** As people write it; the first is its name. */
   readonly written: readonly string[];
   readonly meaning: string;
   /** Where it comes from: section of the specification, MSC, or whose word it is. */

@@ -1,8 +1,9 @@
 /** What each server had: when events came to it, what kept them from it, and what others had that it had not. */
 import type { Term } from "#tardis/explain/glossary";
 import { letterOf } from "#tardis/render/display-list";
-import type { DeliveryView, LoadedView, ServersView, StopView } from "#tardis/view/messages";
+import type { LoadedView } from "#tardis/view/messages";
 import { textAt } from "#tardis/view/row-columns";
+import type { DeliveryView, ServersView, StopView } from "#tardis/view/servers-messages";
 import { durationText, timeText } from "#tardis/view/time-text";
 import { bdi, button, h } from "./dom.ts";
 import { serversPicture } from "./servers-picture.ts";
@@ -10,7 +11,7 @@ import { told } from "./terms.ts";
 
 type Go = (row: number) => void;
 
-/** A column for each server, a row for each event about the cursor: a dot where it came, a ring where it has not yet. */
+/** Of the events about the cursor, at its moment. */
 export function serversPane(
   view: ServersView,
   loaded: LoadedView,
@@ -22,15 +23,15 @@ export function serversPane(
   if (servers.length === 0) {
     return [title, h("p", { class: "hint" }, "the file does not say what arrived where")];
   }
-  const seq = loaded.rows.seq[row + 1] ?? Number.POSITIVE_INFINITY;
-  const [from, to] = view.range;
+  // The record that comes after the moment.
+  const until = loaded.rows.seq[row + 1] ?? Number.POSITIVE_INFINITY;
   return [
     title,
-    serversPicture(view, loaded, { from, to, until: seq }),
+    serversPicture(view, loaded, until),
     ...(view.deliveries.some(({ stops }) => stops.length > 0)
       ? [h("p", { class: "hint" }, "×: stopped on its way, or never came; the table says by what")]
       : []),
-    arrivals(view, loaded, { row, from, to, until: seq }, go),
+    arrivals(view, loaded, { row, until }, go),
     ...knowledge(view, loaded, row, go),
     h("h3", {}, "what one had and another had not"),
     ...lackParts(view, loaded, go),
@@ -39,18 +40,11 @@ export function serversPane(
   ];
 }
 
-interface Window {
-  readonly row: number;
-  readonly from: number;
-  readonly to: number;
-  /** Record that comes after the moment. */
-  readonly until: number;
-}
-
+/** A column for each server, a row for each event: in which record it came. */
 function arrivals(
-  { servers }: ServersView,
+  { servers, range: [from, to] }: ServersView,
   loaded: LoadedView,
-  { row, from, to, until }: Window,
+  { row, until }: { readonly row: number; readonly until: number },
   go: Go,
 ): HTMLElement {
   const head = h("tr", {}, h("th", { scope: "col" }, "event"));

@@ -1,18 +1,12 @@
 /** Deliveries in time: a line down for each server, and across where events came; the tables beside it say the same. */
 import { letterOf, toneOf } from "#tardis/render/display-list";
-import type { LoadedView, ServersView } from "#tardis/view/messages";
+import type { LoadedView } from "#tardis/view/messages";
+import type { ServersView } from "#tardis/view/servers-messages";
 
 const NS = "http://www.w3.org/2000/svg";
 const WIDE = 340;
 const TOP = 24;
 const STEP = 12;
-
-export interface Stretch {
-  readonly from: number;
-  readonly to: number;
-  /** Record that comes after the moment. */
-  readonly until: number;
-}
 
 /** Something that happens at a place down the picture. */
 interface Mark {
@@ -23,14 +17,14 @@ interface Mark {
   readonly stoppedFrom: number | undefined;
 }
 
-/** From the server that had an event first to each other one; cut off by a cross where it was stopped, and where it has never come. */
-export function serversPicture(
-  view: ServersView,
-  loaded: LoadedView,
-  { from, to, until }: Stretch,
-): SVGElement {
+/**
+ * From the server that had an event first to each other one; cut off by a cross where it was stopped, and where it has never come.
+ *
+ * @param until record that comes after the moment
+ */
+export function serversPicture(view: ServersView, loaded: LoadedView, until: number): SVGElement {
   const { servers } = view;
-  const marks = marksOf(view, from, to);
+  const marks = marksOf(view);
   const high = marks.length * STEP + 30;
   const svg = svgOf("svg", {
     viewBox: `0 0 ${WIDE} ${high}`,
@@ -72,7 +66,7 @@ export function serversPicture(
   return svg;
 }
 
-function marksOf({ servers, deliveries }: ServersView, from: number, to: number): readonly Mark[] {
+function marksOf({ servers, deliveries, range: [from, to] }: ServersView): readonly Mark[] {
   const marks: Mark[] = [];
   for (let row = from; row <= to; row++) {
     for (const [column, { arrived }] of servers.entries()) {

@@ -4,7 +4,7 @@ import { shown } from "#tardis/explain/shown";
 import { ABSENT } from "#tardis/model/recording";
 import type { Arrival, NumberedRecord, Pdu, Run } from "#tardis/model/run";
 import { type FaultSpan, faultSpans, faultText } from "./fault-spans.ts";
-import type { DeliveryView, StopView } from "./messages.ts";
+import type { DeliveryView, StopView } from "./servers-messages.ts";
 
 /** Of one delivery. */
 const MOST_STOPS = 8;

@@ -3,8 +3,8 @@ import { shown } from "#tardis/explain/shown";
 import { extremitiesIn, HAS, knowledgeOf, recordedServers } from "#tardis/model/knowledge";
 import type { Run } from "#tardis/model/run";
 import { deliveriesOf } from "./deliveries.ts";
-import type { LackView, ServersView } from "./messages.ts";
 import { until } from "./moments.ts";
+import type { LackView, ServersView } from "./servers-messages.ts";
 
 const MOST_MISSING = 200;
 /** Servers of which each is compared with each. */

@@ -24,12 +24,12 @@ import {
   MERGES,
   REJECTED,
   type RunView,
-  type ServersView,
   type StateView,
   UNEXPECTED,
   type Where,
 } from "./messages.ts";
 import { runView } from "./run-view.ts";
+import type { ServersView } from "./servers-messages.ts";
 import { serversView } from "./servers-view.ts";
 import { shortOf } from "./short.ts";
 import { sinceWhen } from "./since.ts";
