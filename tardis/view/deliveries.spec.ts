@@ -11,7 +11,11 @@ const JOURNAL = new URL(
 );
 
 async function deliveriesIn(file: URL) {
-  const run = await loadRun([{ name: "a file", text: readFileSync(file, "utf8") }]);
+  return await deliveriesOfText(readFileSync(file, "utf8"));
+}
+
+async function deliveriesOfText(text: string) {
+  const run = await loadRun([{ name: "a file", text }]);
   const servers = [...run.servers.keys()];
   const all = deliveriesOf(run, servers, [...run.pdus.keys()]);
   /** Of the first event that fits. */
@@ -52,6 +56,32 @@ test("the past of a room that a join brings has no latency", async () => {
     ms: undefined,
     stops: [],
   });
+});
+
+test("what a delay holds up is not called stopped, nor what came before, nor the past of a room", async () => {
+  const lines = readFileSync(SPLIT, "utf8").trimEnd().split("\n");
+  const idOf = (seq: number): string => JSON.parse(lines[seq] ?? "").event_id;
+  const [create, message, topic] = [idOf(3), idOf(19), idOf(26)];
+  const blocked = { t: "http", from: "one.test", to: "two.test", blocked: true };
+  const at = 1750100002300;
+  const began = at - 50;
+  const changed = new Map<number, object>([
+    [11, { seq: 11, at: 1750100000400, ...blocked, events: [create] }],
+    // Instead of when it was made.
+    [27, { seq: 27, at, t: "step", id: "s9", name: "a topic", ok: true, began, events: [topic] }],
+    [lines.length, { seq: lines.length, at: 1750100009000, ...blocked, events: [message] }],
+  ]);
+  const text = [...lines, ""].map((line, seq) => JSON.stringify(changed.get(seq)) ?? line);
+
+  const { of } = await deliveriesOfText(text.join("\n").replace('"netsplit"', '"delay"'));
+
+  expect(of("m.room.create", "two.test")).toMatchObject({ via: "send_join", stops: [] });
+  expect(of("m.room.message", "two.test")).toMatchObject({ seq: 21, stops: [] });
+  const second = of("m.room.topic", "two.test", (content) => content.includes("Ada"));
+  // It claims to be older than the request for it.
+  expect(second).toMatchObject({ madeAt: began, isClaimed: false, stops: [] });
+  const levels = of("m.room.power_levels", "two.test", (content) => !content.includes("bob"));
+  expect(levels.stops).toMatchObject([{ seq: 25, by: "delay one.test ⇸ two.test" }]);
 });
 
 test("of a chaos run: when it was sent, what came after a nudge, and what a rule kept from a server", async () => {
