@@ -1,14 +1,12 @@
 /** What is drawn, and how it is handled: folding, row heights, citations, pictures, and the strip under a pointer. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import path from "node:path";
-import { pathToFileURL } from "node:url";
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { pageTemplate, pageWith } from "#cli/tardis/page";
 import { loadRun } from "#tardis/formats/load";
-import { CHROMIUM, launch, ready, shot, shows, WHY_SKIPPED, watched } from "./chromium.ts";
+import { CHROMIUM, ready, shot, shows, WHY_SKIPPED, watched } from "./chromium.ts";
 import { holds } from "./holds.ts";
+import { RoomPage } from "./room-page.ts";
 
 const SAID = 40;
 const PRELUDE = ["$CREATE", "$ADA"] as const;
@@ -48,27 +46,20 @@ function message(number: number, after: string): object {
   return event(`$SAID_${number}`, { type: "m.room.message", content, prev_events: [after] });
 }
 
-const folder = mkdtempSync(path.join(tmpdir(), "crucible-drawing-"));
 const files = [{ name: "line.json5", text: ROOM }];
 const { pdus } = await loadRun(files);
 const LAST = pdus.length - 1;
-let browser: Browser;
-let url = "";
+let room: RoomPage;
 
 beforeAll(async () => {
-  if (CHROMIUM === undefined) return;
-  const file = path.join(folder, "line.html");
-  writeFileSync(file, pageWith(await pageTemplate(), files));
-  url = pathToFileURL(file).href;
-  browser = await launch();
+  if (CHROMIUM !== undefined) room = await RoomPage.open(files);
 });
 afterAll(async () => {
-  await browser?.close();
-  rmSync(folder, { recursive: true });
+  await room?.[Symbol.asyncDispose]();
 });
 
 async function open(page: Page): Promise<void> {
-  await page.goto(url);
+  await page.goto(room.url);
   await ready(page);
   await shows(page, LAST, "why");
   await page.keyboard.press("Escape");
@@ -81,7 +72,7 @@ async function rowsAre(page: Page, count: number): Promise<void> {
 /** What a key saves. */
 async function saved(page: Page, key: string): Promise<Buffer> {
   const [download] = await Promise.all([page.waitForEvent("download"), page.keyboard.press(key)]);
-  const file = path.join(folder, download.suggestedFilename());
+  const file = path.join(room.folder, download.suggestedFilename());
   await download.saveAs(file);
   return readFileSync(file);
 }
@@ -91,13 +82,13 @@ async function citations(page: Page): Promise<number> {
   return (await saved(page, "g")).toString().split('stroke-dasharray="5 4"').length - 1;
 }
 
-function between(text: string | null): readonly number[] {
+function numbersIn(text: string | null): readonly number[] {
   return (text?.match(/\d+/g) ?? []).map(Number);
 }
 
 describe.skipIf(CHROMIUM === undefined)(`drawing (${CHROMIUM ?? WHY_SKIPPED})`, () => {
   test("f folds what follows in a line, with how much it is; a press shows one run, f all", async () => {
-    await using view = await watched(browser);
+    await using view = await watched(room.browser);
     const { page } = view;
     await open(page);
     await rowsAre(page, pdus.length);
@@ -105,7 +96,7 @@ describe.skipIf(CHROMIUM === undefined)(`drawing (${CHROMIUM ?? WHY_SKIPPED})`, 
     await page.keyboard.press("f");
     const folded = page.locator("#dag button.fold");
     await folded.first().waitFor();
-    const hidden = between(await folded.first().textContent())[0] ?? 0;
+    const hidden = numbersIn(await folded.first().textContent())[0] ?? 0;
     expect(hidden).toBeGreaterThan(SAID / 2);
     await rowsAre(page, pdus.length - hidden);
     expect(await page.getAttribute("#dag [aria-keyshortcuts=f]", "aria-pressed")).toBe("true");
@@ -122,7 +113,7 @@ describe.skipIf(CHROMIUM === undefined)(`drawing (${CHROMIUM ?? WHY_SKIPPED})`, 
   });
 
   test("S makes rows lower, to the whole room at once, where a click still chooses; W makes them higher", async () => {
-    await using view = await watched(browser);
+    await using view = await watched(room.browser);
     const { page } = view;
     await open(page);
     for (const lower of [28, 12, 6, 3]) {
@@ -146,7 +137,7 @@ describe.skipIf(CHROMIUM === undefined)(`drawing (${CHROMIUM ?? WHY_SKIPPED})`, 
   });
 
   test("what the event under the pointer, or the pinned one, cites is drawn to it, and to no other", async () => {
-    await using view = await watched(browser);
+    await using view = await watched(room.browser);
     const { page } = view;
     await open(page);
     await page.keyboard.press("Home");
@@ -172,7 +163,7 @@ describe.skipIf(CHROMIUM === undefined)(`drawing (${CHROMIUM ?? WHY_SKIPPED})`, 
   });
 
   test("G saves what is in sight as a PNG of twice the size, drawn on light paper", async () => {
-    await using view = await watched(browser, { colorScheme: "dark" });
+    await using view = await watched(room.browser, { colorScheme: "dark" });
     const { page } = view;
     await open(page);
 
@@ -200,12 +191,12 @@ describe.skipIf(CHROMIUM === undefined)(`drawing (${CHROMIUM ?? WHY_SKIPPED})`, 
     )) as [number, string];
     expect(colours).toBeGreaterThan(10);
     expect(paper).toBe("255,255,255,255");
-    expect(view.requests).toEqual([url]);
+    expect(view.requests).toEqual([room.url]);
     expect(view.troubles).toEqual([]);
   });
 
   test("in the strip a drag leaves out what is outside, one from the cursor moves it, and a press goes there", async () => {
-    await using view = await watched(browser);
+    await using view = await watched(room.browser);
     const { page } = view;
     await open(page);
     const strip = (await page.locator("#strip").boundingBox()) ?? expect.fail("no strip");
@@ -223,7 +214,7 @@ describe.skipIf(CHROMIUM === undefined)(`drawing (${CHROMIUM ?? WHY_SKIPPED})`, 
     await drag(10, 19);
     await shows(page, 19, "why");
     await rowsAre(page, 10);
-    expect(between(await page.textContent("#dag .tools .hint"))).toEqual([11, 20]);
+    expect(numbersIn(await page.textContent("#dag .tools .hint"))).toEqual([11, 20]);
     await drag(19, 12);
     await shows(page, 12, "why");
     // It was the cursor that was dragged: the range stays.

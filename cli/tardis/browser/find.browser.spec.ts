@@ -1,34 +1,27 @@
 /** Search, keys, links and what helps people who see, point or read otherwise, in a real Chromium. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ROOT } from "#cli/run/session";
 import { pageTemplate, pageWith } from "#cli/tardis/page";
 import { loadRun } from "#tardis/formats/load";
-import { CHROMIUM, launch, ready, shot, shows, viewsOf, WHY_SKIPPED, watched } from "./chromium.ts";
+import { CHROMIUM, ready, shot, shows, viewsOf, WHY_SKIPPED, watched } from "./chromium.ts";
 import { holds } from "./holds.ts";
+import { RoomPage } from "./room-page.ts";
 
 const NETSPLIT = path.join(ROOT, "scenarios/stories/rooms/netsplit.replay.ndjson");
 
-const folder = mkdtempSync(path.join(tmpdir(), "crucible-find-"));
 const files = [{ name: "netsplit", text: readFileSync(NETSPLIT, "utf8") }];
 const { pdus } = await loadRun(files);
-let browser: Browser;
-let url = "";
+let room: RoomPage;
 
 beforeAll(async () => {
-  if (CHROMIUM === undefined) return;
-  const file = path.join(folder, "netsplit.html");
-  writeFileSync(file, pageWith(await pageTemplate(), files));
-  url = pathToFileURL(file).href;
-  browser = await launch();
+  if (CHROMIUM !== undefined) room = await RoomPage.open(files);
 });
 afterAll(async () => {
-  await browser?.close();
-  rmSync(folder, { recursive: true });
+  await room?.[Symbol.asyncDispose]();
 });
 
 async function rowNow(page: Page): Promise<number> {
@@ -42,9 +35,9 @@ function focusedOn(page: Page, row: number) {
 
 describe.skipIf(CHROMIUM === undefined)(`finding the way (${CHROMIUM ?? WHY_SKIPPED})`, () => {
   test("a link searches, hits are in the list, n goes through them, and a wrong word is told", async () => {
-    await using view = await watched(browser);
+    await using view = await watched(room.browser);
     const { page } = view;
-    await page.goto(`${url}#at=1&q=${encodeURIComponent("type:topic")}`);
+    await page.goto(`${room.url}#at=1&q=${encodeURIComponent("type:topic")}`);
     await ready(page);
     await page.waitForSelector("#found:has-text('found')");
     const topics = pdus.flatMap(({ event }, row) => (event.type === "m.room.topic" ? [row] : []));
@@ -74,14 +67,14 @@ describe.skipIf(CHROMIUM === undefined)(`finding the way (${CHROMIUM ?? WHY_SKIP
   });
 
   test("p and c go to kin in turn, a finds what is cited, and the focus is on the row", async () => {
-    await using view = await watched(browser);
+    await using view = await watched(room.browser);
     const { page } = view;
-    await page.goto(url);
+    await page.goto(room.url);
     await ready(page);
     const merge = pdus.findIndex(({ event }) => event.prevEvents.length > 1);
     const parents =
       pdus[merge]?.event.prevEvents.map((id) => pdus.findIndex((one) => one.eventId === id)) ?? [];
-    await page.goto(`${url}#at=${encodeURIComponent(pdus[merge]?.eventId ?? "")}`);
+    await page.goto(`${room.url}#at=${encodeURIComponent(pdus[merge]?.eventId ?? "")}`);
     await shows(page, merge, "why");
     await page.keyboard.press("Escape");
     await focusedOn(page, merge);
@@ -117,9 +110,9 @@ describe.skipIf(CHROMIUM === undefined)(`finding the way (${CHROMIUM ?? WHY_SKIP
   });
 
   test("the address says all, and brings it back", async () => {
-    await using view = await watched(browser);
+    await using view = await watched(room.browser);
     const { page } = view;
-    await page.goto(`${url}#do=first,conflict-next`);
+    await page.goto(`${room.url}#do=first,conflict-next`);
     await ready(page);
     const merge = pdus.findIndex(({ event }) => event.prevEvents.length > 1);
     await shows(page, merge, "event");
@@ -143,7 +136,7 @@ describe.skipIf(CHROMIUM === undefined)(`finding the way (${CHROMIUM ?? WHY_SKIP
       await from.textContent("#why-steps li.now"),
       await from.textContent(".row.at"),
     ];
-    await using other = await watched(browser);
+    await using other = await watched(room.browser);
     await other.page.goto(page.url());
     await ready(other.page);
     await other.page.waitForSelector('#why-steps li.now[data-step="1"]');
@@ -152,9 +145,9 @@ describe.skipIf(CHROMIUM === undefined)(`finding the way (${CHROMIUM ?? WHY_SKIP
   });
 
   test("a link brings the room to another page; what is too long for one is saved as one file", async () => {
-    await using view = await watched(browser);
+    await using view = await watched(room.browser);
     const { page } = view;
-    await page.goto(`${url}#at=1&view=event`);
+    await page.goto(`${room.url}#at=1&view=event`);
     await ready(page);
     await page.keyboard.press("k");
     const link = await page.inputValue("#share[open] #link");
@@ -162,7 +155,7 @@ describe.skipIf(CHROMIUM === undefined)(`finding the way (${CHROMIUM ?? WHY_SKIP
     const one = pdus.at(-1)?.json;
     const messages = Array.from({ length: 2_001 }, (_, at) => ({ ...one, event_id: `$m${at}` }));
     const all = [...pdus.map(({ eventId, json }) => ({ ...json, event_id: eventId })), ...messages];
-    const large = path.join(folder, "large.html");
+    const large = path.join(room.folder, "large.html");
     const text = all.map((event) => JSON.stringify(event)).join("\n");
     writeFileSync(large, pageWith(await pageTemplate(), [{ name: "large", text }]));
     await page.goto(link.replace("netsplit.html", "large.html"));
@@ -173,7 +166,7 @@ describe.skipIf(CHROMIUM === undefined)(`finding the way (${CHROMIUM ?? WHY_SKIP
       pdus.findIndex(({ eventId }) => link.includes(encodeURIComponent(eventId))),
     );
 
-    await using other = await watched(browser);
+    await using other = await watched(room.browser);
     await other.page.goto(pathToFileURL(large).href);
     await ready(other.page);
     await other.page.keyboard.press("k");
@@ -183,9 +176,9 @@ describe.skipIf(CHROMIUM === undefined)(`finding the way (${CHROMIUM ?? WHY_SKIP
       other.page.waitForEvent("download"),
       other.page.click("#save-file"),
     ]);
-    const saved = path.join(folder, "saved.html");
+    const saved = path.join(room.folder, "saved.html");
     await download.saveAs(saved);
-    await using third = await watched(browser);
+    await using third = await watched(room.browser);
     await third.page.goto(pathToFileURL(saved).href);
     await ready(third.page);
     expect(await third.page.getAttribute("#grid", "aria-rowcount")).toBe(
@@ -195,9 +188,9 @@ describe.skipIf(CHROMIUM === undefined)(`finding the way (${CHROMIUM ?? WHY_SKIP
   });
 
   test("the dialog lists every action and does it; letters may be turned off", async () => {
-    await using view = await watched(browser);
+    await using view = await watched(room.browser);
     const { page } = view;
-    await page.goto(url);
+    await page.goto(room.url);
     await ready(page);
     await page.keyboard.press("Home");
     await shows(page, 0, "event");
@@ -219,9 +212,9 @@ describe.skipIf(CHROMIUM === undefined)(`finding the way (${CHROMIUM ?? WHY_SKIP
   });
 
   test("at 400 % nothing but what is wide scrolls sideways, and targets are 24 pixels", async () => {
-    await using view = await watched(browser);
+    await using view = await watched(room.browser);
     const { page } = view;
-    await page.goto(url);
+    await page.goto(room.url);
     await ready(page);
     const row = await rowNow(page);
     for (const width of [1280, 320]) {
@@ -246,9 +239,9 @@ describe.skipIf(CHROMIUM === undefined)(`finding the way (${CHROMIUM ?? WHY_SKIP
   });
 
   test("forced colours and paper show the graph, too", async () => {
-    await using view = await watched(browser, { colorScheme: "dark" });
+    await using view = await watched(room.browser, { colorScheme: "dark" });
     const { page } = view;
-    await page.goto(url);
+    await page.goto(room.url);
     await ready(page);
     await page.emulateMedia({ forcedColors: "active" });
     const inks = (await page.evaluate(
@@ -271,7 +264,7 @@ describe.skipIf(CHROMIUM === undefined)(`finding the way (${CHROMIUM ?? WHY_SKIP
     await shot(page, "print");
     await page.evaluate("dispatchEvent(new Event('afterprint'))");
     expect(await page.locator("#print").count()).toBe(0);
-    expect(view.requests).toEqual([url]);
+    expect(view.requests).toEqual([room.url]);
     expect(view.troubles).toEqual([]);
   });
 });

@@ -1,34 +1,23 @@
 /** The list of events in a real Chromium: its elements are used again, and each has to tell the event that it stands for. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
-import { pathToFileURL } from "node:url";
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { roomText } from "#cli/bench/synthetic-room-text";
-import { pageTemplate, pageWith } from "#cli/tardis/page";
 import { syntheticRoom } from "#tardis/layout/synthetic-room";
 import { rowAt } from "#tardis/view/row-columns";
 import { Session } from "#tardis/view/session";
-import { CHROMIUM, launch, ready, shows, WHY_SKIPPED, watched } from "./chromium.ts";
+import { CHROMIUM, ready, shows, WHY_SKIPPED, watched } from "./chromium.ts";
+import { RoomPage } from "./room-page.ts";
 
 const EVENTS = 400;
 const text = roomText(syntheticRoom({ events: EVENTS, servers: 5, seed: 3 }), 0.2);
-const folder = mkdtempSync(path.join(tmpdir(), "crucible-rows-"));
 const { rows } = (await Session.open([{ name: "room", text }])).load();
-let browser: Browser;
-let url = "";
+let room: RoomPage;
 
 beforeAll(async () => {
-  if (CHROMIUM === undefined) return;
-  const file = path.join(folder, "room.html");
-  writeFileSync(file, pageWith(await pageTemplate(), [{ name: "room", text }]));
-  url = pathToFileURL(file).href;
-  browser = await launch();
+  if (CHROMIUM !== undefined) room = await RoomPage.open([{ name: "room", text }]);
 });
 afterAll(async () => {
-  await browser?.close();
-  rmSync(folder, { recursive: true });
+  await room?.[Symbol.asyncDispose]();
 });
 
 interface Told {
@@ -87,9 +76,9 @@ async function expectRows(page: Page, cursor: number, isNewestFirst = false): Pr
 
 describe.skipIf(CHROMIUM === undefined)(`the list of events (${CHROMIUM ?? WHY_SKIPPED})`, () => {
   test("each row tells its event after steps, jumps, scrolling, other heights and another order", async () => {
-    await using view = await watched(browser);
+    await using view = await watched(room.browser);
     const { page } = view;
-    await page.goto(`${url}#at=200`);
+    await page.goto(`${room.url}#at=200`);
     await ready(page);
     const at = async () => Number(await page.inputValue("#strip input"));
     await expectRows(page, await at());
@@ -115,9 +104,9 @@ describe.skipIf(CHROMIUM === undefined)(`the list of events (${CHROMIUM ?? WHY_S
   });
 
   test("what is scrolled to is what the picture shows, and the row of the cursor is in sight", async () => {
-    await using view = await watched(browser);
+    await using view = await watched(room.browser);
     const { page } = view;
-    await page.goto(`${url}#at=1`);
+    await page.goto(`${room.url}#at=1`);
     await ready(page);
 
     for (const key of ["End", "Home", "S", "End", "W", "y"]) {
@@ -133,18 +122,33 @@ describe.skipIf(CHROMIUM === undefined)(`the list of events (${CHROMIUM ?? WHY_S
   });
 
   test("the focus goes with the cursor, and the panes follow when it rests", async () => {
-    await using view = await watched(browser);
+    await using view = await watched(room.browser);
     const { page } = view;
-    await page.goto(`${url}#at=300`);
+    await page.goto(`${room.url}#at=300`);
     await ready(page);
     const focused = () =>
       page.evaluate<number>(`Number(document.activeElement?.closest(".row")?.dataset.row)`);
     await page.locator(".row.at").focus();
+    // What screen readers hear: an element that keeps the focus and tells another event is not heard.
+    await page.evaluate(`document.addEventListener("focusin", ({ target }) => {
+      globalThis.heard = Number(target.dataset.row);
+    })`);
 
+    const isHeard = async () => {
+      await told(page);
+      const row = Number(await page.getAttribute(".row.at", "data-row"));
+      expect(await focused()).toBe(row);
+      expect(await page.evaluate("globalThis.heard")).toBe(row);
+    };
+    // Each of these comes to the middle of the list, where the one before was.
+    for (const at of [60, 140, 220]) {
+      await page.evaluate(`location.hash = "#at=${at}"`);
+      await page.waitForSelector(`.row.at[data-row="${at - 1}"]`);
+      await isHeard();
+    }
     for (const key of ["ArrowDown", "ArrowUp", "Home", "End"]) {
       await page.keyboard.press(key);
-      await told(page);
-      expect(await focused()).toBe(Number(await page.getAttribute(".row.at", "data-row")));
+      await isHeard();
     }
     await shows(page, EVENTS - 1, "why");
     expect(view.troubles).toEqual([]);

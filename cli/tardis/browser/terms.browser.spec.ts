@@ -1,15 +1,10 @@
 /** Terms of the field, told in words: by keys, by pointer, and to screen readers. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import path from "node:path";
-import { pathToFileURL } from "node:url";
-import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ROOT } from "#cli/run/session";
-import { pageTemplate, pageWith } from "#cli/tardis/page";
 import {
   CHROMIUM,
-  launch,
   ready,
   seriousViolations,
   shot,
@@ -17,30 +12,24 @@ import {
   WHY_SKIPPED,
   watched,
 } from "./chromium.ts";
+import { RoomPage } from "./room-page.ts";
 
-const folder = mkdtempSync(path.join(tmpdir(), "crucible-terms-"));
-let browser: Browser;
-let url: string;
+const EXAMPLE = "reset-class-a.json5";
+const text = readFileSync(path.join(ROOT, "tardis/examples", EXAMPLE), "utf8");
+let room: RoomPage;
 
 beforeAll(async () => {
-  if (CHROMIUM === undefined) return;
-  const name = "reset-class-a.json5";
-  const text = readFileSync(path.join(ROOT, "tardis/examples", name), "utf8");
-  const file = path.join(folder, "room.html");
-  writeFileSync(file, pageWith(await pageTemplate(), [{ name, text }]));
-  url = pathToFileURL(file).href;
-  browser = await launch();
+  if (CHROMIUM !== undefined) room = await RoomPage.open([{ name: EXAMPLE, text }]);
 });
 afterAll(async () => {
-  await browser?.close();
-  rmSync(folder, { recursive: true });
+  await room?.[Symbol.asyncDispose]();
 });
 
 describe.skipIf(CHROMIUM === undefined)(`terms (${CHROMIUM ?? WHY_SKIPPED})`, () => {
   test("are told on focus and on hover, go away on Escape, and screen readers have them", async () => {
-    await using view = await watched(browser, { colorScheme: "dark" });
+    await using view = await watched(room.browser, { colorScheme: "dark" });
     const { page } = view;
-    await page.goto(`${url}#at=%24MERGE&key=m.room.member%7C%40charlie:three.test`);
+    await page.goto(`${room.url}#at=%24MERGE&key=m.room.member%7C%40charlie:three.test`);
     await ready(page);
     const row = Number(await page.getAttribute(".row.at", "data-row"));
     await shows(page, row, "why");
