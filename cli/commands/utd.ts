@@ -1,8 +1,8 @@
 /** `crucible utd`: events that somebody could not decrypt, explained. Needs no server. */
-import { writeFileSync } from "node:fs";
 import { Command, InvalidArgumentError } from "commander";
 import { print, printJson } from "#cli/io";
 import { StatusLine } from "#cli/status-line";
+import { writeTo } from "#cli/tardis/files";
 import { HarnessError } from "#harness/errors";
 import type { DeviceName } from "#harness/forensics/evidence";
 import type { Utd } from "#harness/forensics/explain";
@@ -87,11 +87,11 @@ async function run(what: readonly string[], flags: Flags): Promise<void> {
   status.clear();
   if (flags.overlay !== undefined) {
     const lines = overlayOf(utds, "crucible utd explain");
-    write(flags.overlay, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    writeTo(flags.overlay, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
   }
   if (flags.output !== undefined) {
     const text = flags.json ? `${JSON.stringify(utds, null, 2)}\n` : pages(utds);
-    write(flags.output, text);
+    writeTo(flags.output, text);
   } else if (flags.json) printJson(utds);
   else print(pages(utds).trimEnd());
   process.exitCode = utds.some(({ root }) => root === "unexplained") ? 1 : 0;
@@ -99,17 +99,4 @@ async function run(what: readonly string[], flags: Flags): Promise<void> {
 
 function pages(utds: readonly Utd[]): string {
   return utds.map(pageOf).join("\n");
-}
-
-function write(file: string, text: string): void {
-  try {
-    writeFileSync(file, text);
-  } catch (cause) {
-    throw new HarnessError("BAD_USAGE", {
-      what: `${file} can not be written`,
-      facts: [String(cause)],
-      next: "name a file in a folder that is there",
-      cause,
-    });
-  }
 }
