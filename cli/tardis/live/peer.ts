@@ -96,6 +96,8 @@ class PeerSource {
   readonly #client: FederationClient;
   /** Keys of the state by event id. */
   readonly #keys = new Map<string, string>();
+  /** Events that are in the graph, with what they follow: all but those that came with a state. */
+  readonly #placed = new Set<string>();
   /** What came is dealt with one after the other. */
   #turn: Promise<void> = Promise.resolve();
   #failure: unknown;
@@ -146,22 +148,15 @@ class PeerSource {
       const told = pdus.filter((pdu) => this.#tell(recorder, pdu, "backfill", "unknown"));
       left -= pdus.length;
       const following = told.flatMap(({ prev_events: before }) => idsIn(before));
-      from = [...new Set(following)].filter((id) => !this.#isPlaced(id));
+      from = [...new Set(following)].filter((id) => !this.#placed.has(id));
       if (told.length === 0) return;
     }
   }
 
-  /** Events that are in the graph, with what they follow: all but those that came with a state. */
-  readonly #placed = new Set<string>();
-
-  #isPlaced(id: string): boolean {
-    return this.#placed.has(id);
-  }
-
   async #came(recorder: Recorder, { pdu, origin, problem }: ReceivedPdu): Promise<void> {
-    const missing = idsIn(pdu.json.prev_events).filter((id) => !this.#isPlaced(id));
+    const missing = idsIn(pdu.json.prev_events).filter((id) => !this.#placed.has(id));
     if (missing.length > 0) {
-      const earliest = recorder.extremities.filter((id) => this.#isPlaced(id));
+      const earliest = recorder.extremities.filter((id) => this.#placed.has(id));
       const answer = await this.#peer
         .client(origin)
         .missingEvents(this.#wanted.room, earliest, [pdu.id], { limit: PAGE });
