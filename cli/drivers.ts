@@ -4,9 +4,13 @@ import { complementImage } from "#drivers/complement-image/index";
 import { synapse } from "#drivers/synapse/index";
 import { url } from "#drivers/url/index";
 import type { ServerSpec } from "#harness/config/driver-spec";
+import type { AuthDriver } from "#harness/deployment/auth-contract";
 import type { Driver } from "#harness/deployment/contract";
 
 export const DRIVERS: readonly Driver[] = [synapse, complementImage, url];
+
+/** Every driver of auth services, in the order in which they are asked. */
+export const AUTH_DRIVERS: readonly AuthDriver[] = [];
 
 /** The drivers of these servers, each once. */
 export function driversOf(specs: Iterable<ServerSpec>): readonly Driver[] {

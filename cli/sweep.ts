@@ -6,7 +6,7 @@ import { describe } from "#harness/errors";
 import { registeredRuns, sweepRun } from "#harness/runs/registry";
 
 export interface SweepOptions {
-  readonly drivers: readonly Driver[];
+  readonly drivers: readonly Pick<Driver, "name" | "sweep">[];
   /** Only this run, dead or alive; all dead ones unless given. */
   readonly runId?: string;
   /** Also the result folders of runs that never ended, unless the user had named them. */
