@@ -15,6 +15,8 @@ import {
   type Headers,
   header,
   jsonOf,
+  replaceAll,
+  replaceInHeaders,
   rewrittenAnswer,
   splitOnce,
   tapped,
@@ -235,8 +237,9 @@ export async function forward(
       else if (action.kind === "truncate") throw new Cut("truncated");
       else if (action.kind === "rewrite") {
         outgoing.method = action.method ?? outgoing.method;
-        outgoing.path = action.path ?? outgoing.path;
+        outgoing.path = replaceAll(action.path ?? outgoing.path, action.head);
         changeHeaders(outgoing.headers, action.headers);
+        replaceInHeaders(outgoing.headers, action.head);
         const text = outgoing.body?.toString("utf8") ?? "";
         const changed = rewriteBody(text, action);
         if (changed !== text) {

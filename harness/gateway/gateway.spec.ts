@@ -185,6 +185,15 @@ test("processed: a rewrite changes status, headers and body", async () => {
   expect(JSON.parse(result.text).rooms).toEqual(["a"]);
 });
 
+test("a rewrite replaces text in the target of a request and in the headers of an answer", async () => {
+  const before = { kind: "rewrite", head: [["mode=a", "mode=b"]] } as const;
+  await withRule({ phase: "before", action: before }, () => call("/x?mode=a"));
+  expect(received[0]?.url).toBe("/x?mode=b");
+  const processed = { kind: "rewrite", head: [["kept", "changed"]] } as const;
+  const { result } = await withRule({ phase: "processed", action: processed }, () => call());
+  expect(result.headers["x-extra"]).toBe("changed");
+});
+
 test("mid-response: a truncated answer is no answer", async () => {
   const rule = { phase: "mid-response", action: { kind: "truncate", bytes: 5 } } as const;
   await expect(withRule(rule, () => call())).rejects.toThrow();

@@ -47,6 +47,7 @@ export function rewrittenAnswer(
   const changed = rewriteBody(text, action);
   const changedHeaders = { ...headers };
   changeHeaders(changedHeaders, action.headers);
+  replaceInHeaders(changedHeaders, action.head);
   return {
     status: action.status ?? status,
     headers: changedHeaders,
@@ -78,6 +79,25 @@ export function changeHeaders(
   for (const [name, value] of Object.entries(changes)) {
     if (value === null) delete headers[name.toLowerCase()];
     else headers[name.toLowerCase()] = value;
+  }
+}
+
+export function replaceAll(
+  text: string,
+  pairs: readonly (readonly [string, string])[] = [],
+): string {
+  return pairs.reduce((changed, [pattern, by]) => changed.replaceAll(pattern, by), text);
+}
+
+export function replaceInHeaders(
+  headers: Headers,
+  pairs: readonly (readonly [string, string])[] = [],
+): void {
+  if (pairs.length === 0) return;
+  for (const [name, value] of Object.entries(headers)) {
+    headers[name] = Array.isArray(value)
+      ? value.map((each) => replaceAll(each, pairs))
+      : replaceAll(value, pairs);
   }
 }
 

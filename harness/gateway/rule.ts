@@ -61,6 +61,8 @@ export interface Rewrite {
   readonly path?: string;
   /** Null removes the header. */
   readonly headers?: Readonly<Record<string, string | null>>;
+  /** `[pattern, replacement]` on the request's target and on the values of headers, all occurrences, plain strings. */
+  readonly head?: readonly (readonly [string, string])[];
   readonly set?: Readonly<Record<string, JsonValue>>;
   readonly remove?: readonly string[];
   /** Turns the order of these arrays round. */
