@@ -63,6 +63,8 @@ export interface AuthCapabilities
 
 /** The service's admin side, past the API under test. Accounts go by localpart. */
 export interface ManagesAccounts {
+  /** An account that one can sign in to with this password, without any device. */
+  createAccount(localpart: string, password: string): Promise<void>;
   /** A token that nobody signed in for, as MAS's personal sessions have; its device exists when this resolves. */
   issueToken(order: TokenOrder): Promise<{ readonly accessToken: string }>;
   lock(localpart: string): Promise<void>;
