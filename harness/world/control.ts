@@ -5,7 +5,7 @@
 import { timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { request } from "undici";
+import { errors, request } from "undici";
 import type { ServerAction } from "#harness/deployment/actions";
 import type { Feature, Registered } from "#harness/deployment/contract";
 import { describe, HarnessError, type HarnessErrorCode } from "#harness/errors";
@@ -49,22 +49,34 @@ export interface Control {
   stopIsolated(deployment: string): Promise<void>;
 }
 
-/** Starting an isolated deployment is the longest call. */
+/** Starting an isolated deployment is the longest call: it waits for those that are there, and then for its servers. */
 const CALL_TIMEOUT_MS = 180_000;
 
-export function controlClient({ url, token }: { url: string; token: string }): Control {
+interface Answer {
+  readonly result?: unknown;
+  readonly error?: { code: HarnessErrorCode; what: string; facts: string[]; next?: string };
+}
+
+export function controlClient(
+  { url, token }: { url: string; token: string },
+  timeoutMs = CALL_TIMEOUT_MS,
+): Control {
+  const ask = async (method: string, parameters: unknown[]) => {
+    try {
+      const { statusCode, body } = await request(url, {
+        method: "POST",
+        headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+        body: JSON.stringify({ method, parameters }),
+        headersTimeout: timeoutMs,
+        bodyTimeout: timeoutMs,
+      });
+      return { statusCode, answer: (await body.json()) as Answer };
+    } catch (cause) {
+      throw unansweredBy(method, timeoutMs, cause);
+    }
+  };
   const call = async (method: string, parameters: unknown[]): Promise<unknown> => {
-    const { statusCode, body } = await request(url, {
-      method: "POST",
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      body: JSON.stringify({ method, parameters }),
-      headersTimeout: CALL_TIMEOUT_MS,
-      bodyTimeout: CALL_TIMEOUT_MS,
-    });
-    const answer = (await body.json()) as {
-      result?: unknown;
-      error?: { code: HarnessErrorCode; what: string; facts: string[]; next?: string };
-    };
+    const { statusCode, answer } = await ask(method, parameters);
     if (statusCode === 200) return answer.result;
     const { code, what, facts, next } = answer.error ?? {
       code: "INTERNAL" as const,
@@ -78,6 +90,33 @@ export function controlClient({ url, token }: { url: string; token: string }): C
       typeof method === "string"
         ? (...parameters: unknown[]) => call(method, parameters)
         : undefined,
+  });
+}
+
+/** The command did not do in time what a check asked of it, or is gone: nothing that a server is to blame for. */
+function unansweredBy(method: string, timeoutMs: number, cause: unknown): HarnessError {
+  const isLate =
+    cause instanceof errors.HeadersTimeoutError || cause instanceof errors.BodyTimeoutError;
+  if (!isLate) {
+    return new HarnessError("INTERNAL", {
+      what: `the command that holds the servers gave no answer to ${method}`,
+      facts: [describe(cause)],
+      next: "it may have ended: see its last lines",
+      cause,
+    });
+  }
+  const isStart = method === ("startIsolated" satisfies keyof Control);
+  return new HarnessError("DEADLINE", {
+    what: isStart
+      ? `servers of the check's own did not start within ${timeoutMs / 1000} s`
+      : `the command that holds the servers did not answer ${method} within ${timeoutMs / 1000} s`,
+    facts: isStart
+      ? [
+          "it waits until other checks give servers of their own back, and for its servers to come up",
+        ]
+      : [describe(cause)],
+    next: "the machine has too much to do: give it less at a time, and see the run's logs folder for how far the servers came",
+    cause,
   });
 }
 
