@@ -141,7 +141,10 @@ export class WasmClient implements CryptoClient {
       try {
         const { toDevice, changed } = await this.syncOnce(Math.min(LONG_POLL_MS, remaining));
         quiet = toDevice === 0 && changed.length === 0 ? quiet + 1 : 0;
-        if (claims.users.length > 0) await this.#engine.establish(claims.users);
+        if (claims.users.length > 0) {
+          await this.#engine.establish(claims.users);
+          claims.asked();
+        }
       } catch (error) {
         if (!isPassing(error)) throw error;
         trouble = describe(error);
