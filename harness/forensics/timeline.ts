@@ -3,6 +3,7 @@ import type { Entry } from "#harness/clients/crypto/client-log";
 import { type Case, firingsOf } from "./case.ts";
 import { isSame } from "./evidence.ts";
 import type { Fact } from "./facts.ts";
+import { clock } from "./judged.ts";
 
 export interface Moment {
   readonly at: number;
@@ -142,7 +143,8 @@ function queryOutcome({ target }: Case, { answer }: Extract<Fact, { kind: "query
     : "it was not there";
 }
 
-function clientLines({ evidence, event, target, attempt }: Case): readonly Weighed[] {
+function clientLines(one: Case): readonly Weighed[] {
+  const { evidence, event, target, attempt } = one;
   const ofSender = event.sender.device === undefined ? [] : (evidence.log(event.sender) ?? []);
   const ofTarget = evidence.log(target) ?? [];
   const tell = (who: string, entry: Entry): readonly Weighed[] => {
@@ -160,16 +162,6 @@ function clientLines({ evidence, event, target, attempt }: Case): readonly Weigh
           ? []
           : [line(at, 5, `${who} took it in: ${ours.outcome ?? "no outcome"}`)];
       }
-      case "read":
-        return entry.event === event.id
-          ? [
-              line(
-                at,
-                5,
-                `${who} ${entry.isReadable ? "could read the event" : `could not read it: ${entry.code ?? "no code"}`}`,
-              ),
-            ]
-          : [];
       default:
         return [];
     }
@@ -179,5 +171,24 @@ function clientLines({ evidence, event, target, attempt }: Case): readonly Weigh
       entry.t === "read" || entry.t === "took" ? [] : tell("the sender", entry),
     ),
     ...ofTarget.flatMap((entry) => tell("the device", entry)),
+    ...readLines(one),
   ];
+}
+
+/** A device that waits for a key tries again and again: what comes to the same is one line. */
+function readLines({ reads }: Case): readonly Weighed[] {
+  const says = ({ isReadable, code }: Case["reads"][number]) =>
+    isReadable ? "could read the event" : `could not read it: ${code ?? "no code"}`;
+  const told: Weighed[] = [];
+  for (let from = 0; from < reads.length; ) {
+    const first = reads[from];
+    if (first === undefined) break;
+    const end = reads.findIndex((read, at) => at > from && says(read) !== says(first));
+    const to = end < 0 ? reads.length : end;
+    const last = reads[to - 1] ?? first;
+    const more = to - from > 1 ? `, ${to - from} times until ${clock(last.at)}` : "";
+    told.push(line(first.at, 5, `the device ${says(first)}${more}`));
+    from = to;
+  }
+  return told;
 }
