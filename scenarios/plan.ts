@@ -29,6 +29,8 @@ const common = {
 };
 const inRoom = { ...common, room: name };
 const onUser = { ...inRoom, target: name };
+/** Of what one of the author's devices that encrypt does; the first unless given. */
+const onDevice = { ...common, device: z.number().int().min(1).optional() };
 
 const operation = z.discriminatedUnion("op", [
   /** `device`: which of the author's devices says it, in a room that is encrypted; the first unless given. */
@@ -96,13 +98,23 @@ const operation = z.discriminatedUnion("op", [
   /** Logs in a further device. */
   z.strictObject({ op: z.literal("new-device"), ...common }),
   z.strictObject({ op: z.literal("upload-keys"), ...common }),
-  /** The process of one of the author's devices that encrypt dies at once, and comes back with what its store has. */
-  z.strictObject({
-    op: z.literal("kill-device"),
-    ...common,
-    device: z.number().int().min(1).optional(),
-  }),
+  /** Its process dies at once, and comes back with what its store has. */
+  z.strictObject({ op: z.literal("kill-device"), ...onDevice }),
+  /** It makes a new cross-signing identity for its user, whatever there was before. */
+  z.strictObject({ op: z.literal("reset-identity"), ...onDevice }),
+  /** It begins a new version of its user's backup with a new key, which goes to secret storage, and puts all that it has into it. */
+  z.strictObject({ op: z.literal("new-backup"), ...onDevice }),
+  /** It takes the backup's key out of secret storage, and all room keys out of the backup. */
+  z.strictObject({ op: z.literal("restore-backup"), ...onDevice }),
 ]);
+
+/** What only devices that encrypt can do. */
+export const DEVICE_OPERATIONS = [
+  "kill-device",
+  "reset-identity",
+  "new-backup",
+  "restore-backup",
+] as const;
 
 /** What can be wrong with links. */
 export const FAULT_KINDS = [
@@ -227,6 +239,7 @@ export type RoomPlan = Plan["rooms"][string];
 export type Step = Plan["steps"][number];
 export type Operation = z.infer<typeof operation>;
 export type OperationKind = Operation["op"];
+export type DeviceOperation = Extract<Operation, { op: (typeof DEVICE_OPERATIONS)[number] }>;
 export type FaultStep = z.infer<typeof fault>;
 export type FaultKind = FaultStep["fault"];
 export type ServerStep = z.infer<typeof serverAction>;
@@ -253,6 +266,10 @@ export function parsePlan(value: unknown, file: string): Plan {
 /** Roles of a plan's servers: `hs1`, `hs2`, … */
 export function rolesOf({ servers }: Pick<Plan, "servers">): readonly string[] {
   return Array.from({ length: servers }, (_, at) => `hs${at + 1}`);
+}
+
+export function isOfDevice(operation: Operation): operation is DeviceOperation {
+  return DEVICE_OPERATIONS.some((op) => op === operation.op);
 }
 
 /** All operations of a plan, in order. */

@@ -20,6 +20,8 @@ const CREATOR = 100;
 export class Beliefs {
   readonly homes: Readonly<Record<string, string>>;
   readonly rooms: RoomBelief[] = [];
+  /** Which of a user's devices has begun the backup that can be restored. */
+  readonly backups = new Map<string, number>();
 
   constructor(homes: Plan["users"]) {
     this.homes = homes;
@@ -58,6 +60,9 @@ export class Beliefs {
 
   /** Believes that it worked. */
   note(operation: Operation): void {
+    if (operation.op === "new-backup") this.backups.set(operation.by, operation.device ?? 1);
+    // Secret storage then has the keys of an identity that is no more.
+    if (operation.op === "reset-identity") this.backups.delete(operation.by);
     if (!("room" in operation)) return;
     const room = this.rooms.find(({ name }) => name === operation.room);
     if (room === undefined) return;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { operationsOf, parsePlan } from "#scenarios/plan";
+import { DEVICE_OPERATIONS, operationsOf, type Plan, parsePlan } from "#scenarios/plan";
 import { type GenerateOptions, generatePlan, PROMISED_EPOCHS } from "./generate.ts";
 import { kindsIn } from "./kinds.ts";
 import {
@@ -99,6 +99,46 @@ describe("a generated plan", () => {
     expect([...operations].sort()).toEqual(Object.keys(OPERATION_WEIGHTS).sort());
   });
 
+  it("has, of devices that encrypt, all that can cost a key, within five seeds each", () => {
+    const encrypted = { servers: 2, rooms: 2, devices: 2, epochs: 14, operationsPerEpoch: 10 };
+    for (let first = 0; first < 50; first += 5) {
+      const plans = [0, 1, 2, 3, 4].map((more) =>
+        generatePlan(options({ ...encrypted, seed: first + more })),
+      );
+      const all = plans.flatMap(operationsOf);
+      const speakers = plans.map(
+        (plan) =>
+          new Set(
+            operationsOf(plan).flatMap((one) =>
+              one.op === "message" ? [`${one.by} ${one.device}`] : [],
+            ),
+          ).size,
+      );
+      const acts = plans.flatMap(({ steps }) =>
+        steps.flatMap((step) => ("server" in step ? [step.action] : [])),
+      );
+
+      expect(Math.min(...speakers)).toBeGreaterThanOrEqual(6);
+      expect(all.map(({ op }) => op)).toEqual(
+        expect.arrayContaining(["join", "leave", "kick", "ban", "invite", "reset-identity"]),
+      );
+      expect(all.map(({ op }) => op)).toEqual(expect.arrayContaining(["kill-device"]));
+      expect(acts).toContain("kill");
+      expect(plans.some(hasSecondBackup)).toBe(true);
+      expect(plans.some(restoresOnAnotherDevice)).toBe(true);
+    }
+  });
+
+  it("has nothing of devices where nothing is encrypted", () => {
+    const kinds = new Set(
+      [1, 2, 3]
+        .flatMap((seed) => operationsOf(generatePlan(options({ seed }))))
+        .map(({ op }) => op),
+    );
+
+    expect(DEVICE_OPERATIONS.filter((op) => kinds.has(op))).toEqual([]);
+  });
+
   it("has every partition, races and servers that harm comes to while they are cut off", () => {
     const { steps } = generatePlan(options({ epochs: 24 }));
     const titles = steps.flatMap((step) => ("fault" in step ? [step.title ?? ""] : []));
@@ -125,6 +165,21 @@ describe("a generated plan", () => {
     expect(plan.steps.some((step) => "server" in step)).toBe(false);
   });
 });
+
+/** A user begins a backup, and later another version of it. */
+function hasSecondBackup(plan: Plan): boolean {
+  const begun = operationsOf(plan).flatMap(({ op, by }) => (op === "new-backup" ? [by] : []));
+  return new Set(begun).size < begun.length;
+}
+
+function restoresOnAnotherDevice(plan: Plan): boolean {
+  const begunBy = new Map<string, number | undefined>();
+  return operationsOf(plan).some((one) => {
+    if (one.op === "new-backup") begunBy.set(one.by, one.device);
+    if (one.op !== "restore-backup" || !begunBy.has(one.by)) return false;
+    return begunBy.get(one.by) !== one.device;
+  });
+}
 
 describe("a choice by name", () => {
   it("knows all, none and the default", () => {

@@ -1,6 +1,12 @@
 /** Draws one operation that the beliefs of a story allow; now and then one that they do not. */
 import type { Choice } from "#protocol/dag/choice";
-import type { Operation, OperationKind, RoomPlan } from "#scenarios/plan";
+import {
+  DEVICE_OPERATIONS,
+  isOfDevice,
+  type Operation,
+  type OperationKind,
+  type RoomPlan,
+} from "#scenarios/plan";
 import type { Beliefs, RoomBelief } from "./cast.ts";
 import { OPERATION_WEIGHTS, type TWISTS } from "./vocabulary.ts";
 
@@ -37,7 +43,9 @@ export interface Drawing {
 /** @param among who may act; absent: anyone */
 export function drawOperation(drawing: Drawing, among?: ReadonlySet<string>): Operation {
   const { beliefs, choice, kinds, id, twists, devices } = drawing;
-  const able = kinds.filter((kind) => kind !== "kill-device" || devices !== undefined);
+  const able = kinds.filter(
+    (kind) => devices !== undefined || !DEVICE_OPERATIONS.some((op) => op === kind),
+  );
   const weights = able.map((kind) => [OPERATION_WEIGHTS[kind], kind] as const);
   let parts: Parts | undefined;
   for (let attempt = 0; attempt < ATTEMPTS && parts === undefined; attempt++) {
@@ -47,9 +55,8 @@ export function drawOperation(drawing: Drawing, among?: ReadonlySet<string>): Op
   const operation = { ...parts, id: id() } as Operation;
   // Named for the operation, so that each value tells where it came from.
   if (operation.op === "message") operation.text = operation.id;
-  const hasDevice = operation.op === "message" || operation.op === "kill-device";
-  if (hasDevice && devices !== undefined)
-    operation.device = choice.pick(Array.from({ length: devices }, (_, at) => at + 1));
+  if ((operation.op === "message" || isOfDevice(operation)) && devices !== undefined)
+    operation.device = deviceFor(operation, drawing, devices);
   if (operation.op === "state") operation.content = contentOf(operation.type, operation.id);
   if (operation.op === "displayname") operation.value = `${operation.by} ${operation.id}`;
   if (twists.length > 0 && "room" in operation && choice.chance(0.2)) {
@@ -59,6 +66,13 @@ export function drawOperation(drawing: Drawing, among?: ReadonlySet<string>): Op
   }
   beliefs.note(operation);
   return operation;
+}
+
+/** One of so many. What a device has put into a backup another one restores, where there is one. */
+function deviceFor({ op, by }: Operation, { beliefs, choice }: Drawing, devices: number): number {
+  const all = Array.from({ length: devices }, (_, at) => at + 1);
+  const others = all.filter((number) => number !== beliefs.backups.get(by));
+  return choice.pick(op === "restore-backup" && others.length > 0 ? others : all);
 }
 
 function partsOf(
@@ -163,7 +177,11 @@ function actorOf(
     case "new-device":
     case "upload-keys":
     case "kill-device":
+    case "reset-identity":
+    case "new-backup":
       return one(beliefs.users);
+    case "restore-backup":
+      return one(beliefs.users.filter((user) => beliefs.backups.has(user)));
     default:
       return joined();
   }
@@ -226,6 +244,9 @@ function anything(
     case "new-device":
     case "upload-keys":
     case "kill-device":
+    case "reset-identity":
+    case "new-backup":
+    case "restore-backup":
       return { op, by };
     default:
       return { op, by, room } as Parts;

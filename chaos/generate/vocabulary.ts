@@ -31,8 +31,11 @@ export const OPERATION_WEIGHTS: Readonly<Record<OperationKind, number>> = {
   "to-device": 4,
   "new-device": 1,
   "upload-keys": 2,
-  /** Only where devices encrypt. */
+  /** These only where devices encrypt. */
   "kill-device": 4,
+  "reset-identity": 3,
+  "new-backup": 4,
+  "restore-backup": 5,
 };
 
 /** What happens to servers. `restart-in-split`: to one that is cut off. */

@@ -100,6 +100,7 @@ export class Cast {
       const deviceOf = (answer: unknown) =>
         new Session(info, context, {
           ...account,
+          serviceToken: asToken,
           accessToken: textAt(answer, "access_token"),
           deviceId: textAt(answer, "device_id"),
         });

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import type { CryptoClient } from "#harness/clients/crypto/crypto-client";
+import type { CryptoClient, Secret } from "#harness/clients/crypto/crypto-client";
+import { secret } from "#harness/clients/crypto/secret";
 import { CheckFailure, HarnessError } from "#harness/errors";
 import type { Actor } from "./cast.ts";
 import { CryptoDevice } from "./crypto-device.ts";
@@ -7,7 +8,7 @@ import { CryptoDevice } from "./crypto-device.ts";
 const ROOM = { id: "!room:hs1.test", version: "11" };
 
 /** A device whose client tells what it was asked, and fails to settle with this error. */
-function deviceWith(error?: unknown) {
+function deviceWith(error?: unknown, version?: string) {
   const asked: string[] = [];
   const client = {
     deviceId: "PHONE",
@@ -20,6 +21,18 @@ function deviceWith(error?: unknown) {
       return { eventId: "$event" };
     },
     rotate: async () => asked.push("rotate"),
+    syncOnce: async () => asked.push("sync"),
+    bootstrapIdentity: async ({ reset }: { reset: boolean }) => asked.push(`identity ${reset}`),
+    backup: {
+      create: async () => asked.push("create"),
+      upload: async () => asked.push("upload"),
+      restore: async () => asked.push("restore"),
+      version: async () => version,
+    },
+    recovery: {
+      create: async () => secret("key"),
+      use: async (key: Secret) => asked.push(`use ${key.reveal()}`),
+    },
     stop: async (mode: string) => asked.push(mode),
     start: async () => asked.push("start"),
   };
@@ -58,4 +71,30 @@ test("who was killed comes back for the next thing that it is to do", async () =
   await say(device);
 
   expect(asked).toEqual(["sigkill", "start", "send", "send"]);
+});
+
+test("a new identity replaces whatever there was", async () => {
+  const { device, asked } = deviceWith();
+  await device.resetIdentity();
+
+  expect(asked).toEqual(["identity true"]);
+});
+
+test("a new backup has all keys, and its own is put into secret storage", async () => {
+  const { device, asked } = deviceWith();
+  const key = await device.newBackup();
+
+  expect(key.reveal()).toBe("key");
+  expect(asked).toEqual(["sync", "create", "upload"]);
+});
+
+test.each([
+  ["the one that the server has", "1", ["sync", "use key", "restore"]],
+  ["one that is no more", undefined, ["sync", "use key"]],
+])("a backup is restored when its key is of %s", async (_what, version, expected) => {
+  const { device, asked } = deviceWith(undefined, version);
+  const restored = await device.restoreBackup(secret("key"));
+
+  expect(asked).toEqual(expected);
+  expect(restored === undefined).toBe(version === undefined);
 });

@@ -1,7 +1,7 @@
 /** One device of a user of a chaos run, with a client that encrypts. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { awakeMs } from "#harness/awake";
-import type { CryptoClient, ReadResult } from "#harness/clients/crypto/crypto-client";
+import type { CryptoClient, ReadResult, Secret } from "#harness/clients/crypto/crypto-client";
 import { CheckFailure, describe, HarnessError } from "#harness/errors";
 import type { Operation } from "#scenarios/plan";
 import type { Actor, CastRoom } from "./cast.ts";
@@ -70,6 +70,32 @@ export class CryptoDevice implements AsyncDisposable {
   async kill(): Promise<void> {
     this.#death = this.#client.stop("sigkill");
     await this.#death;
+  }
+
+  async resetIdentity(): Promise<void> {
+    await this.#alone(() => this.#client.bootstrapIdentity({ reset: true }));
+  }
+
+  /** All that it has goes into a new version of the backup; returns what opens secret storage, where the backup's key is. */
+  async newBackup(): Promise<Secret> {
+    const { backup, recovery } = this.#client;
+    return await this.#alone(async () => {
+      // Whatever its user's other devices have changed: keys of an identity that is no more are of no use to anybody.
+      await this.#client.syncOnce();
+      await backup.create();
+      await backup.upload();
+      return await recovery.create();
+    });
+  }
+
+  /** Returns how many room keys came; undefined: the server has another backup than the one whose key is stored. */
+  async restoreBackup(key: Secret): Promise<number | undefined> {
+    const { backup, recovery } = this.#client;
+    return await this.#alone(async () => {
+      await this.#client.syncOnce();
+      await recovery.use(key);
+      return (await backup.version()) === undefined ? undefined : await backup.restore();
+    });
   }
 
   /** Undefined: it has; else why it has not. */

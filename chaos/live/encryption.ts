@@ -3,11 +3,11 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import type { JournalWriter } from "#chaos/journal/write";
 import { awakeMs } from "#harness/awake";
-import type { ReadResult } from "#harness/clients/crypto/crypto-client";
+import type { ReadResult, Secret } from "#harness/clients/crypto/crypto-client";
 import { startClient } from "#harness/clients/crypto/start-client";
 import { describe } from "#harness/errors";
 import { at } from "#harness/match/json";
-import { type Operation, operationsOf } from "#scenarios/plan";
+import { type DeviceOperation, isOfDevice, type Operation, operationsOf } from "#scenarios/plan";
 import type { Actor, Cast } from "./cast.ts";
 import { CryptoDevice } from "./crypto-device.ts";
 import type { Performed } from "./perform.ts";
@@ -49,6 +49,8 @@ const KEYS_MS = 10_000;
 export class Encryption implements AsyncDisposable {
   readonly #context: EncryptionContext;
   readonly #devices: readonly CryptoDevice[];
+  /** What opens the secret storage of a user, by the plan's name. */
+  readonly #recoveryKeys = new Map<string, Secret>();
   /** `device id event id` of what was read once, and stays readable, and of what was waited for in vain. */
   readonly #read = new Set<string>();
   readonly #unread = new Set<string>();
@@ -88,9 +90,9 @@ export class Encryption implements AsyncDisposable {
     for (const device of this.#devices) device.listen();
   }
 
-  /** What devices that encrypt do: say something in an encrypted room, and die. Undefined: it is nothing of that. */
+  /** What devices that encrypt do: say something in an encrypted room, or something of their own. Undefined: it is none of that. */
   async perform(operation: Operation, isHopeless: boolean): Promise<Performed | undefined> {
-    if (operation.op !== "message" && operation.op !== "kill-device") return undefined;
+    if (operation.op !== "message" && !isOfDevice(operation)) return undefined;
     const { cast } = this.#context;
     const began = Date.now();
     const refusal = (text: string) =>
@@ -98,10 +100,20 @@ export class Encryption implements AsyncDisposable {
     const device = this.#devices.find(
       ({ actor, number }) => actor.name === operation.by && number === (operation.device ?? 1),
     );
-    if (operation.op === "kill-device") {
+    if (isOfDevice(operation)) {
       if (device === undefined) return refusal(`${operation.by} has no such device`);
-      await device.kill();
-      return { outcome: "ok", began, events: [] };
+      if (operation.op === "kill-device") {
+        await device.kill();
+        return { outcome: "ok", began, events: [] };
+      }
+      if (isHopeless) return refusal("its server gives no answer");
+      try {
+        const refused = await this.#do(operation, device);
+        return refused === undefined ? { outcome: "ok", began, events: [] } : refusal(refused);
+      } catch (error) {
+        // It may have come as far as the server. Trouble of ours the device keeps for itself, and it comes out later.
+        return { outcome: "unknown", began, events: [], message: describe(error) };
+      }
     }
     const room = cast.rooms.get(operation.room);
     if (room === undefined || cast.plan.rooms[operation.room]?.encrypted !== true) return undefined;
@@ -112,6 +124,30 @@ export class Encryption implements AsyncDisposable {
     } catch (error) {
       // It may have been sent: what is in the room is found there.
       return { outcome: "unknown", began, events: [], message: describe(error) };
+    }
+  }
+
+  /** Undefined: it is done; else why it is not. */
+  async #do(
+    { op, by }: Exclude<DeviceOperation, { op: "kill-device" }>,
+    device: CryptoDevice,
+  ): Promise<string | undefined> {
+    switch (op) {
+      case "reset-identity":
+        // What secret storage has is of the identity before.
+        this.#recoveryKeys.delete(by);
+        await device.resetIdentity();
+        return undefined;
+      case "new-backup":
+        this.#recoveryKeys.delete(by);
+        this.#recoveryKeys.set(by, await device.newBackup());
+        return undefined;
+      case "restore-backup": {
+        const key = this.#recoveryKeys.get(by);
+        if (key === undefined) return `${by} has no backup, or has a new identity since`;
+        const isOther = (await device.restoreBackup(key)) === undefined;
+        return isOther ? "the server has another backup" : undefined;
+      }
     }
   }
 

@@ -1,6 +1,6 @@
 /** What a client sends for an operation of a plan. */
 import { path, type Query } from "#harness/http/client";
-import type { Operation } from "#scenarios/plan";
+import { isOfDevice, type Operation } from "#scenarios/plan";
 import type { Actor, Cast } from "./cast.ts";
 
 export interface Call {
@@ -51,7 +51,7 @@ export async function callOf(
   if (operation.op === "upload-keys") {
     return post("/_matrix/client/v3/keys/upload", { device_keys: keysOf(author, txn) });
   }
-  if (operation.op === "kill-device") return "nothing is encrypted";
+  if (isOfDevice(operation)) return "nothing is encrypted";
   const room = cast.rooms.get(operation.room)?.id;
   if (room === undefined) return `the room ${operation.room} is not there`;
   const state = (type: string, content: unknown, key = "") =>

@@ -71,6 +71,9 @@ export class Actions {
       case "upload-keys":
         return this.#devicesChanged(server, user);
       case "kill-device":
+      case "reset-identity":
+      case "new-backup":
+      case "restore-backup":
         return refused(404, "M_UNRECOGNIZED", "simulated users have no devices that encrypt");
     }
     const roomId = world.roomIds.get(operation.room);

@@ -106,7 +106,10 @@ export async function publishIdentity(session: Session): Promise<Identity> {
   return identity;
 }
 
-/** Uploads public cross-signing keys, with the password where it is asked for: a first upload needs none (MSC3967). */
+/**
+ * Uploads public cross-signing keys, with the password where it is asked for: a first upload needs none (MSC3967). For a user of
+ * an application service, which has no password, the service replaces them (MSC4190).
+ */
 export async function uploadSigningKeys(
   session: Session,
   keys: Readonly<Record<string, unknown>>,
@@ -114,6 +117,8 @@ export async function uploadSigningKeys(
   const target = "/_matrix/client/v3/keys/device_signing/upload";
   const first = await session.post(target, keys);
   if (first.status !== 401) ok(first);
+  else if (session.service !== undefined)
+    ok(await session.service.post(target, keys, { user_id: session.userId }));
   else ok(await session.post(target, { ...keys, auth: passwordFor(session, first) }));
 }
 

@@ -100,11 +100,13 @@ export class Session extends ServerClient implements Account {
   readonly password: string;
   override readonly accessToken: string;
   readonly deviceId: string;
+  /** The application service that the user belongs to; undefined: none. */
+  readonly service: ServerClient | undefined;
 
   constructor(
     server: ServerInfo,
     context: SessionContext,
-    account: Account & { accessToken: string; deviceId: string },
+    account: Account & { accessToken: string; deviceId: string; serviceToken?: string | undefined },
   ) {
     super(server, context, { accessToken: account.accessToken });
     this.userId = account.userId;
@@ -112,6 +114,11 @@ export class Session extends ServerClient implements Account {
     this.password = account.password;
     this.accessToken = account.accessToken;
     this.deviceId = account.deviceId;
+    const { serviceToken } = account;
+    this.service =
+      serviceToken === undefined
+        ? undefined
+        : new ServerClient(server, context, { accessToken: serviceToken });
   }
 
   /** POST /createRoom; returns the room id. */

@@ -12,6 +12,7 @@ export interface Launch {
     readonly password: string;
     readonly accessToken: string;
     readonly deviceId: string;
+    readonly serviceToken?: string;
   };
   readonly check: string;
   readonly timeoutScale: number;

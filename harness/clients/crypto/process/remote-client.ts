@@ -223,7 +223,9 @@ export class RemoteClient implements CryptoClient {
   }
 
   async #launch(state: StorePlace["state"], snapshot?: string): Promise<void> {
-    const { server, context, userId, localpart, password, accessToken, deviceId } = this.#session;
+    const { server, context, userId, localpart, password, accessToken, deviceId, service } =
+      this.#session;
+    const serviceToken = service?.accessToken;
     const who = `${userId} ${deviceId} (${this.kind})`;
     this.#held = this.#store?.hold(who);
     const { command, args } = this.#command;
@@ -231,7 +233,14 @@ export class RemoteClient implements CryptoClient {
     const store = this.#store;
     const launch: Launch = {
       server,
-      account: { userId, localpart, password, accessToken, deviceId },
+      account: {
+        userId,
+        localpart,
+        password,
+        accessToken,
+        deviceId,
+        ...(serviceToken === undefined ? {} : { serviceToken }),
+      },
       check: context.check,
       timeoutScale: context.timeoutScale,
       policy: this.policy,
