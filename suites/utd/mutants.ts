@@ -2,7 +2,7 @@
 import { ROUTES } from "#harness/stories/routes";
 import type { Story } from "#harness/stories/story";
 import type { Mutant } from "#harness/world/check";
-import { altersAnswer } from "#harness/world/mutants";
+import { altersAnswer, altersRequest } from "#harness/world/mutants";
 
 /** Whoever reads something reads it by a key that came so. */
 const SWALLOWS: Mutant = {
@@ -48,6 +48,19 @@ const EMPTIES_DEHYDRATED = altersAnswer(
   { set: { "/events": [] } },
 );
 
+const DELIVERS_AGAIN = altersRequest("delivers again what was taken", ROUTES.sync, {
+  path: "/_matrix/client/v3/sync?timeout=0",
+});
+const HIDES_EVENTS = altersAnswer("hides what was said before a join", ROUTES.event, {
+  status: 404,
+  body: { errcode: "M_NOT_FOUND", error: "hidden" },
+});
+const LOSES_SECRETS = altersAnswer(
+  "loses the secrets of the account",
+  { method: "GET", path: "/_matrix/client/*/user/*/account_data/*" },
+  { status: 404, body: { errcode: "M_NOT_FOUND", error: "lost" } },
+);
+
 /** Of stories for which a swallowed message is not enough. */
 const OWN: Readonly<Record<string, readonly Mutant[]>> = {
   "otk.race": [SAME_KEY],
@@ -61,20 +74,24 @@ const OWN: Readonly<Record<string, readonly Mutant[]>> = {
   "otk.store-rollback": [TAKES_OTHER_KEYS],
   "fallback.rotated": [HIDES_USE],
   "fallback.retry-unmarks": [HIDES_USE],
-  "td.two-consumers": [],
+  "td.two-consumers": [DELIVERS_AGAIN],
+  "td.token-persisted-early": [DELIVERS_AGAIN],
   "rk.rotate-on-logout": [FORGETS_LISTS, SWALLOWS],
   "dl.changed-during-query": [FORGETS_LISTS, SWALLOWS],
   "bk.basic": [LOSES_BACKUP],
+  "bk.wrong-key": [LOSES_SECRETS],
   "bk.put-lost": [LOSES_BACKUP],
   "bk.worse-key": [LOSES_BACKUP],
   "bk.logout-before-upload": [LOSES_BACKUP],
   "bk.version-switch": [LOSES_BACKUP],
   "dehy.offline": [EMPTIES_DEHYDRATED],
   "dehy.kill-rehydrate": [EMPTIES_DEHYDRATED],
+  "hist.no-bundle": [HIDES_EVENTS],
   "trust.xs-sigkill": [LOSES_SIGNATURES],
   "verify.sas-own": [SWALLOWS],
   "verify.qr": [SWALLOWS],
   "verify.cancelled": [SWALLOWS],
+  "verify.mitm": [SWALLOWS],
   "verify.sas-users": [LOSES_SIGNATURES],
 };
 
