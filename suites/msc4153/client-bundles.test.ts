@@ -1,0 +1,183 @@
+/** MSC4268, what is within: bundles that a client library makes, opened with libolm, and such that libolm's peer makes for it. */
+import { check } from "#harness/world/check";
+import { encryptedRoom } from "#harness/world/encrypted-room";
+import { expectContains, expectEqual, expectThat } from "#harness/world/expect";
+import { altersRequest } from "#harness/world/mutants";
+import { bundleFor, bundlePayload, uploadBundle } from "./bundles.ts";
+import {
+  type Actor,
+  type Cast,
+  expectReadable,
+  expectUnreadable,
+  judged,
+  LOSES_KEYS,
+  TEXT,
+  untilMail,
+} from "./clients.ts";
+import { OlmPeer, PeerMegolm } from "./olm-peer.ts";
+
+const LEGACY = { share: "identity", read: "legacy" } as const;
+const FLAGS = ["shared_history", "org.matrix.msc3061.shared_history"];
+const VISIBILITY = {
+  method: "PUT",
+  path: "/_matrix/client/v3/rooms/*/state/m.room.history_visibility/**",
+};
+
+check(
+  "MSC4268.shareable-only",
+  "the client shares the keys of messages that newcomers may see, and no others",
+  {
+    mutant: altersRequest("has the later messages seen by newcomers too", VISIBILITY, {
+      set: { "/history_visibility": "shared" },
+    }),
+  },
+  (world) =>
+    judged(world, async (cast) => {
+      const alice = await cast.user("alice");
+      const bob = await OlmPeer.start(await world.user("bob"));
+      const roomId = await encryptedRoom(alice.session);
+      const shareable = await alice.client.send(roomId, TEXT);
+      const content = { history_visibility: "joined" };
+      await alice.session.setState(roomId, "m.room.history_visibility", content);
+      await alice.client.syncOnce();
+      await alice.client.rotate(roomId);
+      const hidden = await alice.client.send(roomId, TEXT);
+
+      await alice.client.history.share(roomId, bob.session.userId);
+
+      const { shared, withheld } = await bundleFor(bob);
+      expectEqual(shared, [shareable.sessionId], "the sessions that are shared");
+      const both = withheld.filter((session) => shared.includes(session));
+      expectEqual(both, [], "sessions that are shared and withheld");
+      if (!withheld.includes(hidden.sessionId))
+        world.note("the session that is not shared is not told as withheld");
+    }),
+);
+
+check(
+  "MSC4268.bundle-has-sender-keys",
+  "the client tells of a bundle with its device keys",
+  { mutant: LOSES_KEYS },
+  (world) =>
+    judged(world, async (cast) => {
+      const alice = await cast.user("alice");
+      const bob = await OlmPeer.start(await world.user("bob"));
+      const roomId = await encryptedRoom(alice.session);
+      await alice.client.send(roomId, TEXT);
+
+      await alice.client.history.share(roomId, bob.session.userId);
+
+      const { payload } = await bundleFor(bob);
+      const { userId, deviceId } = alice.session;
+      const embedded = payload.sender_device_keys ?? payload["org.matrix.msc4147.device_keys"];
+      const expected = { user_id: userId, device_id: deviceId };
+      expectContains(embedded, expected, "the device keys in the message");
+    }),
+);
+
+check(
+  "MSC4268.flag-absent",
+  "the client shares no session that is not marked by true, the boolean",
+  { mutant: LOSES_KEYS },
+  (world) =>
+    judged(world, async (cast) => {
+      const alice = await cast.user("alice", { policy: LEGACY });
+      const [bob, carol] = await peers(cast, "bob", "carol");
+      const roomId = await encryptedRoom(alice.session, bob.session);
+      await alice.client.syncOnce();
+      const give = async (flag?: unknown) => {
+        const megolm = new PeerMegolm(roomId);
+        const marked =
+          flag === undefined ? {} : Object.fromEntries(FLAGS.map((name) => [name, flag]));
+        const payload = await bob.payload(alice.session, "m.room_key", megolm.key(marked as never));
+        await bob.send(alice.session, payload);
+        await untilMail(alice);
+        return megolm.sessionId;
+      };
+
+      const unmarked = [await give(), await give("true"), await give(1), await give(false)];
+      const marked = await give(true);
+      await alice.client.history.share(roomId, carol.session.userId);
+
+      const { shared } = await bundleFor(carol);
+      expectThat(shared.includes(marked), "the session that is marked to be shared", shared.length);
+      const wrong = unmarked.filter((session) => shared.includes(session));
+      expectEqual(wrong, [], "sessions that are shared without the mark");
+    }),
+);
+
+interface Receiving {
+  readonly alice: OlmPeer;
+  readonly bob: Actor;
+  readonly roomId: string;
+}
+
+/** A client that shares a room with a peer, of which it has no key yet. */
+async function receiving(cast: Cast): Promise<Receiving> {
+  const [alice] = await peers(cast, "alice", "other");
+  const bob = await cast.user("bob", { policy: LEGACY });
+  const roomId = await encryptedRoom(alice.session, bob.session);
+  await bob.client.syncOnce();
+  return { alice, bob, roomId };
+}
+
+async function peers(cast: Cast, one: string, other: string): Promise<[OlmPeer, OlmPeer]> {
+  const [first, second] = await cast.world.users(one, other);
+  return [await OlmPeer.start(first), await OlmPeer.start(second)];
+}
+
+check(
+  "MSC4268.sender-keys",
+  "the client takes no bundle from a message without the sender's device keys",
+  { mutant: LOSES_KEYS },
+  (world) =>
+    judged(world, async (cast) => {
+      const { alice, bob, roomId } = await receiving(cast);
+      const megolm = new PeerMegolm(roomId);
+      const keys = [bundled(megolm, alice)];
+      const eventId = await megolm.say(alice, TEXT);
+      const content = await uploadBundle(alice, roomId, keys);
+      const right = await bundlePayload(alice, bob.session, content);
+      const { sender_device_keys: _keys, ...bare } = right;
+      const accept = () => bob.client.history.accept(roomId, alice.session.userId);
+
+      await alice.send(bob.session, bare);
+      await untilMail(bob);
+      const isTakenBare = await accept();
+      const before = await bob.client.read(roomId, eventId);
+      await alice.send(bob.session, right);
+      await untilMail(bob);
+      const isTaken = await accept();
+
+      expectEqual([isTakenBare, isTaken], [false, true], "whether each bundle is taken");
+      expectUnreadable(before, "the message before");
+      expectReadable(await bob.client.read(roomId, eventId), "the message after");
+    }),
+);
+
+check(
+  "MSC4268.wrong-room",
+  "the client takes no key of another room from a bundle",
+  { mutant: LOSES_KEYS },
+  (world) =>
+    judged(world, async (cast) => {
+      const { alice, bob, roomId } = await receiving(cast);
+      const other = await encryptedRoom(alice.session, bob.session);
+      const [own, foreign] = [new PeerMegolm(roomId), new PeerMegolm(other)];
+      const keys = [bundled(own, alice), bundled(foreign, alice)];
+      const [inRoom, elsewhere] = [await own.say(alice, TEXT), await foreign.say(alice, TEXT)];
+
+      const content = await uploadBundle(alice, roomId, keys);
+      await alice.send(bob.session, await bundlePayload(alice, bob.session, content));
+      await untilMail(bob);
+      await bob.client.history.accept(roomId, alice.session.userId);
+
+      expectReadable(await bob.client.read(roomId, inRoom), "the message of the bundle's room");
+      expectUnreadable(await bob.client.read(other, elsewhere), "the message of another room");
+    }),
+);
+
+/** A session as it is in bundles. */
+function bundled(megolm: PeerMegolm, owner: OlmPeer) {
+  return { ...megolm.exported(owner), sender_claimed_keys: { ed25519: owner.ed25519 } };
+}
