@@ -27,7 +27,13 @@ export interface Ended {
 /** A folder for runs and their temporary files, so that what others run and leave behind does not matter. */
 export class Sandbox implements Disposable {
   readonly folder = mkdtempSync(path.join(tmpdir(), "crucible-spec-"));
+  readonly #more: Readonly<Record<string, string>>;
   #runs = 0;
+
+  /** @param more environment of all its commands */
+  constructor(more: Readonly<Record<string, string>> = {}) {
+    this.#more = more;
+  }
 
   /** Runs a command to its end. */
   async crucible(...args: readonly string[]): Promise<Ended> {
@@ -61,7 +67,7 @@ export class Sandbox implements Disposable {
     const outside = Object.entries(process.env).filter(
       ([name]) => !/^(?:CRUCIBLE_(?!CACHE)|COMPLEMENT_|VITEST|NODE_OPTIONS)/.test(name),
     );
-    return { ...Object.fromEntries(outside), TMPDIR: this.folder, NO_COLOR: "1" };
+    return { ...Object.fromEntries(outside), TMPDIR: this.folder, NO_COLOR: "1", ...this.#more };
   }
 
   /** Work folders of runs that still exist. */
