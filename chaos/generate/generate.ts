@@ -268,9 +268,9 @@ class Generator {
   }
 
   #addRoom(at: number): void {
-    const { versions, servers } = this.#options;
+    const { versions, servers, devices } = this.#options;
     const version = versions[at % versions.length] ?? "12";
-    const room = { ...roomAt(at, version, servers, this.#beliefs.users), ...this.#encrypted };
+    const room = roomAt(at, version, servers, this.#beliefs.users, devices !== undefined);
     const name = at === 0 ? "main" : `room-${at + 1}`;
     this.#rooms[name] = room;
     this.#beliefs.add(name, room);
@@ -279,7 +279,7 @@ class Generator {
   #laterRoom(creator: string, from: number): { name: string; version: string } | undefined {
     const later = Object.values(this.#rooms).filter(({ isLater }) => isLater).length;
     if (later >= LATER_ROOMS) return undefined;
-    const { versions } = this.#options;
+    const { versions, devices } = this.#options;
     const name = `later-${later + 1}`;
     const version = versions.find((one) => Number(one) > from) ?? versions[0] ?? "12";
     const room: RoomPlan = {
@@ -287,15 +287,11 @@ class Generator {
       creator,
       rule: "public",
       isLater: true,
-      ...this.#encrypted,
+      ...(devices === undefined ? {} : { encrypted: true }),
     };
     this.#rooms[name] = room;
     this.#beliefs.add(name, room);
     return { name, version };
-  }
-
-  get #encrypted(): Pick<RoomPlan, "encrypted"> {
-    return this.#options.devices === undefined ? {} : { encrypted: true };
   }
 
   #nextId(): string {

@@ -56,11 +56,11 @@ test.each([
   expect(device.trouble !== undefined).toBe(isTrouble);
 });
 
-test("it begins a new session with every third thing that it says", async () => {
+test("it begins a new session with every second thing that it says", async () => {
   const { device, asked } = deviceWith();
   for (let n = 0; n < 4; n++) await say(device);
 
-  expect(asked).toEqual(["send", "send", "rotate", "send", "send"]);
+  expect(asked).toEqual(["send", "rotate", "send", "send", "rotate", "send"]);
 });
 
 test("who was killed comes back for the next thing that it is to do", async () => {
@@ -70,7 +70,7 @@ test("who was killed comes back for the next thing that it is to do", async () =
   await killed;
   await say(device);
 
-  expect(asked).toEqual(["sigkill", "start", "send", "send"]);
+  expect(asked).toEqual(["sigkill", "start", "send", "rotate", "send"]);
 });
 
 test("a new identity replaces whatever there was", async () => {

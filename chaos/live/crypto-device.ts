@@ -12,8 +12,8 @@ type Message = Extract<Operation, { op: "message" }>;
 const LONG_POLL_MS = 200;
 const PAUSE_AFTER_FAILURE_MS = 200;
 const SETTLE_MS = 30_000;
-/** It begins a new session with every third thing that it says: each has keys that have to come. */
-const MESSAGES_A_SESSION = 3;
+/** It begins a new session with every second thing that it says: each has keys that have to come. */
+const MESSAGES_A_SESSION = 2;
 
 /** Does one thing at a time, as the requests of its engine ask for, and syncs in between. */
 export class CryptoDevice implements AsyncDisposable {

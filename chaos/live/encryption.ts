@@ -30,7 +30,10 @@ export interface EncryptionContext {
   /** Where the devices tell what they do; nowhere unless given. */
   readonly logFolder?: string;
   /** Why it is, in the same order; undefined: nobody found out. */
-  readonly explain?: (unread: readonly Unread[]) => Promise<readonly (Verdict | undefined)[]>;
+  readonly explain?: (
+    unread: readonly Unread[],
+    epoch: number,
+  ) => Promise<readonly (Verdict | undefined)[]>;
 }
 
 /** An event that a device can not read. */
@@ -208,6 +211,7 @@ export class Encryption implements AsyncDisposable {
         room,
         event,
       })),
+      epoch,
     );
     for (const look of looks) {
       const { actor, device, room, event, result } = look;

@@ -9,6 +9,7 @@ import type { ReplayPage } from "#harness/results/replays";
 import type { Plan } from "#scenarios/plan";
 import type { Display } from "./display.ts";
 import { unmetIn } from "./ending.ts";
+import { breakPeer, type MutantName } from "./mutants.ts";
 import { type RoomFile, writeRooms } from "./room-files.ts";
 import { onStage } from "./stage.ts";
 import { writeStoryPage } from "./story-page.ts";
@@ -39,21 +40,30 @@ export interface RetellOptions {
   /** Of rooms that name none. */
   readonly roomVersion: string | undefined;
   readonly onTrouble: (line: string) => void;
+  /** Breaks servers as they were when the plans failed. */
+  readonly mutant?: MutantName | undefined;
+  readonly seed: number;
 }
 
 export async function retellLive(
   plans: readonly Plan[],
-  { settings, display, roomVersion, onTrouble }: RetellOptions,
+  { settings, display, roomVersion, onTrouble, mutant, seed }: RetellOptions,
 ): Promise<readonly Retold[]> {
   const servers = Math.max(...plans.map((plan) => plan.servers));
   const progress = (line: string) => display.line(line);
   return await onStage({ settings, servers, progress, onTrouble }, async (stage) => {
-    const teller = new Storyteller({ stage, display, roomVersion, checkers: undefined });
+    const broken = (versions: ReadonlyMap<string, string>, isRetold: boolean) =>
+      breakPeer(mutant, { stage, seed, versions, toDevice: { count: 0 }, isRetold });
+    const options = { stage, display, roomVersion, checkers: undefined, mutant, broken };
+    const teller = new Storyteller(options);
     const retold: Retold[] = [];
     for (const [at, plan] of plans.entries()) {
       display.line(`telling ${plan.id}`);
       const began = Date.now();
-      const story = await teller.tell(plan, { name: `${at + 1}-${plan.id}` });
+      const story = await teller.tell(plan, {
+        name: `${at + 1}-${plan.id}`,
+        isRetold: true,
+      });
       retold.push({
         plan: plan.id,
         ms: Date.now() - began,

@@ -5,19 +5,26 @@ import type { Stage } from "./stage.ts";
 export const MUTANTS = ["drop-pdus", "hide-ban", "old-state-ids", "lose-to-device"] as const;
 export type MutantName = (typeof MUTANTS)[number];
 
+/** Of messages to devices one is lost. */
+const LOST_OF = 200;
+/** In a story that is told again: it is short, and has to fail each time. */
+const LOST_OF_RETOLD = 5;
+
 export interface MutantOptions {
   readonly stage: Stage;
   readonly seed: number;
   /** Room versions by room id. */
   readonly versions: ReadonlyMap<string, string>;
-  /** How many messages to devices there were in earlier stories. */
+  /** How many messages to devices there were in earlier stories; counted on. */
   readonly toDevice: { count: number };
+  /** The story has failed before. */
+  readonly isRetold: boolean;
 }
 
 /** In force until it is disposed of. */
 export function breakPeer(
   mutant: MutantName | undefined,
-  { stage: { deployment }, seed, versions, toDevice }: MutantOptions,
+  { stage: { deployment }, seed, versions, toDevice, isRetold }: MutantOptions,
 ): Disposable {
   if (mutant === undefined) return { [Symbol.dispose]: () => undefined };
   const versionOf = (room: string) => versions.get(room);
@@ -28,7 +35,10 @@ export function breakPeer(
     "drop-pdus": () => dropPdus({ seed, versionOf }),
     "hide-ban": () => hideBans({ server: last, versionOf }),
     "old-state-ids": () => oldState({ server: first }),
-    "lose-to-device": () => loseToDevice({ passed: toDevice }),
+    "lose-to-device": () =>
+      isRetold
+        ? loseToDevice({ of: LOST_OF_RETOLD })
+        : loseToDevice({ of: LOST_OF, passed: toDevice }),
   }[mutant]();
   const handles = rules.map((rule) => deployment.gateway.rules.add(rule));
   return {
@@ -36,4 +46,13 @@ export function breakPeer(
       for (const handle of handles) deployment.gateway.rules.remove(handle);
     },
   };
+}
+
+/** Why a mutant has proven nothing, as nothing came that it could spoil; undefined: something did, or nobody can tell. */
+export function idle(
+  mutant: MutantName | undefined,
+  toDevice: { count: number },
+): string | undefined {
+  if (mutant !== "lose-to-device" || toDevice.count >= LOST_OF) return undefined;
+  return `${mutant} lost nothing: ${toDevice.count} messages to devices were sent, and it loses the one after each ${LOST_OF - 1}; give it longer, or a higher --intensity`;
 }

@@ -7,7 +7,7 @@ import { operationsOf } from "#scenarios/plan";
 import { type RoomFile, roomLines } from "./room-files.ts";
 import type { Growth } from "./series.ts";
 import { pageLine } from "./story-page.ts";
-import type { Story } from "./storyteller.ts";
+import { retellCommand, type Story } from "./storyteller.ts";
 
 /** What one checker said over all epochs. */
 export interface CheckerSummary {
@@ -73,6 +73,10 @@ export interface ChaosReport {
   readonly skipped: readonly string[];
   /** Faults that were asked for and that the run did not come to. */
   readonly notReached: readonly string[];
+  /** Where devices encrypt: how many messages they have sent to each other's devices. */
+  readonly keyMessages?: number;
+  /** What servers were broken with on purpose. */
+  readonly mutant?: string;
   readonly nudged: RecoverySummary;
   readonly silent: RecoverySummary;
   /** Our share of the recovery, milliseconds. */
@@ -218,6 +222,9 @@ export function reportLines(report: ChaosReport): readonly string[] {
   return [
     `${report.deployment}, seed ${report.seed}: ${report.stories} stories, ${report.epochs} epochs in ${report.seconds} s`,
     `operations: ${ok} ok, ${fail} refused, ${unknown} unknown`,
+    ...(report.keyMessages === undefined
+      ? []
+      : [`encrypted messages to devices: ${report.keyMessages}`]),
     ...(report.byHand === 0 ? [] : [`by hand: ${report.byHand} commands`]),
     "",
     ...report.checkers.flatMap(checkerLines),
@@ -234,7 +241,7 @@ export function reportLines(report: ChaosReport): readonly string[] {
     ),
     ...roomLines(report.rooms),
     ...report.troubles.map((line) => `trouble: ${line}`),
-    ...(failure === undefined ? [] : ["", ...failureLines(failure)]),
+    ...(failure === undefined ? [] : ["", ...failureLines(failure, report.mutant)]),
     ...report.journals.map((file) => `journal: ${file}`),
   ];
 }
@@ -262,7 +269,10 @@ function recoveryText({ count, medianMs, never }: RecoverySummary): string {
   return `${count}, median ${medianMs === null ? "none" : `${medianMs} ms`}${missed}`;
 }
 
-function failureLines({ checkers, epoch, operations, plan, replay, shrunk }: Failure): string[] {
+function failureLines(
+  { checkers, epoch, operations, plan, replay, shrunk }: Failure,
+  mutant: string | undefined,
+): string[] {
   const first = [
     `failed in epoch ${epoch}: ${checkers.join(", ")} (${operations} operations so far: ${plan})`,
     pageLine(replay),
@@ -275,7 +285,7 @@ function failureLines({ checkers, epoch, operations, plan, replay, shrunk }: Fai
     ...shrunk.story.map((line) => `  ${line}`),
     ...shrunk.findings.map(findingLine),
     ...roomLines(shrunk.rooms),
-    `tell it again: crucible replay ${shrunk.plan}`,
+    `tell it again: ${retellCommand(shrunk.plan, mutant)}`,
     `keep it: cp ${shrunk.plan} chaos/corpus/`,
     `journal of it: ${shrunk.journal}`,
     pageLine(shrunk.replay),

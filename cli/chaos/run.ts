@@ -9,7 +9,8 @@ import { operationsOf, type Plan } from "#scenarios/plan";
 import { coverageOf, exitCodeOf, type Promised, unknowns } from "./conclusion.ts";
 import { Display } from "./display.ts";
 import { plansIn, writePlan } from "./files.ts";
-import { breakPeer, type MutantName } from "./mutants.ts";
+import { KeyMessages } from "./key-messages.ts";
+import { breakPeer, idle, type MutantName } from "./mutants.ts";
 import { EPOCHS } from "./plans.ts";
 import { type ChaosReport, type Failure, storyOf, Tally } from "./report.ts";
 import { type RoomFile, writeRooms } from "./room-files.ts";
@@ -56,13 +57,16 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   };
   return await onStage(stageOptions, async (stage) => {
     const toDevice = { count: 0 };
+    using keys = new KeyMessages(stage.deployment);
     const teller = new Storyteller({
       stage,
       display,
       roomVersion: undefined,
       checkers: options.checkers,
       watch,
-      broken: (versions) => breakPeer(options.mutant, { stage, seed, versions, toDevice }),
+      mutant: options.mutant,
+      broken: (versions, isRetold) =>
+        breakPeer(options.mutant, { stage, seed, versions, toDevice, isRetold }),
     });
     using series = options.isSoak ? new Series(stage.folder, stage.deployment) : undefined;
     const began = Date.now();
@@ -120,12 +124,16 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       isByHand: tally.byHand > 0,
     });
     troubles.push(...broken, ...unknowns(summary.checkers));
+    const unproven = idle(options.mutant, toDevice);
+    if (unproven !== undefined) troubles.push(unproven);
     const report: ChaosReport = {
       run: stage.folder,
       deployment: stage.deployment.facts.name,
       seed,
       seconds: Math.round((Date.now() - began) / 1000),
       ...summary,
+      ...(options.plans.devices === undefined ? {} : { keyMessages: keys.count }),
+      ...(options.mutant === undefined ? {} : { mutant: options.mutant }),
       journals,
       rooms,
       ...(series === undefined ? {} : { series: series.file, growth: growth ?? series.growth() }),

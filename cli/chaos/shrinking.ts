@@ -79,7 +79,7 @@ export async function shrinkStory(
 /** Undefined: it could not be told. */
 async function replay(teller: Storyteller, plan: Plan, name: string): Promise<Story | undefined> {
   try {
-    return await teller.tell(plan, { name, isQuiet: true });
+    return await teller.tell(plan, { name, isRetold: true, isQuiet: true });
   } catch (error) {
     if (error instanceof HarnessError && error.code !== "INTERRUPTED") return undefined;
     throw error;

@@ -41,8 +41,10 @@ export interface StorytellerOptions {
   readonly checkers: readonly string[] | undefined;
   /** Stories that are told for the first time are looked at by people, who have a hand in them. */
   readonly watch?: Watcher | undefined;
-  /** Breaks a server on purpose until the story is over. Rooms have their versions once all are made. */
-  readonly broken?: (versions: ReadonlyMap<string, string>) => Disposable;
+  /** What servers are broken with on purpose, for those who tell it again. */
+  readonly mutant?: string | undefined;
+  /** Breaks a server so until the story is over. Rooms have their versions once all are made. */
+  readonly broken?: (versions: ReadonlyMap<string, string>, isRetold: boolean) => Disposable;
 }
 
 export class Storyteller {
@@ -57,17 +59,23 @@ export class Storyteller {
 
   /**
    * @param name of the journal's file, without its ending
+   * @param isRetold it has failed before, and is told to find out what of it matters
    * @param isOver asked after each epoch; a failed one ends the story in any case
    * @throws HarnessError when servers or something of ours got in the way
    */
   async tell(
     plan: Plan,
-    { name, isQuiet = false, isOver }: { name: string; isQuiet?: boolean; isOver?: () => boolean },
+    {
+      name,
+      isRetold = false,
+      isQuiet = false,
+      isOver,
+    }: { name: string; isRetold?: boolean; isQuiet?: boolean; isOver?: () => boolean },
   ): Promise<Story> {
-    const { stage, display, roomVersion, checkers, broken } = this.#options;
-    const watch = isQuiet ? undefined : this.#options.watch;
+    const { stage, display, roomVersion, checkers, broken, mutant } = this.#options;
+    const watch = isRetold ? undefined : this.#options.watch;
     const versions = new Map<string, string>();
-    using _broken = broken?.(versions);
+    using _broken = broken?.(versions, isRetold);
     const file = path.join(stage.folder, `${name}.replay.ndjson`);
     mkdirSync(path.dirname(file), { recursive: true });
     using journal = new JournalWriter(file, (record) => {
@@ -98,7 +106,13 @@ export class Storyteller {
         hands: watch?.hands,
         encryption: {
           logFolder: path.join(stage.folder, "clients"),
-          explain: (unread) => this.#utdPages.explain(unread),
+          explain: (unread, epoch) =>
+            this.#utdPages.explain(unread, {
+              journal: file,
+              epoch,
+              seed: plan.seed,
+              again: retellCommand(path.basename(file), mutant),
+            }),
         },
       });
       const failed = told.epochs.find((epoch) => failuresIn(epoch).length > 0);
@@ -116,7 +130,13 @@ export class Storyteller {
   /** Forgets a story that nobody needs. */
   drop({ journal }: Story): void {
     rmSync(journal, { force: true });
+    this.#utdPages.drop(journal);
   }
+}
+
+/** @param file a plan or a journal */
+export function retellCommand(file: string, mutant: string | undefined): string {
+  return `crucible replay ${file}${mutant === undefined ? "" : ` --mutant ${mutant}`}`;
 }
 
 export function failuresIn({ verdicts }: Epoch): readonly CheckerVerdict[] {

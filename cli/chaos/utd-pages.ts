@@ -1,5 +1,5 @@
 /** Finds out why devices of a chaos run can not read events, and writes a page about each into the run's folder. */
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Unread, Verdict } from "#chaos/live/encryption";
 import { describe } from "#harness/errors";
@@ -12,8 +12,20 @@ import { openSources } from "#harness/forensics/sources";
 const MOST_PAGES = 50;
 const SPLIT_MS = 60_000;
 
+/** The story in which something could not be read. */
+export interface Source {
+  /** File of its journal. */
+  readonly journal: string;
+  readonly epoch: number;
+  readonly seed: number | undefined;
+  /** Command that tells it again. */
+  readonly again: string;
+}
+
 export class UtdPages {
   readonly #folder: string;
+  /** Names of pages by the journal of their story. */
+  readonly #pages = new Map<string, string[]>();
   #count = 0;
 
   /** @param folder of the run, with its trace and the logs of its devices */
@@ -22,27 +34,42 @@ export class UtdPages {
   }
 
   /** In the same order; undefined: it could not be found out. */
-  async explain(unread: readonly Unread[]): Promise<readonly (Verdict | undefined)[]> {
+  async explain(
+    unread: readonly Unread[],
+    source: Source,
+  ): Promise<readonly (Verdict | undefined)[]> {
     if (unread.length === 0) return [];
     const { exchanges, entries } = openSources([this.#folder]);
     const evidence = await Evidence.gather(exchanges, entries);
     return unread.map(({ user, device, event }) => {
       try {
-        const [utd] = explain(evidence, { event, target: { user, device } });
-        return utd === undefined ? undefined : this.#verdict(utd, isInSplit(evidence, utd));
+        const seed = source.seed === undefined ? {} : { seed: `${source.seed}` };
+        const place = `epoch ${source.epoch} of ${path.relative(this.#folder, source.journal)}`;
+        const question = { event, target: { user, device }, ...seed, place, again: source.again };
+        const [utd] = explain(evidence, question);
+        return utd === undefined ? undefined : this.#verdict(utd, isInSplit(evidence, utd), source);
       } catch (error) {
         return { root: "unexplained", why: describe(error), isInSplit: false };
       }
     });
   }
 
-  #verdict(utd: Utd, isInSplit: boolean): Verdict {
+  /** Forgets those of a story that nobody needs. */
+  drop(journal: string): void {
+    for (const page of this.#pages.get(journal) ?? [])
+      rmSync(path.join(this.#folder, page), { force: true });
+    this.#pages.delete(journal);
+  }
+
+  #verdict(utd: Utd, isInSplit: boolean, { journal }: Source): Verdict {
     const failed = utd.steps.find(({ step }) => step === utd.failedStep);
     const why = failed === undefined ? "no step is known to have gone wrong" : failed.says;
     // Nobody is owed a key of these.
     const isExpected = utd.root.startsWith("expected.");
-    if (isExpected || this.#count >= MOST_PAGES) return { root: utd.root, why, isInSplit };
+    const kept = [...this.#pages.values()].reduce((sum, { length }) => sum + length, 0);
+    if (isExpected || kept >= MOST_PAGES) return { root: utd.root, why, isInSplit };
     const page = `utd-${++this.#count}.md`;
+    this.#pages.set(journal, [...(this.#pages.get(journal) ?? []), page]);
     writeFileSync(path.join(this.#folder, page), pageOf(utd));
     return { root: utd.root, why, isInSplit, page };
   }

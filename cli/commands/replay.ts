@@ -10,6 +10,7 @@ import {
   retellSimulated,
   retellToOracle,
 } from "#cli/chaos/levels";
+import { MUTANTS, type MutantName } from "#cli/chaos/mutants";
 import { planOf } from "#cli/chaos/plans";
 import { findingLine } from "#cli/chaos/report";
 import { roomLines } from "#cli/chaos/room-files";
@@ -25,6 +26,7 @@ interface Flags {
   readonly roomVersion?: string;
   readonly toldTo: Level;
   readonly json?: true;
+  readonly mutant?: MutantName;
 }
 
 /** The setting of that name is the level of requirements. */
@@ -42,6 +44,11 @@ export function replayCommand(): Command {
       new LevelOption("--level <level>", "to whom it is told").choices(LEVELS).default("live"),
     )
     .option("--room-version <id>", "of rooms that name none; the servers' default unless given")
+    .addOption(
+      new Option("--mutant <name>", "with servers broken as they were when it failed").choices(
+        MUTANTS,
+      ),
+    )
     .option("--json", "an array of {plan, ms, verdicts, unmet, journal?, rooms?, replay?}");
   addRunOptions(command, ["seed", "out", "debug", ...SERVER_SETTINGS]).action(
     async (what: string[], flags: Flags, self: Command) => {
@@ -80,7 +87,7 @@ export function replayCommand(): Command {
 
 async function retell(
   plans: readonly Plan[],
-  { toldTo: level, roomVersion }: Flags,
+  { toldTo: level, roomVersion, mutant }: Flags,
   settings: ReturnType<typeof settingsOf>["settings"],
   onTrouble: (line: string) => void,
 ): Promise<readonly Retold[]> {
@@ -89,7 +96,7 @@ async function retell(
   if (level === "simulation")
     return await Promise.all(plans.map((plan) => retellSimulated(plan, seed, roomVersion)));
   using display = new Display();
-  return await retellLive(plans, { settings, display, roomVersion, onTrouble });
+  return await retellLive(plans, { settings, display, roomVersion, onTrouble, mutant, seed });
 }
 
 function show(

@@ -12,6 +12,7 @@ import {
   Story,
   shared,
 } from "./hand-written.ts";
+import { pageOf } from "./page.ts";
 
 const taken = () => came().took(62, "decrypted");
 
@@ -35,6 +36,21 @@ test("without any log the traffic tells, and what the library said is given", as
   const utd = await story.explain({ target: BOB, native: { code: "MissingRoomKey" } });
   expect(utd).toMatchObject({ root: "todevice.lost-downstream", parcel: PARCEL, isSure: false });
   expect(utd.rules).toEqual([{ rule: "strip", exchange: "t#7", at: 60_000, isOnPath: true }]);
+});
+
+test("what a device tries again and again is one line of the timeline, and where it is seen is told", async () => {
+  const story = shared();
+  for (const at of [70, 71, 72]) story.read(at);
+  const again = "crucible replay story-1.replay.ndjson --mutant lose-to-device";
+  const utd = await story.read(90, "readable").explain({ seed: "5", place: "epoch 2", again });
+
+  expect(utd.timeline.filter(({ says }) => /read/.test(says)).map(({ says }) => says)).toEqual([
+    "the device could not read it: MissingRoomKey, 3 times until 00:01:12.000",
+    "the device could read the event",
+  ]);
+  expect(pageOf(utd)).toContain(
+    `| seen in | epoch 2 |\n| seed | 5 |\n| told again by | ${again} |\n`,
+  );
 });
 
 test("an event or a device that the records do not have is told", async () => {

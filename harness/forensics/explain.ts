@@ -74,15 +74,18 @@ export interface Utd {
   }[];
   /** Shows the fault again. */
   readonly seed?: string;
+  /** Where in what was told it is. */
+  readonly place?: string;
+  /** Command that tells it again. */
+  readonly again?: string;
 }
 
-export interface Question {
+export interface Question extends Pick<Utd, "seed" | "place" | "again"> {
   readonly event: string;
   /** Unless given: devices whose logs tell of it; without logs those that were shown the event. */
   readonly target?: DeviceName;
   /** What the device's library said, where no log tells. */
   readonly native?: Native;
-  readonly seed?: string;
 }
 
 /**
@@ -106,7 +109,7 @@ export function explain(evidence: Evidence, question: Question): readonly Utd[] 
   );
 }
 
-function verdict(one: Case, { seed }: Question): Utd {
+function verdict(one: Case, { seed, place, again }: Question): Utd {
   const { event, target, reads, native, attempt, failedAt } = one;
   const steps = walk(one);
   const last = steps.at(-1);
@@ -140,6 +143,8 @@ function verdict(one: Case, { seed }: Question): Utd {
     timeline: timelineOf(one, onPath),
     rules: rulesIn(one, new Set([...onPath, ...hops.map(({ exchange }) => exchange)])),
     ...(seed === undefined ? {} : { seed }),
+    ...(place === undefined ? {} : { place }),
+    ...(again === undefined ? {} : { again }),
   };
 }
 

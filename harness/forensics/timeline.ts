@@ -12,6 +12,8 @@ export interface Moment {
 }
 
 const MOST_LINES = 20;
+/** The first time counts: a client asks for what it can not read again and again. */
+const SHOWN = "the device was shown the event";
 
 interface Weighed extends Moment {
   /** What goes first when there are too many. */
@@ -30,7 +32,11 @@ export function timelineOf(one: Case, evident: ReadonlySet<string>): readonly Mo
     told.exchange !== undefined && evident.has(told.exchange) ? { ...told, weight: 5 } : told,
   );
   // Several exchanges may show one thing.
-  const different = new Map(lines.toReversed().map((told) => [`${told.at} ${told.says}`, told]));
+  const different = new Map(
+    lines
+      .toSorted((a, b) => b.at - a.at)
+      .map((told) => [told.says === SHOWN ? SHOWN : `${told.at} ${told.says}`, told]),
+  );
   return [...different.values()]
     .sort((a, b) => b.weight - a.weight || b.at - a.at)
     .slice(0, MOST_LINES)
@@ -125,7 +131,7 @@ function lineOf(one: Case, fact: Fact): readonly Weighed[] {
         : fact.how === "sent"
           ? [line(at, 5, "the event was sent", id)]
           : isTarget
-            ? [line(fact.end, 2, "the device was shown the event", id)]
+            ? [line(fact.end, 2, SHOWN, id)]
             : [];
     case "backup":
       return isTarget && fact.how === "fetched"

@@ -181,7 +181,7 @@ export function loseToDevice({
 }
 
 /** How many devices a request of PUT /sendToDevice is for. */
-function targetsIn(request: unknown): number {
+export function targetsIn(request: unknown): number {
   const messages = isObject(request) ? request.messages : undefined;
   const users = isObject(messages) ? Object.values(messages) : [];
   return users.reduce<number>(
