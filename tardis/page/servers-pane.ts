@@ -3,7 +3,13 @@ import type { Term } from "#tardis/explain/glossary";
 import { letterOf } from "#tardis/render/display-list";
 import type { LoadedView } from "#tardis/view/messages";
 import { textAt } from "#tardis/view/row-columns";
-import type { DeliveryView, ServersView, StopView } from "#tardis/view/servers-messages";
+import type {
+  DeliveryView,
+  HopView,
+  ParcelView,
+  ServersView,
+  StopView,
+} from "#tardis/view/servers-messages";
 import { durationText, timeText } from "#tardis/view/time-text";
 import { bdi, button, h } from "./dom.ts";
 import { serversPicture } from "./servers-picture.ts";
@@ -31,12 +37,18 @@ export function serversPane(
     ...(view.deliveries.some(({ stops }) => stops.length > 0)
       ? [h("p", { class: "hint" }, "×: stopped on its way, or never came; the table says by what")]
       : []),
+    ...(view.parcels.length > 0
+      ? [h("p", { class: "hint" }, "k: a room key on its way below its event, × where it was lost")]
+      : []),
     arrivals(view, loaded, { row, until }, go),
     ...knowledge(view, loaded, row, go),
     h("h3", {}, "what one had and another had not"),
     ...lackParts(view, loaded, go),
     h("h3", {}, "how events came"),
     deliveryTable(view.deliveries, loaded, row, go),
+    ...(view.parcels.length === 0
+      ? []
+      : [h("h3", {}, "room keys that did not do"), keyTable(view.parcels, loaded, row, go)]),
   ];
 }
 
@@ -148,6 +160,41 @@ function deliveryTable(
     ? [h("caption", {}, "~: as the sender claims, by its own clock")]
     : [];
   return h("table", { id: "deliveries" }, ...claims, h("thead", {}, h("tr", {}, ...titles)), body);
+}
+
+/** Messages with keys of events that a device could not read, as they were followed from device to device. */
+function keyTable(
+  parcels: readonly ParcelView[],
+  loaded: LoadedView,
+  row: number,
+  go: Go,
+): HTMLElement {
+  const titles = ["event", "key", "way"].map((title) => h("th", { scope: "col" }, title));
+  const body = h("tbody");
+  for (const parcel of parcels) {
+    const { id, from, to, root, hops } = parcel;
+    body.append(
+      h(
+        "tr",
+        { class: parcel.row === row ? "now" : "" },
+        h("td", {}, link(loaded, parcel.row, go)),
+        h(
+          "td",
+          {},
+          h("p", {}, bdi(from), " → ", bdi(to)),
+          h("p", { class: "fail" }, bdi(root)),
+          h("p", { class: "mono" }, bdi(id)),
+        ),
+        h("td", {}, ...hops.map((hop) => h("p", {}, ...hopWords(hop)))),
+      ),
+    );
+  }
+  return h("table", { id: "parcels" }, h("thead", {}, h("tr", {}, ...titles)), body);
+}
+
+function hopWords({ from, to, outcome, exchange }: HopView): readonly (Node | string)[] {
+  const word = outcome === "lost" ? "× lost" : outcome;
+  return [bdi(from), " → ", bdi(to), `: ${word} (`, bdi(exchange), ")"];
 }
 
 function when({ madeAt, isClaimed, sentAt, cameAt, ms }: DeliveryView): readonly Node[] {

@@ -1,12 +1,15 @@
 /** Deliveries in time: a line down for each server, and across where events came; the tables beside it say the same. */
 import { letterOf, toneOf } from "#tardis/render/display-list";
 import type { LoadedView } from "#tardis/view/messages";
-import type { ServersView } from "#tardis/view/servers-messages";
+import type { ParcelView, ServersView } from "#tardis/view/servers-messages";
 
 const NS = "http://www.w3.org/2000/svg";
 const WIDE = 340;
 const TOP = 24;
 const STEP = 12;
+/** Where the way of a key is drawn: below its event, and how far beside a server's line where it does not leave the server. */
+const KEY_BELOW = 6;
+const KEY_HOOK = 30;
 
 /** Something that happens at a place down the picture. */
 interface Mark {
@@ -63,7 +66,30 @@ export function serversPicture(view: ServersView, loaded: LoadedView, until: num
       cut(first, { x: x(column), y: first.y + 16 });
     }
   }
+  for (const parcel of view.parcels) drawKey(svg, parcel, firsts.get(parcel.row), columnOf, x);
   return svg;
+
+  function columnOf(number: number): number {
+    return servers.findIndex((server) => server.number === number);
+  }
+}
+
+/** From the sender's server to that of the device, below the event whose key it is; within one server, a hook beside its line. */
+function drawKey(
+  svg: SVGElement,
+  { fromServer, toServer, isLost }: ParcelView,
+  first: { readonly y: number } | undefined,
+  columnOf: (number: number) => number,
+  x: (column: number) => number,
+): void {
+  const [from, to] = [columnOf(fromServer), columnOf(toServer)];
+  if (first === undefined || from < 0 || to < 0) return;
+  const y = first.y + KEY_BELOW;
+  const end = from === to ? x(to) + KEY_HOOK : x(to);
+  const name = isLost ? "key lost" : "key";
+  svg.append(lineOf({ x: x(from), y }, { x: isLost ? (x(from) + end) / 2 : end, y }, name));
+  const mark = isLost ? "×" : "k";
+  svg.append(textOf(mark, { x: (x(from) + end) / 2 - 4, y: y + 4, class: name }));
 }
 
 function marksOf({ servers, deliveries, range: [from, to] }: ServersView): readonly Mark[] {

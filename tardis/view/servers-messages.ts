@@ -45,6 +45,35 @@ export interface DeliveryView {
   readonly stops: readonly StopView[];
 }
 
+/** One exchange that had a parcel, or should have. */
+export interface HopView {
+  /** `up` to a server, `federation` between two, `down` to a device. */
+  readonly kind: string;
+  readonly from: string;
+  readonly to: string;
+  /** came, lost, unknown. */
+  readonly outcome: string;
+  readonly exchange: string;
+}
+
+/** The message with an event's room key for one device. */
+export interface ParcelView {
+  /** The event that needs the key. */
+  readonly row: number;
+  readonly seq: number;
+  /** SHA-256 of its ciphertext. */
+  readonly id: string;
+  /** Devices, `user|device`, and their servers: of LoadedView.servers, or -1. */
+  readonly from: string;
+  readonly fromServer: number;
+  readonly to: string;
+  readonly toServer: number;
+  /** Why the device can not read the event, by the taxonomy of docs/utd-forensics.md. */
+  readonly root: string;
+  readonly hops: readonly HopView[];
+  readonly isLost: boolean;
+}
+
 /** What one server had and another one had not at the moment, of what is above the cursor. */
 export interface LackView {
   /** Places in ServersView.servers. */
@@ -61,6 +90,8 @@ export interface ServersView {
   readonly range: readonly [first: number, last: number];
   /** Of those. */
   readonly deliveries: readonly DeliveryView[];
+  /** Keys of those that somebody could not read. */
+  readonly parcels: readonly ParcelView[];
   /** Of the first servers, where there is any. */
   readonly lacks: readonly LackView[];
   /** How many of the servers those are. */

@@ -4,6 +4,7 @@ import { extremitiesIn, HAS, knowledgeOf, recordedServers } from "#tardis/model/
 import type { Run } from "#tardis/model/run";
 import { deliveriesOf } from "./deliveries.ts";
 import { until } from "./moments.ts";
+import { parcelsOf } from "./parcels.ts";
 import type { LackView, ServersView } from "./servers-messages.ts";
 
 const MOST_MISSING = 200;
@@ -36,6 +37,7 @@ export function serversView(run: Run, row: number): ServersView {
     }),
     range: [first, last],
     deliveries: deliveriesOf(run, numbers, rows),
+    parcels: parcelsOf(run, rows),
     lacks: lacksOf(known.slice(0, MOST_COMPARED), row),
     compared: Math.min(MOST_COMPARED, numbers.length),
   };
