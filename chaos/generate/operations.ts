@@ -8,7 +8,7 @@ import {
   type RoomPlan,
 } from "#scenarios/plan";
 import type { Beliefs, RoomBelief } from "./cast.ts";
-import { OPERATION_WEIGHTS, type TWISTS } from "./vocabulary.ts";
+import { ENCRYPTED_MESSAGE_WEIGHT, OPERATION_WEIGHTS, type TWISTS } from "./vocabulary.ts";
 
 const MODERATOR = 50;
 const ADMIN = 100;
@@ -46,7 +46,11 @@ export function drawOperation(drawing: Drawing, among?: ReadonlySet<string>): Op
   const able = kinds.filter(
     (kind) => devices !== undefined || !DEVICE_OPERATIONS.some((op) => op === kind),
   );
-  const weights = able.map((kind) => [OPERATION_WEIGHTS[kind], kind] as const);
+  const weightOf = (kind: OperationKind) =>
+    kind === "message" && devices !== undefined
+      ? ENCRYPTED_MESSAGE_WEIGHT
+      : OPERATION_WEIGHTS[kind];
+  const weights = able.map((kind) => [weightOf(kind), kind] as const);
   let parts: Parts | undefined;
   for (let attempt = 0; attempt < ATTEMPTS && parts === undefined; attempt++) {
     parts = partsOf(choice.weighted(weights), drawing, among);

@@ -34,9 +34,12 @@ export const OPERATION_WEIGHTS: Readonly<Record<OperationKind, number>> = {
   /** These only where devices encrypt. */
   "kill-device": 4,
   "reset-identity": 3,
-  "new-backup": 4,
-  "restore-backup": 5,
+  "new-backup": 6,
+  "restore-backup": 7,
 };
+
+/** How often something is said where devices encrypt: each new session has keys that can get lost. */
+export const ENCRYPTED_MESSAGE_WEIGHT = 60;
 
 /** What happens to servers. `restart-in-split`: to one that is cut off. */
 export const PROCESS_FAULTS = [
