@@ -5,6 +5,8 @@ import { HarnessError } from "#harness/errors";
 
 export interface ReadyOptions {
   readonly role: string;
+  /** What is asked for; the versions of a homeserver unless given. */
+  readonly path?: string;
   /** Read anew for each try: a container's port may move. */
   readonly address: () => Address;
   readonly timeoutMs: number;
@@ -19,13 +21,16 @@ export interface ReadyOptions {
 /** Complement's interval; a server that is ready in 0.7 s should not be found so after 1 s. */
 const POLL_MS = 20;
 
+/** Every homeserver has it, and it needs nothing. */
+const VERSIONS = "/_matrix/client/versions";
+
 /**
- * Waits until `GET /_matrix/client/versions` answers 200.
+ * Waits until the path answers 200 to a GET.
  *
  * @throws HarnessError HS_DID_NOT_START when it ends or the time is over, with its last log lines.
  */
 export async function waitUntilReady(options: ReadyOptions): Promise<void> {
-  const { role, address, timeoutMs, signal, exit, isHealthy, tail } = options;
+  const { role, path = VERSIONS, address, timeoutMs, signal, exit, isHealthy, tail } = options;
   const deadline = Date.now() + timeoutMs;
   let ended: string | undefined;
   let last = "no answer yet";
@@ -43,7 +48,7 @@ export async function waitUntilReady(options: ReadyOptions): Promise<void> {
     }
     try {
       const { host, port } = address();
-      const { statusCode, body } = await request(`http://${host}:${port}/_matrix/client/versions`, {
+      const { statusCode, body } = await request(`http://${host}:${port}${path}`, {
         headersTimeout: 2_000,
         bodyTimeout: 2_000,
         signal,
@@ -58,7 +63,7 @@ export async function waitUntilReady(options: ReadyOptions): Promise<void> {
     await sleep(POLL_MS);
   }
   throw new HarnessError("HS_DID_NOT_START", {
-    what: `${role} did not answer GET /_matrix/client/versions within ${timeoutMs} ms`,
+    what: `${role} did not answer GET ${path} within ${timeoutMs} ms`,
     facts: [`last try: ${last}`, "last log lines:", ...(await tail())],
     next: "raise the limit with --spawn-timeout-ms, or look at the log",
   });

@@ -1,0 +1,82 @@
+/** The admin side: accounts and sessions, past the API under test. */
+import { randomBytes, randomUUID } from "node:crypto";
+import type { Homeserver } from "../homeserver.ts";
+import { deviceOf, scopeFor } from "../oauth/scope.ts";
+import type { SignIns } from "../sign-ins.ts";
+import type { Accounts } from "../store/accounts.ts";
+import type { Sessions } from "../store/sessions.ts";
+import type { Questions } from "./questions.ts";
+
+export interface AdminParts {
+  readonly accounts: Accounts;
+  readonly sessions: Sessions;
+  readonly signIns: SignIns;
+  readonly homeserver: Homeserver;
+  readonly serverName: string;
+}
+
+export function adminSide(parts: AdminParts): Questions {
+  const { accounts, sessions, signIns, homeserver, serverName } = parts;
+  return {
+    register: async (localpart, password, isAdmin) => {
+      if (!accounts.add(localpart, password, isAdmin)) throw new Error(`${localpart} is taken`);
+      const deviceId = randomDeviceId();
+      const { accessToken } = await signIns.begin({
+        id: randomUUID(),
+        kind: "compat",
+        localpart,
+        deviceId,
+        scope: scopeFor(deviceId, isAdmin),
+        withRefreshToken: false,
+      });
+      return { userId: `@${localpart}:${serverName}`, accessToken, deviceId };
+    },
+    issueToken: async ({ localpart, scope, deviceId, expiresInS }) => {
+      // A user that an application service made has no account here yet.
+      accounts.add(localpart, undefined);
+      const { accessToken } = await signIns.begin({
+        id: randomUUID(),
+        kind: "personal",
+        localpart,
+        deviceId: deviceId ?? deviceOf(scope),
+        scope,
+        expiresInS,
+        withRefreshToken: false,
+      });
+      return { accessToken };
+    },
+    lock: async (localpart) => {
+      accounts.setLocked(localpart, true);
+      await homeserver.provisionUser({ localpart, locked: true });
+    },
+    unlock: async (localpart) => {
+      accounts.setLocked(localpart, false);
+      await homeserver.provisionUser({ localpart, locked: false });
+    },
+    deactivate: async (localpart) => {
+      accounts.setDeactivated(localpart, true);
+      await signIns.endAll(localpart);
+      await homeserver.deleteUser(localpart, false);
+    },
+    reactivate: async (localpart) => {
+      await homeserver.reactivateUser(localpart);
+      accounts.setDeactivated(localpart, false);
+    },
+    allowCrossSigningReset: (localpart) => homeserver.allowCrossSigningReset(localpart),
+    sessions: async (localpart) =>
+      sessions.live(localpart).map(({ id, deviceId, clientId }) => ({
+        id,
+        ...(deviceId === undefined ? {} : { deviceId }),
+        ...(clientId === undefined ? {} : { clientId }),
+      })),
+    endSession: async (id) => {
+      const session = sessions.find(id);
+      if (session === undefined) throw new Error(`there is no session ${id}`);
+      await signIns.end(session);
+    },
+  };
+}
+
+function randomDeviceId(): string {
+  return randomBytes(9).toString("base64url").replaceAll(/[-_]/g, "x").toUpperCase();
+}

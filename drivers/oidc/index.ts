@@ -1,0 +1,126 @@
+/** The embedded auth service: an authorization server of our own for a homeserver that delegates to one (MSC3861). */
+import { randomBytes } from "node:crypto";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { freeAddress } from "#drivers/substrates/process/address";
+import { Child, tailFile } from "#drivers/substrates/process/child";
+import { waitUntilReady } from "#drivers/substrates/ready";
+import type {
+  AuthDriver,
+  AuthStartContext,
+  RunningAuthService,
+} from "#harness/deployment/auth-contract";
+import { ask, type ControlAddress } from "./control/client.ts";
+import type { ServiceSettings } from "./settings.ts";
+
+export const oidc: AuthDriver = {
+  name: "oidc",
+  usage: ["process:oidc"],
+  accepts: ({ substrate, driver }) => substrate === "process" && driver === "oidc",
+  prepare: async () => undefined,
+  start,
+};
+
+async function start(context: AuthStartContext): Promise<RunningAuthService> {
+  const { role, workFolder, logFile, publicBase, homeserver, secret } = context;
+  const address = await freeAddress();
+  const { port: controlPort } = await freeAddress();
+  const control: ControlAddress = {
+    role,
+    host: address.host,
+    port: controlPort,
+    secret: randomBytes(24).toString("hex"),
+  };
+  const settings: ServiceSettings = {
+    publicBase,
+    serverName: homeserver.serverName,
+    homeserver: homeserver.endpoint,
+    secret,
+    host: address.host,
+    port: address.port,
+    controlPort,
+    controlSecret: control.secret,
+    databaseFile: path.join(workFolder, "oidc.db"),
+  };
+  await mkdir(workFolder, { recursive: true });
+  const settingsFile = path.join(workFolder, "settings.json");
+  await writeFile(settingsFile, JSON.stringify(settings), { mode: 0o600 });
+  const child = new Child({
+    command: process.execPath,
+    args: [childFile(), settingsFile],
+    cwd: workFolder,
+    env: { CRUCIBLE_RUN: context.runId, NODE_NO_WARNINGS: "1" },
+    logFile,
+    onSpawn: context.registerProcess,
+    onUnexpectedExit: context.onUnexpectedExit,
+  });
+  const launch = async () => {
+    try {
+      await child.start();
+      await waitUntilReady({
+        role,
+        address: () => address,
+        path: "/.well-known/openid-configuration",
+        timeoutMs: context.startTimeoutMs,
+        signal: context.signal,
+        exit: child.exit,
+        tail: () => tailFile(logFile, 20),
+      });
+    } catch (error) {
+      await child.kill();
+      throw error;
+    }
+  };
+  await launch();
+  return {
+    role,
+    kind: "oidc",
+    address: () => address,
+    settings: [],
+    capabilities: {
+      killable: { kill: () => child.kill() },
+      pausable: {
+        pause: async () => child.signal("SIGSTOP"),
+        resume: async () => child.signal("SIGCONT"),
+      },
+      restartable: {
+        restart: async () => {
+          await child.stop();
+          await launch();
+        },
+      },
+      stoppable: {
+        stop: () => child.stop(),
+        start: async () => {
+          if (!child.isRunning) await launch();
+        },
+      },
+      hasLogs: { tail: (count) => tailFile(logFile, count) },
+      registersUsers: {
+        register: (localpart, password, options) =>
+          ask(control, "register", localpart, password, options?.admin ?? false),
+      },
+      managesAccounts: {
+        issueToken: (order) => ask(control, "issueToken", order),
+        lock: (localpart) => ask(control, "lock", localpart),
+        unlock: (localpart) => ask(control, "unlock", localpart),
+        deactivate: (localpart) => ask(control, "deactivate", localpart),
+        reactivate: (localpart) => ask(control, "reactivate", localpart),
+        allowCrossSigningReset: (localpart) => ask(control, "allowCrossSigningReset", localpart),
+        sessions: (localpart) => ask(control, "sessions", localpart),
+        endSession: (id) => ask(control, "endSession", id),
+      },
+    },
+    [Symbol.asyncDispose]: async () => {
+      await child.kill();
+      await rm(workFolder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** As source, or compiled in the package that is published. */
+function childFile(): string {
+  const [, extension = "ts"] = /\.(\w+)$/.exec(import.meta.url) ?? [];
+  return fileURLToPath(new URL(`./child.${extension}`, import.meta.url));
+}

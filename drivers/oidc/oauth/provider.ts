@@ -1,0 +1,111 @@
+/** oidc-provider as the core of the service: authorization requests, codes, PKCE, clients and browser sessions. */
+import { generateKeyPairSync } from "node:crypto";
+import type { DatabaseSync } from "node:sqlite";
+import { type Configuration, errors, Provider } from "oidc-provider";
+import type { Accounts } from "../store/accounts.ts";
+import { ModelStore } from "../store/models.ts";
+import { keptSecret } from "../store/secrets.ts";
+import { readScope } from "./scope.ts";
+import { ACCESS_TOKEN_TTL_S } from "./tokens.ts";
+
+export const ROUTES = {
+  authorization: "/authorize",
+  token: "/oauth2/token",
+  registration: "/oauth2/registration",
+  revocation: "/oauth2/revoke",
+  device_authorization: "/oauth2/device",
+  jwks: "/oauth2/keys.json",
+  code_verification: "/oauth2/device-by-library",
+};
+export const INTROSPECTION = "/oauth2/introspect";
+export const INTERACTION = "/interaction";
+const ACCOUNT = "/account";
+
+const DAY_S = 24 * 3600;
+
+export interface ProviderPlan {
+  readonly publicBase: string;
+  readonly database: DatabaseSync;
+  readonly accounts: Accounts;
+}
+
+export function makeProvider({ publicBase, database, accounts }: ProviderPlan): Provider {
+  // What the granted scope is for. Any URI that stays the same will do.
+  const resource = publicBase;
+  const configuration: Configuration = {
+    adapter: (model: string) => new ModelStore(database, model),
+    jwks: { keys: [JSON.parse(keptSecret(database, "signing-key", signingKey))] },
+    // Scopes of Matrix are dynamic, which this library only has for resources: here they would be dropped.
+    scopes: ["openid"],
+    responseTypes: ["code"],
+    clientAuthMethods: ["none"],
+    clientDefaults: {
+      token_endpoint_auth_method: "none",
+      grant_types: ["authorization_code", "refresh_token"],
+      response_types: ["code"],
+    },
+    extraClientMetadata: { properties: ["localised"] },
+    routes: ROUTES,
+    discovery: { account_management_uri: new URL(ACCOUNT.slice(1), publicBase).href },
+    pkce: { required: () => true },
+    cookies: { keys: [keptSecret(database, "cookies")] },
+    ttl: {
+      AccessToken: ACCESS_TOKEN_TTL_S,
+      AuthorizationCode: 600,
+      DeviceCode: 1200,
+      Grant: 10 * 365 * DAY_S,
+      IdToken: 3600,
+      Interaction: 3600,
+      Session: 14 * DAY_S,
+    },
+    // Ours live in the table of sessions.
+    issueRefreshToken: async () => false,
+    // Each sign-in has a grant of its own, since each is a session of its own.
+    loadExistingGrant: async ({ oidc }) => {
+      const grantId = oidc.result?.consent?.grantId;
+      return grantId === undefined ? undefined : await oidc.provider.Grant.find(grantId);
+    },
+    revokeGrantPolicy: () => true,
+    expiresWithSession: async () => false,
+    clientBasedCORS: () => true,
+    findAccount: async (_context, localpart) => {
+      const account = accounts.find(localpart);
+      if (account === undefined || account.isDeactivated) return undefined;
+      return { accountId: localpart, claims: async () => ({ sub: localpart }) };
+    },
+    interactions: { url: (_context, { uid }) => `${INTERACTION}/${uid}` },
+    features: {
+      devInteractions: { enabled: false },
+      dPoP: { enabled: false },
+      pushedAuthorizationRequests: { enabled: false },
+      rpInitiatedLogout: { enabled: false },
+      userinfo: { enabled: false },
+      registration: { enabled: true },
+      revocation: { enabled: true },
+      deviceFlow: { enabled: true },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: () => resource,
+        useGrantedResource: () => true,
+        getResourceServerInfo: ({ oidc }) => {
+          const { AuthorizationCode, DeviceCode } = oidc.entities;
+          const asked = (AuthorizationCode ?? DeviceCode)?.scope ?? oidc.params?.scope;
+          const scope = readScope(typeof asked === "string" ? asked : undefined);
+          if (typeof scope === "string") throw new errors.InvalidScope(scope, String(asked));
+          return {
+            audience: resource,
+            accessTokenFormat: "opaque",
+            accessTokenTTL: ACCESS_TOKEN_TTL_S,
+            scope: scope.tokens.filter((token) => token !== "openid").join(" "),
+          };
+        },
+      },
+    },
+  };
+  return new Provider(publicBase, configuration);
+}
+
+function signingKey(): string {
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  return JSON.stringify({ ...privateKey.export({ format: "jwk" }), use: "sig", kid: "1" });
+}

@@ -1,0 +1,94 @@
+/** The service beside a homeserver that only notes what it is told, behind a forwarder in the gateway's stead. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, request as forward, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { RunningAuthService } from "#harness/deployment/auth-contract";
+import { oidc } from "./index.ts";
+
+export const SECRET = "shared-by-both";
+
+export interface Told {
+  readonly name: string;
+  readonly body: Record<string, unknown>;
+}
+
+export interface ServiceForSpecs extends AsyncDisposable {
+  readonly running: RunningAuthService;
+  /** Issuer, ends in a slash. */
+  readonly base: string;
+  /** What the homeserver was told, oldest first. */
+  readonly told: readonly Told[];
+  /** Status of its answers from now on. */
+  answerWith(status: number): void;
+  readonly logFile: string;
+}
+
+export async function startForSpecs(): Promise<ServiceForSpecs> {
+  const stack = new AsyncDisposableStack();
+  const folder = mkdtempSync(path.join(tmpdir(), "crucible-oidc-"));
+  stack.defer(() => rmSync(folder, { recursive: true, force: true }));
+  const told: Told[] = [];
+  let status = 200;
+  const homeserver = await listen(stack, async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const name = request.url?.split("/").at(-1) ?? "";
+    const text = Buffer.concat(chunks).toString();
+    told.push({ name, body: text === "" ? {} : JSON.parse(text) });
+    response.writeHead(status, { "content-type": "application/json" }).end("{}");
+  });
+  let running: RunningAuthService | undefined;
+  const base = await listen(stack, (request, response) => {
+    const { host, port } = running?.address() ?? {};
+    const onward = forward(
+      { host, port, path: request.url, method: request.method, headers: request.headers },
+      (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
+        answer.pipe(response);
+      },
+    );
+    onward.on("error", () => response.destroy());
+    request.pipe(onward);
+  });
+  const logFile = path.join(folder, "as1.log");
+  running = await oidc.start({
+    runId: "spec",
+    role: "as1",
+    name: "spec-as1",
+    spec: { text: "process:oidc", substrate: "process", driver: "oidc", options: new Map() },
+    workFolder: path.join(folder, "as1"),
+    logFile,
+    startTimeoutMs: 30_000,
+    signal: new AbortController().signal,
+    progress: () => undefined,
+    registerProcess: () => undefined,
+    onUnexpectedExit: () => undefined,
+    publicBase: base,
+    homeserver: { serverName: "hs1:8448", endpoint: homeserver },
+    secret: SECRET,
+  });
+  const started = running;
+  stack.defer(() => started[Symbol.asyncDispose]());
+  return {
+    running,
+    base,
+    told,
+    logFile,
+    answerWith: (next) => {
+      status = next;
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+async function listen(stack: AsyncDisposableStack, listener: RequestListener): Promise<string> {
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  stack.defer(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+}

@@ -1,0 +1,107 @@
+/** How sessions begin and end, with what the homeserver has to be told before a client hears of it. */
+import type { Homeserver } from "./homeserver.ts";
+import type { AuthSessionRow, Sessions, TokenPair } from "./store/sessions.ts";
+
+/** For how long Synapse may believe in a token that it asked about. */
+const REMEMBERED_S = 120;
+
+export interface SignIn {
+  readonly id: string;
+  readonly kind: AuthSessionRow["kind"];
+  readonly localpart: string;
+  readonly clientId?: string | undefined;
+  readonly deviceId?: string | undefined;
+  readonly scope: string;
+  readonly displayName?: string | undefined;
+  readonly expiresInS?: number | undefined;
+  readonly withRefreshToken: boolean;
+}
+
+export class SignIns {
+  readonly #sessions: Sessions;
+  readonly #homeserver: Homeserver;
+  /** Takes what oidc-provider keeps of a session. */
+  readonly #forget: (grantId: string) => Promise<void>;
+  /** Work on the devices of one account goes one after the other. */
+  readonly #turns = new Map<string, Promise<unknown>>();
+
+  constructor(
+    sessions: Sessions,
+    homeserver: Homeserver,
+    forget: (grantId: string) => Promise<void>,
+  ) {
+    this.#sessions = sessions;
+    this.#homeserver = homeserver;
+    this.#forget = forget;
+  }
+
+  /**
+   * Begins a session. When this resolves the homeserver knows user and device, so that the token works at once; an older
+   * session of the same device has ended (specification, Relationship between access tokens and devices).
+   */
+  begin(signIn: SignIn): Promise<TokenPair> {
+    const { id, localpart, deviceId, displayName, expiresInS, withRefreshToken } = signIn;
+    return this.#inTurn(localpart, async () => {
+      await this.#homeserver.provisionUser({ localpart });
+      if (deviceId !== undefined) {
+        for (const older of this.#sharing(localpart, deviceId)) await this.#replace(older);
+        await this.#homeserver.upsertDevice(localpart, deviceId, displayName);
+      }
+      this.#sessions.add({
+        id,
+        kind: signIn.kind,
+        localpart,
+        clientId: signIn.clientId,
+        deviceId,
+        scope: signIn.scope,
+      });
+      return this.#sessions.addPair({ sessionId: id, expiresInS, withRefreshToken });
+    });
+  }
+
+  /** Ends a session. When this resolves its device is gone, and with it what the homeserver remembers of its tokens. */
+  end({ id, localpart, deviceId }: AuthSessionRow): Promise<void> {
+    return this.#inTurn(localpart, async () => {
+      this.#sessions.end(id);
+      await this.#forget(id);
+      if (deviceId !== undefined && this.#sharing(localpart, deviceId).length === 0) {
+        await this.#homeserver.deleteDevice(localpart, deviceId);
+      }
+    });
+  }
+
+  async endAll(localpart: string): Promise<void> {
+    for (const session of this.#sessions.live(localpart)) await this.end(session);
+  }
+
+  #sharing(localpart: string, deviceId: string): readonly AuthSessionRow[] {
+    return this.#sessions.live(localpart).filter((session) => session.deviceId === deviceId);
+  }
+
+  /**
+   * Ends a session whose device another one takes over. The device lives on, with its keys, unless the homeserver may
+   * still believe in an older token: only a device that is gone makes Synapse forget one.
+   */
+  async #replace({ id, localpart, deviceId }: AuthSessionRow): Promise<void> {
+    const remembered = this.#sessions.seenWithin(id, REMEMBERED_S);
+    this.#sessions.end(id);
+    await this.#forget(id);
+    if (deviceId === undefined || remembered.length === 0) return;
+    await this.#homeserver.deleteDevice(localpart, deviceId);
+    for (const accessToken of remembered) await this.#homeserver.knock(accessToken);
+  }
+
+  #inTurn<Result>(localpart: string, work: () => Promise<Result>): Promise<Result> {
+    const before = this.#turns.get(localpart) ?? Promise.resolve();
+    const turn = before.then(work, work);
+    const settled = turn.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#turns.set(localpart, settled);
+    settled.then(() => {
+      if (this.#turns.get(localpart) === settled) this.#turns.delete(localpart);
+    });
+    return turn;
+  }
+}
