@@ -102,6 +102,7 @@ async function start(context: AuthStartContext): Promise<RunningAuthService> {
           ask(control, "register", localpart, password, options?.admin ?? false),
       },
       managesAccounts: {
+        createAccount: (localpart, password) => ask(control, "createAccount", localpart, password),
         issueToken: (order) => ask(control, "issueToken", order),
         lock: (localpart) => ask(control, "lock", localpart),
         unlock: (localpart) => ask(control, "unlock", localpart),

@@ -18,6 +18,10 @@ export interface AdminParts {
 export function adminSide(parts: AdminParts): Questions {
   const { accounts, sessions, signIns, homeserver, serverName } = parts;
   return {
+    createAccount: async (localpart, password) => {
+      if (!accounts.add(localpart, password)) throw new Error(`${localpart} is taken`);
+      await homeserver.provisionUser({ localpart });
+    },
     register: async (localpart, password, isAdmin) => {
       if (!accounts.add(localpart, password, isAdmin)) throw new Error(`${localpart} is taken`);
       const deviceId = randomDeviceId();

@@ -3,6 +3,7 @@ import type { AuthSession, TokenOrder } from "#harness/deployment/auth-contract"
 import type { Registered } from "#harness/deployment/contract";
 
 export interface Questions {
+  createAccount(localpart: string, password: string): Promise<void>;
   register(localpart: string, password: string, isAdmin: boolean): Promise<Registered>;
   issueToken(order: TokenOrder): Promise<{ readonly accessToken: string }>;
   lock(localpart: string): Promise<void>;
