@@ -88,6 +88,14 @@ const SHAPES: Readonly<Record<JournalRecord["t"], z.ZodType>> = {
     isReadable: z.boolean(),
     root: z.string().optional(),
   }),
+  parcel: z.looseObject({
+    id: z.string(),
+    event_id: z.string(),
+    from: z.string(),
+    to: z.string(),
+    root: z.string(),
+    hops: z.array(z.looseObject({ outcome: z.string() })),
+  }),
   recovery: z.looseObject({
     epoch,
     mode: z.enum(["nudged", "silent"]),

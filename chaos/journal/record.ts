@@ -2,6 +2,7 @@
  * Records of a chaos journal: those of the replay format (docs/replay-format.md) and a few of its own, which readers of that
  * format keep and ignore. Simulated and real servers write the same ones, and checkers read nothing else.
  */
+import type { ParcelRecord } from "#harness/forensics/overlay";
 import type { Body as ReplayBody, StateIds } from "#harness/replay/record";
 import type { RequirementId } from "#harness/requirements/ids.generated";
 import type { FaultKind, OperationKind, Plan, ServerStep, Step } from "#scenarios/plan";
@@ -183,6 +184,8 @@ export type Observation =
       /** File in the run's folder that tells all of it. */
       readonly page?: string;
     }
+  /** The message with the key of an event that a device could not read, and its way. */
+  | ParcelRecord
   /** How a convergence went; `ms`: from the heal (nudged: from the last nudge) until it was reached, null: never. */
   | {
       readonly t: "recovery";

@@ -6,6 +6,7 @@ import { awakeMs } from "#harness/awake";
 import type { ReadResult, Secret } from "#harness/clients/crypto/crypto-client";
 import { startClient } from "#harness/clients/crypto/start-client";
 import { describe } from "#harness/errors";
+import type { ParcelRecord } from "#harness/forensics/overlay";
 import { at } from "#harness/match/json";
 import { type DeviceOperation, isOfDevice, type Operation, operationsOf } from "#scenarios/plan";
 import type { Actor, Cast } from "./cast.ts";
@@ -22,6 +23,8 @@ export interface Verdict {
   readonly isInSplit: boolean;
   /** File in the run's folder that tells all of it. */
   readonly page?: string;
+  /** The message that had its key, as far as one was made. */
+  readonly parcel?: ParcelRecord;
 }
 
 export interface EncryptionContext {
@@ -215,6 +218,8 @@ export class Encryption implements AsyncDisposable {
     );
     for (const look of looks) {
       const { actor, device, room, event, result } = look;
+      const { parcel, ...verdict } = verdicts?.[unread.indexOf(look)] ?? {};
+      if (parcel !== undefined) journal.write(parcel);
       journal.write({
         t: "decryption",
         epoch,
@@ -225,7 +230,7 @@ export class Encryption implements AsyncDisposable {
         event_id: event,
         isReadable: result.isReadable,
         ...(result.isReadable ? {} : { code: result.withheld ?? result.code }),
-        ...verdicts?.[unread.indexOf(look)],
+        ...verdict,
       });
     }
   }

@@ -5,6 +5,7 @@ import type { Unread, Verdict } from "#chaos/live/encryption";
 import { describe } from "#harness/errors";
 import { Evidence } from "#harness/forensics/evidence";
 import { explain, type Utd } from "#harness/forensics/explain";
+import { parcelOf } from "#harness/forensics/overlay";
 import { pageOf } from "#harness/forensics/page";
 import { openSources } from "#harness/forensics/sources";
 
@@ -26,6 +27,8 @@ export class UtdPages {
   readonly #folder: string;
   /** Names of pages by the journal of their story. */
   readonly #pages = new Map<string, string[]>();
+  /** Of a message, by journal, root and parcel. */
+  readonly #byParcel = new Map<string, string>();
   #count = 0;
 
   /** @param folder of the run, with its trace and the logs of its devices */
@@ -66,12 +69,19 @@ export class UtdPages {
     const why = failed === undefined ? "no step is known to have gone wrong" : failed.says;
     // Nobody is owed a key of these.
     const isExpected = utd.root.startsWith("expected.");
+    const parcel = isExpected ? undefined : parcelOf(utd);
+    const told = { root: utd.root, why, isInSplit, ...(parcel === undefined ? {} : { parcel }) };
+    // The events of one session have one key.
+    const key = `${journal} ${utd.root} ${utd.parcel}`;
+    const same = utd.parcel === undefined ? undefined : this.#byParcel.get(key);
+    if (same !== undefined) return { ...told, page: same };
     const kept = [...this.#pages.values()].reduce((sum, { length }) => sum + length, 0);
-    if (isExpected || kept >= MOST_PAGES) return { root: utd.root, why, isInSplit };
+    if (isExpected || kept >= MOST_PAGES) return told;
     const page = `utd-${++this.#count}.md`;
     this.#pages.set(journal, [...(this.#pages.get(journal) ?? []), page]);
+    this.#byParcel.set(key, page);
     writeFileSync(path.join(this.#folder, page), pageOf(utd));
-    return { root: utd.root, why, isInSplit, page };
+    return { ...told, page };
   }
 }
 

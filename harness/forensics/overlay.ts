@@ -16,6 +16,15 @@ export interface ParcelRecord {
   readonly hops: Utd["hops"];
 }
 
+/** Undefined: none was made, or none is known. */
+export function parcelOf(utd: Utd): ParcelRecord | undefined {
+  const { parcel: id, event, sender, target, hops, root } = utd;
+  if (id === undefined) return undefined;
+  const from =
+    sender.device === undefined ? sender.user : keyOf({ ...sender, device: sender.device });
+  return { t: "parcel", id, event_id: event, from, to: keyOf(target), root, hops };
+}
+
 type Line = { readonly seq: number; readonly at: number; readonly t: string } & Readonly<
   Record<string, unknown>
 >;
@@ -24,22 +33,10 @@ type Line = { readonly seq: number; readonly at: number; readonly t: string } & 
 export function overlayOf(utds: readonly Utd[], tool: string): readonly Line[] {
   const bodies: { at: number; body: { readonly t: string } & Record<string, unknown> }[] = [];
   for (const utd of utds) {
-    const { event, sender, target, hops, root } = utd;
+    const { event, hops } = utd;
     const at = hops[0]?.at ?? utd.sentAt;
-    if (utd.parcel !== undefined) {
-      const from =
-        sender.device === undefined ? sender.user : keyOf({ ...sender, device: sender.device });
-      const parcel: ParcelRecord = {
-        t: "parcel",
-        id: utd.parcel,
-        event_id: event,
-        from,
-        to: keyOf(target),
-        root,
-        hops,
-      };
-      bodies.push({ at, body: { ...parcel } });
-    }
+    const parcel = parcelOf(utd);
+    if (parcel !== undefined) bodies.push({ at, body: { ...parcel } });
     bodies.push({ at: utd.sentAt, body: { t: "note", text: lineOf(utd), event_id: event } });
   }
   bodies.sort((a, b) => a.at - b.at);
