@@ -7,9 +7,8 @@ import { newRunId } from "#harness/results/ids";
 import { RunRegistry } from "#harness/runs/registry";
 import type { DeploymentInfo } from "#harness/world/run-info";
 import { World } from "#harness/world/world";
-import { DRIVERS } from "./drivers.ts";
+import { AUTH_DRIVERS, DRIVERS, prepare } from "./drivers.ts";
 import { DeploymentPool, describeDeployment } from "./run/control.ts";
-import { prepare } from "./run/execute.ts";
 
 export class DeploymentForSpecs implements AsyncDisposable {
   readonly pool: DeploymentPool;
@@ -40,13 +39,14 @@ export class DeploymentForSpecs implements AsyncDisposable {
     const servers = new Map(roles.map((role) => [role, parseServerSpec("process:synapse")]));
     const { signal } = new AbortController();
     const progress = () => undefined;
-    await prepare(servers, { signal, progress, isReuseAllowed: false });
+    await prepare({ servers }, { signal, progress, isReuseAllowed: false });
     const registry = RunRegistry.open(newRunId());
     const folder = registry.workFolder("spec");
     const pool = new DeploymentPool(
       { id: "main", topology, servers, features: [] },
       {
         drivers: DRIVERS,
+        authDrivers: AUTH_DRIVERS,
         registry,
         traceFolder: folder,
         logFolder: folder,

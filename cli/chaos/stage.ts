@@ -1,9 +1,9 @@
 /** The servers that plans are told to: started once, used for many stories. */
 import { mkdirSync } from "node:fs";
 import path from "node:path";
-import { DRIVERS, driversOf } from "#cli/drivers";
+import { authServicesOf } from "#cli/auth-services";
+import { AUTH_DRIVERS, DRIVERS, driversOf, prepare } from "#cli/drivers";
 import { containerSettings } from "#cli/run/containers";
-import { prepare } from "#cli/run/execute";
 import { abortOnSignals } from "#cli/run/session";
 import { sweep } from "#cli/sweep";
 import { assignServers, parseServerSpec, type ServerSpec } from "#harness/config/driver-spec";
@@ -60,11 +60,12 @@ export async function onStage<T>(
   use: (stage: Stage) => Promise<T>,
 ): Promise<T> {
   const servers = serversOf(settings, count);
+  const auth = authServicesOf(settings, servers);
   const runId = newRunId();
   const isNamedByUser = settings.out !== undefined;
   const folder = path.resolve(settings.out ?? path.join(".runs", runId));
   const swept = await sweep({
-    drivers: driversOf(servers.values()),
+    drivers: driversOf({ servers, auth }),
     withUnfinishedResults: false,
   });
   for (const line of swept.removed) progress(`removed ${line}`);
@@ -77,11 +78,12 @@ export async function onStage<T>(
   const traceFolder = path.join(folder, "trace");
   for (const each of [logFolder, traceFolder]) mkdirSync(each, { recursive: true });
   try {
-    await prepare(servers, { signal, progress, isReuseAllowed: settings.fast });
+    await prepare({ servers, auth }, { signal, progress, isReuseAllowed: settings.fast });
     await using deployment = await Deployment.start(
-      { id: "chaos", topology: `${count} servers`, servers, features: [] },
+      { id: "chaos", topology: `${count} servers`, servers, ...(auth && { auth }), features: [] },
       {
         drivers: DRIVERS,
+        authDrivers: AUTH_DRIVERS,
         registry,
         traceFolder,
         isTraced,

@@ -3,11 +3,10 @@ import { Command } from "commander";
 import { probeMachine } from "#cli/doctor/machine";
 import type { Probe } from "#cli/doctor/probe";
 import { ownAddresses, probeCleanUp, probeDeployment } from "#cli/doctor/server";
-import { DRIVERS, driversOf } from "#cli/drivers";
+import { AUTH_DRIVERS, DRIVERS, driversOf, prepare } from "#cli/drivers";
 import { colour, print, printJson, remark } from "#cli/io";
 import { containerSettings } from "#cli/run/containers";
 import { DeploymentPool } from "#cli/run/control";
-import { prepare } from "#cli/run/execute";
 import { type Selected, select } from "#cli/run/select";
 import { abortOnSignals } from "#cli/run/session";
 import { addRunOptions, settingsOf } from "#cli/run-options";
@@ -75,17 +74,18 @@ interface Started {
 }
 
 async function startAndProbe(settings: Settings, selected: Selected): Promise<Started> {
-  const { servers, plan } = selected;
-  await sweep({ drivers: driversOf(servers.values()), withUnfinishedResults: false });
+  const { servers, plan, auth } = selected;
+  await sweep({ drivers: driversOf(selected), withUnfinishedResults: false });
   await using registry = RunRegistry.open(newRunId());
   const { signal, release } = abortOnSignals(registry);
   const folder = registry.workFolder("doctor");
   try {
-    await prepare(servers, { signal, progress: remark, isReuseAllowed: settings.fast });
+    await prepare(selected, { signal, progress: remark, isReuseAllowed: settings.fast });
     await using pool = new DeploymentPool(
-      { id: "doctor", topology: plan.topology.name, servers, features: [] },
+      { id: "doctor", topology: plan.topology.name, servers, ...(auth && { auth }), features: [] },
       {
         drivers: DRIVERS,
+        authDrivers: AUTH_DRIVERS,
         registry,
         traceFolder: folder,
         logFolder: folder,

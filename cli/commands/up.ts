@@ -1,10 +1,9 @@
 /** `crucible up`: servers to try things on, until Ctrl-C. */
 import { Command } from "commander";
-import { DRIVERS, driversOf } from "#cli/drivers";
+import { AUTH_DRIVERS, DRIVERS, driversOf, prepare } from "#cli/drivers";
 import { print, printJson, remark } from "#cli/io";
 import { containerSettings } from "#cli/run/containers";
 import { DeploymentPool, describeDeployment } from "#cli/run/control";
-import { prepare } from "#cli/run/execute";
 import { select } from "#cli/run/select";
 import { abortOnSignals } from "#cli/run/session";
 import { addRunOptions, SERVER_SETTINGS, settingsOf } from "#cli/run-options";
@@ -42,17 +41,19 @@ export function upCommand(): Command {
 
 async function up({ settings, notices }: Resolved, options: Options): Promise<void> {
   const count = userCount(options.users);
-  const { servers, plan } = await select({ ...settings, topology: settings.topology ?? "one" }, []);
+  const selected = await select({ ...settings, topology: settings.topology ?? "one" }, []);
+  const { servers, plan, auth } = selected;
   for (const notice of notices) remark(notice);
-  await sweep({ drivers: driversOf(servers.values()), withUnfinishedResults: false });
+  await sweep({ drivers: driversOf(selected), withUnfinishedResults: false });
   await using registry = RunRegistry.open(newRunId());
   const { signal, release } = abortOnSignals(registry);
   const folder = registry.workFolder("up");
-  await prepare(servers, { signal, progress: remark, isReuseAllowed: settings.fast });
+  await prepare(selected, { signal, progress: remark, isReuseAllowed: settings.fast });
   await using pool = new DeploymentPool(
-    { id: "up", topology: plan.topology.name, servers, features: [] },
+    { id: "up", topology: plan.topology.name, servers, ...(auth && { auth }), features: [] },
     {
       drivers: DRIVERS,
+      authDrivers: AUTH_DRIVERS,
       registry,
       traceFolder: folder,
       logFolder: folder,

@@ -95,7 +95,10 @@ export async function probeCleanUp(
   addresses: ReadonlyMap<string, Address>,
   runId: string,
 ): Promise<readonly Probe[]> {
-  const drivers = driversOf(servers.map(({ spec }) => spec));
+  const drivers = driversOf({
+    servers: new Map(servers.map(({ role, spec }) => [role, spec])),
+    auth: new Map(servers.flatMap(({ role, auth }) => (auth ? [[role, auth.spec] as const] : []))),
+  });
   const look = async () => {
     const swept = await Promise.all(drivers.map((driver) => driver.sweep?.((id) => id === runId)));
     const processes = (await sweepRun(runId)).filter((line) => line.startsWith("process"));

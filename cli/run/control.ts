@@ -57,13 +57,19 @@ export class DeploymentPool implements AsyncDisposable {
       releaseRule: async (id, rule) => find(id).gateway.rules.release(rule),
       removeRule: async (id, rule) => find(id).gateway.rules.remove(rule),
       actOnServer: async (id, role, action) => {
-        const act = actionOn(find(id).server(role).server, action);
+        const act = actionOn(find(id).component(role), action);
         if (act === undefined)
           throw new HarnessError("INTERNAL", { what: `${role} can not be asked to ${action}` });
         await act();
       },
+      askAuth: (id, role, capability, method, parameters) =>
+        askAuth(find(id), role, capability, method, parameters),
+      authOutages: async (id, since) =>
+        find(id)
+          .authOutages(since)
+          .map(({ role, how }) => `${role} ended by itself: ${how}`),
       serverLog: async (id, role, lines) => [
-        ...((await find(id).server(role).server.capabilities.hasLogs?.tail(lines)) ?? []),
+        ...((await find(id).component(role).capabilities.hasLogs?.tail(lines)) ?? []),
         ...(this.#deaths.get(`${id} ${role}`) ?? []),
       ],
       cpuMs: async (id, role) =>
@@ -155,4 +161,23 @@ export function describeDeployment(deployment: Deployment): DeploymentInfo {
     appservice: { id, asToken, hsToken, senderLocalpart, prefix },
     servers: [...deployment.servers.values()].map(serverInfo),
   };
+}
+
+async function askAuth(
+  deployment: Deployment,
+  role: string,
+  capability: "managesAccounts" | "faults",
+  method: string,
+  parameters: readonly unknown[],
+): Promise<unknown> {
+  const methods = deployment.authOf(role)?.service.capabilities[capability] as
+    | Record<string, unknown>
+    | undefined;
+  const asked = methods?.[method];
+  if (typeof asked !== "function") {
+    throw new HarnessError("INTERNAL", {
+      what: `${role} can not be asked for ${capability}.${method}`,
+    });
+  }
+  return await asked.apply(methods, parameters);
 }

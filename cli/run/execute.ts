@@ -2,12 +2,10 @@
 import { mkdirSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { DRIVERS } from "#cli/drivers";
+import { AUTH_DRIVERS, DRIVERS, driversOf, prepare } from "#cli/drivers";
 import { sweep } from "#cli/sweep";
 import { exitCodeOf } from "#cli/trouble";
-import type { ServerSpec } from "#harness/config/driver-spec";
 import type { Resolved, Settings } from "#harness/config/settings";
-import type { PrepareContext } from "#harness/deployment/contract";
 import type { Deployment } from "#harness/deployment/deployment";
 import { newRunId } from "#harness/results/ids";
 import type { CheckResult, Evidence } from "#harness/results/outcome";
@@ -69,11 +67,11 @@ export function newRun(settings: Settings): Pick<Execution, "runId" | "seed" | "
 
 export async function execute(execution: Execution): Promise<Executed> {
   const { selected, resolved, runId, seed, mode } = execution;
-  const { plan, servers } = selected;
+  const { plan, servers, auth } = selected;
   const { settings } = resolved;
   const notes: string[] = [];
   const swept = await sweep({
-    drivers: DRIVERS.filter((driver) => usesDriver(servers, driver)),
+    drivers: driversOf(selected),
     withUnfinishedResults: false,
   });
   await using registry = RunRegistry.open(runId, execution.runDirectory);
@@ -100,9 +98,10 @@ export async function execute(execution: Execution): Promise<Executed> {
     onProblem: note,
   });
   await using pool = new DeploymentPool(
-    { id: "main", topology: plan.topology.name, servers, features: [] },
+    { id: "main", topology: plan.topology.name, servers, ...(auth && { auth }), features: [] },
     {
       drivers: DRIVERS,
+      authDrivers: AUTH_DRIVERS,
       registry,
       traceFolder,
       logFolder,
@@ -142,7 +141,7 @@ export async function execute(execution: Execution): Promise<Executed> {
     return result;
   };
   try {
-    await prepare(servers, {
+    await prepare(selected, {
       signal,
       progress: (line) => progress.stage(line),
       isReuseAllowed: settings.fast,
@@ -228,24 +227,6 @@ export async function execute(execution: Execution): Promise<Executed> {
     pages: recordings.pages,
     serverLogs,
   };
-}
-
-/** Makes what the servers need, each spec once. */
-export async function prepare(
-  servers: ReadonlyMap<string, ServerSpec>,
-  context: PrepareContext,
-): Promise<void> {
-  const specs = new Map([...servers.values()].map((spec) => [spec.text, spec]));
-  for (const spec of specs.values()) {
-    await DRIVERS.find((driver) => driver.accepts(spec))?.prepare(spec, context);
-  }
-}
-
-function usesDriver(
-  servers: ReadonlyMap<string, ServerSpec>,
-  driver: (typeof DRIVERS)[number],
-): boolean {
-  return [...servers.values()].some((spec) => driver.accepts(spec));
 }
 
 function postTestOf(

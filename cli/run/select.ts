@@ -1,4 +1,5 @@
 /** What a command line asks for: requirements, checks, topology, servers. */
+import { authServicesOf } from "#cli/auth-services";
 import { DRIVERS } from "#cli/drivers";
 import { assignServers, parseServerSpec, type ServerSpec } from "#harness/config/driver-spec";
 import type { Settings } from "#harness/config/settings";
@@ -18,6 +19,8 @@ export interface Selected {
   readonly catalogue: Catalogue;
   readonly plan: CheckPlan;
   readonly servers: ReadonlyMap<string, ServerSpec>;
+  /** Their auth services, by their roles; undefined: they have none. */
+  readonly auth: ReadonlyMap<string, ServerSpec> | undefined;
 }
 
 /** Everything that can be wrong with a command line is found here, before anything starts. */
@@ -69,7 +72,7 @@ export async function select(settings: Settings, ids: readonly string[]): Promis
     });
   }
   if (settings.postTestScript !== undefined) requireScript(settings.postTestScript);
-  return { catalogue, plan, servers };
+  return { catalogue, plan, servers, auth: authServicesOf(settings, servers) };
 }
 
 function topologyOf(asked: string | undefined): Topology | undefined {

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
 import { registrationOf } from "#drivers/substrates/registration";
-import type { Feature, NetworkPlan } from "#harness/deployment/contract";
+import type { AuthAccess, Feature, NetworkPlan } from "#harness/deployment/contract";
 
 const HERE = import.meta.dirname;
 
@@ -16,6 +16,7 @@ export interface ConfigurationPlan {
   readonly sharedSecret: string;
   readonly features: readonly Feature[];
   readonly network: NetworkPlan | undefined;
+  readonly auth?: AuthAccess | undefined;
   readonly database: Readonly<Record<string, unknown>>;
   /** Only migrates a database, in haste. */
   readonly isTemplate?: boolean;
@@ -54,6 +55,7 @@ export function writeConfiguration(plan: ConfigurationPlan): string {
     form_secret: secret(),
     ...(plan.isTemplate === true ? { background_updates: { sleep_enabled: false } } : {}),
   };
+  if (plan.auth !== undefined) delegate(configuration, plan.auth);
   if (network !== undefined) {
     configuration.federation_custom_ca_list = [network.ca.file];
     configuration.app_service_config_files = [inFolder("appservice.yaml")];
@@ -71,6 +73,24 @@ export function writeConfiguration(plan: ConfigurationPlan): string {
   // JSON is YAML, and has no surprises in strings.
   write(inFolder("homeserver.yaml"), configuration);
   return inFolder("homeserver.yaml");
+}
+
+/** Settings about accounts that Synapse refuses beside an auth service (synapse/config/mas.py). */
+const OWN_ACCOUNTS = [
+  "enable_registration",
+  "enable_registration_without_verification",
+  "allow_guest_access",
+  "refreshable_access_token_lifetime",
+  "registration_shared_secret",
+];
+
+/** Leaves accounts and tokens to an auth service: the form that Synapse knows since 1.136. */
+function delegate(configuration: Record<string, unknown>, { endpoint, secret }: AuthAccess): void {
+  for (const setting of OWN_ACCOUNTS) delete configuration[setting];
+  configuration.password_config = { enabled: false };
+  configuration.matrix_authentication_service = { enabled: true, endpoint, secret };
+  const { experimental_features: experiments } = configuration;
+  configuration.experimental_features = { ...(experiments as object), msc4388_mode: "open" };
 }
 
 const LOGGING = {

@@ -25,7 +25,7 @@ import { pythonEnvironment } from "#harness/python/environment";
 import { didYouMean } from "#harness/suggest";
 import { FEATURES, writeConfiguration } from "./configuration.ts";
 import { makeTemplate, templatePath } from "./template.ts";
-import { checkedVersion, DEFAULT_VERSION, packagesOf } from "./versions.ts";
+import { canDelegate, checkedVersion, DEFAULT_VERSION, packagesOf } from "./versions.ts";
 
 /** Told in the run header, since a default Synapse behaves differently. */
 const SETTINGS = [
@@ -54,6 +54,8 @@ export const synapse = defineDriver({
     diskOf(spec);
     if (spec.binary === undefined) checkedVersion(spec.version);
   },
+  delegatesAuth: ({ binary, version }) =>
+    binary !== undefined || canDelegate(checkedVersion(version)),
   prepare: async (spec, context) => {
     await prepare(spec, context);
   },
@@ -114,7 +116,7 @@ export function synapsePython(
 }
 
 async function start(context: StartContext): Promise<RunningServer> {
-  const { role, spec, features, workFolder, logFile, network } = context;
+  const { role, spec, features, workFolder, logFile, network, auth } = context;
   const unknown = features.filter((feature) => !FEATURES.includes(feature));
   if (unknown.length > 0) {
     throw new HarnessError("INTERNAL", { what: `synapse can not switch on ${unknown.join(", ")}` });
@@ -143,6 +145,7 @@ async function start(context: StartContext): Promise<RunningServer> {
     sharedSecret,
     features,
     network,
+    auth,
     database:
       postgres === undefined
         ? { name: "sqlite3", args: { database: databaseFile } }
@@ -190,6 +193,7 @@ async function start(context: StartContext): Promise<RunningServer> {
     federation: () => address,
     settings: [
       ...SETTINGS,
+      ...(auth === undefined ? [] : ["accounts and tokens left to an auth service"]),
       ...(size === undefined ? [] : [`disk of ${spec.options.get("disk")}`]),
       ...features.map((feature) => `feature ${feature}`),
     ],

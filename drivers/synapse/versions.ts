@@ -17,6 +17,8 @@ const DATA = schema.parse(
   parse(readFileSync(path.join(import.meta.dirname, "versions.yaml"), "utf8")),
 );
 
+const FIRST_TO_DELEGATE = "1.136.0";
+
 export const DEFAULT_VERSION = DATA.default;
 
 /** Packages to install for a release, itself first. */
@@ -44,4 +46,9 @@ export function checkedVersion(version: string = DATA.default): string {
     });
   }
   return version;
+}
+
+/** Whether the release knows `matrix_authentication_service`. */
+export function canDelegate(version: string): boolean {
+  return compareVersions(version, FIRST_TO_DELEGATE) >= 0;
 }

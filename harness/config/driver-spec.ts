@@ -1,5 +1,5 @@
 /**
- * How a server is named on the command line:
+ * How a server is named on the command line, and an auth service by a spec of the same form:
  *
  *     [role=]process:<driver>[@<version> | =<path>][,option=value…]
  *     [role=]docker:<image>[,option=value…]
@@ -28,26 +28,43 @@ export interface ServerSpec {
   readonly text: string;
 }
 
+/** What is named: a homeserver, unless told otherwise. */
+export interface SpecKind {
+  readonly flag: string;
+  /** Words after `process:`. */
+  readonly drivers: readonly string[];
+  readonly examples: Readonly<Record<Substrate, string>>;
+}
+
+const HOMESERVER: SpecKind = {
+  flag: "--hs",
+  drivers: ["synapse"],
+  examples: {
+    process: "process:synapse@1.163.2",
+    docker: "docker:ghcr.io/element-hq/synapse:latest",
+    url: "url:https://hs.example.org",
+  },
+};
+
 const SECRET_OPTION = /secret|token|password/i;
 
 /** @throws HarnessError BAD_USAGE */
-export function parseServerSpec(
-  given: string,
-  knownDrivers: readonly string[] = ["synapse"],
-): ServerSpec {
+export function parseServerSpec(given: string, kind: SpecKind = HOMESERVER): ServerSpec {
   const [, role, rest = ""] = /^(?:([a-z][a-z0-9]*)=)?(.*)$/is.exec(given.trim()) ?? [];
   const text = rest.replace(/^embedded(?=,|$)/, "process:synapse");
   const [, substrate = text, body = ""] = /^([^:]*):(.*)$/s.exec(text) ?? [];
-  if (!isSubstrate(substrate)) throw unknownSubstrate(given, substrate);
+  const bad: Refuse = (what, next) =>
+    new HarnessError("BAD_USAGE", { what: `${kind.flag} ${redact(given)}: ${what}`, next });
+  if (!isSubstrate(substrate)) throw unknownSubstrate(bad, substrate);
   const [subject = "", ...pairs] = body.split(",");
   if (subject === "") {
-    throw bad(given, `nothing is named after ${substrate}:`, exampleOf(substrate));
+    throw bad(`nothing is named after ${substrate}:`, exampleOf(substrate, kind));
   }
   return {
     ...(role === undefined ? {} : { role: role.toLowerCase() }),
     substrate,
-    ...parseSubject(given, substrate, subject, knownDrivers),
-    options: parseOptions(given, pairs),
+    ...parseSubject(bad, substrate, subject, kind),
+    options: parseOptions(bad, pairs),
     text: redact(text),
   };
 }
@@ -69,33 +86,31 @@ export function redact(spec: ServerSpec | string): string {
   );
 }
 
+type Refuse = (what: string, next: string) => HarnessError;
+
 function parseSubject(
-  given: string,
+  bad: Refuse,
   substrate: Substrate,
   subject: string,
-  knownDrivers: readonly string[],
+  kind: SpecKind,
 ): Pick<ServerSpec, "driver" | "version" | "binary" | "image" | "url"> {
   if (substrate === "docker") return { image: subject };
   if (substrate === "url") {
     if (URL.canParse(subject) && /^https?:/.test(subject)) return { url: subject };
-    throw bad(given, `${redact(subject)} is no http(s) URL`, exampleOf(substrate));
+    throw bad(`${redact(subject)} is no http(s) URL`, exampleOf(substrate, kind));
   }
   const [, driver = subject, separator, argument = ""] =
     /^([^@=]*)([@=])(.*)$/s.exec(subject) ?? [];
-  if (!knownDrivers.includes(driver)) {
-    throw bad(
-      given,
-      `there is no driver ${driver} for processes`,
-      didYouMean(driver, knownDrivers),
-    );
+  if (!kind.drivers.includes(driver)) {
+    throw bad(`there is no driver ${driver} for processes`, didYouMean(driver, kind.drivers));
   }
   if (separator === undefined) return { driver };
   if (argument === "")
-    throw bad(given, `nothing follows ${driver}${separator}`, exampleOf(substrate));
+    throw bad(`nothing follows ${driver}${separator}`, exampleOf(substrate, kind));
   return separator === "@" ? { driver, version: argument } : { driver, binary: argument };
 }
 
-function parseOptions(given: string, pairs: readonly string[]): ReadonlyMap<string, string> {
+function parseOptions(bad: Refuse, pairs: readonly string[]): ReadonlyMap<string, string> {
   const options = new Map<string, string>();
   for (const pair of pairs) {
     const at = pair.indexOf("=");
@@ -105,32 +120,23 @@ function parseOptions(given: string, pairs: readonly string[]): ReadonlyMap<stri
       const what = isShown
         ? `the option ${pair} has no value`
         : "an option has no name or no value";
-      throw bad(given, what, "options are written ,name=value and values can not hold commas");
+      throw bad(what, "options are written ,name=value and values can not hold commas");
     }
     const name = pair.slice(0, at).trim();
-    if (options.has(name))
-      throw bad(given, `the option ${name} is given twice`, "keep one of them");
+    if (options.has(name)) throw bad(`the option ${name} is given twice`, "keep one of them");
     options.set(name, pair.slice(at + 1));
   }
   return options;
 }
 
-function unknownSubstrate(given: string, substrate: string): HarnessError {
+function unknownSubstrate(bad: Refuse, substrate: string): HarnessError {
   const what =
     substrate === "" ? "it names no server" : `there is no substrate ${redact(substrate)}`;
-  return bad(given, what, didYouMean(substrate, [...SUBSTRATES, "embedded"]));
+  return bad(what, didYouMean(substrate, [...SUBSTRATES, "embedded"]));
 }
 
-function exampleOf(substrate: Substrate): string {
-  return {
-    process: "for example process:synapse@1.163.2",
-    docker: "for example docker:ghcr.io/element-hq/synapse:latest",
-    url: "for example url:https://hs.example.org",
-  }[substrate];
-}
-
-function bad(given: string, what: string, next: string): HarnessError {
-  return new HarnessError("BAD_USAGE", { what: `--hs ${redact(given)}: ${what}`, next });
+function exampleOf(substrate: Substrate, { examples }: SpecKind): string {
+  return `for example ${examples[substrate]}`;
 }
 
 function isSubstrate(word: string): word is Substrate {

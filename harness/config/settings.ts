@@ -5,6 +5,8 @@ import * as value from "./values.ts";
 
 export interface Settings {
   readonly hs: readonly string[];
+  readonly auth: (typeof AUTHS)[number];
+  readonly mas: string | undefined;
   readonly topology: string | undefined;
   readonly spawnTimeoutMs: number;
   readonly isolate: boolean;
@@ -73,6 +75,7 @@ export const GROUPS = [
 ] as const;
 type Group = (typeof GROUPS)[number];
 
+const AUTHS = ["none", "oidc"] as const;
 const REPORTERS = ["console", "markdown", "junit"] as const;
 const RECORDS = ["failures", "all", "none"] as const;
 const PRESETS = ["quick"] as const;
@@ -106,6 +109,14 @@ const TABLE: { readonly [Name in SettingName]: Row<Settings[Name]> } = {
   hs: {
     ...row("servers", "--hs <spec>[]", value.list, []),
     help: "homeserver: process:synapse[@version], docker:<image>, url:<url>; hs1=… for one role",
+  },
+  auth: {
+    ...row("servers", "--auth <name>", value.oneOf(AUTHS), "none"),
+    help: "auth service of each homeserver: none, or oidc, the one that comes with crucible",
+  },
+  mas: {
+    ...row("servers", "--mas <spec>", value.text, undefined),
+    help: "MAS as auth service of each homeserver: process:mas=<binary>, docker:<image>, url:<url>",
   },
   topology: {
     ...row("servers", "--topology <name>", value.text, undefined),

@@ -29,6 +29,8 @@ export interface StartContext {
   /** The server's log; the driver appends standard output and error to it. */
   readonly logFile: string;
   readonly network: NetworkPlan;
+  /** It leaves accounts and tokens to this auth service; absent: it has them itself. */
+  readonly auth?: AuthAccess;
   readonly containers: ContainerSettings;
   /** Upper bound for start-up, milliseconds. */
   readonly startTimeoutMs: number;
@@ -39,6 +41,16 @@ export interface StartContext {
   readonly registerProcess: (pid: number) => void;
   /** To be called when the server ends without having been asked to. */
   readonly onUnexpectedExit: (how: string) => void;
+}
+
+/** An auth service as its homeserver reaches it. */
+export interface AuthAccess {
+  /** Base URL through the gateway, ends in a slash. The service may not answer yet. */
+  readonly endpoint: string;
+  /** Its issuer, ends in a slash. */
+  readonly publicBase: string;
+  /** Shared between the two: what each shows the other as its bearer token. */
+  readonly secret: string;
 }
 
 /** What the user asked for all containers. */
@@ -211,6 +223,11 @@ export interface Driver {
   readonly accepts: (spec: ServerSpec) => boolean;
   /** Refuses what can be seen to be wrong before anything starts. @throws HarnessError BAD_USAGE */
   readonly check?: (spec: ServerSpec) => void;
+  /**
+   * Whether what this spec starts can leave accounts and tokens to an auth service (`StartContext.auth`); it is then named
+   * `<role>:8448`. It can not unless given.
+   */
+  readonly delegatesAuth?: (spec: ServerSpec) => boolean;
   /**
    * What must be there before anything starts (an environment, an image): may take minutes the first time, is cached
    * after. Throws HarnessError with the command that installs what is missing.

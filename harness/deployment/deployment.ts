@@ -2,13 +2,15 @@
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import type { ServerSpec } from "#harness/config/driver-spec";
-import { describe, HarnessError } from "#harness/errors";
+import { HarnessError } from "#harness/errors";
 import { CertificateAuthority } from "#harness/gateway/ca";
 import type { Exchange } from "#harness/gateway/exchange";
 import { Gateway, type ServerLinks } from "#harness/gateway/gateway";
 import { Recorder } from "#harness/gateway/recorder";
 import type { DeploymentFacts, ServerFacts } from "#harness/results/outcome";
 import type { RunRegistry } from "#harness/runs/registry";
+import type { AuthDriver } from "./auth-contract.ts";
+import { accessTo, announceAuth, type DeployedAuth, startAuth } from "./auth-services.ts";
 import type {
   Address,
   AppserviceRegistration,
@@ -16,8 +18,10 @@ import type {
   Driver,
   Feature,
   RunningServer,
+  ServerCapabilities,
 } from "./contract.ts";
 import { type Identity, probeFeatures, probeIdentity } from "./probes.ts";
+import { type Outage, type Supervision, supervise } from "./supervision.ts";
 
 export interface DeploymentPlan {
   /** Unique within the run: `main`, `isolated-1`. */
@@ -25,11 +29,14 @@ export interface DeploymentPlan {
   readonly topology: string;
   /** Spec of each server by role, in the topology's order. */
   readonly servers: ReadonlyMap<string, ServerSpec>;
+  /** Spec of each server's auth service, by the server's role; absent: they have none. */
+  readonly auth?: ReadonlyMap<string, ServerSpec>;
   readonly features: readonly Feature[];
 }
 
 export interface DeploymentContext {
   readonly drivers: readonly Driver[];
+  readonly authDrivers: readonly AuthDriver[];
   readonly registry: RunRegistry;
   readonly traceFolder: string;
   /** False: exchanges are not kept on disk. */
@@ -50,10 +57,8 @@ export interface DeployedServer {
   readonly identity: Identity;
   readonly spec: ServerSpec;
   readonly logFile: string;
+  readonly auth?: DeployedAuth;
 }
-
-/** A server that dies more often than this is left dead: its checks end as errors instead of waiting for it. */
-const MAX_REVIVALS = 3;
 
 export class Deployment implements AsyncDisposable {
   readonly id: string;
@@ -118,6 +123,25 @@ export class Deployment implements AsyncDisposable {
     return server;
   }
 
+  /**
+   * The server or auth service of this role.
+   *
+   * @throws HarnessError INTERNAL for a role that the deployment does not have.
+   */
+  component(role: string): { readonly capabilities: ServerCapabilities } {
+    return this.authOf(role)?.service ?? this.server(role).server;
+  }
+
+  /** The auth service of this role. */
+  authOf(role: string): DeployedAuth | undefined {
+    return [...this.servers.values()].find(({ auth }) => auth?.role === role)?.auth;
+  }
+
+  /** How auth services ended by themselves, of those times that had not ended by then (epoch milliseconds). */
+  authOutages(since: number): readonly Outage[] {
+    return this.#parts.authOutages().filter(({ to }) => to === undefined || to >= since);
+  }
+
   /** Hears of each exchange at the gateway when it has ended, until what is returned is called. */
   watch(listener: (exchange: Exchange) => void): () => void {
     this.#parts.watchers.add(listener);
@@ -141,7 +165,8 @@ class Parts implements AsyncDisposable {
   readonly caFile: string;
   readonly recorder: Recorder;
   readonly appservice: AppserviceRegistration;
-  readonly #running: RunningServer[] = [];
+  readonly #running: AsyncDisposable[] = [];
+  readonly #authSupervisions: Supervision[] = [];
   readonly watchers = new Set<(exchange: Exchange) => void>();
   appserviceUpstream: Address | undefined;
   #end: Promise<void> | undefined;
@@ -189,14 +214,25 @@ class Parts implements AsyncDisposable {
     return parts;
   }
 
-  /** @throws HarnessError INTERRUPTED when the deployment has been taken down in between; the server then is too. */
-  async add(server: RunningServer): Promise<void> {
+  /** @throws HarnessError INTERRUPTED when the deployment has been taken down in between; the component then is too. */
+  async add(component: AsyncDisposable & { readonly role: string }): Promise<void> {
     if (this.#end === undefined) {
-      this.#running.push(server);
+      this.#running.push(component);
       return;
     }
-    await server[Symbol.asyncDispose]();
-    throw new HarnessError("INTERRUPTED", { what: `${server.role} was stopped while it started` });
+    await component[Symbol.asyncDispose]();
+    throw new HarnessError("INTERRUPTED", {
+      what: `${component.role} was stopped while it started`,
+    });
+  }
+
+  superviseAuth(supervision: Supervision): Supervision {
+    this.#authSupervisions.push(supervision);
+    return supervision;
+  }
+
+  authOutages(): readonly Outage[] {
+    return this.#authSupervisions.flatMap(({ outages }) => outages);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -205,7 +241,7 @@ class Parts implements AsyncDisposable {
   }
 
   async #takeDown(): Promise<void> {
-    await Promise.allSettled(this.#running.map((server) => server[Symbol.asyncDispose]()));
+    await Promise.allSettled(this.#running.map((component) => component[Symbol.asyncDispose]()));
     await this.gateway[Symbol.asyncDispose]();
     await this.recorder.close();
   }
@@ -217,6 +253,7 @@ async function allOrFirstError<T>(promises: readonly Promise<T>[]): Promise<T[]>
   return await Promise.all(promises);
 }
 
+/** A server and its auth service, which do not wait for each other. */
 async function startServer(
   role: string,
   spec: ServerSpec,
@@ -232,53 +269,91 @@ async function startServer(
     });
   }
   const links = await parts.gateway.addServer(role);
+  const authSpec = plan.auth?.get(role);
+  const announced =
+    authSpec === undefined ? undefined : await announceAuth(parts.gateway, role, authSpec);
   const logFile = path.join(context.logFolder, `${plan.id}-${role}.log`);
-  let revivals = 0;
-  let running: RunningServer | undefined;
-  const onUnexpectedExit = async (how: string) => {
-    if (running === undefined || context.signal.aborted) return;
-    const tail = (await running.capabilities.hasLogs?.tail(15)) ?? [];
-    context.onDeath(role, how, tail);
-    if (++revivals > MAX_REVIVALS) return;
-    await running.capabilities.restartable?.restart().catch((error: unknown) => {
-      context.onDeath(role, `did not come back: ${describe(error)}`, []);
-    });
-  };
-  context.progress(`starting ${role} (${spec.text})`);
-  running = await driver.start({
-    runId: context.registry.runId,
-    role,
-    name: `${plan.id}-${role}`,
-    spec,
-    features: plan.features,
-    workFolder: context.registry.workFolder(`${plan.id}-${role}`),
-    logFile,
-    network: {
-      ca: {
-        certificate: parts.ca.certificate,
-        privateKey: parts.ca.privateKey,
-        file: parts.caFile,
+  const supervision = supervise(role, context);
+  const startHomeserver = async () => {
+    context.progress(`starting ${role} (${spec.text})`);
+    const running = await driver.start({
+      runId: context.registry.runId,
+      role,
+      name: `${plan.id}-${role}`,
+      spec,
+      features: plan.features,
+      workFolder: context.registry.workFolder(`${plan.id}-${role}`),
+      logFile,
+      network: {
+        ca: {
+          certificate: parts.ca.certificate,
+          privateKey: parts.ca.privateKey,
+          file: parts.caFile,
+        },
+        proxyPort: links.proxyPort,
+        peers: [...plan.servers.keys()].filter((peer) => peer !== role),
+        listenOn: (address) => parts.gateway.listenOn(role, address),
+        appservice: parts.appservice,
       },
-      proxyPort: links.proxyPort,
-      peers: [...plan.servers.keys()].filter((peer) => peer !== role),
-      listenOn: (address) => parts.gateway.listenOn(role, address),
-      appservice: parts.appservice,
-    },
-    containers: context.containers,
-    startTimeoutMs: context.startTimeoutMs,
-    signal: context.signal,
-    progress: context.progress,
-    registerProcess: (pid) => context.registry.addChild(pid),
-    onUnexpectedExit: (how) => void onUnexpectedExit(how),
-  });
-  await parts.add(running);
-  const { killable } = running.capabilities;
-  parts.gateway.connect(role, {
-    client: running.client,
-    federation: running.federation,
-    ...(killable === undefined ? {} : { kill: () => killable.kill() }),
-  });
-  return { role, server: running, links, identity: await probeIdentity(links), spec, logFile };
+      ...(announced === undefined ? {} : { auth: accessTo(announced) }),
+      containers: context.containers,
+      startTimeoutMs: context.startTimeoutMs,
+      signal: context.signal,
+      progress: context.progress,
+      registerProcess: (pid) => context.registry.addChild(pid),
+      onUnexpectedExit: supervision.onUnexpectedExit,
+    });
+    supervision.watch(running);
+    await parts.add(running);
+    connect(parts.gateway, role, running, running.client, running.federation);
+    return running;
+  };
+  const startItsAuth = async () => {
+    if (announced === undefined) return undefined;
+    const deployed = await startAuth(announced, {
+      ...context,
+      drivers: context.authDrivers,
+      deployment: plan.id,
+      supervision: parts.superviseAuth(supervise(announced.role, context)),
+    });
+    const { service } = deployed;
+    await parts.add(service);
+    connect(parts.gateway, deployed.role, service, service.address, service.address);
+    return deployed;
+  };
+  const starting = [startHomeserver(), startItsAuth()] as const;
+  await Promise.allSettled(starting);
+  const [running, auth] = await Promise.all(starting);
+  return {
+    role,
+    server: auth === undefined ? running : withUsersOf(running, auth),
+    links,
+    identity: await probeIdentity(links),
+    spec,
+    logFile,
+    ...(auth === undefined ? {} : { auth }),
+  };
+}
+
+function connect(
+  gateway: Gateway,
+  role: string,
+  { capabilities: { killable } }: { readonly capabilities: ServerCapabilities },
+  client: () => Address,
+  federation: () => Address,
+): void {
+  const kill = killable === undefined ? {} : { kill: () => killable.kill() };
+  gateway.connect(role, { client, federation, ...kill });
+}
+
+/** A server whose users its auth service makes: its own way to make them is shut. */
+function withUsersOf(server: RunningServer, { service }: DeployedAuth): RunningServer {
+  const { registersUsers: _, ...capabilities } = server.capabilities;
+  const { registersUsers } = service.capabilities;
+  return {
+    ...server,
+    capabilities: { ...capabilities, ...(registersUsers === undefined ? {} : { registersUsers }) },
+  };
 }
 
 function factsOf({ role, identity, spec }: DeployedServer): ServerFacts {
@@ -289,7 +364,11 @@ function factsOf({ role, identity, spec }: DeployedServer): ServerFacts {
 function nameOf(plan: DeploymentPlan, servers: readonly DeployedServer[]): string {
   const names = new Set(servers.map(({ identity }) => `${identity.name}@${identity.version}`));
   const variants = new Set(
-    servers.map(({ spec }) => spec.options.get("database") ?? variantOf(spec)),
+    servers.map(({ spec, auth }) =>
+      [spec.options.get("database") ?? variantOf(spec), ...(auth ? [auth.service.kind] : [])].join(
+        "+",
+      ),
+    ),
   );
   return `${[...names].join("+")}/${plan.topology}/${[...variants].join("+")}`;
 }

@@ -13,7 +13,9 @@ import {
 } from "#harness/clients/sliding-sync/dialect";
 import type { Gateway, ServerLinks } from "#harness/gateway/gateway";
 import { createClient, type HttpClient } from "#harness/http/client";
+import { at } from "#harness/match/json";
 import { compareVersions } from "#harness/versions";
+import type { DeployedAuth } from "./auth-services.ts";
 import type { AppserviceRegistration, RunningServer } from "./contract.ts";
 import { registerUser } from "./register.ts";
 
@@ -47,10 +49,13 @@ const PEER_TIMEOUT_MS = 5_000;
 interface Probed {
   readonly server: RunningServer;
   readonly links: ServerLinks;
+  readonly auth?: DeployedAuth;
 }
 
 /**
- * Features that requirements name under `needs`: `federation`, `fedpeer` (it reaches a peer that a check scripts),
+ * Features that requirements name under `needs`: `next-gen-auth` (it publishes an authorization server, MSC3861),
+ * `legacy-auth` (accounts and devices are in the hands of its own client API), `auth:<ability>` of its auth service,
+ * `federation`, `fedpeer` (it reaches a peer that a check scripts),
  * `fedproxy` (it does so by a proxy, and so finds a peer on any port), `open-registration`, `password-login`,
  * `refresh-tokens`, `presence`, `directory-open`, `url-preview`, `appservice`, `crypto`, `dehydrated-devices` (MSC3814),
  * `sliding-sync` (`:stable`, `:unstable`), `rate-limits` (can be switched on), `vX.Y` for each version up to the newest listed one,
@@ -65,11 +70,14 @@ export async function probeFeatures(
   const [first] = servers;
   if (first === undefined) return features;
   if (servers.length > 1) features.add("federation");
-  const { server, links } = first;
+  const { server, links, auth } = first;
   if (server.capabilities.configuresFeatures?.features.includes("rate-limits"))
     features.add("rate-limits");
   for (const [capability, value] of Object.entries(server.capabilities)) {
     if (value !== undefined) features.add(`server:${capability}`);
+  }
+  for (const [capability, value] of Object.entries(auth?.service.capabilities ?? {})) {
+    if (value !== undefined) features.add(`auth:${capability}`);
   }
   const anonymous = createClient({ baseUrl: links.clientUrl });
   // Without versions or users there is nothing to check; without a useful answer to another one, one feature less.
@@ -77,6 +85,7 @@ export async function probeFeatures(
     probeVersions(anonymous, features),
     attempt(probeRegistration(anonymous, features)),
     attempt(probeLogin(anonymous, features)),
+    probeAuth(anonymous, auth !== undefined, features),
     attempt(probeAppservice(links, appservice, features)),
     probeAsUser(server, links, features, gateway),
   ]);
@@ -126,6 +135,35 @@ async function probeLogin(client: HttpClient, features: Set<string>): Promise<vo
   const { json } = await client.request("GET", "/_matrix/client/v3/login");
   const { flows } = (json ?? {}) as { flows?: { type?: string }[] };
   if (flows?.some(({ type }) => type === "m.login.password")) features.add("password-login");
+}
+
+/**
+ * A server without the legacy endpoints breaks the specification, unless it has what stands in their place.
+ *
+ * @param hasAuthService It was told to delegate: whether it does is for checks to find out, and nothing to skip them for.
+ */
+async function probeAuth(
+  client: HttpClient,
+  hasAuthService: boolean,
+  features: Set<string>,
+): Promise<void> {
+  const isNextGen = hasAuthService || (await hasAuthMetadata(client).catch(() => false));
+  if (isNextGen) features.add("next-gen-auth");
+  const { status } = await client.request("POST", "/_matrix/client/v3/account/password", {
+    body: {},
+  });
+  if (!isNextGen || status !== 404) features.add("legacy-auth");
+}
+
+async function hasAuthMetadata(client: HttpClient): Promise<boolean> {
+  for (const version of ["v1", "unstable/org.matrix.msc2965"]) {
+    const { status, json } = await client.request(
+      "GET",
+      `/_matrix/client/${version}/auth_metadata`,
+    );
+    if (status === 200 && typeof at(json, "issuer") === "string") return true;
+  }
+  return false;
 }
 
 async function probeAppservice(

@@ -37,6 +37,8 @@ export interface Route {
   readonly check?: string | undefined;
   /** Where to send it now; throws when nothing is there. */
   readonly upstream: () => Dispatcher;
+  /** The name that the client asked for goes on, instead of the receiver's address. */
+  readonly keepsHost?: boolean;
   /** Ends the receiving server, for `kill` rules. */
   readonly kill: (() => Promise<void>) | undefined;
 }
@@ -200,7 +202,7 @@ export async function forward(
       body: undefined as Buffer | undefined,
     };
     // Clients of the gateway name the gateway; servers name each other, and sign what they name.
-    if (route.from === "client") delete outgoing.headers.host;
+    if (route.from === "client" && route.keepsHost !== true) delete outgoing.headers.host;
     const hasBody =
       request.headers["content-length"] !== undefined ||
       request.headers["transfer-encoding"] !== undefined;

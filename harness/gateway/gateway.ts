@@ -4,7 +4,8 @@
  *
  * Each server has a listener for clients, one for federation requests of the harness, and a forward proxy of its own
  * for everything that it sends: the proxy's port tells the sender, the CONNECT target tells the receiver, so every
- * directed link is known. A peer, which a check scripts, has a proxy only.
+ * directed link is known. A peer, which a check scripts, has a proxy only. An auth service has a listener for clients and
+ * one for its homeserver, and reaches that by a third.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Server as NetServer, Socket } from "node:net";
@@ -12,6 +13,7 @@ import { type Dispatcher, Pool } from "undici";
 import type { Address } from "#harness/deployment/contract";
 import { HarnessError } from "#harness/errors";
 import type { CertificateAuthority } from "./ca.ts";
+import { isCompat } from "./compat.ts";
 import { Connections, recordConnection, subjectOf } from "./connections.ts";
 import type { Exchange } from "./exchange.ts";
 import { type ForwardContext, forward, type Route, type Unanswered } from "./forward.ts";
@@ -36,6 +38,16 @@ export interface ServerLinks {
   readonly proxyPort: number;
 }
 
+/** The listeners around one auth service; each base URL ends in a slash. */
+export interface AuthLinks {
+  /** For clients: its issuer. */
+  readonly publicBase: string;
+  /** For its homeserver. */
+  readonly forHomeserver: string;
+  /** The homeserver, for it. */
+  readonly toHomeserver: string;
+}
+
 export interface GatewayOptions {
   readonly name: string;
   readonly ca: CertificateAuthority;
@@ -54,6 +66,8 @@ export class Gateway implements AsyncDisposable {
   readonly #servers = new Set<NetServer>();
   readonly #sockets = new Set<Socket>();
   readonly #proxies = new Map<string, Server>();
+  /** Auth services by the homeservers that they belong to. */
+  readonly #authServices = new Map<string, string>();
   readonly #sinks: Server[] = [];
   /** Servers that have asked their proxy for a tunnel. */
   readonly #tunnelled = new Set<string>();
@@ -79,9 +93,16 @@ export class Gateway implements AsyncDisposable {
     });
   }
 
-  /** Opens the listeners of one server. Requests before `connect` answer 503. */
+  /** Opens the listeners of one server. Requests before `connect` get no answer. */
   async addServer(role: string): Promise<ServerLinks> {
-    const client = await this.#listen(this.#route("client", role, (end) => end.client()));
+    const client = await this.#listen(
+      this.#route("client", role, (end) => end.client()),
+      (target) => {
+        const auth = this.#authServices.get(role);
+        if (auth === undefined || !isCompat(target)) return undefined;
+        return this.#route("client", auth, (end) => end.client());
+      },
+    );
     const peer = await this.#listen(this.#route("client", role, (end) => end.federation()));
     const proxy = this.#proxy(role);
     await listen(proxy, 0, LOOPBACK);
@@ -91,6 +112,24 @@ export class Gateway implements AsyncDisposable {
       federationUrl: `http://${LOOPBACK}:${portOf(peer)}`,
       proxyPort: portOf(proxy),
     };
+  }
+
+  /**
+   * Opens the listeners around the auth service of a server, which from now on also gets what clients ask that server to
+   * log in and out. Requests before `connect` get no answer.
+   */
+  async addAuthService(role: string, homeserver: string): Promise<AuthLinks> {
+    const routes = [
+      { ...this.#route("client", role, (end) => end.client()), keepsHost: true },
+      this.#route(homeserver, role, (end) => end.client()),
+      this.#route(role, homeserver, (end) => end.client()),
+    ];
+    const bases = await Promise.all(
+      routes.map(async (route) => `http://${LOOPBACK}:${portOf(await this.#listen(route))}/`),
+    );
+    const [publicBase = "", forHomeserver = "", toHomeserver = ""] = bases;
+    this.#authServices.set(homeserver, role);
+    return { publicBase, forHomeserver, toHomeserver };
   }
 
   /**
@@ -232,9 +271,13 @@ export class Gateway implements AsyncDisposable {
     return pool;
   }
 
-  async #listen(route: Route): Promise<Server> {
+  /** @param elsewhere another route for some request targets */
+  async #listen(
+    route: Route,
+    elsewhere: (target: string) => Route | undefined = () => undefined,
+  ): Promise<Server> {
     const server = this.#server((request, response) => {
-      void forward(request, response, route, this.#context);
+      void forward(request, response, elsewhere(request.url ?? "/") ?? route, this.#context);
     });
     const { from, to, check } = route;
     server.on("connection", (socket) =>

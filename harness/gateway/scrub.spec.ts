@@ -18,14 +18,51 @@ test.each([
     "grant_type=refresh_token&refresh_token=r1",
     "grant_type=refresh_token&refresh_token=<scrubbed>",
   ],
+  [
+    "username=alice&password=p%C3%A4ss&csrf=c-1",
+    "username=alice&password=<scrubbed>&csrf=<scrubbed>",
+  ],
+  [
+    "grant_type=authorization_code&code=ab12&code_verifier=v-1&redirect_uri=https%3A%2F%2Fapp%2F",
+    "grant_type=authorization_code&code=<scrubbed>&code_verifier=<scrubbed>&redirect_uri=https%3A%2F%2Fapp%2F",
+  ],
+  ["https://app/cb?code=ab12&state=s", "https://app/cb?code=<scrubbed>&state=s"],
+  ["https://app/cb#code=ab12&state=s", "https://app/cb#code=<scrubbed>&state=s"],
+  ["https://app/cb?loginToken=ab12", "https://app/cb?loginToken=<scrubbed>"],
+  [
+    "/login?next=%2Flink%3Fuser_code%3DAB-CD%26kind%3Dx",
+    "/login?next=%2Flink%3Fuser_code%3D<scrubbed>%26kind%3Dx",
+  ],
+  [
+    '{"device_code":"d1","user_code":"AB-CD","verification_uri_complete":"http://as/link?user_code=AB-CD","interval":5}',
+    '{"device_code":"<scrubbed>","user_code":"<scrubbed>","verification_uri_complete":"http://as/link?user_code=<scrubbed>","interval":5}',
+  ],
+  [
+    '{"client_id":"01","client_secret":"s1","registration_access_token":"r1"}',
+    '{"client_id":"01","client_secret":"<scrubbed>","registration_access_token":"<scrubbed>"}',
+  ],
+  [
+    '<input type="hidden" name="csrf" value="c-1"><input name="username" value="alice">',
+    '<input type="hidden" name="csrf" value="<scrubbed>"><input name="username" value="alice">',
+  ],
+  ['<input value="AB-CD" name="user_code">', '<input value="<scrubbed>" name="user_code">'],
+  [
+    '<a href="/link?x=1&amp;code=AB-CD">go on</a>',
+    '<a href="/link?x=1&amp;code=<scrubbed>">go on</a>',
+  ],
+  ["token=mat_1&token_type_hint=access_token", "token=<scrubbed>&token_type_hint=access_token"],
 ])("scrubs %s", (text, scrubbed) => {
   expect(scrub(text)).toBe(scrubbed);
 });
 
-test("keeps what is no secret", () => {
-  const text =
-    '{"errcode":"M_UNKNOWN_TOKEN","error":"Unrecognised access token","next_batch":"s1"}';
+test.each([
+  '{"errcode":"M_UNKNOWN_TOKEN","error":"Unrecognised access token","next_batch":"s1"}',
+  '{"token_type":"Bearer","token_endpoint":"http://as/token","code_challenge_methods_supported":["S256"]}',
+  "response_type=code&code_challenge=abc&code_challenge_method=S256&state=s",
+  '<input name="username" value="alice"><button name="action" value="consent">go on</button>',
+])("keeps what is no secret: %s", (text) => {
   expect(scrub(text)).toBe(text);
+  expect(secretsIn(text)).toEqual([]);
 });
 
 test("keeps the code of a withheld key, and no other code", () => {
@@ -41,6 +78,8 @@ test("finds secrets again where they stand without their names", () => {
   );
 
   expect(secrets).toEqual(["syt_abcdef"]);
+  expect(secretsIn("https://app/cb#code=code_abcdef&state=state_abcdef")).toEqual(["code_abcdef"]);
+  expect(secretsIn('<input name="csrf" value="csrf_abcdef">')).toEqual(["csrf_abcdef"]);
   expect(scrubValues("expected syt_abcdef to end, short of !room:hs1", secrets)).toBe(
     "expected <scrubbed> to end, short of !room:hs1",
   );

@@ -1,11 +1,13 @@
 /**
  * Removes secrets from what is recorded, printed or reported. Works on text, so that truncated or invalid JSON is
- * scrubbed too: the value goes even where its closing quote is missing.
+ * scrubbed too: the value goes even where its closing quote is missing. Knows JSON, forms and queries (also one inside the
+ * other), and the fields of pages.
  */
 const SECRET_KEYS =
-  "access_token|refresh_token|id_token|login_token|as_token|hs_token|token|password|new_password|client_secret|secret|" +
-  "registration_shared_secret|private_key|signing_key|macaroon_secret_key|form_secret|mac|code|code_verifier|device_code|" +
-  "session_key|passphrase|recovery_key";
+  "access_token|refresh_token|id_token|login_token|loginToken|as_token|hs_token|token|password|new_password|" +
+  "current_password|password_confirm|client_secret|secret|registration_access_token|registration_shared_secret|" +
+  "private_key|signing_key|macaroon_secret_key|form_secret|mac|code|code_verifier|device_code|user_code|csrf|" +
+  "client_assertion|assertion|session_key|passphrase|recovery_key";
 
 /** Why a room key is kept back, or a verification is cancelled: a code that is no secret (specification §m.room_key.withheld). */
 const PUBLIC_CODE = '(?<="code"\\s*:\\s*)"m\\.[a-z_]{1,40}"';
@@ -13,7 +15,17 @@ const JSON_VALUE = new RegExp(
   `("(?:${SECRET_KEYS})"\\s*:\\s*)(?!${PUBLIC_CODE})"(?:[^"\\\\]|\\\\.)*"?`,
   "gi",
 );
-const FORM_VALUE = new RegExp(`((?:^|[?&\\s])(?:${SECRET_KEYS})=)[^&\\s"']+`, "gi");
+/** Begins a query, a fragment, a form, or a further parameter: as it is, in HTML (`&amp;`), or inside another parameter. */
+const PARAMETER = "(?:^|[?&#;\\s\"']|%3F|%26|%23)";
+const FORM_VALUE = new RegExp(
+  `(${PARAMETER}(?:${SECRET_KEYS})(?:=|%3D))((?:(?!%26)[^&\\s"'<>#])+)`,
+  "gi",
+);
+/** Fields of pages, whichever attribute comes first. */
+const FIELD_VALUES: readonly [RegExp, RegExp] = [
+  new RegExp(`(\\bname="(?:${SECRET_KEYS})"[^<>]*?\\bvalue=")([^"]+)`, "gi"),
+  new RegExp(`(\\bvalue=")([^"]+)(?="[^<>]*?\\bname="(?:${SECRET_KEYS})")`, "gi"),
+];
 const AUTHORIZATION = /\b(Bearer|Basic)\s+[^\s"',]+/gi;
 const SIGNATURE = /(\bsig=)"?[^",\s]+"?/g;
 
@@ -26,16 +38,22 @@ const MIN_SECRET_LENGTH = 8;
 export function scrub(text: string): string {
   return text
     .replace(JSON_VALUE, `$1"${SCRUBBED}"`)
+    .replace(FIELD_VALUES[0], `$1${SCRUBBED}`)
+    .replace(FIELD_VALUES[1], `$1${SCRUBBED}`)
     .replace(FORM_VALUE, `$1${SCRUBBED}`)
     .replace(AUTHORIZATION, `$1 ${SCRUBBED}`)
     .replace(SIGNATURE, `$1${SCRUBBED}`);
 }
 
-/** Values of the secrets in a JSON text, to be found again where they stand without their names. */
+/** Values of the secrets in a text, to be found again where they stand without their names. */
 export function secretsIn(text: string): string[] {
-  return [...text.matchAll(JSON_VALUE)]
-    .map(([whole, key = ""]) => whole.slice(key.length + 1).replace(/"$/, ""))
-    .filter((secret) => secret.length >= MIN_SECRET_LENGTH);
+  const named = [...text.matchAll(JSON_VALUE)].map(([whole, key = ""]) =>
+    whole.slice(key.length + 1).replace(/"$/, ""),
+  );
+  const others = [FORM_VALUE, ...FIELD_VALUES].flatMap((pattern) =>
+    [...text.matchAll(pattern)].map(([, , value = ""]) => value),
+  );
+  return [...named, ...others].filter((secret) => secret.length >= MIN_SECRET_LENGTH);
 }
 
 /** As `scrub`, and without these values wherever they stand. */

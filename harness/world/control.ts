@@ -32,6 +32,16 @@ export interface Control {
   /** Takes the rule back; tells how often it fired. */
   removeRule(deployment: string, rule: string): Promise<number>;
   actOnServer(deployment: string, role: string, action: ServerAction): Promise<void>;
+  /** Calls a method of an opt-in ability of an auth service. */
+  askAuth(
+    deployment: string,
+    role: string,
+    capability: "managesAccounts" | "faults",
+    method: string,
+    parameters: readonly unknown[],
+  ): Promise<unknown>;
+  /** How auth services were down by themselves since then (epoch milliseconds), one line each. */
+  authOutages(deployment: string, since: number): Promise<readonly string[]>;
   serverLog(deployment: string, role: string, lines: number): Promise<readonly string[]>;
   /** CPU time of a server so far, milliseconds; null: its driver can not tell. */
   cpuMs(deployment: string, role: string): Promise<number | null>;

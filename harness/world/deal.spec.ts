@@ -17,6 +17,14 @@ function deployment(isUniform: boolean): DeploymentInfo {
       clientUrl: "",
       federationUrl: "",
       capabilities: [],
+      auth: {
+        role: role.replace("hs", "as"),
+        place: role.replace("hs", "as"),
+        kind: "any",
+        issuer: `http://${role}/`,
+        capabilities: [],
+        faults: [],
+      },
     })),
   };
 }
@@ -45,4 +53,16 @@ test("servers that differ keep their roles: a verdict is about one of them", () 
 
 test("what is no role is no place either", () => {
   expect(placeOf(deployment(true), "client")).toBe("client");
+});
+
+test("an auth service goes with its homeserver", () => {
+  const dealt = ["a", "b", "c", "d"].map((check) => deal(deployment(true), check));
+  for (const { servers } of dealt) {
+    expect(servers.map(({ auth }) => auth?.role)).toEqual(["as1", "as2"]);
+    for (const { place, auth } of servers) expect(auth?.issuer).toBe(`http://${place}/`);
+  }
+  for (const one of dealt) {
+    expect(placeOf(one, "as1")).toBe(placeOf(one, "hs1").replace("hs", "as"));
+  }
+  expect(new Set(dealt.map((one) => placeOf(one, "as1")))).toEqual(new Set(["as1", "as2"]));
 });

@@ -1,6 +1,7 @@
 /**
  * Which server plays which role in a check. Most checks need one server; were it always the same, the others would idle
- * while it works. So the roles of equal servers are dealt out anew for each check, always the same way for the same check.
+ * while it works. So the roles of equal servers are dealt out anew for each check, always the same way for the same check;
+ * the auth service of each goes with it.
  */
 import { createHash } from "node:crypto";
 import type { DeploymentInfo } from "./run-info.ts";
@@ -12,14 +13,19 @@ export function deal(deployment: DeploymentInfo, check: string): DeploymentInfo 
   const shift = createHash("sha256").update(check).digest().readUInt32BE() % servers.length;
   return {
     ...deployment,
-    servers: servers.map((server, at) => ({
-      ...(servers[(at + shift) % servers.length] ?? server),
-      role: server.role,
-    })),
+    servers: servers.map((server, at) => {
+      const dealt = servers[(at + shift) % servers.length] ?? server;
+      const auth = dealt.auth && server.auth && { ...dealt.auth, role: server.auth.role };
+      return { ...dealt, role: server.role, ...(auth && { auth }) };
+    }),
   };
 }
 
-/** The role under which a server was started, for one that plays another in a check. Anything else is left as it is. */
+/** The role under which a server or auth service was started, for one that plays another in a check. Anything else is left as it is. */
 export function placeOf(deployment: DeploymentInfo, role: string): string {
-  return deployment.servers.find((server) => server.role === role)?.place ?? role;
+  for (const server of deployment.servers) {
+    if (server.role === role) return server.place;
+    if (server.auth?.role === role) return server.auth.place;
+  }
+  return role;
 }

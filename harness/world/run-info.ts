@@ -1,4 +1,5 @@
 /** What the command tells the checks: plain data, so that it crosses into Vitest's workers. */
+import type { DeployedAuth } from "#harness/deployment/auth-services";
 import type { DeployedServer } from "#harness/deployment/deployment";
 import type { Measurement } from "#harness/results/measurement";
 import type { Undecryptable } from "#harness/results/outcome";
@@ -56,6 +57,23 @@ export interface ServerInfo {
   readonly federationUrl: string;
   /** Opt-in abilities that its driver has. */
   readonly capabilities: readonly string[];
+  /** Absent: it has accounts and tokens itself. */
+  readonly auth?: AuthInfo;
+}
+
+/** An auth service. */
+export interface AuthInfo {
+  /** `as1` of `hs1`, as the check calls them. */
+  readonly role: string;
+  /** As it was started. */
+  readonly place: string;
+  /** Which user agent presses its buttons. */
+  readonly kind: string;
+  /** Ends in a slash. */
+  readonly issuer: string;
+  readonly capabilities: readonly string[];
+  /** Names of faults that it knows. */
+  readonly faults: readonly string[];
 }
 
 export interface AppserviceInfo {
@@ -113,7 +131,7 @@ declare module "vitest" {
 }
 
 /** As it was started. */
-export function serverInfo({ role, server, links }: DeployedServer): ServerInfo {
+export function serverInfo({ role, server, links, auth }: DeployedServer): ServerInfo {
   return {
     role,
     place: role,
@@ -121,5 +139,17 @@ export function serverInfo({ role, server, links }: DeployedServer): ServerInfo 
     clientUrl: links.clientUrl,
     federationUrl: links.federationUrl,
     capabilities: Object.keys(server.capabilities),
+    ...(auth === undefined ? {} : { auth: authInfo(auth) }),
+  };
+}
+
+function authInfo({ role, service, links }: DeployedAuth): AuthInfo {
+  return {
+    role,
+    place: role,
+    kind: service.kind,
+    issuer: links.publicBase,
+    capabilities: Object.keys(service.capabilities),
+    faults: service.capabilities.faults?.known ?? [],
   };
 }

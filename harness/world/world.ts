@@ -15,6 +15,7 @@ import type { Random } from "#harness/random";
 import type { RequirementId } from "#harness/requirements/ids.generated";
 import type { Measurement } from "#harness/results/measurement";
 import type { Undecryptable } from "#harness/results/outcome";
+import { authOf, type WorldAuth } from "./auth.ts";
 import type { Control } from "./control.ts";
 import { placeOf } from "./deal.ts";
 import { ok } from "./expect.ts";
@@ -96,7 +97,9 @@ export class World implements AsyncDisposable {
       },
       onExchange: (response) => {
         this.lastExchange = response;
-        for (const secret of secretsIn(response.text)) this.#secrets.add(secret);
+        const { location } = response.headers;
+        for (const text of [response.text, location].flat())
+          for (const secret of secretsIn(text ?? "")) this.#secrets.add(secret);
         if (response.exchange !== undefined) this.exchanges.push(response.exchange);
       },
     };
@@ -153,6 +156,31 @@ export class World implements AsyncDisposable {
   /** Ends the check as `skip: unsupported` unless the deployment has the feature. */
   needs(feature: string): void {
     if (!this.has(feature)) throw new Unsupported(feature);
+  }
+
+  /**
+   * The auth service of a server.
+   *
+   * @throws Unsupported when it has none
+   */
+  auth(role = "hs1"): WorldAuth {
+    const info = this.server(role).auth;
+    if (info === undefined) throw new Unsupported("next-gen-auth", `${role} has no auth service`);
+    const { control, deployment } = this.#options;
+    const auth = authOf(control, deployment, info, () =>
+      this.#cleanups.push(() => auth.faults.clear()),
+    );
+    return auth;
+  }
+
+  /** A new account without a device, for the pages of the server's auth service. */
+  async account(prefix: string, role = "hs1"): Promise<Account & { readonly server: ServerInfo }> {
+    const server = this.server(role);
+    const localpart = this.name(prefix);
+    const password = this.name("password");
+    await this.auth(role).accounts.createAccount(localpart, password);
+    this.#secrets.add(password);
+    return { userId: `@${localpart}:${server.serverName}`, localpart, password, server };
   }
 
   /** A client without a token. */

@@ -1,0 +1,61 @@
+/** Which auth service the command line gives to each homeserver. */
+import { parseServerSpec, type ServerSpec } from "#harness/config/driver-spec";
+import type { Settings } from "#harness/config/settings";
+import { authDriverOf } from "#harness/deployment/auth-services";
+import { HarnessError } from "#harness/errors";
+import { AUTH_DRIVERS, DRIVERS } from "./drivers.ts";
+
+const EXAMPLES = {
+  process: "process:mas=./mas-cli",
+  docker: "docker:ghcr.io/element-hq/matrix-authentication-service:1.22.0",
+  url: "url:https://auth.example.org",
+};
+
+type Specs = ReadonlyMap<string, ServerSpec>;
+
+/**
+ * Specs of auth services, by the roles of their homeservers; undefined: they have none.
+ *
+ * @throws HarnessError BAD_USAGE
+ */
+export function authServicesOf(
+  { auth, mas }: Pick<Settings, "auth" | "mas">,
+  servers: Specs,
+): Specs | undefined {
+  if (auth !== "none" && mas !== undefined) {
+    throw new HarnessError("BAD_USAGE", {
+      what: `--auth ${auth} and --mas both name an auth service`,
+      next: "keep one of them",
+    });
+  }
+  const given = mas ?? (auth === "none" ? undefined : `process:${auth}`);
+  if (given === undefined) return undefined;
+  const flag = mas === undefined ? "--auth" : "--mas";
+  const spec = parseServerSpec(given, {
+    flag,
+    drivers: AUTH_DRIVERS.map(({ name }) => name),
+    examples: EXAMPLES,
+  });
+  if (spec.role !== undefined) {
+    throw new HarnessError("BAD_USAGE", {
+      what: `${flag} ${given}: auth services have no roles of their own`,
+      next: "leave out the role: each homeserver gets one",
+    });
+  }
+  authDriverOf(AUTH_DRIVERS, spec).check?.(spec);
+  for (const [role, server] of servers) requireDelegation(flag, role, server);
+  return new Map([...servers.keys()].map((role) => [role, spec]));
+}
+
+function requireDelegation(flag: string, role: string, spec: ServerSpec): void {
+  const driver = DRIVERS.find((candidate) => candidate.accepts(spec));
+  if (driver?.delegatesAuth?.(spec) === true) return;
+  const able = DRIVERS.filter(({ delegatesAuth }) => delegatesAuth !== undefined);
+  throw new HarnessError("BAD_USAGE", {
+    what: `${flag}: ${role} (${spec.text}) can not be given an auth service`,
+    facts: [
+      "its driver does not write the server's configuration, so nothing can be delegated there",
+    ],
+    next: `leave out ${flag}, or use ${able.flatMap(({ usage }) => usage).join(", ")}`,
+  });
+}

@@ -1,0 +1,64 @@
+/** The auth service of a check's homeserver. Kill, pause or restart it by `world.actOnServer(auth.role, …)`. */
+import type { AuthFaults, ManagesAccounts } from "#harness/deployment/auth-contract";
+import { HarnessError, Unsupported } from "#harness/errors";
+import type { Control } from "./control.ts";
+import type { AuthInfo, DeploymentInfo } from "./run-info.ts";
+
+export interface WorldAuth extends Omit<AuthInfo, "place" | "faults"> {
+  /** @throws Unsupported when its driver has no admin side */
+  readonly accounts: ManagesAccounts;
+  /** Names of faults that it knows. On until the check ends, or they are cleared. @throws Unsupported as above */
+  readonly faults: AuthFaults;
+}
+
+export function authOf(
+  control: Control,
+  deployment: DeploymentInfo,
+  info: AuthInfo,
+  onFault: () => void,
+): WorldAuth {
+  const { place, faults: known, ...shown } = info;
+  const ask = (capability: "managesAccounts" | "faults", method: string, parameters: unknown[]) => {
+    if (!info.capabilities.includes(capability)) throw new Unsupported(`auth:${capability}`);
+    return control.askAuth(deployment.id, place, capability, method, parameters);
+  };
+  const accounts = new Proxy({} as ManagesAccounts, {
+    get: (_, method) =>
+      typeof method === "string" && method !== "then"
+        ? async (...parameters: unknown[]) => await ask("managesAccounts", method, parameters)
+        : undefined,
+  });
+  return {
+    ...shown,
+    accounts,
+    faults: {
+      known,
+      set: async (fault, ...value) => {
+        onFault();
+        await ask("faults", "set", [fault, ...value]);
+      },
+      clear: async () => {
+        await ask("faults", "clear", []);
+      },
+    },
+  };
+}
+
+/**
+ * Why a failure since then is none of the homeserver's: an auth service was down without having been asked to, so that
+ * nobody could tell the homeserver whose tokens it was shown. Undefined: none was.
+ */
+export async function authOutage(
+  control: Control,
+  deployment: DeploymentInfo,
+  since: number,
+): Promise<HarnessError | undefined> {
+  if (deployment.servers.every(({ auth }) => auth === undefined)) return undefined;
+  const [first, ...others] = await control.authOutages(deployment.id, since);
+  if (first === undefined) return undefined;
+  return new HarnessError("AUTH_SERVICE_DIED", {
+    what: `the auth service was down while the check ran: ${first}`,
+    facts: others,
+    next: "see the auth service's log in the run directory",
+  });
+}
