@@ -6,6 +6,7 @@ import { DeploymentForSpecs } from "#cli/deployment-for-specs";
 import { explainFiles } from "#harness/forensics/explain-files";
 import { pageOf } from "#harness/forensics/page";
 import { AT_ENDS } from "./faults-at-ends.ts";
+import { OF_HISTORY } from "./faults-of-history.ts";
 import { ON_THE_WAY } from "./faults-on-the-way.ts";
 import { HELLO, Scene } from "./scene.ts";
 
@@ -20,7 +21,7 @@ afterAll(async () => {
 });
 
 describe("each fault is named by its root and its step", () => {
-  test.each(Object.entries({ ...AT_ENDS, ...ON_THE_WAY }))(
+  test.each(Object.entries({ ...AT_ENDS, ...ON_THE_WAY, ...OF_HISTORY }))(
     "%s",
     { timeout: 300_000 },
     async (_name, { root, step, act }) => {

@@ -40,7 +40,12 @@ export const ROOTS = {
   "trust.identity-mismatch": "the keys of the sender's device are not those of the session",
   "backup.incomplete": "the backup that the device restored has not got the session",
   "history.flag": "the session was not marked as one that may be shared with newcomers",
+  "history.withheld": "the inviter keeps the bundle of old keys from this device",
+  "history.not-sent": "the bundle of old keys was made, and this device was not told of it",
   "history.bundle-lost": "the bundle of old keys did not come",
+  "history.refused":
+    "the device takes no bundle of this inviter, whom it does not know well enough",
+  "history.not-accepted": "the bundle of old keys came, and the device has not taken it in",
   tampering: "what came is not what was sent",
   unexplained: "no step is known to have gone wrong",
 } as const;

@@ -24,6 +24,23 @@ const parcel = z.strictObject({
 
 const withheld = z.strictObject({ room: text.optional(), session: text.optional(), code: text });
 
+/** To-device messages that the engine has made, and for whom. */
+const requests = z.array(
+  z.strictObject({
+    txn: text,
+    type: text,
+    targets: z.array(
+      z.strictObject({
+        ...device,
+        parcel: digested.optional(),
+        isPreKey: z.boolean().optional(),
+        /** Code of the `m.room_key.withheld` that it gets instead. */
+        withheld: text.optional(),
+      }),
+    ),
+  }),
+);
+
 /** What clients do, by the name of the deed. */
 const deeds = {
   /** An engine came up. */
@@ -101,21 +118,15 @@ const deeds = {
     session: text.optional(),
     /** Whom the caller named: members as the client knew them. */
     users: z.array(text),
-    requests: z.array(
-      z.strictObject({
-        txn: text,
-        type: text,
-        targets: z.array(
-          z.strictObject({
-            ...device,
-            parcel: digested.optional(),
-            isPreKey: z.boolean().optional(),
-            /** Code of the `m.room_key.withheld` that it gets instead. */
-            withheld: text.optional(),
-          }),
-        ),
-      }),
-    ),
+    requests,
+  },
+  /** A bundle of a room's keys for who is to be invited (MSC4268), and what tells of it. `isEmpty`: no key may be shared. */
+  bundles: { room: text, to: text, isEmpty: z.boolean(), requests },
+  /** It was to take in the bundle that somebody has sent. `unknown`: the engine has none of that inviter. */
+  unbundled: {
+    room: text,
+    from: text,
+    outcome: z.enum(["imported", "unknown", "not-downloaded", "refused"]),
   },
   sent: { ...exchange, room: text, event: text, session: text, index: z.number().optional() },
   /** A session came into the store. */

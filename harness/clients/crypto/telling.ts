@@ -10,6 +10,13 @@ type Deed = Parameters<ClientLog["tell"]>[0];
 type Parcel = Told<"got">["parcels"][number];
 type Target = Told<"shares">["requests"][number]["targets"][number];
 
+/** A to-device request as the engine has made it. */
+interface Request {
+  readonly txn: string;
+  readonly type: string;
+  readonly body: string;
+}
+
 /** Without a log it tells nothing. */
 export class Telling {
   readonly #log: ClientLog | undefined;
@@ -77,7 +84,7 @@ export class Telling {
   shares(
     room: string,
     users: readonly string[],
-    requests: readonly { readonly txn: string; readonly type: string; readonly body: string }[],
+    requests: readonly Request[],
     session?: string,
   ): void {
     if (!this.isOn) return;
@@ -85,8 +92,15 @@ export class Telling {
       room,
       ...textField("session", session),
       users: [...users],
-      requests: requests.map(({ txn, type, body }) => ({ txn, type, targets: targetsIn(body) })),
+      requests: requests.map(withTargets),
     });
+  }
+
+  /** @param requests undefined: there is no key that may be shared */
+  bundles(room: string, to: string, requests: readonly Request[] | undefined): void {
+    if (!this.isOn) return;
+    const isEmpty = requests === undefined;
+    this.tell("bundles", { room, to, isEmpty, requests: (requests ?? []).map(withTargets) });
   }
 
   sent(room: string, { eventId, sessionId, index }: Sent): void {
@@ -137,6 +151,10 @@ export class Telling {
 
 function exchangeOf({ exchange }: Pick<HttpResponse, "exchange">): { exchange?: string } {
   return exchange === undefined ? {} : { exchange };
+}
+
+function withTargets({ txn, type, body }: Request) {
+  return { txn, type, targets: targetsIn(body) };
 }
 
 function targetsIn(body: string): Target[] {

@@ -3,6 +3,7 @@ import { type Case, shares } from "../case.ts";
 import { domainOf, isSame } from "../evidence.ts";
 import type { Membership } from "../facts.ts";
 import { bad, clock, good, type Judged, unknown } from "../judged.ts";
+import { history } from "./history.ts";
 
 const IN_ROOM: readonly string[] = ["join", "invite"];
 
@@ -18,6 +19,8 @@ function membership(one: Case): Judged | undefined {
   const there = latest(all, (fact) => fact.since, event.at);
   if (there === undefined || !IN_ROOM.includes(there.membership)) {
     const next = all.find(({ since }) => since > event.at);
+    const bundle = history(one);
+    if (bundle !== undefined) return bundle;
     const came = next === undefined ? "" : `, ${next.membership} came at ${clock(next.since)}`;
     return bad(
       "expected.not-member",

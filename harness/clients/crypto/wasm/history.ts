@@ -3,9 +3,11 @@ import { DehydratedDeviceKey, DeviceId, RoomId, UserId } from "@matrix-org/matri
 import { path } from "#harness/http/client";
 import { eventsAt, textAt } from "#harness/match/json";
 import { expectStatus, ok } from "#harness/world/expect";
+import type { Told } from "../client-log.ts";
 import type { DehydrationSteps, HistorySteps, Secret } from "../crypto-client.ts";
 import { secret } from "../secret.ts";
 import type { Engine } from "./engine.ts";
+import { told } from "./room-keys.ts";
 
 const DEHYDRATED = "/_matrix/client/unstable/org.matrix.msc3814.v1/dehydrated_device";
 
@@ -20,7 +22,10 @@ export class WasmHistory implements HistorySteps {
     const engine = this.#engine;
     const { machine, session } = engine;
     const bundle = await machine.buildRoomKeyBundle(new RoomId(roomId));
-    if (bundle === undefined) return false;
+    if (bundle === undefined) {
+      engine.telling.bundles(roomId, userId, undefined);
+      return false;
+    }
     const uploaded = await session.request("POST", "/_matrix/media/v3/upload", {
       raw: bundle.encryptedData,
       headers: { "content-type": "application/octet-stream" },
@@ -36,23 +41,37 @@ export class WasmHistory implements HistorySteps {
       bundle.mediaEncryptionInfo,
       engine.sharing(),
     );
+    engine.telling.bundles(roomId, userId, requests.map(told));
     for (const request of requests) await engine.perform(request);
     return true;
   }
 
   async accept(roomId: string, inviter: string): Promise<boolean> {
-    const { machine, session, keeping } = this.#engine;
+    const { machine, session, keeping, telling } = this.#engine;
+    const tell = (outcome: Told<"unbundled">["outcome"]) =>
+      telling.tell("unbundled", { room: roomId, from: inviter, outcome });
     // As Element's clients do: a bundle counts only when its sender's device is known, and signed.
     await this.#engine.perform(machine.queryKeysForUsers([new UserId(inviter)]));
     const data = await machine.getReceivedRoomKeyBundleData(
       new RoomId(roomId),
       new UserId(inviter),
     );
-    if (data === undefined) return false;
-    const [, server = "", media = ""] = /^mxc:\/\/([^/]+)\/(.+)$/.exec(data.url) ?? [];
-    const response = await session.get(path`/_matrix/client/v1/media/download/${server}/${media}`);
-    expectStatus(response, 200);
-    await machine.receiveRoomKeyBundle(data, response.bytes);
+    if (data === undefined) {
+      tell("unknown");
+      return false;
+    }
+    let outcome: Told<"unbundled">["outcome"] = "not-downloaded";
+    try {
+      const [, server = "", media = ""] = /^mxc:\/\/([^/]+)\/(.+)$/.exec(data.url) ?? [];
+      const target = path`/_matrix/client/v1/media/download/${server}/${media}`;
+      const response = await session.get(target);
+      expectStatus(response, 200);
+      outcome = "refused";
+      await machine.receiveRoomKeyBundle(data, response.bytes);
+      outcome = "imported";
+    } finally {
+      tell(outcome);
+    }
     await keeping.persist();
     return true;
   }

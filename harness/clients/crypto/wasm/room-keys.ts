@@ -40,7 +40,7 @@ export async function encrypted(
   return JSON.parse(text) as JsonObject;
 }
 
-function told(share: ToDeviceRequest) {
+export function told(share: ToDeviceRequest) {
   return { txn: share.txn_id, type: share.event_type, body: share.body };
 }
 
