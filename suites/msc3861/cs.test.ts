@@ -1,0 +1,273 @@
+import { API_SCOPE, deviceScope } from "#harness/clients/oauth/scopes";
+import { deviceName, refresh, revoke, signIn } from "#harness/clients/oauth/sign-in";
+import { at } from "#harness/match/json";
+import { check } from "#harness/world/check";
+import {
+  expectEqual,
+  expectMatrixError,
+  expectStatus,
+  expectThat,
+  ok,
+} from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
+import type { Session } from "#harness/world/session";
+import type { World } from "#harness/world/world";
+import { CLAIMS_TO_REVOKE, WHOAMI_REQUEST } from "./mutants.ts";
+import { expectAlive, expectEnded, signedIn, WHOAMI } from "./people.ts";
+
+const REFUSED = { ...WHOAMI_REQUEST, status: 401 };
+const UNKNOWN = { errcode: "M_UNKNOWN_TOKEN", error: "no" };
+const TAKES_IT = altersAnswer("takes it all the same", REFUSED, { status: 200, body: {} });
+
+/** What the homeserver asks its authorization server about a token. */
+function introspection(token: string) {
+  return { from: "hs1", to: "as1", method: "POST", contains: token };
+}
+
+check(
+  "MSC3861.cs.unknown-token",
+  "the server tells an unknown token from a missing one",
+  {
+    mutant: [
+      TAKES_IT,
+      altersAnswer("calls a missing token unknown", REFUSED, { body: UNKNOWN }),
+      altersAnswer("answers 403", REFUSED, { status: 403 }),
+    ],
+  },
+  async (world) => {
+    const alice = await world.account("alice");
+    const accessToken = world.name("unknown-access-token");
+    const unknown = world.session("hs1", alice, { accessToken, deviceId: "" });
+
+    const garbage = await unknown.get(WHOAMI);
+    const missing = await world.anonymous().get(WHOAMI);
+
+    expectMatrixError(garbage, 401, "M_UNKNOWN_TOKEN");
+    expectMatrixError(missing, 401, "M_MISSING_TOKEN");
+  },
+);
+
+check(
+  "MSC3861.cs.expired-soft-logout",
+  "a client whose access token has expired is asked to refresh, not to forget its keys",
+  {
+    mutant: altersAnswer("logs the client out for good", REFUSED, {
+      set: { "/soft_logout": false },
+    }),
+  },
+  async (world) => {
+    const session = await signedIn(world);
+    // As the authorization server would speak of a token that ends in a second, and then of one that has ended.
+    const short = await world.fault(introspection(session.accessToken), "processed", {
+      kind: "rewrite",
+      set: { "/expires_in": 1 },
+    });
+    await expectAlive(session.session);
+    await short.end();
+    const over = await world.fault(introspection(session.accessToken), "processed", {
+      kind: "rewrite",
+      body: { active: false },
+    });
+
+    const refusal = await expectEnded(world, session.session);
+
+    await over[Symbol.asyncDispose]();
+    const body = ok(await refresh(session));
+    const renewed = world.session("hs1", session.person, {
+      accessToken: String(at(body, "access_token")),
+      deviceId: session.session.deviceId,
+    });
+    await expectAlive(renewed);
+    expectEqual(at(refusal.json, "soft_logout"), true, "soft_logout", refusal);
+  },
+);
+
+check(
+  "MSC3861.cs.revoked-hard-logout",
+  "a client whose session has been ended is not told that it can log in again with its keys",
+  {
+    mutant: [
+      altersAnswer("says that the session lives", REFUSED, { set: { "/soft_logout": true } }),
+      CLAIMS_TO_REVOKE,
+    ],
+  },
+  async (world) => {
+    const session = await signedIn(world);
+    await expectAlive(session.session);
+    expectStatus(await revoke(session), 200);
+
+    const refusal = await expectEnded(world, session.session);
+
+    const soft = at(refusal.json, "soft_logout");
+    expectThat(soft !== true, "soft_logout to be absent or false", soft, refusal);
+  },
+);
+
+const LIFETIME_S = 3;
+const PATIENCE_MS = 5_000;
+
+/** A session whose access token ends soon, and nothing to refresh it with. */
+async function shortSession(world: World): Promise<Session> {
+  const alice = await world.account("alice");
+  const deviceId = deviceName(world);
+  const { accessToken } = await world.auth().accounts.issueToken({
+    localpart: alice.localpart,
+    scope: API_SCOPE,
+    deviceId,
+    expiresInS: LIFETIME_S,
+  });
+  return world.session("hs1", alice, { accessToken, deviceId });
+}
+
+check(
+  "MSC3861.cs.expiry-enforced-from-cache",
+  "the homeserver takes a token no more once its time is over, though it knows it",
+  { mutant: TAKES_IT },
+  async (world) => {
+    const session = await shortSession(world);
+    await expectAlive(session);
+
+    await expectEnded(world, session, LIFETIME_S * 1_000 + PATIENCE_MS);
+  },
+);
+
+check(
+  "MSC3861.cs.as-down-cached-token",
+  "the homeserver takes no token beyond its time while the authorization server is away",
+  {
+    mutant: altersAnswer(
+      "takes it",
+      { ...WHOAMI_REQUEST, status: [401, 503] },
+      { status: 200, body: {} },
+    ),
+  },
+  async (world) => {
+    const session = await shortSession(world);
+    await expectAlive(session);
+    const started = performance.now();
+    const away = await world.fault(introspection(session.accessToken), "before", { kind: "reset" });
+
+    const refusal = await world.eventually(
+      async () => {
+        const response = await session.get(WHOAMI);
+        expectThat(response.status !== 200, "a refusal", response.status, response);
+        return response;
+      },
+      { deadlineMs: LIFETIME_S * 1_000 + PATIENCE_MS },
+    );
+
+    await away[Symbol.asyncDispose]();
+    const livedMs = Math.round(performance.now() - started);
+    world.note(`the token worked for ${livedMs} ms, then it was answered with ${refusal.status}`);
+  },
+);
+
+check(
+  "MSC3861.cs.inactive-not-cached-across-recovery",
+  "the homeserver calls no token unknown because its authorization server fails",
+  {
+    mutant: [
+      altersAnswer(
+        "calls it unknown",
+        { ...WHOAMI_REQUEST, status: 503 },
+        {
+          status: 401,
+          body: UNKNOWN,
+        },
+      ),
+      altersAnswer(
+        "has not noticed the recovery",
+        { ...WHOAMI_REQUEST, status: 200 },
+        {
+          status: 503,
+        },
+      ),
+    ],
+  },
+  async (world) => {
+    const { session, accessToken } = await signedIn(world);
+    const failing = await world.fault(introspection(accessToken), "before", {
+      kind: "answer",
+      status: 500,
+      body: { error: "server_error" },
+    });
+
+    const during = await session.get(WHOAMI);
+    await failing.end();
+    const after = await session.get(WHOAMI);
+
+    const isTrouble = during.status >= 500 && during.status < 600;
+    expectThat(isTrouble, "a status of 500 to 599", during.status, during);
+    ok(after);
+  },
+);
+
+const PROMPTLY_MS = 2_000;
+
+check(
+  "MSC3861.cs.negative-cache",
+  "a token works again once its user is unlocked",
+  {
+    mutant: altersAnswer(
+      "keeps the lock in mind",
+      { ...WHOAMI_REQUEST, status: 200 },
+      {
+        status: 401,
+        body: UNKNOWN,
+      },
+    ),
+  },
+  async (world) => {
+    const { session, person } = await signedIn(world);
+    const { accounts } = world.auth();
+    await accounts.lock(person.localpart);
+    await world.eventually(async () => {
+      const response = await session.get(WHOAMI);
+      expectThat(response.status !== 200, "a refusal while locked", response.status, response);
+    });
+
+    await accounts.unlock(person.localpart);
+
+    const started = performance.now();
+    await world.eventually(() => expectAlive(session), { deadlineMs: PROMPTLY_MS });
+    world.note(`works again after ${Math.round(performance.now() - started)} ms`);
+  },
+);
+
+check(
+  "MSC3861.cs.token-transport",
+  "the server takes the access token in the Authorization header",
+  { mutant: altersAnswer("does not", { ...WHOAMI_REQUEST, status: 200 }, { status: 401 }) },
+  async (world) => {
+    const { session, accessToken } = await signedIn(world);
+
+    const byHeader = await session.get(WHOAMI);
+    const byQuery = await world.anonymous().get(WHOAMI, { access_token: accessToken });
+
+    ok(byHeader);
+    world.note(`the token in the query is answered with ${byQuery.status}`);
+  },
+);
+
+check(
+  "MSC3861.cs.whoami",
+  "the server tells a client who it is, and that it is no guest",
+  {
+    mutant: [
+      altersAnswer("names another user", WHOAMI_REQUEST, { set: { "/user_id": "@other:hs1" } }),
+      altersAnswer("names no device", WHOAMI_REQUEST, { remove: ["/device_id"] }),
+      altersAnswer("calls it a guest", WHOAMI_REQUEST, { set: { "/is_guest": true } }),
+    ],
+  },
+  async (world) => {
+    const alice = await world.account("alice");
+    const deviceId = deviceName(world);
+    const { session } = await signIn(world, alice, { scope: deviceScope(deviceId) });
+
+    const response = await session.get(WHOAMI);
+
+    const { user_id, device_id, is_guest = false } = ok(response);
+    const expected = { user_id: alice.userId, device_id: deviceId, is_guest: false };
+    expectEqual({ user_id, device_id, is_guest }, expected, "who it is", response);
+  },
+);
