@@ -14,8 +14,6 @@ import { collect } from "./commands/options.ts";
 /** Settings of the machine's servers, for commands that start some of their own choice. */
 export const SERVER_SETTINGS = [
   "hs",
-  "auth",
-  "mas",
   "spawnTimeoutMs",
   "shareEnvPrefix",
   "hostMounts",

@@ -1,8 +1,7 @@
 /** The servers that plans are told to: started once, used for many stories. */
 import { mkdirSync } from "node:fs";
 import path from "node:path";
-import { authServicesOf } from "#cli/auth-services";
-import { AUTH_DRIVERS, DRIVERS, driversOf, prepare } from "#cli/drivers";
+import { DRIVERS, driversOf, prepare } from "#cli/drivers";
 import { containerSettings } from "#cli/run/containers";
 import { abortOnSignals } from "#cli/run/session";
 import { sweep } from "#cli/sweep";
@@ -59,13 +58,19 @@ export async function onStage<T>(
   { settings, servers: count, progress, onTrouble, isTraced = true }: StageOptions,
   use: (stage: Stage) => Promise<T>,
 ): Promise<T> {
+  if (settings.auth !== "none" || settings.mas !== undefined) {
+    throw new HarnessError("BAD_USAGE", {
+      what: "chaos starts no auth services",
+      facts: ["its users are the application service's, whose logins they refuse"],
+      next: "leave out --auth and --mas, CRUCIBLE_AUTH and CRUCIBLE_MAS",
+    });
+  }
   const servers = serversOf(settings, count);
-  const auth = authServicesOf(settings, servers);
   const runId = newRunId();
   const isNamedByUser = settings.out !== undefined;
   const folder = path.resolve(settings.out ?? path.join(".runs", runId));
   const swept = await sweep({
-    drivers: driversOf({ servers, auth }),
+    drivers: driversOf({ servers }),
     withUnfinishedResults: false,
   });
   for (const line of swept.removed) progress(`removed ${line}`);
@@ -78,12 +83,12 @@ export async function onStage<T>(
   const traceFolder = path.join(folder, "trace");
   for (const each of [logFolder, traceFolder]) mkdirSync(each, { recursive: true });
   try {
-    await prepare({ servers, auth }, { signal, progress, isReuseAllowed: settings.fast });
+    await prepare({ servers }, { signal, progress, isReuseAllowed: settings.fast });
     await using deployment = await Deployment.start(
-      { id: "chaos", topology: `${count} servers`, servers, ...(auth && { auth }), features: [] },
+      { id: "chaos", topology: `${count} servers`, servers, features: [] },
       {
         drivers: DRIVERS,
-        authDrivers: AUTH_DRIVERS,
+        authDrivers: [],
         registry,
         traceFolder,
         isTraced,

@@ -28,14 +28,18 @@ export function upCommand(): Command {
     .description("start a topology behind the gateway, print URLs and tokens, wait for Ctrl-C")
     .option("--users <n>", "users to make on each server", "2")
     .option("--json", "an object {run, name, servers, users, trace, …}, then wait");
-  addRunOptions(command, ["topology", ...SERVER_SETTINGS]).action(
+  addRunOptions(command, ["topology", "auth", "mas", ...SERVER_SETTINGS]).action(
     async (options: Options, self: Command) => {
       await up(settingsOf(self), options);
     },
   );
   return withHelp(command, "up", {
     notes: "The tokens are printed for you to use; they end with the servers.",
-    examples: ["--topology two", "--hs process:synapse@1.150.0,database=postgres --json"],
+    examples: [
+      "--topology two",
+      "--auth oidc",
+      "--hs process:synapse@1.150.0,database=postgres --json",
+    ],
   });
 }
 

@@ -1,11 +1,10 @@
 /** Keys of devices and of users as clients make them: signed rightly, of no use for encryption. */
 import { createHash } from "node:crypto";
-import type { HttpResponse } from "#harness/http/client";
-import { textAt } from "#harness/match/json";
 import { ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import type { JsonObject } from "#protocol/events/event";
 import { publicKeyOf, signJson } from "#protocol/events/signatures";
+import { confirm } from "./confirmation.ts";
 
 interface KeyPair {
   readonly secret: Uint8Array;
@@ -99,7 +98,7 @@ export async function publishDevice(session: Session): Promise<Device> {
   return device;
 }
 
-/** Makes cross-signing keys for the session's user and uploads them, with the password when they replace others. */
+/** Makes cross-signing keys for the session's user and uploads them, confirmed when they replace others. */
 export async function publishIdentity(session: Session): Promise<Identity> {
   const identity = makeIdentity(session);
   await uploadSigningKeys(session, identity.body);
@@ -119,20 +118,7 @@ export async function uploadSigningKeys(
   if (first.status !== 401) ok(first);
   else if (session.service !== undefined)
     ok(await session.service.post(target, keys, { user_id: session.userId }));
-  else ok(await session.post(target, { ...keys, auth: passwordFor(session, first) }));
-}
-
-/** The password stage for the session that a server has opened with its 401. */
-export function passwordFor(
-  { userId, password }: Session,
-  opened: Pick<HttpResponse, "json">,
-): JsonObject {
-  return {
-    type: "m.login.password",
-    session: textAt(opened.json, "session"),
-    identifier: { type: "m.id.user", user: userId },
-    password,
-  };
+  else ok(await session.post(target, { ...keys, auth: await confirm(session, first) }));
 }
 
 /** One-time keys, or fallback keys, by names that tell them apart; nobody has signed them. */

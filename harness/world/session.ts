@@ -1,5 +1,6 @@
 /** A client of one server: anonymous, or a user's device. Paths are written out in full, as in the specification. */
 import { awakeMs } from "#harness/awake";
+import type { ManagesAccounts } from "#harness/deployment/auth-contract";
 import { CheckFailure } from "#harness/errors";
 import {
   createClient,
@@ -20,6 +21,8 @@ export interface SessionContext {
   readonly onExchange: (response: HttpResponse) => void;
   /** A client has had to do with a room. */
   readonly onRoom: (roomId: string, client: ServerClient) => void;
+  /** The admin side of a server's auth service; undefined: it has none, or nobody here reaches it. */
+  readonly accountsOf?: (server: ServerInfo) => ManagesAccounts | undefined;
   /** Unique within the run; transaction ids are made of it. */
   readonly nextName: (prefix: string) => string;
 }

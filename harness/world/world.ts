@@ -91,6 +91,7 @@ export class World implements AsyncDisposable {
       signal: options.signal,
       timeoutScale: options.timeoutScale,
       nextName: (prefix) => options.random.name(prefix),
+      accountsOf: ({ role, auth }) => (auth === undefined ? undefined : this.auth(role).accounts),
       onRoom: (roomId, client) => {
         const clients = this.rooms.get(roomId) ?? new Set();
         this.rooms.set(roomId, clients.add(client));

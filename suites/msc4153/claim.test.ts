@@ -1,3 +1,4 @@
+import { removeDevice } from "#harness/clients/confirmation";
 import { at, isObject } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
@@ -11,7 +12,6 @@ import {
   claimAll,
   claimed,
   count,
-  deleteDevice,
   expectDifferent,
   expectNothingFor,
   gives,
@@ -188,7 +188,7 @@ check(
     const owner = await publishKeys(await world.login(alice), names("K", 3), "F");
     expectEqual(await count(owner.session), 3, "the count before");
 
-    await deleteDevice(alice, owner.session.deviceId);
+    await removeDevice(alice, owner.session.deviceId);
     const response = await peer.client().claimKeys(wanted(owner.session));
 
     expectNothingFor(response);

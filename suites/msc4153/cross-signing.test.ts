@@ -1,4 +1,5 @@
-import { keyPair, makeIdentity, passwordFor, publishIdentity } from "#harness/clients/identities";
+import { confirm } from "#harness/clients/confirmation";
+import { keyPair, makeIdentity, publishIdentity } from "#harness/clients/identities";
 import { at, listAt, textAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectStatus, expectThat } from "#harness/world/expect";
@@ -90,7 +91,7 @@ check(
     await expectRefusedWithFlows(alice, other.body);
     const before = await query(alice, alice);
     const opened = await alice.post(SIGNING_UPLOAD, other.body);
-    const auth = passwordFor(alice, opened);
+    const auth = await confirm(alice, opened);
     const replaced = await alice.post(SIGNING_UPLOAD, { ...other.body, auth });
     const after = await query(alice, alice);
 

@@ -1,3 +1,4 @@
+import { removeDevice } from "#harness/clients/confirmation";
 import { publishDevice } from "#harness/clients/identities";
 import { at, isObject } from "#harness/match/json";
 import { check } from "#harness/world/check";
@@ -8,7 +9,7 @@ import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 import { KEYS_QUERY, query } from "./cross-signing.ts";
 import { listed, quietToken, TELLS_NO_CHANGE, untilChanged, untilLeft } from "./device-lists.ts";
-import { deleteDevice, SYNC, syncs } from "./keys.ts";
+import { SYNC, syncs } from "./keys.ts";
 
 const QUERY = { method: "POST", path: KEYS_QUERY };
 const CHANGES = { method: "GET", path: "/_matrix/client/v3/keys/changes" };
@@ -216,7 +217,7 @@ check(
   async (world) => {
     const { alice, bob, second, since } = await withSecondDevice(world);
 
-    await deleteDevice(bob, second.deviceId);
+    await removeDevice(bob, second.deviceId);
 
     await untilChanged(alice, since, bob);
     await expectGone(alice, bob, second.deviceId);

@@ -1,3 +1,4 @@
+import { removeDevice } from "#harness/clients/confirmation";
 /** What a server still knows of keys after it was killed. */
 import { at } from "#harness/match/json";
 import { check } from "#harness/world/check";
@@ -12,7 +13,6 @@ import {
   claimAll,
   claimed,
   claimName,
-  deleteDevice,
   expectDifferent,
   expectNothingFor,
   gives,
@@ -152,7 +152,7 @@ check(
     const [alice, bob] = await world.users("alice", "bob");
     const owner = await publishKeys(await world.login(alice), names("K", 3), "F");
 
-    await deleteDevice(alice, owner.session.deviceId);
+    await removeDevice(alice, owner.session.deviceId);
     await world.killAndRestart();
     const response = await claim(bob, owner);
 

@@ -1,7 +1,7 @@
 /** One-time and fallback keys signed by hand-made devices: uploading and claiming them, and servers that get it wrong. */
-import { type Device, makeDevice, oneTimeKeys, passwordFor } from "#harness/clients/identities";
+import { type Device, makeDevice, oneTimeKeys } from "#harness/clients/identities";
 import type { RuleMatch } from "#harness/gateway/rule";
-import { type HttpResponse, path } from "#harness/http/client";
+import type { HttpResponse } from "#harness/http/client";
 import { at, isObject } from "#harness/match/json";
 import type { Mutant } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
@@ -185,12 +185,4 @@ export function expectNothingFor(response: HttpResponse): void {
   );
   const ids = devices.flatMap((keys) => Object.keys(isObject(keys) ? keys : {}));
   expectEqual(ids, [], "the keys that are given out", response);
-}
-
-/** Takes one of the user's devices away, with the password where it is asked for. */
-export async function deleteDevice(session: Session, deviceId: string): Promise<void> {
-  const target = path`/_matrix/client/v3/devices/${deviceId}`;
-  const first = await session.delete(target, {});
-  if (first.status === 401) ok(await session.delete(target, { auth: passwordFor(session, first) }));
-  else ok(first);
 }

@@ -15,7 +15,7 @@ import {
 } from "matrix-js-sdk/lib/crypto-api/index.js";
 import { fetch } from "undici";
 import { awakeMs } from "#harness/awake";
-import { passwordFor } from "#harness/clients/identities";
+import { confirm } from "#harness/clients/confirmation";
 import { HarnessError } from "#harness/errors";
 import { at, eventsAt, type JsonObject } from "#harness/match/json";
 import { type Capability, LACKING, refusing, unsupported } from "../capabilities.ts";
@@ -153,7 +153,7 @@ export class JsSdkClient implements CryptoClient {
         } catch (error) {
           const { data } = error as { data?: unknown };
           if (typeof at(data, "session") !== "string") throw error;
-          await makeRequest(passwordFor(this.#setup.session, { json: data }) as never);
+          await makeRequest((await confirm(this.#setup.session, { json: data })) as never);
         }
       },
     });

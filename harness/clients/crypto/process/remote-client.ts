@@ -1,5 +1,6 @@
 /** A client in a process of its own, of any kind: it can be killed, and it comes back with the store that it has left. */
 import path from "node:path";
+import { approveReset } from "#harness/clients/confirmation";
 import { HarnessError } from "#harness/errors";
 import type { JsonObject } from "#harness/match/json";
 import type { Session } from "#harness/world/session";
@@ -126,8 +127,10 @@ export class RemoteClient implements CryptoClient {
     };
   }
 
-  bootstrapIdentity(options: { readonly reset?: boolean } = {}): Promise<void> {
-    return this.#ask("bootstrapIdentity", options);
+  async bootstrapIdentity(options: { readonly reset?: boolean } = {}): Promise<void> {
+    // Its process reaches nobody who could say yes there.
+    if (options.reset === true) await approveReset(this.#session);
+    await this.#ask("bootstrapIdentity", options);
   }
 
   send(roomId: string, content: JsonObject, type = "m.room.message"): Promise<Sent> {
