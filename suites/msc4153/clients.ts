@@ -2,7 +2,7 @@
  * What checks of client libraries share: clients with a crypto engine, the rooms they meet in, and verdicts that name the
  * library. What was said in a room is in no message of theirs.
  */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import type {
@@ -20,7 +20,7 @@ import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 
-const PACKAGE = "@matrix-org/matrix-sdk-crypto-wasm";
+const ENGINE = "@matrix-org/matrix-sdk-crypto-wasm";
 const SYNC = { method: "GET", path: "/_matrix/client/v3/sync" };
 const ROOM_EVENT = { method: "GET", path: "/_matrix/client/v3/rooms/*/event/*" };
 const QUERY = { method: "POST", path: "/_matrix/client/v3/keys/query" };
@@ -28,12 +28,12 @@ const LONG_POLL_MS = 2_000;
 const SYNCS_AT_MOST = 10;
 
 /** Name and version of the library that is judged. */
-function library(): string {
-  const folder = path.dirname(createRequire(import.meta.url).resolve(PACKAGE));
-  const { version } = JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8")) as {
-    version: string;
-  };
-  return `${PACKAGE} ${version}`;
+function library(name: string): string {
+  const { resolve } = createRequire(import.meta.url);
+  const folders = resolve.paths(name)?.map((folder) => path.join(folder, name)) ?? [];
+  const file = folders.map((folder) => path.join(folder, "package.json")).find(existsSync) ?? "";
+  const { version } = JSON.parse(readFileSync(file, "utf8")) as { version: string };
+  return `${name} ${version}`;
 }
 
 /** A user's device with a client on it. */
@@ -76,14 +76,18 @@ export class Cast implements AsyncDisposable {
   }
 }
 
-/** Runs the body with a cast; what fails in it is the library's, by name. */
-export async function judged(world: World, body: (cast: Cast) => Promise<void>): Promise<void> {
+/** Runs the body with a cast; what fails in it is the library's, by name. @param name of its package */
+export async function judged(
+  world: World,
+  body: (cast: Cast) => Promise<void>,
+  name = ENGINE,
+): Promise<void> {
   await using cast = new Cast(world);
   try {
     await body(cast);
   } catch (error) {
     if (!(error instanceof CheckFailure)) throw error;
-    const expected = `${error.expected}, by the client library ${library()}`;
+    const expected = `${error.expected}, by the client library ${library(name)}`;
     throw new CheckFailure(expected, error.actual, error.exchange);
   }
 }
