@@ -7,7 +7,15 @@ import { check } from "#harness/world/check";
 import { expectEqual } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
 import { REGISTER, REGISTERS_ANYTHING, REGISTERS_NOTHING } from "./mutants.ts";
-import { expectRefusals, expectTaken, native, VALID, web, without } from "./registrations.ts";
+import {
+  expectRefusals,
+  expectTaken,
+  expectTakenOrRefused,
+  native,
+  VALID,
+  web,
+  without,
+} from "./registrations.ts";
 
 const REDIRECT = ["invalid_redirect_uri"];
 const ANYTHING = { mutant: REGISTERS_ANYTHING };
@@ -113,8 +121,16 @@ check(
   "MSC3861.reg.native-scheme-mismatch",
   "the server refuses schemes that do not begin with the reversed host",
   ANYTHING,
-  (world) =>
-    expectRefusals(world, REDIRECT, native("example:/callback"), native("org.evil.app:/callback")),
+  async (world) => {
+    await expectRefusals(
+      world,
+      REDIRECT,
+      native("example:/callback"),
+      native("org.evil.app:/callback"),
+    );
+    // By the letter it begins with the reversed host, by intent it does not.
+    await expectTakenOrRefused(world, native("com.examplefoo:/"));
+  },
 );
 
 check(
