@@ -4,21 +4,51 @@ import { authServicesOf } from "./auth-services.ts";
 
 const servers = (spec = "process:synapse") =>
   new Map(["hs1", "hs2"].map((role) => [role, parseServerSpec(spec)]));
-const NONE = { auth: "none", mas: undefined } as const;
+const NONE = { auth: undefined, mas: undefined };
+const MIXED = [{ needs: ["next-gen-auth"] }, { needs: [] }];
+const ABOUT_AUTH = [{ needs: ["next-gen-auth"] }, { needs: ["next-gen-auth", "crypto"] }];
+const texts = (specs: ReturnType<typeof authServicesOf>) =>
+  [...(specs ?? [])].map(([role, { text }]) => `${role}: ${text}`);
 
 test("gives no homeserver an auth service unless asked", () => {
-  expect(authServicesOf(NONE, servers())).toBeUndefined();
+  expect(authServicesOf(NONE, servers(), MIXED)).toBeUndefined();
+  expect(authServicesOf(NONE, servers(), [])).toBeUndefined();
 });
 
 test("refuses two auth services", () => {
-  expect(() => authServicesOf({ auth: "oidc", mas: "docker:mas" }, servers())).toThrow(
+  expect(() => authServicesOf({ auth: "oidc", mas: "docker:mas" }, servers(), MIXED)).toThrow(
     "--auth oidc and --mas both name an auth service\nnext: keep one of them",
   );
 });
 
 test("names the flag of a spec that is none", () => {
-  expect(() => authServicesOf({ ...NONE, mas: "mas" }, servers())).toThrow("--mas mas: ");
-  expect(() => authServicesOf({ ...NONE, mas: "process:" }, servers())).toThrow(
+  expect(() => authServicesOf({ ...NONE, mas: "mas" }, servers(), MIXED)).toThrow("--mas mas: ");
+  expect(() => authServicesOf({ ...NONE, mas: "process:" }, servers(), MIXED)).toThrow(
     "for example process:mas=./mas-cli",
+  );
+});
+
+test("gives each homeserver one of its own when asked, or when all checks are about it", () => {
+  const all = ["hs1: process:oidc", "hs2: process:oidc"];
+  expect(texts(authServicesOf({ ...NONE, auth: "oidc" }, servers(), MIXED))).toEqual(all);
+  expect(texts(authServicesOf(NONE, servers(), ABOUT_AUTH))).toEqual(all);
+  expect(authServicesOf({ ...NONE, auth: "none" }, servers(), ABOUT_AUTH)).toBeUndefined();
+});
+
+test("refuses homeservers that can not delegate, and gives them none unasked", () => {
+  for (const spec of ["docker:any", "url:https://hs.example.org", "process:synapse@1.135.0"]) {
+    expect(() => authServicesOf({ ...NONE, auth: "oidc" }, servers(spec), MIXED)).toThrow(
+      `--auth: hs1 (${spec}) can not be given an auth service`,
+    );
+    expect(authServicesOf(NONE, servers(spec), ABOUT_AUTH)).toBeUndefined();
+  }
+  expect(
+    authServicesOf({ ...NONE, auth: "oidc" }, servers("process:synapse@1.136.0"), MIXED),
+  ).toBeDefined();
+});
+
+test("refuses roles of auth services", () => {
+  expect(() => authServicesOf({ ...NONE, mas: "as1=docker:mas" }, servers(), MIXED)).toThrow(
+    "auth services have no roles of their own",
   );
 });

@@ -2,7 +2,9 @@
 import { parseServerSpec, type ServerSpec } from "#harness/config/driver-spec";
 import type { Settings } from "#harness/config/settings";
 import { authDriverOf } from "#harness/deployment/auth-services";
+import type { Driver } from "#harness/deployment/contract";
 import { HarnessError } from "#harness/errors";
+import type { Requirement } from "#harness/requirements/requirement";
 import { AUTH_DRIVERS, DRIVERS } from "./drivers.ts";
 
 const EXAMPLES = {
@@ -13,15 +15,25 @@ const EXAMPLES = {
 
 type Specs = ReadonlyMap<string, ServerSpec>;
 
+/** What a requirement needs that is about auth services. */
+const NEED = "next-gen-auth";
+
 /**
  * Specs of auth services, by the roles of their homeservers; undefined: they have none.
  *
+ * @param requirements When all are about auth services, and the servers can delegate, they get our own unless told otherwise.
  * @throws HarnessError BAD_USAGE
  */
 export function authServicesOf(
-  { auth, mas }: Pick<Settings, "auth" | "mas">,
+  { auth: asked, mas }: Pick<Settings, "auth" | "mas">,
   servers: Specs,
+  requirements: readonly Pick<Requirement, "needs">[],
 ): Specs | undefined {
+  const isWanted =
+    requirements.length > 0 &&
+    requirements.every(({ needs }) => needs.includes(NEED)) &&
+    [...servers.values()].every((spec) => driverOf(spec)?.delegatesAuth?.(spec) === true);
+  const auth = asked ?? (isWanted && mas === undefined ? "oidc" : "none");
   if (auth !== "none" && mas !== undefined) {
     throw new HarnessError("BAD_USAGE", {
       what: `--auth ${auth} and --mas both name an auth service`,
@@ -48,14 +60,18 @@ export function authServicesOf(
 }
 
 function requireDelegation(flag: string, role: string, spec: ServerSpec): void {
-  const driver = DRIVERS.find((candidate) => candidate.accepts(spec));
-  if (driver?.delegatesAuth?.(spec) === true) return;
+  if (driverOf(spec)?.delegatesAuth?.(spec) === true) return;
   const able = DRIVERS.filter(({ delegatesAuth }) => delegatesAuth !== undefined);
   throw new HarnessError("BAD_USAGE", {
     what: `${flag}: ${role} (${spec.text}) can not be given an auth service`,
     facts: [
-      "its driver does not write the server's configuration, so nothing can be delegated there",
+      "an image and a running server bring a configuration of their own",
+      "Synapse knows matrix_authentication_service since 1.136",
     ],
     next: `leave out ${flag}, or use ${able.flatMap(({ usage }) => usage).join(", ")}`,
   });
+}
+
+function driverOf(spec: ServerSpec): Driver | undefined {
+  return DRIVERS.find((candidate) => candidate.accepts(spec));
 }

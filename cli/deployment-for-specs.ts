@@ -7,6 +7,7 @@ import { newRunId } from "#harness/results/ids";
 import { RunRegistry } from "#harness/runs/registry";
 import type { DeploymentInfo } from "#harness/world/run-info";
 import { World } from "#harness/world/world";
+import { authServicesOf } from "./auth-services.ts";
 import { AUTH_DRIVERS, DRIVERS, prepare } from "./drivers.ts";
 import { DeploymentPool, describeDeployment } from "./run/control.ts";
 
@@ -34,16 +35,21 @@ export class DeploymentForSpecs implements AsyncDisposable {
     this.#signal = signal;
   }
 
-  static async start(topology: "one" | "two" = "one"): Promise<DeploymentForSpecs> {
+  /** @param auth that of `--auth` */
+  static async start(
+    topology: "one" | "two" = "one",
+    auth: "none" | "oidc" = "none",
+  ): Promise<DeploymentForSpecs> {
     const roles = topology === "one" ? ["hs1"] : ["hs1", "hs2"];
     const servers = new Map(roles.map((role) => [role, parseServerSpec("process:synapse")]));
+    const services = authServicesOf({ auth, mas: undefined }, servers, []);
     const { signal } = new AbortController();
     const progress = () => undefined;
-    await prepare({ servers }, { signal, progress, isReuseAllowed: false });
+    await prepare({ servers, auth: services }, { signal, progress, isReuseAllowed: false });
     const registry = RunRegistry.open(newRunId());
     const folder = registry.workFolder("spec");
     const pool = new DeploymentPool(
-      { id: "main", topology, servers, features: [] },
+      { id: "main", topology, servers, ...(services && { auth: services }), features: [] },
       {
         drivers: DRIVERS,
         authDrivers: AUTH_DRIVERS,

@@ -58,7 +58,7 @@ export async function onStage<T>(
   { settings, servers: count, progress, onTrouble, isTraced = true }: StageOptions,
   use: (stage: Stage) => Promise<T>,
 ): Promise<T> {
-  if (settings.auth !== "none" || settings.mas !== undefined) {
+  if ((settings.auth ?? "none") !== "none" || settings.mas !== undefined) {
     throw new HarnessError("BAD_USAGE", {
       what: "chaos starts no auth services",
       facts: ["its users are the application service's, whose logins they refuse"],

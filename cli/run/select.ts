@@ -72,7 +72,7 @@ export async function select(settings: Settings, ids: readonly string[]): Promis
     });
   }
   if (settings.postTestScript !== undefined) requireScript(settings.postTestScript);
-  return { catalogue, plan, servers, auth: authServicesOf(settings, servers) };
+  return { catalogue, plan, servers, auth: authServicesOf(settings, servers, plan.requirements) };
 }
 
 function topologyOf(asked: string | undefined): Topology | undefined {

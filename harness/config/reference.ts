@@ -48,6 +48,8 @@ ${table(
 Options follow after commas (\`process:synapse,database=postgres\`, \`url:https://…,shared-secret=…\`); with \`disk=256M\` a
 process keeps its data on a disk of that size, which chaos can fill (root only). A role in front gives one server its own
 spec (\`--hs hs1=process:synapse --hs hs2=docker:my-image\`); a spec without a role is for all others.
+With \`--auth oidc\` each homeserver leaves accounts and tokens to an auth service of its own, \`as1\` for \`hs1\` (MSC3861). That takes
+a \`process:synapse\` of 1.136 or newer: images and running servers bring a configuration of their own.
 Values of options whose name contains secret, token or password are not shown.
 
 ${GROUPS.map(groupSection).join("\n\n")}

@@ -5,7 +5,8 @@ import * as value from "./values.ts";
 
 export interface Settings {
   readonly hs: readonly string[];
-  readonly auth: (typeof AUTHS)[number];
+  /** Absent: none, unless all checks are about one. */
+  readonly auth: (typeof AUTHS)[number] | undefined;
   readonly mas: string | undefined;
   readonly topology: string | undefined;
   readonly spawnTimeoutMs: number;
@@ -111,8 +112,8 @@ const TABLE: { readonly [Name in SettingName]: Row<Settings[Name]> } = {
     help: "homeserver: process:synapse[@version], docker:<image>, url:<url>; hs1=… for one role",
   },
   auth: {
-    ...row("servers", "--auth <name>", value.oneOf(AUTHS), "none"),
-    help: "auth service of each homeserver: none, or oidc, the one that comes with crucible",
+    ...row("servers", "--auth <name>", value.oneOf(AUTHS), undefined),
+    help: "auth service of each homeserver: none, or oidc (comes with crucible), which --suite msc3861 takes unless given",
   },
   mas: {
     ...row("servers", "--mas <spec>", value.text, undefined),
