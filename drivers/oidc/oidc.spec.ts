@@ -2,94 +2,438 @@ import * as openid from "openid-client";
 import { request } from "undici";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { BrowserForSpecs } from "./browser-for-specs.ts";
-import { SECRET, type ServiceForSpecs, startForSpecs } from "./service-for-specs.ts";
+import {
+  ClientForSpecs,
+  introspect,
+  REDIRECT,
+  scopeOf,
+  send,
+  sendForm,
+  sendJson,
+} from "./client-for-specs.ts";
+import { type ServiceForSpecs, startForSpecs } from "./service-for-specs.ts";
 
 let service: ServiceForSpecs;
-const REDIRECT = "https://app.example.com/cb";
+let client: ClientForSpecs;
+let users = 0;
 
 beforeAll(async () => {
   service = await startForSpecs();
+  client = await ClientForSpecs.register(service.base);
 });
 
 afterAll(async () => {
   await service?.[Symbol.asyncDispose]();
 });
 
-/** An independent client, with metadata as the homeserver hands it on. */
-async function client(): Promise<openid.Configuration> {
-  const { body } = await request(`${service.base}.well-known/openid-configuration`);
-  const metadata = (await body.json()) as openid.ServerMetadata;
-  const registered = await request(String(metadata.registration_endpoint), {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({
-      client_name: "Spec",
-      client_uri: "https://example.com/",
-      redirect_uris: [REDIRECT],
-      grant_types: ["authorization_code", "refresh_token"],
-      token_endpoint_auth_method: "none",
-    }),
-  });
-  expect(registered.statusCode).toBe(201);
-  const { client_id } = (await registered.body.json()) as { client_id: string };
-  const configuration = new openid.Configuration(metadata, client_id, {}, openid.None());
-  openid.allowInsecureRequests(configuration);
-  return configuration;
+/** A new account whose password is "secret". */
+async function newUser(): Promise<string> {
+  const localpart = `user${++users}`;
+  await service.running.capabilities.managesAccounts?.createAccount(localpart, "secret");
+  return localpart;
 }
 
-async function signIn(configuration: openid.Configuration, localpart: string, deviceId: string) {
-  const verifier = openid.randomPKCECodeVerifier();
-  const state = openid.randomState();
-  const url = openid.buildAuthorizationUrl(configuration, {
-    redirect_uri: REDIRECT,
-    scope: `openid urn:matrix:client:api:* urn:matrix:client:device:${deviceId}`,
-    response_mode: "fragment",
-    code_challenge: await openid.calculatePKCECodeChallenge(verifier),
-    code_challenge_method: "S256",
-    state,
-  });
-  const browser = new BrowserForSpecs(service.base);
-  const login = await browser.open(url);
-  expect(login.page).toBe("login");
-  const consent = await browser.submit(login, { username: localpart, password: "secret" });
-  expect(consent.page).toBe("consent");
-  const { left } = await browser.submit(consent, { action: "consent" });
-  const callback = new URL(String(left).replace("#", "?"));
-  return await openid.authorizationCodeGrant(configuration, callback, {
-    pkceCodeVerifier: verifier,
-    expectedState: state,
-  });
-}
-
-async function introspected(token: string) {
-  const { body } = await request(`${service.base}oauth2/introspect`, {
-    method: "POST",
-    headers: {
-      authorization: `Bearer ${SECRET}`,
-      "content-type": "application/x-www-form-urlencoded",
-    },
-    body: new URLSearchParams({ token }).toString(),
-  });
-  return (await body.json()) as Record<string, unknown>;
-}
+const isActive = async (token: unknown) => (await introspect(service.base, token)).active;
+const toldOf = (localpart: string) =>
+  service.told.filter(({ body }) => body.localpart === localpart).map(({ name }) => name);
+const revoke = (token: unknown, more: Record<string, string> = {}) =>
+  sendForm(`${service.base}oauth2/revoke`, { token: String(token), ...more });
 
 test("signs a user in by an independent client, refreshes and ends the session", async () => {
-  await service.running.capabilities.registersUsers?.register("alice", "secret");
-  const configuration = await client();
-  const tokens = await signIn(configuration, "alice", "ABCDEFGHIJ");
-  expect(tokens.scope?.split(" ")).toContain("urn:matrix:client:device:ABCDEFGHIJ");
-  expect(await introspected(tokens.access_token)).toMatchObject({
-    active: true,
-    username: "alice",
-    scope: "urn:matrix:client:api:* urn:matrix:client:device:ABCDEFGHIJ",
+  const alice = await newUser();
+  const { body } = await request(`${service.base}.well-known/openid-configuration`);
+  const metadata = (await body.json()) as openid.ServerMetadata;
+  const configuration = new openid.Configuration(metadata, client.id, {}, openid.None());
+  openid.allowInsecureRequests(configuration);
+  const pkceCodeVerifier = openid.randomPKCECodeVerifier();
+  const url = openid.buildAuthorizationUrl(configuration, {
+    redirect_uri: REDIRECT,
+    scope: `openid ${scopeOf("ABCDEFGHIJ")}`,
+    response_mode: "fragment",
+    code_challenge: await openid.calculatePKCECodeChallenge(pkceCodeVerifier),
+    code_challenge_method: "S256",
+    state: "reserved: &+%=#",
   });
+  const browser = new BrowserForSpecs(service.base);
+  const consent = await browser.submit(await browser.open(url), {
+    username: alice,
+    password: "secret",
+  });
+  const { left = "" } = await browser.submit(consent, { action: "consent" });
+  expect(new URL(left).search).toBe("");
+  const tokens = await openid.authorizationCodeGrant(
+    configuration,
+    new URL(left.replace("#", "?")),
+    { pkceCodeVerifier, expectedState: "reserved: &+%=#" },
+  );
+  expect(await introspect(service.base, tokens.access_token)).toMatchObject({
+    active: true,
+    username: alice,
+    scope: scopeOf("ABCDEFGHIJ"),
+  });
+  expect(toldOf(alice)).toEqual(["provision_user", "provision_user", "upsert_device"]);
   const refreshed = await openid.refreshTokenGrant(configuration, String(tokens.refresh_token));
-  expect(await introspected(refreshed.access_token)).toMatchObject({ active: true });
+  expect(await isActive(refreshed.access_token)).toBe(true);
   await openid.tokenRevocation(configuration, refreshed.access_token);
-  expect(await introspected(refreshed.access_token)).toEqual({ active: false });
-  expect(service.told.slice(-3).map(({ name }) => name)).toEqual([
-    "provision_user",
-    "upsert_device",
+  expect(await isActive(refreshed.access_token)).toBe(false);
+  expect(toldOf(alice).at(-1)).toBe("delete_device");
+});
+
+test("keeps accounts, sessions and tokens through SIGKILL", async () => {
+  const alice = await newUser();
+  const granted = await client.authorize(alice, "ABCDEFGHIJ");
+  const kept = await client.signIn(alice, "OTHEROTHER");
+  await service.running.capabilities.killable?.kill();
+  await service.running.capabilities.restartable?.restart();
+  expect(await isActive(kept.access_token)).toBe(true);
+  expect((await client.refresh(kept.refresh_token)).status).toBe(200);
+  expect((await client.redeem(granted)).status).toBe(200);
+});
+
+test("publishes what the specification asks for", async () => {
+  const { body } = await request(`${service.base}.well-known/openid-configuration`);
+  expect(await body.json()).toMatchObject({
+    issuer: service.base,
+    account_management_uri: `${service.base}account`,
+    response_types_supported: ["code"],
+    code_challenge_methods_supported: ["S256"],
+    grant_types_supported: expect.arrayContaining([
+      "authorization_code",
+      "refresh_token",
+      "urn:ietf:params:oauth:grant-type:device_code",
+    ]),
+    response_modes_supported: expect.arrayContaining(["query", "fragment"]),
+    prompt_values_supported: expect.arrayContaining(["create"]),
+    registration_endpoint: expect.stringContaining(service.base),
+    revocation_endpoint: expect.stringContaining(service.base),
+    device_authorization_endpoint: expect.stringContaining(service.base),
+  });
+});
+
+test("registers a client with its names in other languages", async () => {
+  const { status, body } = await sendJson(`${service.base}oauth2/registration`, {
+    client_name: "App",
+    "client_name#fr": "Appli",
+    client_uri: "https://example.com/",
+    redirect_uris: [REDIRECT],
+    grant_types: ["authorization_code", "refresh_token", "urn:example"],
+    token_endpoint_auth_method: "none",
+  });
+  expect(status).toBe(201);
+  expect(body).toMatchObject({
+    client_id: expect.any(String),
+    client_name: "App",
+    "client_name#fr": "Appli",
+    redirect_uris: [REDIRECT],
+    grant_types: ["authorization_code", "refresh_token"],
+  });
+  expect(body).not.toHaveProperty("localised");
+  const broken = await send(`${service.base}oauth2/registration`, "{", {
+    "content-type": "application/json",
+  });
+  expect(broken).toMatchObject({ status: 400, body: { error: expect.any(String) } });
+});
+
+test.each([
+  { why: "a wrong verifier", fields: { code_verifier: "x".repeat(43) }, error: "invalid_grant" },
+  { why: "no verifier", fields: { code_verifier: undefined }, error: "invalid_grant" },
+  {
+    why: "another redirect URI",
+    fields: { redirect_uri: "https://app.example.com/other" },
+    error: "invalid_grant",
+  },
+  { why: "no redirect URI", fields: { redirect_uri: undefined }, error: "invalid_request" },
+  { why: "no grant", fields: { grant_type: undefined }, error: "invalid_request" },
+  {
+    why: "an unknown grant",
+    fields: { grant_type: "urn:example:none" },
+    error: "unsupported_grant_type",
+  },
+  { why: "no client", fields: { client_id: undefined }, error: "invalid_request" },
+])("gives no token for a code with $why", async ({ fields, error }) => {
+  const granted = await client.authorize(await newUser(), "ABCDEFGHIJ");
+  expect(await client.redeem(granted, fields)).toMatchObject({ status: 400, body: { error } });
+});
+
+test("gives no token to another client, nor for fields that come twice", async () => {
+  const granted = await client.authorize(await newUser(), "ABCDEFGHIJ");
+  const other = await ClientForSpecs.register(service.base);
+  expect(await other.redeem(granted)).toMatchObject({
+    status: 400,
+    body: { error: "invalid_grant" },
+  });
+  const form = new URLSearchParams({
+    grant_type: "authorization_code",
+    client_id: client.id,
+    code: granted.code,
+    code_verifier: granted.verifier,
+    redirect_uri: REDIRECT,
+  });
+  const twice = await send(`${service.base}oauth2/token`, `${form}&code=other`, {
+    "content-type": "application/x-www-form-urlencoded",
+  });
+  expect(twice).toMatchObject({ status: 400, body: { error: "invalid_request" } });
+});
+
+test("a code that comes twice ends what it gave", async () => {
+  const alice = await newUser();
+  const granted = await client.authorize(alice, "ABCDEFGHIJ");
+  const { body } = await client.redeem(granted);
+  expect(await client.redeem(granted)).toMatchObject({
+    status: 400,
+    body: { error: "invalid_grant" },
+  });
+  expect(await isActive(body.access_token)).toBe(false);
+  expect((await client.refresh(body.refresh_token)).status).toBe(400);
+  expect(toldOf(alice).at(-1)).toBe("delete_device");
+});
+
+test("a code that comes several times at once gives tokens once", async () => {
+  const granted = await client.authorize(await newUser(), "ABCDEFGHIJ");
+  const answers = await Promise.all(Array.from({ length: 5 }, () => client.redeem(granted)));
+  expect(answers.filter(({ status }) => status === 200).length).toBeLessThanOrEqual(1);
+  expect(answers.every(({ status }) => status === 200 || status === 400)).toBe(true);
+});
+
+test("a client can try again when the homeserver gave no answer", async () => {
+  const granted = await client.authorize(await newUser(), "ABCDEFGHIJ");
+  service.answerWith(500);
+  const refused = await client.redeem(granted);
+  service.answerWith(200);
+  expect(refused.status).toBe(503);
+  expect((await client.redeem(granted)).status).toBe(200);
+});
+
+test.each([
+  { why: "no PKCE", fields: { code_challenge: undefined, code_challenge_method: undefined } },
+  { why: "plain", fields: { code_challenge_method: "plain" } },
+  { why: "an unknown method", fields: { code_challenge_method: "S512" } },
+  { why: "a short challenge", fields: { code_challenge: "tooshort" } },
+  { why: "no response type", fields: { response_type: undefined } },
+  {
+    why: "two devices",
+    fields: { scope: `${scopeOf("A")} ${scopeOf("B")}` },
+    error: "invalid_scope",
+  },
+  { why: "no device", fields: { scope: "urn:matrix:client:api:*" }, error: "invalid_scope" },
+  { why: "no scope", fields: { scope: undefined }, error: "invalid_scope" },
+  { why: "an unknown scope", fields: { scope: `${scopeOf("A")} urn:foo` }, error: "invalid_scope" },
+  {
+    why: "a device that is not ASCII",
+    fields: { scope: `${scopeOf("ABCDEFGHIÄ")}` },
+    error: "invalid_scope",
+  },
+  {
+    why: "implicit tokens",
+    fields: { response_type: "token", response_mode: "fragment" },
+    error: "unsupported_response_type",
+  },
+  { why: "prompt none", fields: { prompt: "none" }, error: "login_required" },
+])("sends a request with $why back", async ({ fields, error = "invalid_request" }) => {
+  const { left = "" } = await client.open({ scope: scopeOf("ABCDEFGHIJ"), ...fields });
+  const { searchParams } = new URL(left.replace("#", "?"));
+  expect(Object.fromEntries(searchParams)).toMatchObject({ error, state: "a state" });
+});
+
+test.each([
+  { redirect_uri: "https://evil.org/cb" },
+  { redirect_uri: "https://app.example.com/CB" },
+  { redirect_uri: "https://app.example.com/cb/" },
+  { redirect_uri: "https://app.example.com/x/../cb" },
+  { redirect_uri: "https://app.example.com:8443/cb" },
+  { redirect_uri: "https://app.example.com/cb?x=1" },
+  { redirect_uri: undefined },
+  { client_id: "unknown" },
+])("shows an error for %j, and sends nobody there", async (fields) => {
+  const shown = await client.open({ scope: scopeOf("ABCDEFGHIJ"), ...fields });
+  expect(shown.left).toBeUndefined();
+  expect(shown.status).toBe(400);
+  expect(shown.page).toBe("error");
+});
+
+test("a native client may use any port of loopback, and no other path", async () => {
+  const native = await ClientForSpecs.register(service.base, {
+    application_type: "native",
+    redirect_uris: ["http://localhost/callback", "com.example.app:/cb?query=value"],
+  });
+  const alice = await newUser();
+  const { callback } = await native.authorize(alice, "ABCDEFGHIJ", {
+    redirect_uri: "http://localhost:43123/callback",
+  });
+  expect(callback.host).toBe("localhost:43123");
+  const kept = await native.authorize(alice, "ABCDEFGHIJ", {
+    redirect_uri: "com.example.app:/cb?query=value",
+  });
+  expect(kept.callback.searchParams.get("query")).toBe("value");
+  const shown = await native.open({ redirect_uri: "http://localhost:1/other" });
+  expect(shown).toMatchObject({ left: undefined, status: 400 });
+});
+
+test("sends a user who does not agree back with access_denied", async () => {
+  const browser = new BrowserForSpecs(service.base);
+  const login = await client.open({ scope: scopeOf("ABCDEFGHIJ") }, browser);
+  const consent = await browser.submit(login, { username: await newUser(), password: "secret" });
+  const { left = "" } = await browser.submit(consent, { action: "reject" });
+  const { searchParams } = new URL(left);
+  expect(searchParams.get("error")).toBe("access_denied");
+  expect(searchParams.get("state")).toBe("a state");
+});
+
+test("takes no wrong password and no form of elsewhere", async () => {
+  const browser = new BrowserForSpecs(service.base);
+  const login = await client.open({ scope: scopeOf("ABCDEFGHIJ") }, browser);
+  const alice = await newUser();
+  const wrong = await browser.submit(login, { username: alice, password: "guess" });
+  expect(wrong).toMatchObject({ status: 403, page: "login" });
+  const consent = await browser.submit(wrong, { username: alice, password: "secret" });
+  const forged = await browser.submit(consent, { action: "consent", csrf: "forged" });
+  expect(forged).toMatchObject({ status: 403, page: "consent", left: undefined });
+});
+
+test("shows what a client says of itself as text, in pages that nobody frames", async () => {
+  const hostile = await ClientForSpecs.register(service.base, {
+    client_name: `<script>alert(1)</script>"'`,
+    tos_uri: "https://example.com/tos",
+    policy_uri: "https://example.com/policy",
+  });
+  const browser = new BrowserForSpecs(service.base);
+  const login = await hostile.open(
+    { scope: scopeOf("ABCDEFGHIJ"), login_hint: `"><script>` },
+    browser,
+  );
+  expect(login.headers["x-frame-options"]).toBe("DENY");
+  const consent = await browser.submit(login, { username: await newUser(), password: "secret" });
+  for (const { text } of [login, consent]) expect(text).not.toContain("<script");
+  expect(consent.text).toContain("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;");
+  expect(consent.text).toContain("https://example.com/tos");
+  expect(consent.text).toContain("https://example.com/policy");
+});
+
+test("a client can ask for a new account", async () => {
+  const browser = new BrowserForSpecs(service.base);
+  const register = await client.open({ scope: scopeOf("ABCDEFGHIJ"), prompt: "create" }, browser);
+  expect(register.page).toBe("register");
+  const [password, password_confirm] = ["secret", "secret"];
+  const bad = await browser.submit(register, { username: "Not Good", password, password_confirm });
+  expect(bad).toMatchObject({ status: 403, page: "register" });
+  const consent = await browser.submit(bad, { username: "newcomer", password, password_confirm });
+  expect(consent.page).toBe("consent");
+  const { left = "" } = await browser.submit(consent, { action: "consent" });
+  expect(new URL(left).searchParams.get("code")).not.toBeNull();
+});
+
+test("only administrators may administer", async () => {
+  const scope = `${scopeOf("ABCDEFGHIJ")} urn:synapse:admin:*`;
+  const { callback } = await client.authorize(await newUser(), "ABCDEFGHIJ", { scope });
+  expect(callback.searchParams.get("error")).toBe("invalid_scope");
+  await service.running.capabilities.registersUsers?.register("boss", "secret", { admin: true });
+  const allowed = await client.authorize("boss", "ABCDEFGHIJ", { scope });
+  const { body } = await client.redeem(allowed);
+  expect(String(body.scope).split(" ")).toContain("urn:synapse:admin:*");
+});
+
+test("a new sign-in on a device ends the one before", async () => {
+  const alice = await newUser();
+  const [first, other] = [
+    await client.signIn(alice, "ABCDEFGHIJ"),
+    await client.signIn(alice, "OTHEROTHER"),
+  ];
+  await isActive(first.access_token);
+  const second = await client.signIn(alice, "ABCDEFGHIJ");
+  expect(await isActive(first.access_token)).toBe(false);
+  expect((await client.refresh(first.refresh_token)).body.error).toBe("invalid_grant");
+  for (const { access_token } of [second, other]) expect(await isActive(access_token)).toBe(true);
+  // Synapse had been told that the first token was good: it forgets it only when the device is gone.
+  const names = service.told.map(({ name }) => name);
+  expect(names.slice(names.lastIndexOf("delete_device"))).toEqual([
     "delete_device",
+    "whoami",
+    "upsert_device",
   ]);
+});
+
+test.each([
+  { by: "access_token", more: {} },
+  { by: "refresh_token", more: { token_type_hint: "access_token" } },
+  { by: "access_token", more: { token_type_hint: "refresh_token", client_id: "another" } },
+])("a session ends by its $by with $more", async ({ by, more }) => {
+  const alice = await newUser();
+  const [body, other] = [
+    await client.signIn(alice, "ABCDEFGHIJ"),
+    await client.signIn(alice, "OTHEROTHER"),
+  ];
+  expect((await revoke(body[by], more)).status).toBe(200);
+  expect(await isActive(body.access_token)).toBe(false);
+  expect((await client.refresh(body.refresh_token)).body.error).toBe("invalid_grant");
+  expect(toldOf(alice).at(-1)).toBe("delete_device");
+  expect(await isActive(other.access_token)).toBe(true);
+  expect((await revoke(body[by], more)).status).toBe(200);
+});
+
+test("revocation of nothing is refused, of what is unknown not", async () => {
+  expect((await revoke("nonsense")).status).toBe(200);
+  expect(await sendForm(`${service.base}oauth2/revoke`, { client_id: client.id })).toMatchObject({
+    status: 400,
+    body: { error: "invalid_request" },
+  });
+});
+
+test("a homeserver that gave no answer hears of a device's end later", async () => {
+  const alice = await newUser();
+  const { access_token } = await client.signIn(alice, "ABCDEFGHIJ");
+  service.answerWith(500);
+  const refused = await revoke(access_token);
+  const before = toldOf(alice).length;
+  service.answerWith(200);
+  expect(refused.status).toBe(503);
+  expect(await isActive(access_token)).toBe(false);
+  await expect.poll(() => toldOf(alice).slice(before)).toContain("delete_device");
+});
+
+test("a refresh changes neither scope nor client", async () => {
+  const { refresh_token } = await client.signIn(await newUser(), "ABCDEFGHIJ");
+  const other = await ClientForSpecs.register(service.base);
+  expect((await other.refresh(refresh_token)).body.error).toBe("invalid_grant");
+  const wider = await client.refresh(refresh_token, { scope: scopeOf("OTHEROTHER") });
+  expect(wider.body.error).toBe("invalid_scope");
+  expect((await client.refresh(refresh_token)).status).toBe(200);
+});
+
+test("two refreshes at once leave one chain", async () => {
+  const alice = await newUser();
+  const { refresh_token } = await client.signIn(alice, "ABCDEFGHIJ");
+  const answers = await Promise.all([client.refresh(refresh_token), client.refresh(refresh_token)]);
+  expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+  const [one, other] = answers;
+  expect((await client.refresh(one?.body.refresh_token)).status).toBe(200);
+  expect((await client.refresh(other?.body.refresh_token)).status).toBe(400);
+});
+
+test("introspection is for the homeserver only", async () => {
+  const url = `${service.base}oauth2/introspect`;
+  expect((await sendForm(url, { token: "x" })).status).toBe(401);
+  expect((await sendForm(url, { token: "x" }, "wrong")).status).toBe(401);
+});
+
+test("the admin side issues tokens, locks and ends sessions", async () => {
+  const accounts = service.running.capabilities.managesAccounts;
+  const alice = await newUser();
+  const issued = await accounts?.issueToken({
+    localpart: alice,
+    scope: "urn:matrix:client:api:*",
+    deviceId: "PERSONAL",
+  });
+  const token = issued?.accessToken;
+  expect(await introspect(service.base, token)).toMatchObject({
+    active: true,
+    device_id: "PERSONAL",
+  });
+  await accounts?.lock(alice);
+  expect(await isActive(token)).toBe(false);
+  await accounts?.unlock(alice);
+  expect(await isActive(token)).toBe(true);
+  const [session] = (await accounts?.sessions(alice)) ?? [];
+  await accounts?.endSession(String(session?.id));
+  expect(await isActive(token)).toBe(false);
+  expect(await accounts?.sessions(alice)).toEqual([]);
 });

@@ -2,21 +2,33 @@
 import type { Server } from "node:http";
 import { createServer } from "node:http";
 import { errors } from "oidc-provider";
+import { compatEndpoints } from "./compat/endpoints.ts";
+import { ssoPages } from "./compat/sso.ts";
 import { adminSide } from "./control/admin.ts";
 import { controlListener } from "./control/listener.ts";
-import { Homeserver } from "./homeserver.ts";
+import { Homeserver, HomeserverTrouble } from "./homeserver.ts";
 import { BadRequest, type Context, type Next } from "./http.ts";
 import { oauthEndpoints } from "./oauth/endpoints.ts";
 import { makeProvider } from "./oauth/provider.ts";
 import { Tokens } from "./oauth/tokens.ts";
+import { accountPages } from "./pages/account.ts";
+import { Credentials } from "./pages/credentials.ts";
 import { Csrf } from "./pages/csrf.ts";
-import { answerErrorPage, interactions } from "./pages/interactions.ts";
+import { devicePages } from "./pages/device.ts";
+import { answerErrorPage } from "./pages/error-page.ts";
+import { FormCookie } from "./pages/form-cookie.ts";
+import { interactions } from "./pages/interactions.ts";
+import { signedInBy } from "./pages/signed-in.ts";
 import type { ServiceSettings } from "./settings.ts";
 import { SignIns } from "./sign-ins.ts";
 import { Accounts } from "./store/accounts.ts";
 import { openDatabase } from "./store/database.ts";
+import { LoginTokens } from "./store/login-tokens.ts";
 import { keptSecret } from "./store/secrets.ts";
 import { Sessions } from "./store/sessions.ts";
+
+/** Between two tries to tell the homeserver what it has not heard. */
+const CATCH_UP_MS = 1_000;
 
 export interface Service {
   readonly web: Server;
@@ -36,14 +48,27 @@ export function makeService(settings: ServiceSettings): Service {
     await provider.Grant.adapter.destroy(grantId);
   });
   const tokens = new Tokens(sessions, accounts);
+  const loginTokens = new LoginTokens(database);
   const csrf = new Csrf(keptSecret(database, "csrf"));
+  const formCookie = new FormCookie(csrf);
+  const credentials = new Credentials(accounts, homeserver, serverName);
+  const signedIn = signedInBy({ provider, accounts, credentials, formCookie, serverName });
+  const admin = adminSide({ accounts, sessions, signIns, homeserver, serverName });
 
   provider.use(asIssuer(publicBase));
   provider.use(withErrorPages);
   provider.use(endingRevokedGrants(provider, sessions, signIns));
   provider.use(oauthEndpoints({ provider, sessions, tokens, signIns, secret }));
-  provider.use(interactions({ provider, accounts, csrf, serverName }));
-  const admin = adminSide({ accounts, sessions, signIns, homeserver, serverName });
+  provider.use(
+    compatEndpoints({ accounts, sessions, signIns, loginTokens, tokens, serverName, publicBase }),
+  );
+  provider.use(interactions({ provider, accounts, credentials, csrf, serverName }));
+  provider.use(ssoPages({ signedIn, formCookie, loginTokens }));
+  provider.use(devicePages({ provider, signedIn, formCookie }));
+  provider.use(
+    accountPages({ provider, accounts, sessions, signedIn, formCookie, admin, serverName }),
+  );
+  catchingUp(signIns);
   return {
     web: createServer(provider.callback()),
     control: controlListener(admin, settings.controlSecret),
@@ -84,7 +109,9 @@ function endingRevokedGrants(
   const endings = new WeakMap<object, Promise<void>[]>();
   provider.on("grant.revoked", (context, grantId) => {
     const session = sessions.find(grantId);
-    if (session !== undefined) endings.get(context)?.push(signIns.end(session));
+    // The homeserver will be told later when it gives no answer now: the session has ended either way.
+    const end = session === undefined ? undefined : signIns.end(session).catch(onlyTrouble);
+    if (end !== undefined) endings.get(context)?.push(end);
   });
   return async (context: Context, next: Next) => {
     const ending: Promise<void>[] = [];
@@ -92,4 +119,16 @@ function endingRevokedGrants(
     await next();
     await Promise.all(ending);
   };
+}
+
+function onlyTrouble(error: unknown): void {
+  if (!(error instanceof HomeserverTrouble)) throw error;
+}
+
+/** Keeps telling the homeserver of devices that are gone, until it has heard. */
+function catchingUp(signIns: SignIns): void {
+  const again = () => {
+    signIns.catchUp().then(() => setTimeout(again, CATCH_UP_MS).unref());
+  };
+  again();
 }

@@ -1,5 +1,5 @@
 /** How sessions begin and end, with what the homeserver has to be told before a client hears of it. */
-import type { Homeserver } from "./homeserver.ts";
+import { type Homeserver, HomeserverTrouble } from "./homeserver.ts";
 import type { AuthSessionRow, Sessions, TokenPair } from "./store/sessions.ts";
 
 /** For how long Synapse may believe in a token that it asked about. */
@@ -15,7 +15,12 @@ export interface SignIn {
   readonly displayName?: string | undefined;
   readonly expiresInS?: number | undefined;
   readonly withRefreshToken: boolean;
+  /** Asked last: what it came from may have been revoked meanwhile. */
+  readonly isStillWanted?: () => Promise<boolean>;
 }
+
+/** What the session came from was revoked while it began. */
+export class NotWanted extends Error {}
 
 export class SignIns {
   readonly #sessions: Sessions;
@@ -46,6 +51,11 @@ export class SignIns {
       if (deviceId !== undefined) {
         for (const older of this.#sharing(localpart, deviceId)) await this.#replace(older);
         await this.#homeserver.upsertDevice(localpart, deviceId, displayName);
+        this.#sessions.settleDevice(localpart, deviceId);
+      }
+      if (signIn.isStillWanted !== undefined && !(await signIn.isStillWanted())) {
+        if (deviceId !== undefined) await this.#homeserver.deleteDevice(localpart, deviceId);
+        throw new NotWanted();
       }
       this.#sessions.add({
         id,
@@ -59,19 +69,43 @@ export class SignIns {
     });
   }
 
-  /** Ends a session. When this resolves its device is gone, and with it what the homeserver remembers of its tokens. */
+  /**
+   * Ends a session. When this resolves its device is gone, and with it what the homeserver remembers of its tokens.
+   *
+   * @throws HomeserverTrouble when it could not be told; the session has ended all the same, and it will be told
+   */
   end({ id, localpart, deviceId }: AuthSessionRow): Promise<void> {
     return this.#inTurn(localpart, async () => {
-      this.#sessions.end(id);
+      this.#sessions.end(id, deviceId !== undefined);
       await this.#forget(id);
-      if (deviceId !== undefined && this.#sharing(localpart, deviceId).length === 0) {
-        await this.#homeserver.deleteDevice(localpart, deviceId);
-      }
+      if (deviceId !== undefined) await this.#settle(localpart, deviceId);
     });
   }
 
-  async endAll(localpart: string): Promise<void> {
-    for (const session of this.#sessions.live(localpart)) await this.end(session);
+  /** Ends all of these sessions. @throws HomeserverTrouble as `end`, after all have ended */
+  async endAll(sessions: readonly AuthSessionRow[]): Promise<void> {
+    const ends = await Promise.allSettled(sessions.map((session) => this.end(session)));
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
+  }
+
+  /** Tells the homeserver of devices that it could not be told of before. */
+  async catchUp(): Promise<void> {
+    for (const { localpart, deviceId } of this.#sessions.owingDevices()) {
+      if (deviceId === undefined) continue;
+      try {
+        await this.#inTurn(localpart, () => this.#settle(localpart, deviceId));
+      } catch (error) {
+        if (error instanceof HomeserverTrouble) return;
+        throw error;
+      }
+    }
+  }
+
+  async #settle(localpart: string, deviceId: string): Promise<void> {
+    if (this.#sharing(localpart, deviceId).length === 0) {
+      await this.#homeserver.deleteDevice(localpart, deviceId);
+    }
+    this.#sessions.settleDevice(localpart, deviceId);
   }
 
   #sharing(localpart: string, deviceId: string): readonly AuthSessionRow[] {
@@ -84,7 +118,7 @@ export class SignIns {
    */
   async #replace({ id, localpart, deviceId }: AuthSessionRow): Promise<void> {
     const remembered = this.#sessions.seenWithin(id, REMEMBERED_S);
-    this.#sessions.end(id);
+    this.#sessions.end(id, false);
     await this.#forget(id);
     if (deviceId === undefined || remembered.length === 0) return;
     await this.#homeserver.deleteDevice(localpart, deviceId);

@@ -1,5 +1,6 @@
 /** The admin side: accounts and sessions, past the API under test. */
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
+import { randomDeviceId } from "../device-id.ts";
 import type { Homeserver } from "../homeserver.ts";
 import { deviceOf, scopeFor } from "../oauth/scope.ts";
 import type { SignIns } from "../sign-ins.ts";
@@ -30,7 +31,7 @@ export function adminSide(parts: AdminParts): Questions {
         kind: "compat",
         localpart,
         deviceId,
-        scope: scopeFor(deviceId, isAdmin),
+        scope: scopeFor({ isAdmin }),
         withRefreshToken: false,
       });
       return { userId: `@${localpart}:${serverName}`, accessToken, deviceId };
@@ -59,7 +60,7 @@ export function adminSide(parts: AdminParts): Questions {
     },
     deactivate: async (localpart) => {
       accounts.setDeactivated(localpart, true);
-      await signIns.endAll(localpart);
+      await signIns.endAll(sessions.live(localpart));
       await homeserver.deleteUser(localpart, false);
     },
     reactivate: async (localpart) => {
@@ -79,8 +80,4 @@ export function adminSide(parts: AdminParts): Questions {
       await signIns.end(session);
     },
   };
-}
-
-function randomDeviceId(): string {
-  return randomBytes(9).toString("base64url").replaceAll(/[-_]/g, "x").toUpperCase();
 }

@@ -12,13 +12,16 @@ import {
   readBody,
   readForm,
 } from "../http.ts";
-import type { SignIns } from "../sign-ins.ts";
+import { NotWanted, type SignIns } from "../sign-ins.ts";
 import { now } from "../store/clock.ts";
 import type { AuthSessionRow, Sessions, TokenPair } from "../store/sessions.ts";
 import { INTROSPECTION, ROUTES } from "./provider.ts";
 import { isRefusal, readRegistration } from "./registration.ts";
 import { deviceOf } from "./scope.ts";
 import { ACCESS_TOKEN_TTL_S, type Tokens } from "./tokens.ts";
+
+/** Between two polls of a device, seconds. */
+const INTERVAL_S = 5;
 
 export interface OauthParts {
   readonly provider: Provider;
@@ -30,12 +33,15 @@ export interface OauthParts {
 
 export function oauthEndpoints(parts: OauthParts) {
   useOwnRefresh(parts);
+  const polls: Polls = new Map();
   return async (context: Context, next: Next): Promise<void> => {
     switch (context.path) {
       case ROUTES.registration:
         return await register(context, next);
       case ROUTES.token:
-        return await issue(parts, context, next);
+        return await issue(parts, polls, context, next);
+      case ROUTES.device_authorization:
+        return await startDevice(context, next);
       case ROUTES.revocation:
         return await revoke(parts, context);
       case INTROSPECTION:
@@ -73,7 +79,7 @@ async function register(context: Context, next: Next): Promise<void> {
 }
 
 /** The token endpoint: what oidc-provider has granted becomes a session of ours. */
-async function issue(parts: OauthParts, context: Context, next: Next): Promise<void> {
+async function issue(parts: OauthParts, polls: Polls, context: Context, next: Next): Promise<void> {
   if (context.method !== "POST" && context.method !== "OPTIONS") {
     context.set("Allow", "POST");
     answerOauthError(context, 405, "invalid_request", "the token endpoint takes POST only");
@@ -82,12 +88,14 @@ async function issue(parts: OauthParts, context: Context, next: Next): Promise<v
   await next();
   const { AccessToken: granted, AuthorizationCode, DeviceCode } = context.oidc?.entities ?? {};
   const source = AuthorizationCode ?? DeviceCode;
+  slowDown(context, polls);
   if (context.status !== 200 || granted?.grantId === undefined || source === undefined) return;
+  const { grantId } = granted;
   const scope = granted.scope ?? "";
   const answer = context.body as Record<string, unknown>;
   try {
     const pair = await parts.signIns.begin({
-      id: granted.grantId,
+      id: grantId,
       kind: "oauth",
       localpart: granted.accountId,
       clientId: granted.clientId,
@@ -96,16 +104,42 @@ async function issue(parts: OauthParts, context: Context, next: Next): Promise<v
       displayName: context.oidc.client?.clientName,
       expiresInS: ACCESS_TOKEN_TTL_S,
       withRefreshToken: true,
+      isStillWanted: async () => (await parts.provider.Grant.find(grantId)) !== undefined,
     });
     const { id_token } = answer;
     context.body = { ...tokenAnswer(pair, scope), ...(id_token === undefined ? {} : { id_token }) };
   } catch (error) {
+    if (error instanceof NotWanted) {
+      answerOauthError(context, 400, "invalid_grant", "the grant was revoked");
+      return;
+    }
     if (!(error instanceof HomeserverTrouble)) throw error;
     // Nobody has got anything for it: the client may try again.
     Object.assign(source, { consumed: undefined });
     await source.save();
     answerOauthError(context, 503, "temporarily_unavailable", error.message);
   }
+}
+
+/** When a device code was asked about last, milliseconds. */
+type Polls = Map<string, number>;
+
+/** Tells a device that asks too often so (RFC 8628 §3.5). */
+function slowDown(context: Context, polls: Polls): void {
+  const body = context.body as Record<string, unknown> | undefined;
+  const code = context.oidc?.params?.device_code;
+  if (body?.error !== "authorization_pending" || typeof code !== "string") return;
+  const before = polls.get(code);
+  polls.set(code, Date.now());
+  if (before === undefined || Date.now() - before >= INTERVAL_S * 1000) return;
+  context.body = { error: "slow_down", error_description: `once every ${INTERVAL_S} s is enough` };
+}
+
+/** The library leaves the interval to RFC 8628's default; here it is said. */
+async function startDevice(context: Context, next: Next): Promise<void> {
+  await next();
+  if (context.method !== "POST" || context.status !== 200) return;
+  context.body = { ...(context.body as Record<string, unknown>), interval: INTERVAL_S };
 }
 
 /** RFC 6749 §5.1. */

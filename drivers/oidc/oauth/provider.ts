@@ -1,13 +1,17 @@
 /** oidc-provider as the core of the service: authorization requests, codes, PKCE, clients and browser sessions. */
 import { generateKeyPairSync } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
-import { type Configuration, errors, Provider } from "oidc-provider";
+import { type Configuration, errors, interactionPolicy, Provider } from "oidc-provider";
+import { ACCOUNT, ACTIONS_SUPPORTED } from "../pages/account-actions.ts";
+import { answerErrorPage } from "../pages/error-page.ts";
 import type { Accounts } from "../store/accounts.ts";
 import { ModelStore } from "../store/models.ts";
 import { keptSecret } from "../store/secrets.ts";
 import { readScope } from "./scope.ts";
 import { ACCESS_TOKEN_TTL_S } from "./tokens.ts";
 
+/** Where users enter the code of another device; the page is ours. */
+export const DEVICE = "/device";
 export const ROUTES = {
   authorization: "/authorize",
   token: "/oauth2/token",
@@ -15,11 +19,10 @@ export const ROUTES = {
   revocation: "/oauth2/revoke",
   device_authorization: "/oauth2/device",
   jwks: "/oauth2/keys.json",
-  code_verification: "/oauth2/device-by-library",
+  code_verification: DEVICE,
 };
 export const INTROSPECTION = "/oauth2/introspect";
 export const INTERACTION = "/interaction";
-const ACCOUNT = "/account";
 
 const DAY_S = 24 * 3600;
 
@@ -46,7 +49,11 @@ export function makeProvider({ publicBase, database, accounts }: ProviderPlan): 
     },
     extraClientMetadata: { properties: ["localised"] },
     routes: ROUTES,
-    discovery: { account_management_uri: new URL(ACCOUNT.slice(1), publicBase).href },
+    discovery: {
+      account_management_uri: new URL(ACCOUNT, publicBase).href,
+      account_management_actions_supported: ACTIONS_SUPPORTED,
+      prompt_values_supported: ["none", "login", "consent", "create"],
+    },
     pkce: { required: () => true },
     cookies: { keys: [keptSecret(database, "cookies")] },
     ttl: {
@@ -73,7 +80,10 @@ export function makeProvider({ publicBase, database, accounts }: ProviderPlan): 
       if (account === undefined || account.isDeactivated) return undefined;
       return { accountId: localpart, claims: async () => ({ sub: localpart }) };
     },
-    interactions: { url: (_context, { uid }) => `${INTERACTION}/${uid}` },
+    renderError: async (context, { error_description: described }, error) => {
+      answerErrorPage(context, context.status, described ?? error.message);
+    },
+    interactions: { policy: promptPolicy(), url: (_context, { uid }) => `${INTERACTION}/${uid}` },
     features: {
       devInteractions: { enabled: false },
       dPoP: { enabled: false },
@@ -103,6 +113,27 @@ export function makeProvider({ publicBase, database, accounts }: ProviderPlan): 
     },
   };
   return new Provider(publicBase, configuration);
+}
+
+/** Log in, consent; and before both an account, for a client that asks for one while nobody is logged in. */
+function promptPolicy() {
+  const { base, Check, Prompt } = interactionPolicy;
+  const create = new Prompt(
+    { name: "create", requestable: true },
+    new Check(
+      "no_account",
+      "the user has to make an account",
+      ({ oidc }) =>
+        oidc.prompts.has("create") &&
+        oidc.session?.accountId === undefined &&
+        oidc.result?.login === undefined,
+    ),
+  );
+  // The library's own would ask those who are logged in, too.
+  create.checks.remove("create_prompt");
+  const policy = base();
+  policy.add(create, 0);
+  return policy;
 }
 
 function signingKey(): string {

@@ -14,6 +14,16 @@ export function loginForm({ field, problem, username }: LoginForm): Markup {
 ${field}<label>User name <input name="username" value="${username}" autocomplete="username" autocapitalize="none" required></label>
 <label>Password <input name="password" type="password" autocomplete="current-password" required></label>
 <button type="submit">Log in</button>
+</form>
+<p><a href="?register">Create an account</a></p>`;
+}
+
+export function registerForm({ field, problem, username }: LoginForm): Markup {
+  return html`${alert(problem)}<form method="post">
+${field}<label>User name <input name="username" value="${username}" autocomplete="username" autocapitalize="none" required></label>
+<label>Password <input name="password" type="password" autocomplete="new-password" required></label>
+<label>Password, once more <input name="password_confirm" type="password" autocomplete="new-password" required></label>
+<button type="submit">Create account</button>
 </form>`;
 }
 
@@ -35,7 +45,7 @@ ${field}<button type="submit" name="action" value="consent">Allow</button>
 }
 
 /** Who asks. Its links are https, see uris.ts. */
-function about(client: ClientMetadata | undefined): Markup {
+export function about(client: ClientMetadata | undefined): Markup {
   const name = client?.client_name ?? client?.client_id;
   const links = [
     { uri: client?.client_uri, text: client?.client_uri },

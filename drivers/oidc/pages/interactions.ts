@@ -1,17 +1,18 @@
 /** The pages of a sign-in that a client has asked for: log in, then consent. */
 import type { Provider } from "oidc-provider";
-import type { Context, Next } from "../http.ts";
-import { readForm } from "../http.ts";
+import { type Context, type Next, readForm } from "../http.ts";
 import { INTERACTION } from "../oauth/provider.ts";
-import { readScope } from "../oauth/scope.ts";
+import { type MatrixScope, readScope } from "../oauth/scope.ts";
 import type { Accounts } from "../store/accounts.ts";
+import type { Credentials } from "./credentials.ts";
 import type { Csrf } from "./csrf.ts";
-import { consentForm, loginForm } from "./forms.ts";
-import { answerPage, html } from "./html.ts";
+import { consentForm, loginForm, registerForm } from "./forms.ts";
+import { answerPage } from "./html.ts";
 
 export interface InteractionParts {
   readonly provider: Provider;
   readonly accounts: Accounts;
+  readonly credentials: Credentials;
   readonly csrf: Csrf;
   readonly serverName: string;
 }
@@ -23,15 +24,24 @@ export function interactions(parts: InteractionParts) {
   return async (context: Context, next: Next): Promise<void> => {
     if (!context.path.startsWith(`${INTERACTION}/`)) return await next();
     const details = await provider.interactionDetails(context.req, context.res);
-    const of = `interaction:${details.uid}`;
     if (context.method !== "POST") return await show(parts, context, details);
     const form = await readForm(context);
-    if (!csrf.isRight(of, form)) {
+    if (!csrf.isRight(`interaction:${details.uid}`, form)) {
       return await show(parts, context, details, "This form was not sent by its page. Try again.");
     }
     if (details.prompt.name === "consent") return await consent(parts, context, details, form);
-    return await logIn(parts, context, details, form);
+    const given = registers(context, details)
+      ? await parts.credentials.register(form)
+      : parts.credentials.check(form);
+    if (typeof given === "string") return await show(parts, context, details, given);
+    const login = { accountId: given.localpart };
+    await finish(parts, context, { login, [details.prompt.name]: login });
   };
+}
+
+/** Whether the page is for people who have no account yet: the client asked for it, or they did. */
+function registers(context: Context, { prompt }: Details): boolean {
+  return prompt.name === "create" || context.query.register !== undefined;
 }
 
 async function show(
@@ -59,29 +69,23 @@ async function show(
     });
     return;
   }
-  answerPage(context, {
-    name: "login",
-    title: `Log in to ${serverName}`,
-    status,
-    body: loginForm({ field, problem, username: String(details.params.login_hint ?? "") }),
-  });
-}
-
-async function logIn(
-  parts: InteractionParts,
-  context: Context,
-  details: Details,
-  form: ReadonlyMap<string, string>,
-): Promise<void> {
-  const account = parts.accounts.withPassword(
-    localpartOf(form.get("username") ?? "", parts.serverName),
-    form.get("password") ?? "",
+  const username = String(details.params.login_hint ?? "");
+  answerPage(
+    context,
+    registers(context, details)
+      ? {
+          name: "register",
+          title: `Create an account on ${serverName}`,
+          status,
+          body: registerForm({ field, problem, username }),
+        }
+      : {
+          name: "login",
+          title: `Log in to ${serverName}`,
+          status,
+          body: loginForm({ field, problem, username }),
+        },
   );
-  if (account === undefined || account.isDeactivated) {
-    return await show(parts, context, details, "Wrong name or password.");
-  }
-  if (account.isLocked) return await show(parts, context, details, "This account is locked.");
-  await finish(parts, context, { login: { accountId: account.localpart } });
 }
 
 async function consent(
@@ -112,14 +116,22 @@ async function consent(
       error_description: "the account may not grant this scope",
     });
   }
-  const grant = new provider.Grant({
-    accountId: account.localpart,
-    clientId: String(params.client_id),
-  });
-  const ours = scope.tokens.filter((token) => token !== "openid");
+  const grantId = await grantFor(provider, account.localpart, String(params.client_id), scope);
+  await finish(parts, context, { consent: { grantId } });
+}
+
+/** What a user has agreed to, as oidc-provider keeps it; its id becomes that of the session. */
+export async function grantFor(
+  provider: Provider,
+  accountId: string,
+  clientId: string,
+  { tokens }: MatrixScope,
+): Promise<string> {
+  const grant = new provider.Grant({ accountId, clientId });
+  const ours = tokens.filter((token) => token !== "openid");
   grant.addResourceScope(provider.issuer, ours.join(" "));
-  if (scope.tokens.length > ours.length) grant.addOIDCScope("openid");
-  await finish(parts, context, { consent: { grantId: await grant.save() } });
+  if (tokens.length > ours.length) grant.addOIDCScope("openid");
+  return await grant.save();
 }
 
 async function finish(
@@ -129,21 +141,4 @@ async function finish(
 ): Promise<void> {
   context.status = 303;
   context.redirect(await provider.interactionResult(context.req, context.res, result));
-}
-
-/** People write a localpart or a whole user id. */
-function localpartOf(username: string, serverName: string): string {
-  const suffix = `:${serverName}`;
-  const whole = username.trim();
-  return whole.startsWith("@") && whole.endsWith(suffix) ? whole.slice(1, -suffix.length) : whole;
-}
-
-/** Whatever a page was asked for that can not be: never a bare error of the library. */
-export function answerErrorPage(context: Context, status: number, problem: string): void {
-  answerPage(context, {
-    name: "error",
-    title: "This did not work",
-    status,
-    body: html`<p role="alert">${problem}</p>`,
-  });
 }

@@ -73,3 +73,10 @@ function isPassword(password: string, stored: string): boolean {
   const given = scryptSync(password, salt, 32, COST);
   return timingSafeEqual(given, Buffer.from(hash));
 }
+
+/** People write a localpart or a whole user id. */
+export function localpartOf(username: string, serverName: string): string {
+  const suffix = `:${serverName}`;
+  const whole = username.trim();
+  return whole.startsWith("@") && whole.endsWith(suffix) ? whole.slice(1, -suffix.length) : whole;
+}

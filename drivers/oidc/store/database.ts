@@ -17,7 +17,8 @@ CREATE TABLE IF NOT EXISTS accounts (
 ) STRICT;
 CREATE TABLE IF NOT EXISTS sessions (
   id TEXT PRIMARY KEY, kind TEXT NOT NULL, localpart TEXT NOT NULL, client_id TEXT,
-  device_id TEXT, scope TEXT NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER
+  device_id TEXT, scope TEXT NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
+  owes_device INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX IF NOT EXISTS sessions_localpart ON sessions (localpart);
 CREATE TABLE IF NOT EXISTS pairs (
@@ -27,6 +28,9 @@ CREATE TABLE IF NOT EXISTS pairs (
   replaced_at INTEGER, abandoned_at INTEGER
 ) STRICT;
 CREATE INDEX IF NOT EXISTS pairs_session ON pairs (session_id);
+CREATE TABLE IF NOT EXISTS login_tokens (
+  token TEXT PRIMARY KEY, localpart TEXT NOT NULL, expires_at INTEGER NOT NULL
+) STRICT;
 CREATE INDEX IF NOT EXISTS pairs_parent ON pairs (parent);
 `;
 

@@ -54,7 +54,7 @@ export class Sessions {
   add(session: Omit<AuthSessionRow, "isEnded" | "createdAt">): void {
     const { id, kind, localpart, clientId, deviceId, scope } = session;
     this.#database
-      .prepare("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, NULL)")
+      .prepare("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, NULL, 0)")
       .run(id, kind, localpart, clientId ?? null, deviceId ?? null, scope, now());
   }
 
@@ -71,12 +71,28 @@ export class Sessions {
       .map(sessionOf);
   }
 
-  /** False when it had ended before. */
-  end(id: string): boolean {
-    const { changes } = this.#database
-      .prepare("UPDATE sessions SET ended_at = ? WHERE id = ? AND ended_at IS NULL")
-      .run(now(), id);
-    return changes === 1;
+  /** @param owesDevice whether the homeserver has yet to be told that the device is gone */
+  end(id: string, owesDevice: boolean): void {
+    this.#database
+      .prepare(
+        "UPDATE sessions SET ended_at = ?, owes_device = ? WHERE id = ? AND ended_at IS NULL",
+      )
+      .run(now(), owesDevice ? 1 : 0, id);
+  }
+
+  /** The homeserver knows, or need not: the device is another session's. */
+  settleDevice(localpart: string, deviceId: string): void {
+    this.#database
+      .prepare("UPDATE sessions SET owes_device = 0 WHERE localpart = ? AND device_id = ?")
+      .run(localpart, deviceId);
+  }
+
+  /** Ended ones whose device the homeserver still has, because it gave no answer. */
+  owingDevices(): readonly AuthSessionRow[] {
+    return this.#database
+      .prepare("SELECT * FROM sessions WHERE owes_device = 1")
+      .all()
+      .map(sessionOf);
   }
 
   addPair({ sessionId, parent, expiresInS, withRefreshToken }: PairOrder): TokenPair {

@@ -1,0 +1,104 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { Accounts } from "../store/accounts.ts";
+import { openDatabase } from "../store/database.ts";
+import { Sessions, type TokenPair } from "../store/sessions.ts";
+import { type Refreshed, Tokens } from "./tokens.ts";
+
+let sessions: Sessions;
+let accounts: Accounts;
+let tokens: Tokens;
+let first: TokenPair;
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  const database = openDatabase(":memory:");
+  sessions = new Sessions(database);
+  accounts = new Accounts(database);
+  tokens = new Tokens(sessions, accounts);
+  accounts.add("alice", "secret");
+  sessions.add({
+    id: "s",
+    kind: "oauth",
+    localpart: "alice",
+    clientId: "c",
+    deviceId: "D",
+    scope: "urn:matrix:client:api:*",
+  });
+  first = sessions.addPair({ sessionId: "s", expiresInS: 300, withRefreshToken: true });
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const wait = (seconds: number) => vi.setSystemTime(Date.now() + seconds * 1000);
+const refresh = ({ refreshToken = "" }: TokenPair) => tokens.refresh(refreshToken, () => true);
+const isActive = ({ accessToken }: TokenPair) => tokens.introspect(accessToken).active;
+
+function pairOf(refreshed: Refreshed): TokenPair {
+  if (refreshed.kind !== "refreshed") throw new Error(refreshed.kind);
+  return refreshed.pair;
+}
+
+test("a refresh can be repeated while what it gave is unused, however late", () => {
+  pairOf(refresh(first));
+  wait(3_600);
+  const second = pairOf(refresh(first));
+  expect(isActive(second)).toBe(true);
+});
+
+test("the first use of a new access token ends the old refresh token", () => {
+  const second = pairOf(refresh(first));
+  expect(isActive(second)).toBe(true);
+  expect(refresh(first).kind).toBe("refused");
+});
+
+test("the first use of a new refresh token ends the old one", () => {
+  const second = pairOf(refresh(first));
+  pairOf(refresh(second));
+  expect(refresh(first).kind).toBe("refused");
+});
+
+test("two refreshes at once leave one chain", () => {
+  const [one, other] = [pairOf(refresh(first)), pairOf(refresh(first))];
+  expect(isActive(one)).toBe(true);
+  expect(isActive(other)).toBe(false);
+  expect(refresh(other).kind).toBe("refused");
+  pairOf(refresh(one));
+});
+
+test("a replaced refresh token that comes late gives the session away", () => {
+  isActive(pairOf(refresh(first)));
+  wait(60);
+  expect(refresh(first)).toMatchObject({ kind: "reused", session: { id: "s" } });
+});
+
+test("the old access token lives on until it expires", () => {
+  const second = pairOf(refresh(first));
+  isActive(second);
+  expect(isActive(first)).toBe(true);
+  wait(300);
+  expect(isActive(first)).toBe(false);
+  expect(isActive(second)).toBe(false);
+});
+
+test("nobody refreshes the session of another client, nor one that has ended", () => {
+  expect(tokens.refresh(String(first.refreshToken), () => false).kind).toBe("refused");
+  expect(tokens.refresh("nonsense", () => true).kind).toBe("refused");
+  expect(tokens.refresh(first.accessToken, () => true).kind).toBe("refused");
+  sessions.end("s", false);
+  expect(refresh(first).kind).toBe("refused");
+  expect(isActive(first)).toBe(false);
+});
+
+test("a refresh token is no access token", () => {
+  expect(tokens.introspect(String(first.refreshToken))).toEqual({ active: false });
+});
+
+test("tokens of a locked account are inactive, and its session can be refreshed", () => {
+  accounts.setLocked("alice", true);
+  expect(isActive(first)).toBe(false);
+  const second = pairOf(refresh(first));
+  accounts.setLocked("alice", false);
+  expect(isActive(second)).toBe(true);
+});

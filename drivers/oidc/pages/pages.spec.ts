@@ -1,0 +1,165 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { BrowserForSpecs, type Shown } from "../browser-for-specs.ts";
+import { ClientForSpecs, introspect, scopeOf } from "../client-for-specs.ts";
+import { type ServiceForSpecs, startForSpecs } from "../service-for-specs.ts";
+
+let service: ServiceForSpecs;
+let client: ClientForSpecs;
+let users = 0;
+
+beforeAll(async () => {
+  service = await startForSpecs();
+  client = await ClientForSpecs.register(service.base);
+});
+
+afterAll(async () => {
+  await service?.[Symbol.asyncDispose]();
+});
+
+async function newUser(): Promise<string> {
+  const localpart = `user${++users}`;
+  await service.running.capabilities.managesAccounts?.createAccount(localpart, "secret");
+  return localpart;
+}
+
+const isActive = async (token: unknown) => (await introspect(service.base, token)).active;
+
+/** Opens a page of ours as this user. */
+async function openAs(user: string, url: string, browser: BrowserForSpecs): Promise<Shown> {
+  const login = await browser.open(url);
+  expect(login.page).toBe("login");
+  return await browser.submit(login, { username: user, password: "secret" });
+}
+
+const account = (action: string, deviceId?: string) =>
+  `${service.base}account?${new URLSearchParams({
+    action,
+    ...(deviceId === undefined ? {} : { device_id: deviceId }),
+  })}`;
+
+test("a device is signed in by its code", async () => {
+  const { status, body } = await client.startDevice(scopeOf("ABCDEFGHIJ"));
+  expect({ status, body }).toMatchObject({
+    status: 200,
+    body: { interval: 5, expires_in: expect.any(Number), user_code: expect.any(String) },
+  });
+  expect((await client.poll(body.device_code)).body.error).toBe("authorization_pending");
+  expect(await client.poll(body.device_code)).toMatchObject({
+    status: 400,
+    body: { error: "slow_down" },
+  });
+  const browser = new BrowserForSpecs(service.base);
+  const code = await openAs(await newUser(), String(body.verification_uri), browser);
+  expect(code.page).toBe("device-code");
+  const consent = await browser.submit(code, { user_code: String(body.user_code).toLowerCase() });
+  expect(consent.page).toBe("device-consent");
+  expect(consent.text).toContain("Spec");
+  const fields = { user_code: String(body.user_code), action: "consent" };
+  expect((await browser.submit(consent, fields)).page).toBe("device-consent");
+  const done = await browser.submit(consent, { ...fields, confirm_device: "on" });
+  expect(done.page).toBe("done");
+  const { status: polled, body: tokens } = await client.poll(body.device_code);
+  expect(polled).toBe(200);
+  expect(tokens.scope).toBe(scopeOf("ABCDEFGHIJ"));
+  expect(await isActive(tokens.access_token)).toBe(true);
+  expect((await client.refresh(tokens.refresh_token)).status).toBe(200);
+  expect((await client.poll(body.device_code)).status).toBe(400);
+});
+
+test("a device is not signed in by a user who refuses, nor for another client", async () => {
+  const { body } = await client.startDevice(scopeOf("ABCDEFGHIJ"));
+  const browser = new BrowserForSpecs(service.base);
+  const alice = await newUser();
+  const consent = await openAs(alice, String(body.verification_uri_complete), browser);
+  expect(consent.page).toBe("device-consent");
+  const other = await ClientForSpecs.register(service.base);
+  expect((await other.poll(body.device_code)).body.error).toBe("invalid_grant");
+  await browser.submit(consent, { user_code: String(body.user_code), action: "reject" });
+  expect(await client.poll(body.device_code)).toMatchObject({
+    status: 400,
+    body: { error: "access_denied" },
+  });
+  expect(
+    service.told.some(
+      ({ name, body: told }) => name === "upsert_device" && told.localpart === alice,
+    ),
+  ).toBe(false);
+});
+
+test("a device can not ask for what no client may have", async () => {
+  const two = await client.startDevice(`${scopeOf("A")} ${scopeOf("B")}`);
+  expect(two).toMatchObject({ status: 400, body: { error: "invalid_scope" } });
+  expect((await client.poll("nonsense")).body.error).toBe("invalid_grant");
+  const codeOnly = await ClientForSpecs.register(service.base, {
+    grant_types: ["authorization_code"],
+  });
+  const refused = await codeOnly.startDevice(scopeOf("ABCDEFGHIJ"));
+  expect([400, 401]).toContain(refused.status);
+});
+
+test("codes of devices can not be guessed for long", async () => {
+  const browser = new BrowserForSpecs(service.base);
+  let shown = await openAs(await newUser(), `${service.base}device`, browser);
+  for (let tries = 0; tries < 10; tries++) {
+    shown = await browser.submit(shown, { user_code: "WRNG-CODE" });
+    expect(shown.status).toBe(403);
+  }
+  expect((await browser.submit(shown, { user_code: "WRNG-CODE" })).status).toBe(429);
+});
+
+test("a link ends no session by itself, its page does once it has the password", async () => {
+  const alice = await newUser();
+  const { access_token } = await client.signIn(alice, "ABCDEFGHIJ");
+  const browser = new BrowserForSpecs(service.base);
+  const confirm = await openAs(alice, account("org.matrix.device_delete", "ABCDEFGHIJ"), browser);
+  expect(confirm).toMatchObject({ page: "account-confirm", status: 200 });
+  expect(confirm.text).toContain("ABCDEFGHIJ");
+  expect(await isActive(access_token)).toBe(true);
+  const refused = await browser.submit(confirm, { password: "guess" });
+  expect(refused).toMatchObject({ page: "account-confirm", status: 403 });
+  const forged = await browser.submit(refused, { password: "secret", csrf: "forged" });
+  expect(forged.status).toBe(403);
+  expect(await isActive(access_token)).toBe(true);
+  expect((await browser.submit(forged, { password: "secret" })).page).toBe("done");
+  expect(await isActive(access_token)).toBe(false);
+  expect(service.told.at(-1)?.name).toBe("delete_device");
+});
+
+test("shows the sessions of the user, and of nobody else", async () => {
+  const [alice, bob] = [await newUser(), await newUser()];
+  await client.signIn(alice, "DEVICEOFALICE");
+  await client.signIn(bob, "DEVICEOFBOB");
+  const browser = new BrowserForSpecs(service.base);
+  const list = await openAs(alice, account("org.matrix.devices_list"), browser);
+  expect(list.text).toContain("DEVICEOFALICE");
+  expect(list.text).not.toContain("DEVICEOFBOB");
+  const view = await browser.open(account("org.matrix.session_view", "DEVICEOFALICE"));
+  expect(view.text).toContain("Spec");
+  for (const action of [
+    "org.matrix.device_view",
+    "org.matrix.device_delete",
+    "org.example.other",
+  ]) {
+    const foreign = await browser.open(account(action, "DEVICEOFBOB"));
+    expect(foreign).toMatchObject({ status: 200, page: "account" });
+    expect(foreign.text).not.toContain("DEVICEOFBOB");
+  }
+});
+
+test("allows a cross-signing reset, and deactivates, when the user says so", async () => {
+  const alice = await newUser();
+  const { access_token } = await client.signIn(alice, "ABCDEFGHIJ");
+  const browser = new BrowserForSpecs(service.base);
+  const reset = await openAs(alice, account("org.matrix.cross_signing_reset"), browser);
+  expect(service.told.at(-1)?.name).not.toBe("allow_cross_signing_reset");
+  await browser.submit(reset, { password: "secret" });
+  expect(service.told.at(-1)).toEqual({
+    name: "allow_cross_signing_reset",
+    body: { localpart: alice },
+  });
+  const deactivate = await browser.open(account("org.matrix.account_deactivate"));
+  await browser.submit(deactivate, { password: "secret" });
+  expect(await isActive(access_token)).toBe(false);
+  expect(service.told.at(-1)).toMatchObject({ name: "delete_user", body: { localpart: alice } });
+  expect((await browser.open(account("org.matrix.profile"))).page).toBe("login");
+});
