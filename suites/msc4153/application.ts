@@ -2,7 +2,7 @@
 import { createClient, type MatrixClient } from "matrix-js-sdk";
 import type { CryptoApi } from "matrix-js-sdk/lib/crypto-api/index.js";
 import { fetch } from "undici";
-import { passwordFor } from "#harness/clients/identities";
+import { confirm } from "#harness/clients/confirmation";
 import { HarnessError } from "#harness/errors";
 import { at } from "#harness/match/json";
 import type { Session } from "#harness/world/session";
@@ -61,7 +61,7 @@ export class Application implements AsyncDisposable {
         } catch (error) {
           const { data } = error as { data?: unknown };
           if (typeof at(data, "session") !== "string") throw error;
-          await makeRequest(passwordFor(session, { json: data }) as never);
+          await makeRequest((await confirm(session, { json: data })) as never);
         }
       },
     });
