@@ -391,8 +391,6 @@ export type RequirementId =
   | "E2EE.xs.first-upload-no-uia"
   | "E2EE.xs.invalid"
   | "E2EE.xs.key-id-collision"
-  | "E2EE.xs.oauth-complete"
-  | "E2EE.xs.oauth-stage"
   | "E2EE.xs.replace-needs-uia"
   | "E2EE.xs.replace-partial"
   | "E2EE.xs.reset-drops-signatures"
