@@ -28,10 +28,14 @@ test("names the flag of a spec that is none", () => {
   );
 });
 
-test("gives each homeserver one of its own when asked, or when all checks are about it", () => {
+test("gives each homeserver one of its own when asked, or when most checks are about it", () => {
   const all = ["hs1: process:oidc", "hs2: process:oidc"];
   expect(texts(authServicesOf({ ...NONE, auth: "oidc" }, servers(), MIXED))).toEqual(all);
   expect(texts(authServicesOf(NONE, servers(), ABOUT_AUTH))).toEqual(all);
+  expect(
+    texts(authServicesOf(NONE, servers(), [...ABOUT_AUTH, ...ABOUT_AUTH, { needs: [] }])),
+  ).toEqual(all);
+  expect(authServicesOf(NONE, servers(), MIXED)).toBeUndefined();
   expect(authServicesOf({ ...NONE, auth: "none" }, servers(), ABOUT_AUTH)).toBeUndefined();
 });
 

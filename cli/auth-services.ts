@@ -15,13 +15,13 @@ const EXAMPLES = {
 
 type Specs = ReadonlyMap<string, ServerSpec>;
 
-/** What a requirement needs that is about auth services. */
+/** What requirements need that are about auth services; a few of that suite are about servers without one. */
 const NEED = "next-gen-auth";
 
 /**
  * Specs of auth services, by the roles of their homeservers; undefined: they have none.
  *
- * @param requirements When all are about auth services, and the servers can delegate, they get our own unless told otherwise.
+ * @param requirements When most need auth services, and the servers can delegate, they get our own unless told otherwise.
  * @throws HarnessError BAD_USAGE
  */
 export function authServicesOf(
@@ -29,9 +29,9 @@ export function authServicesOf(
   servers: Specs,
   requirements: readonly Pick<Requirement, "needs">[],
 ): Specs | undefined {
+  const needing = requirements.filter(({ needs }) => needs.includes(NEED));
   const isWanted =
-    requirements.length > 0 &&
-    requirements.every(({ needs }) => needs.includes(NEED)) &&
+    needing.length > requirements.length / 2 &&
     [...servers.values()].every((spec) => driverOf(spec)?.delegatesAuth?.(spec) === true);
   const auth = asked ?? (isWanted && mas === undefined ? "oidc" : "none");
   if (auth !== "none" && mas !== undefined) {
