@@ -184,6 +184,13 @@ async function start(context: StartContext): Promise<RunningServer> {
       throw error;
     }
   };
+  const copyOf = (name: string) => path.join(workFolder, `copy-${name}`);
+  const mustBeStopped = () => {
+    if (!child.isRunning) return;
+    throw new HarnessError("INTERNAL", {
+      what: `${role} must be stopped before its data is copied or replaced`,
+    });
+  };
   await launch();
   const owned = started.move();
   return {
@@ -236,15 +243,15 @@ async function start(context: StartContext): Promise<RunningServer> {
       ...(postgres === undefined
         ? {
             snapshotsData: {
-              snapshot: (folder) => cp(data, folder, { recursive: true }),
-              restore: async (folder) => {
-                if (child.isRunning) {
-                  throw new HarnessError("INTERNAL", {
-                    what: `${role} must be stopped before its data is replaced`,
-                  });
-                }
+              snapshot: async (name) => {
+                mustBeStopped();
+                await rm(copyOf(name), { recursive: true, force: true });
+                await cp(data, copyOf(name), { recursive: true });
+              },
+              restore: async (name) => {
+                mustBeStopped();
                 await rm(data, { recursive: true, force: true });
-                await cp(folder, data, { recursive: true });
+                await cp(copyOf(name), data, { recursive: true });
               },
             },
           }

@@ -114,13 +114,12 @@ test("stands still while paused", async () => {
 
 test("goes back to a snapshot", async () => {
   const { registersUsers, snapshotsData, killable, restartable } = server.capabilities;
-  const snapshot = path.join(folder, "snapshot");
   await killable?.kill();
-  await snapshotsData?.snapshot(snapshot);
+  await snapshotsData?.snapshot("before");
   await restartable?.restart();
   const later = await registersUsers?.register("later", "secret");
   await killable?.kill();
-  await snapshotsData?.restore(snapshot);
+  await snapshotsData?.restore("before");
   await restartable?.restart();
   expect((await client(later?.accessToken).request("GET", WHOAMI)).status).toBe(401);
 });

@@ -13,7 +13,12 @@ export type ServerAction =
   | "fill-disk"
   | "free-disk"
   | "disconnect"
-  | "reconnect";
+  | "reconnect"
+  | "snapshot"
+  | "rollback";
+
+/** A server keeps one copy of its data at a time. */
+const COPY = "copy";
 
 /** Undefined: its driver can not do it. */
 export function actionOn(
@@ -22,6 +27,7 @@ export function actionOn(
 ): (() => Promise<void>) | undefined {
   const { killable, pausable, restartable, stoppable, hasDatabase, fillsDisk, leavesNetwork } =
     capabilities;
+  const { snapshotsData } = capabilities;
   switch (action) {
     case "kill":
       return killable && (() => killable.kill());
@@ -45,6 +51,10 @@ export function actionOn(
       return leavesNetwork && (() => leavesNetwork.disconnect());
     case "reconnect":
       return leavesNetwork && (() => leavesNetwork.reconnect());
+    case "snapshot":
+      return snapshotsData && (() => snapshotsData.snapshot(COPY));
+    case "rollback":
+      return snapshotsData && (() => snapshotsData.restore(COPY));
     default:
       // Over the control line anything may come.
       throw new HarnessError("INTERNAL", { what: `no action on servers is called ${action}` });

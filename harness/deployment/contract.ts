@@ -203,10 +203,10 @@ export interface ConfiguresFeatures {
 }
 
 export interface SnapshotsData {
-  /** Copies the data of the stopped or running server to a folder; crash-consistent. */
-  snapshot(folder: string): Promise<void>;
-  /** Replaces the data by a snapshot; the server must be stopped. */
-  restore(folder: string): Promise<void>;
+  /** Keeps a copy of the data, by a name of the caller's; the server must be stopped. Removed with the server. */
+  snapshot(name: string): Promise<void>;
+  /** Replaces the data by the copy of this name; the server must be stopped. */
+  restore(name: string): Promise<void>;
 }
 
 export interface UsesCpu {

@@ -32,7 +32,16 @@ const action = z.union([
   }),
 ]);
 
-const SERVER_ACTIONS = ["kill", "restart", "pause", "resume", "stop", "start"] as const;
+const SERVER_ACTIONS = [
+  "kill",
+  "restart",
+  "pause",
+  "resume",
+  "stop",
+  "start",
+  "snapshot",
+  "rollback",
+] as const;
 
 export const FAULTS = {
   /**
