@@ -21,10 +21,17 @@ export const CAPABILITIES = [
   "recovery",
   "history-bundles",
   "dehydrated-devices",
+  "fallback-keys",
+  /** Takes notice of `m.room_key.withheld`, and tells its code. */
+  "withheld",
   /** A process of its own, which can be killed. */
   "process",
   /** A store that outlives its process. */
   "durable-store",
+  /** Can be killed at a place within a sync. */
+  "dies-in-sync",
+  /** Can be made to keep its position before it takes in what came, and to die between the two. */
+  "acknowledges-early",
 ] as const;
 export type Capability = (typeof CAPABILITIES)[number];
 
@@ -47,6 +54,7 @@ export const LACKING: Readonly<Record<ClientKind, Partial<Record<Capability, str
     recovery: NOT_YET,
     "history-bundles": NOT_YET,
     "dehydrated-devices": NOT_YET,
+    "acknowledges-early": "it keeps its position in memory, where it dies with what came before it",
   },
   nio: {
     "sliding-sync": "matrix-nio 0.26 speaks /sync only",
@@ -64,6 +72,8 @@ export const LACKING: Readonly<Record<ClientKind, Partial<Record<Capability, str
     recovery: UNKNOWN_TO_NIO,
     "history-bundles": "matrix-nio 0.26 knows nothing of MSC4268",
     "dehydrated-devices": "matrix-nio 0.26 knows nothing of MSC3814",
+    "fallback-keys": "matrix-nio 0.26 makes no fallback keys",
+    withheld: "matrix-nio 0.26 takes no notice of m.room_key.withheld",
   },
 };
 

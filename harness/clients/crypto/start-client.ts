@@ -6,7 +6,7 @@ import { ClientLog } from "./client-log.ts";
 import type { ClientOptions, CryptoClient } from "./crypto-client.ts";
 import { nioCommand } from "./nio/environment.ts";
 import { RemoteClient } from "./process/remote-client.ts";
-import { LEGACY, SIGNED, STRICT } from "./setup.ts";
+import { LEGACY, refusesPolicy, SIGNED, STRICT } from "./setup.ts";
 import { InMemory } from "./store/keeping.ts";
 import { Telling } from "./telling.ts";
 import { WasmClient } from "./wasm-client.ts";
@@ -34,18 +34,16 @@ export async function startClient(
     }
     case "nio": {
       if (sync === "sliding") throw unsupported(kind, "sliding-sync");
-      const { policy: wanted = LEGACY } = options;
-      if (wanted.share !== "all" || wanted.read !== "untrusted") throw unsupported(kind, "policy");
+      const reason = refusesPolicy(kind, options.policy ?? LEGACY);
+      if (reason !== undefined) throw unsupported(kind, "policy", reason);
       const command = await nioCommand(session.context.signal);
       return RemoteClient.start(kind, session, { ...options, policy: LEGACY, store }, command);
     }
     case "js-sdk": {
       if (sync === "sliding") throw unsupported(kind, "sliding-sync");
       const { policy: wanted = SIGNED } = options;
-      const isKnown = [SIGNED, LEGACY].some(
-        ({ share, read }) => wanted.share === share && wanted.read === read,
-      );
-      if (!isKnown) throw unsupported(kind, "policy", "it has two isolation modes only");
+      const reason = refusesPolicy(kind, wanted);
+      if (reason !== undefined) throw unsupported(kind, "policy", reason);
       return RemoteClient.start(
         kind,
         session,

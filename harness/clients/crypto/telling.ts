@@ -33,7 +33,10 @@ export class Telling {
     this.#log?.tell(deed, told);
   }
 
-  did(what: { readonly request: string; readonly id?: string }, response: HttpResponse): void {
+  did(
+    what: { readonly request: string; readonly id?: string },
+    response: Pick<HttpResponse, "status" | "exchange">,
+  ): void {
     this.tell("did", { ...exchangeOf(response), ...what, status: response.status });
   }
 

@@ -2,18 +2,18 @@
  * matrix-js-sdk, as Element Web has it: the same crypto engine as the wasm client, driven by other hands. Its own loop syncs;
  * it is stepped at its requests.
  */
-import { setTimeout as sleep } from "node:timers/promises";
-import type { ProcessedToDeviceEvent } from "@matrix-org/matrix-sdk-crypto-wasm";
+import {
+  MegolmDecryptionError,
+  type ProcessedToDeviceEvent,
+  type ToDeviceRequest,
+} from "@matrix-org/matrix-sdk-crypto-wasm";
 import { createClient, type MatrixClient, MatrixEvent } from "matrix-js-sdk";
 import {
   AllDevicesIsolationMode,
   type CryptoApi,
-  DecryptionFailureCode,
-  EventShieldColour,
   EventShieldReason,
   OnlySignedDevicesIsolationMode,
 } from "matrix-js-sdk/lib/crypto-api/index.js";
-import { fetch } from "undici";
 import { awakeMs } from "#harness/awake";
 import { confirm } from "#harness/clients/confirmation";
 import { HarnessError } from "#harness/errors";
@@ -21,6 +21,7 @@ import { at, eventsAt, type JsonObject } from "#harness/match/json";
 import { type Capability, LACKING, refusing, unsupported } from "../capabilities.ts";
 import type {
   BackupSteps,
+  ClientFault,
   CryptoClient,
   CryptoPolicy,
   DehydrationSteps,
@@ -30,25 +31,32 @@ import type {
   RecoverySteps,
   Sent,
   SyncReport,
+  Unreadable,
   VerificationSteps,
 } from "../crypto-client.ts";
 import { digest } from "../parcel.ts";
 import { sessionPlace } from "../session-place.ts";
 import type { ClientSetup } from "../setup.ts";
 import type { StoreSnapshot } from "../store/client-store.ts";
-import { toDeviceReport } from "../wasm/sync.ts";
-import { SyncGate } from "./sync-gate.ts";
+import { unreadable } from "../wasm/reading.ts";
+import { told } from "../wasm/room-keys.ts";
+import { outcomeOf, toDeviceReport } from "../wasm/sync.ts";
+import { Traffic, textsAt } from "./traffic.ts";
+import { COLOURS, SHIELDS, troubleOf } from "./words.ts";
 
 const QUIET = 2;
 const LONG_POLL_MS = 500;
-const TICK_MS = 10;
-/** Ticks without a request under way, after which none follows. */
-const QUIET_TICKS = 5;
+
+interface Named {
+  toString(): string;
+}
 
 /** What the library keeps to itself and has to be seen here. */
 interface Inside {
   readonly olmMachine: {
     receiveSyncChanges(...parameters: unknown[]): Promise<ProcessedToDeviceEvent[]>;
+    decryptRoomEvent(event: string, ...parameters: unknown[]): Promise<unknown>;
+    shareRoomKey(room: Named, users: Named[], settings: unknown): Promise<ToDeviceRequest[]>;
     readonly identityKeys: Record<"curve25519" | "ed25519", { toBase64(): string }>;
   };
 }
@@ -63,14 +71,15 @@ export class JsSdkClient implements CryptoClient {
   readonly history: HistorySteps = refusing("js-sdk", "history-bundles");
   readonly dehydration: DehydrationSteps = refusing("js-sdk", "dehydrated-devices");
   readonly #setup: ClientSetup;
-  readonly #gate = new SyncGate();
+  readonly #traffic: Traffic;
   readonly #client: MatrixClient;
-  #underWay = 0;
-  #answer: JsonObject = {};
+  /** Why its engine could not decrypt an event, by id. */
+  readonly #refusals = new Map<string, Unreadable>();
   #processed: readonly ProcessedToDeviceEvent[] = [];
 
   private constructor(setup: ClientSetup) {
     this.#setup = setup;
+    this.#traffic = new Traffic(setup);
     this.policy = setup.policy;
     const { server, userId, deviceId, accessToken } = setup.session;
     this.#client = createClient({
@@ -78,7 +87,7 @@ export class JsSdkClient implements CryptoClient {
       userId,
       deviceId,
       accessToken,
-      fetchFn: ((input: string | URL, init?: object) => this.#fetch(input, init)) as never,
+      fetchFn: ((input: string | URL, init?: object) => this.#traffic.fetch(input, init)) as never,
     });
   }
 
@@ -100,18 +109,20 @@ export class JsSdkClient implements CryptoClient {
     return LACKING["js-sdk"][capability];
   }
 
-  async syncOnce(timeoutMs = 0): Promise<SyncReport> {
+  async syncOnce(timeoutMs = 0, fault: ClientFault = {}): Promise<SyncReport> {
+    if (fault.acknowledgesEarly) throw unsupported("js-sdk", "acknowledges-early");
     this.#processed = [];
-    await this.#gate.step(timeoutMs);
+    this.#traffic.diesAt = fault.diesAt;
+    await this.#traffic.retried();
+    await this.#traffic.gate.step(timeoutMs);
     await this.#quiet();
-    await this.#setup.keeping.persist();
+    const { answer } = this.#traffic;
     const events = this.#processed.map(toDeviceReport);
-    const changed = at(this.#answer, "device_lists", "changed");
     return {
-      toDevice: eventsAt(this.#answer, "to_device", "events").length,
+      toDevice: eventsAt(answer, "to_device", "events").length,
       undecryptable: events.filter(({ outcome }) => outcome === "undecryptable").length,
       events,
-      changed: Array.isArray(changed) ? changed : [],
+      changed: textsAt(answer, "device_lists", "changed"),
     };
   }
 
@@ -145,7 +156,7 @@ export class JsSdkClient implements CryptoClient {
 
   async bootstrapIdentity({ reset = false }: { readonly reset?: boolean } = {}): Promise<void> {
     this.#setup.telling.tell("bootstrap", { reset });
-    await this.#crypto.bootstrapCrossSigning({
+    const bootstrapped = this.#crypto.bootstrapCrossSigning({
       setupNewCrossSigning: reset,
       authUploadDeviceSigningKeys: async (makeRequest) => {
         try {
@@ -157,16 +168,16 @@ export class JsSdkClient implements CryptoClient {
         }
       },
     });
+    await bootstrapped.catch((error) => this.#fail(error));
     await this.#quiet();
-    await this.#setup.keeping.persist();
   }
 
   async send(roomId: string, content: JsonObject, type = "m.room.message"): Promise<Sent> {
-    const { event_id } = await this.#client.sendEvent(roomId, type as never, content as never);
+    const said = this.#client.sendEvent(roomId, type as never, content as never);
+    const { event_id } = await said.catch((error) => this.#fail(error));
     const event = await this.#setup.session.event(roomId, event_id);
     const sent = { eventId: event_id, ...sessionPlace(event.content) };
     await this.#quiet();
-    await this.#setup.keeping.persist();
     this.#setup.telling.sent(roomId, sent);
     return sent;
   }
@@ -193,16 +204,11 @@ export class JsSdkClient implements CryptoClient {
     const parsed = new MatrixEvent({ ...event, room_id: roomId } as never);
     await parsed.attemptDecryption(this.#crypto as never);
     if (parsed.isDecryptionFailure()) {
-      const reason = parsed.decryptionFailureReason ?? DecryptionFailureCode.UNKNOWN_ERROR;
-      return {
-        isReadable: false,
-        code: CODES[reason] ?? "UnableToDecrypt",
-        text: reason,
-        ...(reason === DecryptionFailureCode.MEGOLM_KEY_WITHHELD_FOR_UNVERIFIED_DEVICE
-          ? { withheld: "m.unverified" }
-          : {}),
-        ...sessionPlace(event.content),
-      };
+      // The library has fewer words than the engine inside it.
+      const refused = this.#refusals.get(String(event.event_id));
+      if (refused !== undefined) return refused;
+      const text = parsed.decryptionFailureReason ?? "no reason";
+      return { isReadable: false, code: "UnableToDecrypt", text, ...sessionPlace(event.content) };
     }
     const info = await this.#crypto.getEncryptionInfoForEvent(parsed);
     const reason = info?.shieldReason ?? undefined;
@@ -309,7 +315,28 @@ export class JsSdkClient implements CryptoClient {
     olmMachine.receiveSyncChanges = async (...parameters) => {
       const processed = await receive(...parameters);
       this.#processed = [...this.#processed, ...processed];
+      await this.#took(processed);
       return processed;
+    };
+    const decrypt = olmMachine.decryptRoomEvent.bind(olmMachine);
+    olmMachine.decryptRoomEvent = async (text, ...parameters) => {
+      const event = JSON.parse(text) as JsonObject;
+      this.#refusals.delete(String(event.event_id));
+      try {
+        return await decrypt(text, ...parameters);
+      } catch (error) {
+        if (error instanceof MegolmDecryptionError)
+          this.#refusals.set(String(event.event_id), unreadable(error, event));
+        throw error;
+      }
+    };
+    const share = olmMachine.shareRoomKey.bind(olmMachine);
+    olmMachine.shareRoomKey = async (room, users, settings) => {
+      // The engine takes over what it is given.
+      const [roomId, userIds] = [room.toString(), users.map((user) => user.toString())];
+      const requests = await share(room, users, settings);
+      telling.shares(roomId, userIds, requests.map(told));
+      return requests;
     };
     const { curve25519, ed25519 } = olmMachine.identityKeys;
     telling.tell("start", {
@@ -325,61 +352,27 @@ export class JsSdkClient implements CryptoClient {
     await this.syncOnce();
   }
 
-  async #fetch(input: string | URL, init: object = {}): Promise<Response> {
-    const url = new URL(input);
-    const isSync = url.pathname.endsWith("/sync");
-    if (isSync) url.searchParams.set("timeout", String(await this.#gate.enter()));
-    this.#underWay++;
-    try {
-      // What others are about to see is on disk before.
-      await this.#setup.keeping.persist();
-      const headers = {
-        ...(init as { headers?: object }).headers,
-        "x-crucible-check": this.#setup.session.context.check,
-      };
-      const response = await fetch(url, { ...init, headers });
-      const text = await response.text();
-      if (isSync && response.ok) this.#answer = JSON.parse(text) as JsonObject;
-      const { status } = response;
-      return new Response(text, { status, headers: [...response.headers] });
-    } finally {
-      this.#underWay--;
-    }
+  /** Of the last sync: in the engine, and then on disk. */
+  async #took(processed: readonly ProcessedToDeviceEvent[]): Promise<void> {
+    const { next, parcels, diesAt } = this.#traffic;
+    this.#setup.telling.tell("took", {
+      next,
+      parcels: parcels.map((parcel) => ({ ...parcel, ...outcomeOf(processed, parcel.id) })),
+    });
+    if (diesAt === "took") process.kill(process.pid, "SIGKILL");
+    await this.#setup.keeping.persist();
+    if (diesAt === "persisted") process.kill(process.pid, "SIGKILL");
   }
 
-  /** Its requests follow syncs by themselves: until none has been under way for a while. */
+  #fail(error: unknown): never {
+    this.#traffic.markTold();
+    throw troubleOf(error);
+  }
+
+  /** Until its requests have been answered, and what came of them is on disk. @throws what went wrong with one of them */
   async #quiet(): Promise<void> {
-    for (let ticks = 0; ticks < QUIET_TICKS; ) {
-      await sleep(TICK_MS);
-      ticks = this.#underWay === 0 ? ticks + 1 : 0;
-    }
+    await this.#traffic.quiet();
+    await this.#setup.keeping.persist();
+    this.#traffic.throwTrouble();
   }
 }
-
-/** The library's words in those of the engine inside it. */
-const CODES: Readonly<Record<string, string>> = {
-  MEGOLM_UNKNOWN_INBOUND_SESSION_ID: "MissingRoomKey",
-  MEGOLM_KEY_WITHHELD: "MissingRoomKey",
-  MEGOLM_KEY_WITHHELD_FOR_UNVERIFIED_DEVICE: "MissingRoomKey",
-  OLM_UNKNOWN_MESSAGE_INDEX: "UnknownMessageIndex",
-  HISTORICAL_MESSAGE_NO_KEY_BACKUP: "MissingRoomKey",
-  HISTORICAL_MESSAGE_BACKUP_UNCONFIGURED: "MissingRoomKey",
-  HISTORICAL_MESSAGE_WORKING_BACKUP: "MissingRoomKey",
-  HISTORICAL_MESSAGE_USER_NOT_JOINED: "MissingRoomKey",
-  SENDER_IDENTITY_PREVIOUSLY_VERIFIED: "SenderIdentityVerificationViolation",
-  UNSIGNED_SENDER_DEVICE: "UnsignedSenderDevice",
-  UNKNOWN_SENDER_DEVICE: "UnknownSenderDevice",
-};
-const COLOURS = {
-  [EventShieldColour.NONE]: "none",
-  [EventShieldColour.GREY]: "grey",
-  [EventShieldColour.RED]: "red",
-} as const;
-const SHIELDS: Partial<Record<EventShieldReason, string>> = {
-  [EventShieldReason.UNVERIFIED_IDENTITY]: "UnverifiedIdentity",
-  [EventShieldReason.UNSIGNED_DEVICE]: "UnsignedDevice",
-  [EventShieldReason.UNKNOWN_DEVICE]: "UnknownDevice",
-  [EventShieldReason.AUTHENTICITY_NOT_GUARANTEED]: "AuthenticityNotGuaranteed",
-  [EventShieldReason.VERIFICATION_VIOLATION]: "VerificationViolation",
-  [EventShieldReason.MISMATCHED_SENDER]: "MismatchedSender",
-};

@@ -1,17 +1,23 @@
 """matrix-nio as a client of harness/clients/crypto: one JSON object a line, see process/frames.ts."""
 import asyncio
 import base64
-import hashlib
 import json
 import logging
 import os
+import signal
 import sys
 import time
 from urllib.parse import quote
 
+import aiohttp
 import nio
+import vodozemac
 from nio.crypto.device import OlmDevice
 from nio.exceptions import EncryptionError, OlmTrustError
+
+# No compiled files beside the sources.
+sys.dont_write_bytecode = True
+from telling import Log, Telling, digest
 
 QUIET = 2
 LONG_POLL_MS = 500
@@ -34,28 +40,6 @@ def unsupported(what):
     return Refused(kind="unsupported", code=f"crypto client nio: {what}", what="matrix-nio has none of it")
 
 
-def digest(text):
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-class Log:
-    """As client-log.ts has it: ids, public keys and digests."""
-
-    def __init__(self, file, user, device):
-        self.file = file
-        self.who = {"user": user, "device": device}
-        self.seq = 0
-
-    def tell(self, deed, **told):
-        if self.file is None:
-            return
-        told = {key: value for key, value in told.items() if value is not None}
-        line = {"t": deed, "seq": self.seq, "at": int(time.time() * 1000), **self.who, **told}
-        self.seq += 1
-        with open(self.file, "a", encoding="utf-8") as out:
-            out.write(json.dumps(line) + "\n")
-
-
 def place(content):
     """Session and index of a megolm message (Megolm ratchet, "Message format")."""
     found = {"sessionId": content.get("session_id", "")}
@@ -73,19 +57,6 @@ def place(content):
     return found
 
 
-def parcels(events):
-    for event in events:
-        if event.get("type") != "m.room.encrypted":
-            continue
-        for message in event.get("content", {}).get("ciphertext", {}).values():
-            if isinstance(message, dict) and isinstance(message.get("body"), str):
-                yield {
-                    "id": digest(message["body"]),
-                    "sender": str(event.get("sender")),
-                    "isPreKey": message.get("type") == 0,
-                }
-
-
 class Client:
     def __init__(self):
         self.nio = None
@@ -94,6 +65,7 @@ class Client:
         self.next_run = 1
         self.is_first_sync = True
         self.encrypted = {}
+        self.dies_at = None
         self.lock = asyncio.Lock()
 
     async def launch(self, told):
@@ -137,32 +109,21 @@ class Client:
             return message_type, encrypted
 
         self.nio.encrypt = remembered
-        parse = self.nio.parse_body
+        self.telling = Telling(self.nio, self.log, lambda: self.die("got"))
+        save_sync_token = self.nio.store.save_sync_token
 
-        async def observed(response):
-            body = await parse(response)
-            if response.method == "GET" and "/sync" in response.url.path and "next_batch" in body:
-                self.got(body, response)
-            return body
+        def moved(token):
+            save_sync_token(token)
+            self.log.tell("acknowledged", next=digest(token))
+            self.die("acknowledged")
 
-        self.nio.parse_body = observed
+        # nio keeps the position before it takes in what came (AsyncClient._handle_sync).
+        self.nio.store.save_sync_token = moved
         await self.upkeep()
 
-    def got(self, body, response):
-        lists = body.get("device_lists", {})
-        events = body.get("to_device", {}).get("events", [])
-        self.taken = {"next": digest(body["next_batch"]), "parcels": list(parcels(events))}
-        since = response.url.query.get("since")
-        self.log.tell(
-            "got",
-            **self.taken,
-            exchange=response.headers.get("x-crucible-exchange"),
-            since=digest(since) if since else None,
-            withheld=[],
-            changed=lists.get("changed", []),
-            left=lists.get("left", []),
-            counts=body.get("device_one_time_keys_count"),
-        )
+    def die(self, place):
+        if self.dies_at == place:
+            os.kill(os.getpid(), signal.SIGKILL)
 
     async def upkeep(self):
         """What nio's own sync loop does between syncs."""
@@ -176,17 +137,23 @@ class Client:
         await client.send_to_device_messages()
 
     async def syncOnce(self, timeout_ms=0, fault=None):
-        if fault:
-            raise unsupported("faults within a sync")
+        fault = fault or {}
+        self.dies_at = "acknowledged" if fault.get("acknowledgesEarly") else fault.get("diesAt")
         async with self.lock:
             full = self.is_first_sync
-            answer = checked(await self.nio.sync(timeout=timeout_ms, sync_filter=FILTER, full_state=full))
+            try:
+                answer = checked(await self.nio.sync(timeout=timeout_ms, sync_filter=FILTER, full_state=full))
+            except vodozemac.SessionCreationException as error:
+                what = f"{type(error).__name__} out of its sync: {error}"
+                raise Refused(kind="check", what=what, expected="a sync that nio takes in", actual=what)
+            finally:
+                self.telling.took()
+            # What nio takes in is in its database at once.
+            self.die("took")
+            self.die("persisted")
             self.is_first_sync = False
             await self.upkeep()
-        # nio keeps the position before it takes in what came (AsyncClient._handle_sync).
-        self.log.tell("took", **self.taken)
-        self.log.tell("acknowledged", next=self.taken["next"])
-        events = [report(event) for event in answer.to_device_events]
+        events = [report(event, self.telling.is_decrypted(event)) for event in answer.to_device_events]
         return {
             "toDevice": len(events),
             "undecryptable": sum(event["outcome"] == "undecryptable" for event in events),
@@ -314,12 +281,12 @@ class Client:
         self.log.tell("stop", how="graceful")
 
 
-def report(event):
+def report(event, is_decrypted):
     base = {"type": event.source.get("type", "unknown"), "sender": event.sender}
     if isinstance(event, nio.events.to_device.EncryptedToDeviceEvent):
-        return {**base, "outcome": "undecryptable"}
-    is_decrypted = isinstance(event, (nio.RoomKeyEvent, nio.ForwardedRoomKeyEvent, nio.DummyEvent))
-    return {**base, "outcome": "decrypted" if is_decrypted else "plain"}
+        return {**base, "outcome": "decrypted" if is_decrypted else "undecryptable"}
+    is_of_olm = isinstance(event, (nio.RoomKeyEvent, nio.ForwardedRoomKeyEvent, nio.DummyEvent))
+    return {**base, "outcome": "decrypted" if is_of_olm else "plain"}
 
 
 def code_of(text):
@@ -337,7 +304,9 @@ def code_of(text):
 
 def checked(answer):
     if isinstance(answer, nio.ErrorResponse):
-        what = f"{type(answer).__name__}: {answer.status_code} {answer.message}"
+        response = answer.transport_response
+        status = "no status" if response is None else response.status
+        what = f"{status} {type(answer).__name__}: {answer.status_code} {answer.message}"
         raise Refused(kind="check", what=what, expected="an answer that nio takes", actual=what)
     return answer
 
@@ -357,6 +326,13 @@ async def answer(client, question, out):
         given["result"] = await getattr(client, method)(*question["parameters"])
     except Refused as refused:
         given["error"] = refused.error
+    except (aiohttp.ClientConnectionError, asyncio.TimeoutError) as error:
+        given["error"] = {
+            "kind": "harness",
+            "code": "HS_NO_ANSWER",
+            "what": f"{question['method']}: {type(error).__name__}: {error}",
+            "next": "see the server's log",
+        }
     except OlmTrustError as error:
         given["error"] = {"kind": "other", "what": str(error)}
     except Exception as error:  # noqa: BLE001 - whatever it is, who asked has to know

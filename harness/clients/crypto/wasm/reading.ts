@@ -7,7 +7,7 @@ import {
   ShieldStateCode,
 } from "@matrix-org/matrix-sdk-crypto-wasm";
 import type { JsonObject } from "#harness/match/json";
-import type { ReadResult } from "../crypto-client.ts";
+import type { ReadResult, Unreadable } from "../crypto-client.ts";
 import { sessionPlace } from "../session-place.ts";
 import type { Engine } from "./engine.ts";
 
@@ -42,13 +42,17 @@ export async function decrypted(
     };
   } catch (error) {
     if (!(error instanceof MegolmDecryptionError)) throw error;
-    const { code, description, withheldCode } = error;
-    return {
-      isReadable: false,
-      code: DecryptionErrorCode[code] ?? String(code),
-      text: description,
-      ...(withheldCode === undefined ? {} : { withheld: withheldCode }),
-      ...sessionPlace(event.content),
-    };
+    return unreadable(error, event);
   }
+}
+
+export function unreadable(error: MegolmDecryptionError, event: JsonObject): Unreadable {
+  const { code, description, withheldCode } = error;
+  return {
+    isReadable: false,
+    code: DecryptionErrorCode[code] ?? String(code),
+    text: description,
+    ...(withheldCode === undefined ? {} : { withheld: withheldCode }),
+    ...sessionPlace(event.content),
+  };
 }

@@ -184,7 +184,7 @@ function die(): void {
 }
 
 /** What became of a parcel. An event that was decrypted shows no ciphertext any more: what is not among the others was. */
-function outcomeOf(
+export function outcomeOf(
   processed: readonly ProcessedToDeviceEvent[],
   id: string,
 ): { outcome: "decrypted" | "failed"; reason?: string } {
