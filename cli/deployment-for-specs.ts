@@ -67,7 +67,8 @@ export class DeploymentForSpecs implements AsyncDisposable {
   }
 
   /** @param requirement that a check of it would be for */
-  world(requirement: string): World {
+  /** @param clientLogs folder for the logs of encrypting clients; without one they keep none */
+  world(requirement: string, clientLogs?: string): World {
     const { pool, deployment, random } = this;
     return new World({
       requirement,
@@ -79,6 +80,7 @@ export class DeploymentForSpecs implements AsyncDisposable {
       timeoutScale: 2,
       propertySeconds: 0,
       accountSizes: [],
+      ...(clientLogs === undefined ? {} : { clientLogs }),
     });
   }
 

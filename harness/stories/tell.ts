@@ -1,6 +1,7 @@
 /** Tells a story to real servers, step by step. */
 import { CheckFailure, HarnessError, Unsupported } from "#harness/errors";
 import type { World } from "#harness/world/world";
+import { whyNot } from "./applies.ts";
 import { STEPS } from "./steps.ts";
 import type { Step, Story } from "./story.ts";
 import { type Pair, Telling } from "./telling.ts";
@@ -13,10 +14,8 @@ const INSIST_MS = 20_000;
  * not do what the story asks for; HarnessError RULE_NEVER_FIRED when a fault did nothing
  */
 export async function tell(world: World, story: Story, pair: Pair): Promise<void> {
-  for (const kind of [pair.a, pair.b]) {
-    const reason = story["not-for"][kind as keyof (typeof story)["not-for"]];
-    if (reason !== undefined) throw new Unsupported(`crypto client ${kind}`, reason);
-  }
+  const not = whyNot(story, pair);
+  if (not !== undefined) throw new Unsupported(`crypto client ${not.kind}`, not.reason);
   const telling = new Telling(world, story, pair);
   try {
     for (const [at, step] of story.steps.entries()) {
@@ -81,8 +80,8 @@ async function inVain(text: string, act: () => Promise<void>): Promise<void> {
   throw new CheckFailure(`trouble${text === "" ? "" : ` with ${text}`}`, why);
 }
 
-/** Says of trouble at which step it was. */
-async function placed(place: string, act: () => Promise<void>): Promise<void> {
+/** Says of trouble where it was. */
+export async function placed(place: string, act: () => Promise<void>): Promise<void> {
   try {
     await act();
   } catch (error) {

@@ -3,12 +3,32 @@ import { check } from "#harness/world/check";
 import { story } from "./story.ts";
 
 check("UTD.bk.basic", "wasm → wasm", ...story("bk.basic", "wasm", "wasm"));
+check("UTD.bk.basic", "wasm → js-sdk", ...story("bk.basic", "wasm", "js-sdk"));
+check("UTD.bk.basic", "wasm → nio", ...story("bk.basic", "wasm", "nio"));
 check("UTD.bk.wrong-key", "wasm → wasm", ...story("bk.wrong-key", "wasm", "wasm"));
+check("UTD.bk.wrong-key", "wasm → js-sdk", ...story("bk.wrong-key", "wasm", "js-sdk"));
+check("UTD.bk.wrong-key", "wasm → nio", ...story("bk.wrong-key", "wasm", "nio"));
 check("UTD.bk.put-lost", "wasm → wasm", ...story("bk.put-lost", "wasm", "wasm"));
+check("UTD.bk.put-lost", "wasm → js-sdk", ...story("bk.put-lost", "wasm", "js-sdk"));
+check("UTD.bk.put-lost", "wasm → nio", ...story("bk.put-lost", "wasm", "nio"));
 check("UTD.bk.worse-key", "wasm → wasm", ...story("bk.worse-key", "wasm", "wasm"));
+check("UTD.bk.worse-key", "wasm → js-sdk", ...story("bk.worse-key", "wasm", "js-sdk"));
+check("UTD.bk.worse-key", "wasm → nio", ...story("bk.worse-key", "wasm", "nio"));
 check(
   "UTD.bk.logout-before-upload",
   "wasm → wasm",
   ...story("bk.logout-before-upload", "wasm", "wasm"),
 );
+check(
+  "UTD.bk.logout-before-upload",
+  "wasm → js-sdk",
+  ...story("bk.logout-before-upload", "wasm", "js-sdk"),
+);
+check(
+  "UTD.bk.logout-before-upload",
+  "wasm → nio",
+  ...story("bk.logout-before-upload", "wasm", "nio"),
+);
 check("UTD.bk.version-switch", "wasm → wasm", ...story("bk.version-switch", "wasm", "wasm"));
+check("UTD.bk.version-switch", "wasm → js-sdk", ...story("bk.version-switch", "wasm", "js-sdk"));
+check("UTD.bk.version-switch", "wasm → nio", ...story("bk.version-switch", "wasm", "nio"));

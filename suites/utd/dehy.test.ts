@@ -3,4 +3,12 @@ import { check } from "#harness/world/check";
 import { story } from "./story.ts";
 
 check("UTD.dehy.offline", "wasm → wasm", ...story("dehy.offline", "wasm", "wasm"));
+check("UTD.dehy.offline", "wasm → js-sdk", ...story("dehy.offline", "wasm", "js-sdk"));
+check("UTD.dehy.offline", "wasm → nio", ...story("dehy.offline", "wasm", "nio"));
 check("UTD.dehy.kill-rehydrate", "wasm → wasm", ...story("dehy.kill-rehydrate", "wasm", "wasm"));
+check(
+  "UTD.dehy.kill-rehydrate",
+  "wasm → js-sdk",
+  ...story("dehy.kill-rehydrate", "wasm", "js-sdk"),
+);
+check("UTD.dehy.kill-rehydrate", "wasm → nio", ...story("dehy.kill-rehydrate", "wasm", "nio"));

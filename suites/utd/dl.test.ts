@@ -3,30 +3,84 @@ import { check } from "#harness/world/check";
 import { story } from "./story.ts";
 
 check("UTD.dl.query-fails", "wasm → wasm", ...story("dl.query-fails", "wasm", "wasm"));
+check("UTD.dl.query-fails", "wasm → js-sdk", ...story("dl.query-fails", "wasm", "js-sdk"));
+check("UTD.dl.query-fails", "wasm → nio", ...story("dl.query-fails", "wasm", "nio"));
 check(
   "UTD.dl.query-fails-receiver",
   "wasm → wasm",
   ...story("dl.query-fails-receiver", "wasm", "wasm"),
 );
-check("UTD.dl.remote-offline", "wasm → wasm", ...story("dl.remote-offline", "wasm", "wasm"));
+check(
+  "UTD.dl.query-fails-receiver",
+  "wasm → js-sdk",
+  ...story("dl.query-fails-receiver", "wasm", "js-sdk"),
+);
+check(
+  "UTD.dl.query-fails-receiver",
+  "wasm → nio",
+  ...story("dl.query-fails-receiver", "wasm", "nio"),
+);
+check(
+  "UTD.dl.remote-offline",
+  "wasm → wasm, js-sdk, nio",
+  ...story("dl.remote-offline", "wasm", "wasm", "js-sdk", "nio"),
+);
 check(
   "UTD.dl.server-query-retry",
-  "wasm → wasm",
-  ...story("dl.server-query-retry", "wasm", "wasm"),
+  "wasm → wasm, js-sdk, nio",
+  ...story("dl.server-query-retry", "wasm", "wasm", "js-sdk", "nio"),
 );
-check("UTD.dl.edu-lost", "wasm → wasm", ...story("dl.edu-lost", "wasm", "wasm"));
-check("UTD.dl.edu-retry", "wasm → wasm", ...story("dl.edu-retry", "wasm", "wasm"));
-check("UTD.dl.edu-kill", "wasm → wasm", ...story("dl.edu-kill", "wasm", "wasm"));
+check(
+  "UTD.dl.edu-lost",
+  "wasm → wasm, js-sdk, nio",
+  ...story("dl.edu-lost", "wasm", "wasm", "js-sdk", "nio"),
+);
+check(
+  "UTD.dl.edu-retry",
+  "wasm → wasm, js-sdk, nio",
+  ...story("dl.edu-retry", "wasm", "wasm", "js-sdk", "nio"),
+);
+check(
+  "UTD.dl.edu-kill",
+  "wasm → wasm, js-sdk, nio",
+  ...story("dl.edu-kill", "wasm", "wasm", "js-sdk", "nio"),
+);
 check("UTD.dl.sync-lost-changed", "wasm → wasm", ...story("dl.sync-lost-changed", "wasm", "wasm"));
+check(
+  "UTD.dl.sync-lost-changed",
+  "wasm → js-sdk",
+  ...story("dl.sync-lost-changed", "wasm", "js-sdk"),
+);
+check("UTD.dl.sync-lost-changed", "wasm → nio", ...story("dl.sync-lost-changed", "wasm", "nio"));
 check(
   "UTD.dl.changed-during-query",
   "wasm → wasm",
   ...story("dl.changed-during-query", "wasm", "wasm"),
 );
 check(
+  "UTD.dl.changed-during-query",
+  "wasm → js-sdk",
+  ...story("dl.changed-during-query", "wasm", "js-sdk"),
+);
+check(
+  "UTD.dl.changed-during-query",
+  "wasm → nio",
+  ...story("dl.changed-during-query", "wasm", "nio"),
+);
+check(
   "UTD.dl.leave-rejoin-stale",
   "wasm → wasm",
   ...story("dl.leave-rejoin-stale", "wasm", "wasm"),
 );
+check(
+  "UTD.dl.leave-rejoin-stale",
+  "wasm → js-sdk",
+  ...story("dl.leave-rejoin-stale", "wasm", "js-sdk"),
+);
+check("UTD.dl.leave-rejoin-stale", "wasm → nio", ...story("dl.leave-rejoin-stale", "wasm", "nio"));
 check("UTD.dl.deleted-device", "wasm → wasm", ...story("dl.deleted-device", "wasm", "wasm"));
+check("UTD.dl.deleted-device", "wasm → js-sdk", ...story("dl.deleted-device", "wasm", "js-sdk"));
+check("UTD.dl.deleted-device", "wasm → nio", ...story("dl.deleted-device", "wasm", "nio"));
 check("UTD.dl.sliding-reset", "wasm → wasm", ...story("dl.sliding-reset", "wasm", "wasm"));
+check("UTD.dl.sliding-reset", "wasm → js-sdk", ...story("dl.sliding-reset", "wasm", "js-sdk"));
+check("UTD.dl.sliding-reset", "wasm → nio", ...story("dl.sliding-reset", "wasm", "nio"));

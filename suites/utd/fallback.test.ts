@@ -3,16 +3,44 @@ import { check } from "#harness/world/check";
 import { story } from "./story.ts";
 
 check("UTD.fallback.used", "wasm → wasm", ...story("fallback.used", "wasm", "wasm"));
+check("UTD.fallback.used", "wasm → js-sdk", ...story("fallback.used", "wasm", "js-sdk"));
+check("UTD.fallback.used", "wasm → nio", ...story("fallback.used", "wasm", "nio"));
 check("UTD.fallback.shared", "wasm → wasm", ...story("fallback.shared", "wasm", "wasm"));
+check("UTD.fallback.shared", "wasm → js-sdk", ...story("fallback.shared", "wasm", "js-sdk"));
+check("UTD.fallback.shared", "wasm → nio", ...story("fallback.shared", "wasm", "nio"));
 check("UTD.fallback.rotated", "wasm → wasm", ...story("fallback.rotated", "wasm", "wasm"));
+check("UTD.fallback.rotated", "wasm → js-sdk", ...story("fallback.rotated", "wasm", "js-sdk"));
+check("UTD.fallback.rotated", "wasm → nio", ...story("fallback.rotated", "wasm", "nio"));
 check(
   "UTD.fallback.rotated-late",
   "wasm → wasm",
   ...story("fallback.rotated-late", "wasm", "wasm"),
 );
+check(
+  "UTD.fallback.rotated-late",
+  "wasm → js-sdk",
+  ...story("fallback.rotated-late", "wasm", "js-sdk"),
+);
+check("UTD.fallback.rotated-late", "wasm → nio", ...story("fallback.rotated-late", "wasm", "nio"));
 check("UTD.fallback.not-marked", "wasm → wasm", ...story("fallback.not-marked", "wasm", "wasm"));
+check(
+  "UTD.fallback.not-marked",
+  "wasm → js-sdk",
+  ...story("fallback.not-marked", "wasm", "js-sdk"),
+);
+check("UTD.fallback.not-marked", "wasm → nio", ...story("fallback.not-marked", "wasm", "nio"));
 check(
   "UTD.fallback.retry-unmarks",
   "wasm → wasm",
   ...story("fallback.retry-unmarks", "wasm", "wasm"),
+);
+check(
+  "UTD.fallback.retry-unmarks",
+  "wasm → js-sdk",
+  ...story("fallback.retry-unmarks", "wasm", "js-sdk"),
+);
+check(
+  "UTD.fallback.retry-unmarks",
+  "wasm → nio",
+  ...story("fallback.retry-unmarks", "wasm", "nio"),
 );

@@ -3,10 +3,30 @@ import { check } from "#harness/world/check";
 import { story } from "./story.ts";
 
 check("UTD.hist.bundle", "wasm → wasm", ...story("hist.bundle", "wasm", "wasm"));
+check("UTD.hist.bundle", "wasm → js-sdk", ...story("hist.bundle", "wasm", "js-sdk"));
+check("UTD.hist.bundle", "wasm → nio", ...story("hist.bundle", "wasm", "nio"));
 check("UTD.hist.no-bundle", "wasm → wasm", ...story("hist.no-bundle", "wasm", "wasm"));
+check("UTD.hist.no-bundle", "wasm → js-sdk", ...story("hist.no-bundle", "wasm", "js-sdk"));
+check("UTD.hist.no-bundle", "wasm → nio", ...story("hist.no-bundle", "wasm", "nio"));
 check(
   "UTD.hist.bundle-media-gone",
   "wasm → wasm",
   ...story("hist.bundle-media-gone", "wasm", "wasm"),
 );
+check(
+  "UTD.hist.bundle-media-gone",
+  "wasm → js-sdk",
+  ...story("hist.bundle-media-gone", "wasm", "js-sdk"),
+);
+check(
+  "UTD.hist.bundle-media-gone",
+  "wasm → nio",
+  ...story("hist.bundle-media-gone", "wasm", "nio"),
+);
 check("UTD.hist.kill-mid-import", "wasm → wasm", ...story("hist.kill-mid-import", "wasm", "wasm"));
+check(
+  "UTD.hist.kill-mid-import",
+  "wasm → js-sdk",
+  ...story("hist.kill-mid-import", "wasm", "js-sdk"),
+);
+check("UTD.hist.kill-mid-import", "wasm → nio", ...story("hist.kill-mid-import", "wasm", "nio"));

@@ -3,19 +3,57 @@ import { check } from "#harness/world/check";
 import { story } from "./story.ts";
 
 check("UTD.member.happy", "wasm → wasm", ...story("member.happy", "wasm", "wasm"));
+check("UTD.member.happy", "wasm → js-sdk", ...story("member.happy", "wasm", "js-sdk"));
+check("UTD.member.happy", "wasm → nio", ...story("member.happy", "wasm", "nio"));
 check("UTD.member.happy-legacy", "wasm → wasm", ...story("member.happy-legacy", "wasm", "wasm"));
+check(
+  "UTD.member.happy-legacy",
+  "wasm → js-sdk",
+  ...story("member.happy-legacy", "wasm", "js-sdk"),
+);
+check("UTD.member.happy-legacy", "wasm → nio", ...story("member.happy-legacy", "wasm", "nio"));
 check(
   "UTD.member.invited-not-joined",
   "wasm → wasm",
   ...story("member.invited-not-joined", "wasm", "wasm"),
 );
+check(
+  "UTD.member.invited-not-joined",
+  "wasm → js-sdk",
+  ...story("member.invited-not-joined", "wasm", "js-sdk"),
+);
+check(
+  "UTD.member.invited-not-joined",
+  "wasm → nio",
+  ...story("member.invited-not-joined", "wasm", "nio"),
+);
 check("UTD.member.joined-later", "wasm → wasm", ...story("member.joined-later", "wasm", "wasm"));
+check(
+  "UTD.member.joined-later",
+  "wasm → js-sdk",
+  ...story("member.joined-later", "wasm", "js-sdk"),
+);
+check("UTD.member.joined-later", "wasm → nio", ...story("member.joined-later", "wasm", "nio"));
 check("UTD.member.rejoin-gap", "wasm → wasm", ...story("member.rejoin-gap", "wasm", "wasm"));
+check("UTD.member.rejoin-gap", "wasm → js-sdk", ...story("member.rejoin-gap", "wasm", "js-sdk"));
+check("UTD.member.rejoin-gap", "wasm → nio", ...story("member.rejoin-gap", "wasm", "nio"));
 check("UTD.member.relogin-gap", "wasm → wasm", ...story("member.relogin-gap", "wasm", "wasm"));
+check("UTD.member.relogin-gap", "wasm → js-sdk", ...story("member.relogin-gap", "wasm", "js-sdk"));
+check("UTD.member.relogin-gap", "wasm → nio", ...story("member.relogin-gap", "wasm", "nio"));
 check(
   "UTD.member.device-swap-while-invited",
   "wasm → wasm",
   ...story("member.device-swap-while-invited", "wasm", "wasm"),
+);
+check(
+  "UTD.member.device-swap-while-invited",
+  "wasm → js-sdk",
+  ...story("member.device-swap-while-invited", "wasm", "js-sdk"),
+);
+check(
+  "UTD.member.device-swap-while-invited",
+  "wasm → nio",
+  ...story("member.device-swap-while-invited", "wasm", "nio"),
 );
 check(
   "UTD.member.invite-response-delayed",
@@ -23,8 +61,32 @@ check(
   ...story("member.invite-response-delayed", "wasm", "wasm"),
 );
 check(
+  "UTD.member.invite-response-delayed",
+  "wasm → js-sdk",
+  ...story("member.invite-response-delayed", "wasm", "js-sdk"),
+);
+check(
+  "UTD.member.invite-response-delayed",
+  "wasm → nio",
+  ...story("member.invite-response-delayed", "wasm", "nio"),
+);
+check(
   "UTD.member.join-during-send",
   "wasm → wasm",
   ...story("member.join-during-send", "wasm", "wasm"),
 );
-check("UTD.member.netsplit-join", "wasm → wasm", ...story("member.netsplit-join", "wasm", "wasm"));
+check(
+  "UTD.member.join-during-send",
+  "wasm → js-sdk",
+  ...story("member.join-during-send", "wasm", "js-sdk"),
+);
+check(
+  "UTD.member.join-during-send",
+  "wasm → nio",
+  ...story("member.join-during-send", "wasm", "nio"),
+);
+check(
+  "UTD.member.netsplit-join",
+  "wasm → wasm, js-sdk, nio",
+  ...story("member.netsplit-join", "wasm", "wasm", "js-sdk", "nio"),
+);

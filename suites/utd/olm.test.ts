@@ -3,9 +3,23 @@ import { check } from "#harness/world/check";
 import { story } from "./story.ts";
 
 check("UTD.olm.garbled-once", "wasm → wasm", ...story("olm.garbled-once", "wasm", "wasm"));
+check("UTD.olm.garbled-once", "wasm → js-sdk", ...story("olm.garbled-once", "wasm", "js-sdk"));
+check("UTD.olm.garbled-once", "wasm → nio", ...story("olm.garbled-once", "wasm", "nio"));
 check(
   "UTD.olm.first-session-broken",
   "wasm → wasm",
   ...story("olm.first-session-broken", "wasm", "wasm"),
 );
+check(
+  "UTD.olm.first-session-broken",
+  "wasm → js-sdk",
+  ...story("olm.first-session-broken", "wasm", "js-sdk"),
+);
+check(
+  "UTD.olm.first-session-broken",
+  "wasm → nio",
+  ...story("olm.first-session-broken", "wasm", "nio"),
+);
 check("UTD.olm.wedged", "wasm → wasm", ...story("olm.wedged", "wasm", "wasm"));
+check("UTD.olm.wedged", "wasm → js-sdk", ...story("olm.wedged", "wasm", "js-sdk"));
+check("UTD.olm.wedged", "wasm → nio", ...story("olm.wedged", "wasm", "nio"));

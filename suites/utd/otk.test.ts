@@ -3,28 +3,79 @@ import { check } from "#harness/world/check";
 import { story } from "./story.ts";
 
 check("UTD.otk.race", "wasm → wasm", ...story("otk.race", "wasm", "wasm"));
+check("UTD.otk.race", "wasm → js-sdk", ...story("otk.race", "wasm", "js-sdk"));
+check("UTD.otk.race", "wasm → nio", ...story("otk.race", "wasm", "nio"));
 check(
   "UTD.otk.kill-during-claim",
-  "wasm → wasm",
-  ...story("otk.kill-during-claim", "wasm", "wasm"),
+  "wasm → wasm, js-sdk, nio",
+  ...story("otk.kill-during-claim", "wasm", "wasm", "js-sdk", "nio"),
 );
 check("UTD.otk.reuse-injected", "wasm → wasm", ...story("otk.reuse-injected", "wasm", "wasm"));
+check("UTD.otk.reuse-injected", "wasm → js-sdk", ...story("otk.reuse-injected", "wasm", "js-sdk"));
+check("UTD.otk.reuse-injected", "wasm → nio", ...story("otk.reuse-injected", "wasm", "nio"));
 check(
   "UTD.otk.upload-lost-response",
   "wasm → wasm",
   ...story("otk.upload-lost-response", "wasm", "wasm"),
 );
+check(
+  "UTD.otk.upload-lost-response",
+  "wasm → js-sdk",
+  ...story("otk.upload-lost-response", "wasm", "js-sdk"),
+);
+check(
+  "UTD.otk.upload-lost-response",
+  "wasm → nio",
+  ...story("otk.upload-lost-response", "wasm", "nio"),
+);
 check("UTD.otk.upload-5xx", "wasm → wasm", ...story("otk.upload-5xx", "wasm", "wasm"));
+check("UTD.otk.upload-5xx", "wasm → js-sdk", ...story("otk.upload-5xx", "wasm", "js-sdk"));
+check("UTD.otk.upload-5xx", "wasm → nio", ...story("otk.upload-5xx", "wasm", "nio"));
 check("UTD.otk.store-lost", "wasm → wasm", ...story("otk.store-lost", "wasm", "wasm"));
+check("UTD.otk.store-lost", "wasm → js-sdk", ...story("otk.store-lost", "wasm", "js-sdk"));
+check("UTD.otk.store-lost", "wasm → nio", ...story("otk.store-lost", "wasm", "nio"));
 check("UTD.otk.claim-5xx", "wasm → wasm", ...story("otk.claim-5xx", "wasm", "wasm"));
+check("UTD.otk.claim-5xx", "wasm → js-sdk", ...story("otk.claim-5xx", "wasm", "js-sdk"));
+check("UTD.otk.claim-5xx", "wasm → nio", ...story("otk.claim-5xx", "wasm", "nio"));
 check("UTD.otk.claim-empty", "wasm → wasm", ...story("otk.claim-empty", "wasm", "wasm"));
+check("UTD.otk.claim-empty", "wasm → js-sdk", ...story("otk.claim-empty", "wasm", "js-sdk"));
+check("UTD.otk.claim-empty", "wasm → nio", ...story("otk.claim-empty", "wasm", "nio"));
 check("UTD.otk.old-key-dropped", "wasm → wasm", ...story("otk.old-key-dropped", "wasm", "wasm"));
+check(
+  "UTD.otk.old-key-dropped",
+  "wasm → js-sdk",
+  ...story("otk.old-key-dropped", "wasm", "js-sdk"),
+);
+check("UTD.otk.old-key-dropped", "wasm → nio", ...story("otk.old-key-dropped", "wasm", "nio"));
 check("UTD.otk.resurrected", "wasm → wasm", ...story("otk.resurrected", "wasm", "wasm"));
+check("UTD.otk.resurrected", "wasm → js-sdk", ...story("otk.resurrected", "wasm", "js-sdk"));
+check("UTD.otk.resurrected", "wasm → nio", ...story("otk.resurrected", "wasm", "nio"));
 check("UTD.otk.bad-prekey", "wasm → wasm", ...story("otk.bad-prekey", "wasm", "wasm"));
+check("UTD.otk.bad-prekey", "wasm → js-sdk", ...story("otk.bad-prekey", "wasm", "js-sdk"));
+check("UTD.otk.bad-prekey", "wasm → nio", ...story("otk.bad-prekey", "wasm", "nio"));
 check(
   "UTD.otk.sigkill-before-upload-response",
   "wasm → wasm",
   ...story("otk.sigkill-before-upload-response", "wasm", "wasm"),
 );
+check(
+  "UTD.otk.sigkill-before-upload-response",
+  "wasm → js-sdk",
+  ...story("otk.sigkill-before-upload-response", "wasm", "js-sdk"),
+);
+check(
+  "UTD.otk.sigkill-before-upload-response",
+  "wasm → nio",
+  ...story("otk.sigkill-before-upload-response", "wasm", "nio"),
+);
 check("UTD.otk.store-rollback", "wasm → wasm", ...story("otk.store-rollback", "wasm", "wasm"));
+check("UTD.otk.store-rollback", "wasm → js-sdk", ...story("otk.store-rollback", "wasm", "js-sdk"));
+check("UTD.otk.store-rollback", "wasm → nio", ...story("otk.store-rollback", "wasm", "nio"));
 check("UTD.otk.zero-not-told", "wasm → wasm", ...story("otk.zero-not-told", "wasm", "wasm"));
+check("UTD.otk.zero-not-told", "wasm → js-sdk", ...story("otk.zero-not-told", "wasm", "js-sdk"));
+check("UTD.otk.zero-not-told", "wasm → nio", ...story("otk.zero-not-told", "wasm", "nio"));
+check(
+  "UTD.otk.server-rollback",
+  "wasm → wasm, js-sdk, nio",
+  ...story("otk.server-rollback", "wasm", "wasm", "js-sdk", "nio"),
+);

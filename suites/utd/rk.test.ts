@@ -3,22 +3,74 @@ import { check } from "#harness/world/check";
 import { story } from "./story.ts";
 
 check("UTD.rk.rotate-on-leave", "wasm → wasm", ...story("rk.rotate-on-leave", "wasm", "wasm"));
+check("UTD.rk.rotate-on-leave", "wasm → js-sdk", ...story("rk.rotate-on-leave", "wasm", "js-sdk"));
+check("UTD.rk.rotate-on-leave", "wasm → nio", ...story("rk.rotate-on-leave", "wasm", "nio"));
 check("UTD.rk.rotate-on-logout", "wasm → wasm", ...story("rk.rotate-on-logout", "wasm", "wasm"));
+check(
+  "UTD.rk.rotate-on-logout",
+  "wasm → js-sdk",
+  ...story("rk.rotate-on-logout", "wasm", "js-sdk"),
+);
+check("UTD.rk.rotate-on-logout", "wasm → nio", ...story("rk.rotate-on-logout", "wasm", "nio"));
 check("UTD.rk.rotate-msgs", "wasm → wasm", ...story("rk.rotate-msgs", "wasm", "wasm"));
+check("UTD.rk.rotate-msgs", "wasm → js-sdk", ...story("rk.rotate-msgs", "wasm", "js-sdk"));
+check("UTD.rk.rotate-msgs", "wasm → nio", ...story("rk.rotate-msgs", "wasm", "nio"));
 check("UTD.rk.rotate-blacklist", "wasm → wasm", ...story("rk.rotate-blacklist", "wasm", "wasm"));
+check(
+  "UTD.rk.rotate-blacklist",
+  "wasm → js-sdk",
+  ...story("rk.rotate-blacklist", "wasm", "js-sdk"),
+);
+check("UTD.rk.rotate-blacklist", "wasm → nio", ...story("rk.rotate-blacklist", "wasm", "nio"));
 check("UTD.rk.keep-on-login", "wasm → wasm", ...story("rk.keep-on-login", "wasm", "wasm"));
+check("UTD.rk.keep-on-login", "wasm → js-sdk", ...story("rk.keep-on-login", "wasm", "js-sdk"));
+check("UTD.rk.keep-on-login", "wasm → nio", ...story("rk.keep-on-login", "wasm", "nio"));
 check(
   "UTD.rk.keep-on-display-name",
   "wasm → wasm",
   ...story("rk.keep-on-display-name", "wasm", "wasm"),
 );
+check(
+  "UTD.rk.keep-on-display-name",
+  "wasm → js-sdk",
+  ...story("rk.keep-on-display-name", "wasm", "js-sdk"),
+);
+check(
+  "UTD.rk.keep-on-display-name",
+  "wasm → nio",
+  ...story("rk.keep-on-display-name", "wasm", "nio"),
+);
 check("UTD.rk.index-gap", "wasm → wasm", ...story("rk.index-gap", "wasm", "wasm"));
+check("UTD.rk.index-gap", "wasm → js-sdk", ...story("rk.index-gap", "wasm", "js-sdk"));
+check("UTD.rk.index-gap", "wasm → nio", ...story("rk.index-gap", "wasm", "nio"));
 check("UTD.rk.spoofed-sender", "wasm → wasm", ...story("rk.spoofed-sender", "wasm", "wasm"));
+check("UTD.rk.spoofed-sender", "wasm → js-sdk", ...story("rk.spoofed-sender", "wasm", "js-sdk"));
+check("UTD.rk.spoofed-sender", "wasm → nio", ...story("rk.spoofed-sender", "wasm", "nio"));
 check("UTD.rk.tampered", "wasm → wasm", ...story("rk.tampered", "wasm", "wasm"));
+check("UTD.rk.tampered", "wasm → js-sdk", ...story("rk.tampered", "wasm", "js-sdk"));
+check("UTD.rk.tampered", "wasm → nio", ...story("rk.tampered", "wasm", "nio"));
 check("UTD.rk.restart-no-rotate", "wasm → wasm", ...story("rk.restart-no-rotate", "wasm", "wasm"));
+check(
+  "UTD.rk.restart-no-rotate",
+  "wasm → js-sdk",
+  ...story("rk.restart-no-rotate", "wasm", "js-sdk"),
+);
+check("UTD.rk.restart-no-rotate", "wasm → nio", ...story("rk.restart-no-rotate", "wasm", "nio"));
 check(
   "UTD.rk.outbound-store-rollback",
   "wasm → wasm",
   ...story("rk.outbound-store-rollback", "wasm", "wasm"),
 );
+check(
+  "UTD.rk.outbound-store-rollback",
+  "wasm → js-sdk",
+  ...story("rk.outbound-store-rollback", "wasm", "js-sdk"),
+);
+check(
+  "UTD.rk.outbound-store-rollback",
+  "wasm → nio",
+  ...story("rk.outbound-store-rollback", "wasm", "nio"),
+);
 check("UTD.rk.rotate-hv", "wasm → wasm", ...story("rk.rotate-hv", "wasm", "wasm"));
+check("UTD.rk.rotate-hv", "wasm → js-sdk", ...story("rk.rotate-hv", "wasm", "js-sdk"));
+check("UTD.rk.rotate-hv", "wasm → nio", ...story("rk.rotate-hv", "wasm", "nio"));

@@ -7,43 +7,101 @@ check(
   "wasm → wasm",
   ...story("td.send-response-lost", "wasm", "wasm"),
 );
+check(
+  "UTD.td.send-response-lost",
+  "wasm → js-sdk",
+  ...story("td.send-response-lost", "wasm", "js-sdk"),
+);
+check("UTD.td.send-response-lost", "wasm → nio", ...story("td.send-response-lost", "wasm", "nio"));
 check("UTD.td.send-5xx", "wasm → wasm", ...story("td.send-5xx", "wasm", "wasm"));
+check("UTD.td.send-5xx", "wasm → js-sdk", ...story("td.send-5xx", "wasm", "js-sdk"));
+check("UTD.td.send-5xx", "wasm → nio", ...story("td.send-5xx", "wasm", "nio"));
 check("UTD.td.batching", "wasm → wasm", ...story("td.batching", "wasm", "wasm"));
+check("UTD.td.batching", "wasm → js-sdk", ...story("td.batching", "wasm", "js-sdk"));
+check("UTD.td.batching", "wasm → nio", ...story("td.batching", "wasm", "nio"));
 check(
   "UTD.td.room-event-overtakes",
   "wasm → wasm",
   ...story("td.room-event-overtakes", "wasm", "wasm"),
 );
+check(
+  "UTD.td.room-event-overtakes",
+  "wasm → js-sdk",
+  ...story("td.room-event-overtakes", "wasm", "js-sdk"),
+);
+check(
+  "UTD.td.room-event-overtakes",
+  "wasm → nio",
+  ...story("td.room-event-overtakes", "wasm", "nio"),
+);
 check("UTD.td.order", "wasm → wasm", ...story("td.order", "wasm", "wasm"));
+check("UTD.td.order", "wasm → js-sdk", ...story("td.order", "wasm", "js-sdk"));
+check("UTD.td.order", "wasm → nio", ...story("td.order", "wasm", "nio"));
 check("UTD.td.reordered", "wasm → wasm", ...story("td.reordered", "wasm", "wasm"));
+check("UTD.td.reordered", "wasm → js-sdk", ...story("td.reordered", "wasm", "js-sdk"));
+check("UTD.td.reordered", "wasm → nio", ...story("td.reordered", "wasm", "nio"));
 check("UTD.td.sync-cut", "wasm → wasm", ...story("td.sync-cut", "wasm", "wasm"));
+check("UTD.td.sync-cut", "wasm → js-sdk", ...story("td.sync-cut", "wasm", "js-sdk"));
+check("UTD.td.sync-cut", "wasm → nio", ...story("td.sync-cut", "wasm", "nio"));
 check("UTD.td.sync-drop-after", "wasm → wasm", ...story("td.sync-drop-after", "wasm", "wasm"));
+check("UTD.td.sync-drop-after", "wasm → js-sdk", ...story("td.sync-drop-after", "wasm", "js-sdk"));
+check("UTD.td.sync-drop-after", "wasm → nio", ...story("td.sync-drop-after", "wasm", "nio"));
 check("UTD.td.swallowed", "wasm → wasm", ...story("td.swallowed", "wasm", "wasm"));
+check("UTD.td.swallowed", "wasm → js-sdk", ...story("td.swallowed", "wasm", "js-sdk"));
+check("UTD.td.swallowed", "wasm → nio", ...story("td.swallowed", "wasm", "nio"));
 check("UTD.td.replayed", "wasm → wasm", ...story("td.replayed", "wasm", "wasm"));
+check("UTD.td.replayed", "wasm → js-sdk", ...story("td.replayed", "wasm", "js-sdk"));
+check("UTD.td.replayed", "wasm → nio", ...story("td.replayed", "wasm", "nio"));
 check(
   "UTD.td.server-kill-pending",
-  "wasm → wasm",
-  ...story("td.server-kill-pending", "wasm", "wasm"),
+  "wasm → wasm, js-sdk, nio",
+  ...story("td.server-kill-pending", "wasm", "wasm", "js-sdk", "nio"),
 );
 check(
   "UTD.td.server-kill-after-ack",
-  "wasm → wasm",
-  ...story("td.server-kill-after-ack", "wasm", "wasm"),
+  "wasm → wasm, js-sdk, nio",
+  ...story("td.server-kill-after-ack", "wasm", "wasm", "js-sdk", "nio"),
 );
 check(
   "UTD.td.retry-over-restart",
-  "wasm → wasm",
-  ...story("td.retry-over-restart", "wasm", "wasm"),
+  "wasm → wasm, js-sdk, nio",
+  ...story("td.retry-over-restart", "wasm", "wasm", "js-sdk", "nio"),
 );
 check("UTD.td.two-consumers", "wasm → wasm", ...story("td.two-consumers", "wasm", "wasm"));
-check("UTD.td.fed-retry", "wasm → wasm", ...story("td.fed-retry", "wasm", "wasm"));
-check("UTD.td.fed-sender-kill", "wasm → wasm", ...story("td.fed-sender-kill", "wasm", "wasm"));
+check("UTD.td.two-consumers", "wasm → js-sdk", ...story("td.two-consumers", "wasm", "js-sdk"));
+check("UTD.td.two-consumers", "wasm → nio", ...story("td.two-consumers", "wasm", "nio"));
+check(
+  "UTD.td.fed-retry",
+  "wasm → wasm, js-sdk, nio",
+  ...story("td.fed-retry", "wasm", "wasm", "js-sdk", "nio"),
+);
+check(
+  "UTD.td.fed-sender-kill",
+  "wasm → wasm, js-sdk, nio",
+  ...story("td.fed-sender-kill", "wasm", "wasm", "js-sdk", "nio"),
+);
 check("UTD.td.fed-ack-lost", "wasm → wasm", ...story("td.fed-ack-lost", "wasm", "wasm"));
-check("UTD.td.fed-receiver-kill", "wasm → wasm", ...story("td.fed-receiver-kill", "wasm", "wasm"));
+check("UTD.td.fed-ack-lost", "wasm → js-sdk", ...story("td.fed-ack-lost", "wasm", "js-sdk"));
+check("UTD.td.fed-ack-lost", "wasm → nio", ...story("td.fed-ack-lost", "wasm", "nio"));
+check(
+  "UTD.td.fed-receiver-kill",
+  "wasm → wasm, js-sdk, nio",
+  ...story("td.fed-receiver-kill", "wasm", "wasm", "js-sdk", "nio"),
+);
 check(
   "UTD.td.client-kill-before-persist",
   "wasm → wasm",
   ...story("td.client-kill-before-persist", "wasm", "wasm"),
+);
+check(
+  "UTD.td.client-kill-before-persist",
+  "wasm → js-sdk",
+  ...story("td.client-kill-before-persist", "wasm", "js-sdk"),
+);
+check(
+  "UTD.td.client-kill-before-persist",
+  "wasm → nio",
+  ...story("td.client-kill-before-persist", "wasm", "nio"),
 );
 check(
   "UTD.td.token-persisted-early",
@@ -51,13 +109,45 @@ check(
   ...story("td.token-persisted-early", "wasm", "wasm"),
 );
 check(
+  "UTD.td.token-persisted-early",
+  "wasm → js-sdk",
+  ...story("td.token-persisted-early", "wasm", "js-sdk"),
+);
+check(
+  "UTD.td.token-persisted-early",
+  "wasm → nio",
+  ...story("td.token-persisted-early", "wasm", "nio"),
+);
+check(
   "UTD.td.sigkill-during-send",
   "wasm → wasm",
   ...story("td.sigkill-during-send", "wasm", "wasm"),
+);
+check(
+  "UTD.td.sigkill-during-send",
+  "wasm → js-sdk",
+  ...story("td.sigkill-during-send", "wasm", "js-sdk"),
+);
+check(
+  "UTD.td.sigkill-during-send",
+  "wasm → nio",
+  ...story("td.sigkill-during-send", "wasm", "nio"),
 );
 check(
   "UTD.td.sigkill-mid-batches",
   "wasm → wasm",
   ...story("td.sigkill-mid-batches", "wasm", "wasm"),
 );
+check(
+  "UTD.td.sigkill-mid-batches",
+  "wasm → js-sdk",
+  ...story("td.sigkill-mid-batches", "wasm", "js-sdk"),
+);
+check(
+  "UTD.td.sigkill-mid-batches",
+  "wasm → nio",
+  ...story("td.sigkill-mid-batches", "wasm", "nio"),
+);
 check("UTD.td.pos-expired", "wasm → wasm", ...story("td.pos-expired", "wasm", "wasm"));
+check("UTD.td.pos-expired", "wasm → js-sdk", ...story("td.pos-expired", "wasm", "js-sdk"));
+check("UTD.td.pos-expired", "wasm → nio", ...story("td.pos-expired", "wasm", "nio"));

@@ -8,9 +8,29 @@ check(
   ...story("trust.unsigned-recipient", "wasm", "wasm"),
 );
 check(
+  "UTD.trust.unsigned-recipient",
+  "wasm → js-sdk",
+  ...story("trust.unsigned-recipient", "wasm", "js-sdk"),
+);
+check(
+  "UTD.trust.unsigned-recipient",
+  "wasm → nio",
+  ...story("trust.unsigned-recipient", "wasm", "nio"),
+);
+check(
   "UTD.trust.legacy-recipient",
   "wasm → wasm",
   ...story("trust.legacy-recipient", "wasm", "wasm"),
+);
+check(
+  "UTD.trust.legacy-recipient",
+  "wasm → js-sdk",
+  ...story("trust.legacy-recipient", "wasm", "js-sdk"),
+);
+check(
+  "UTD.trust.legacy-recipient",
+  "wasm → nio",
+  ...story("trust.legacy-recipient", "wasm", "nio"),
 );
 check(
   "UTD.trust.unsigned-sender",
@@ -18,26 +38,78 @@ check(
   ...story("trust.unsigned-sender", "wasm", "wasm"),
 );
 check(
+  "UTD.trust.unsigned-sender",
+  "wasm → js-sdk",
+  ...story("trust.unsigned-sender", "wasm", "js-sdk"),
+);
+check("UTD.trust.unsigned-sender", "wasm → nio", ...story("trust.unsigned-sender", "wasm", "nio"));
+check(
   "UTD.trust.signature-upload-lost",
   "wasm → wasm",
   ...story("trust.signature-upload-lost", "wasm", "wasm"),
 );
 check(
+  "UTD.trust.signature-upload-lost",
+  "wasm → js-sdk",
+  ...story("trust.signature-upload-lost", "wasm", "js-sdk"),
+);
+check(
+  "UTD.trust.signature-upload-lost",
+  "wasm → nio",
+  ...story("trust.signature-upload-lost", "wasm", "nio"),
+);
+check(
   "UTD.trust.signature-not-federated",
-  "wasm → wasm",
-  ...story("trust.signature-not-federated", "wasm", "wasm"),
+  "wasm → wasm, js-sdk, nio",
+  ...story("trust.signature-not-federated", "wasm", "wasm", "js-sdk", "nio"),
 );
 check("UTD.trust.verified-reset", "wasm → wasm", ...story("trust.verified-reset", "wasm", "wasm"));
+check(
+  "UTD.trust.verified-reset",
+  "wasm → js-sdk",
+  ...story("trust.verified-reset", "wasm", "js-sdk"),
+);
+check("UTD.trust.verified-reset", "wasm → nio", ...story("trust.verified-reset", "wasm", "nio"));
 check("UTD.trust.tofu-reset", "wasm → wasm", ...story("trust.tofu-reset", "wasm", "wasm"));
+check("UTD.trust.tofu-reset", "wasm → js-sdk", ...story("trust.tofu-reset", "wasm", "js-sdk"));
+check("UTD.trust.tofu-reset", "wasm → nio", ...story("trust.tofu-reset", "wasm", "nio"));
 check(
   "UTD.trust.untracked-sender",
   "wasm → wasm",
   ...story("trust.untracked-sender", "wasm", "wasm"),
 );
+check(
+  "UTD.trust.untracked-sender",
+  "wasm → js-sdk",
+  ...story("trust.untracked-sender", "wasm", "js-sdk"),
+);
+check(
+  "UTD.trust.untracked-sender",
+  "wasm → nio",
+  ...story("trust.untracked-sender", "wasm", "nio"),
+);
 check("UTD.trust.xs-sigkill", "wasm → wasm", ...story("trust.xs-sigkill", "wasm", "wasm"));
+check("UTD.trust.xs-sigkill", "wasm → js-sdk", ...story("trust.xs-sigkill", "wasm", "js-sdk"));
+check("UTD.trust.xs-sigkill", "wasm → nio", ...story("trust.xs-sigkill", "wasm", "nio"));
 check(
   "UTD.trust.identity-reset-resign-missing",
   "wasm → wasm",
   ...story("trust.identity-reset-resign-missing", "wasm", "wasm"),
 );
+check(
+  "UTD.trust.identity-reset-resign-missing",
+  "wasm → js-sdk",
+  ...story("trust.identity-reset-resign-missing", "wasm", "js-sdk"),
+);
+check(
+  "UTD.trust.identity-reset-resign-missing",
+  "wasm → nio",
+  ...story("trust.identity-reset-resign-missing", "wasm", "nio"),
+);
 check("UTD.trust.bootstrap-race", "wasm → wasm", ...story("trust.bootstrap-race", "wasm", "wasm"));
+check(
+  "UTD.trust.bootstrap-race",
+  "wasm → js-sdk",
+  ...story("trust.bootstrap-race", "wasm", "js-sdk"),
+);
+check("UTD.trust.bootstrap-race", "wasm → nio", ...story("trust.bootstrap-race", "wasm", "nio"));

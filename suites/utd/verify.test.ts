@@ -3,7 +3,17 @@ import { check } from "#harness/world/check";
 import { story } from "./story.ts";
 
 check("UTD.verify.sas-own", "wasm → wasm", ...story("verify.sas-own", "wasm", "wasm"));
+check("UTD.verify.sas-own", "wasm → js-sdk", ...story("verify.sas-own", "wasm", "js-sdk"));
+check("UTD.verify.sas-own", "wasm → nio", ...story("verify.sas-own", "wasm", "nio"));
 check("UTD.verify.sas-users", "wasm → wasm", ...story("verify.sas-users", "wasm", "wasm"));
+check("UTD.verify.sas-users", "wasm → js-sdk", ...story("verify.sas-users", "wasm", "js-sdk"));
+check("UTD.verify.sas-users", "wasm → nio", ...story("verify.sas-users", "wasm", "nio"));
 check("UTD.verify.qr", "wasm → wasm", ...story("verify.qr", "wasm", "wasm"));
+check("UTD.verify.qr", "wasm → js-sdk", ...story("verify.qr", "wasm", "js-sdk"));
+check("UTD.verify.qr", "wasm → nio", ...story("verify.qr", "wasm", "nio"));
 check("UTD.verify.mitm", "wasm → wasm", ...story("verify.mitm", "wasm", "wasm"));
+check("UTD.verify.mitm", "wasm → js-sdk", ...story("verify.mitm", "wasm", "js-sdk"));
+check("UTD.verify.mitm", "wasm → nio", ...story("verify.mitm", "wasm", "nio"));
 check("UTD.verify.cancelled", "wasm → wasm", ...story("verify.cancelled", "wasm", "wasm"));
+check("UTD.verify.cancelled", "wasm → js-sdk", ...story("verify.cancelled", "wasm", "js-sdk"));
+check("UTD.verify.cancelled", "wasm → nio", ...story("verify.cancelled", "wasm", "nio"));
