@@ -409,6 +409,18 @@ test("two refreshes at once leave one chain", async () => {
   expect((await client.refresh(other?.body.refresh_token)).status).toBe(400);
 });
 
+test("a session whose refresh token somebody else has ends, with its device", async () => {
+  const alice = await newUser();
+  const { refresh_token: stolen } = await client.signIn(alice, "ABCDEFGHIJ");
+  const { body: second } = await client.refresh(stolen);
+  const { body: third } = await client.refresh(second.refresh_token);
+  expect(await isActive(third.access_token)).toBe(true);
+  expect((await client.refresh(stolen)).body.error).toBe("invalid_grant");
+  expect(await isActive(third.access_token)).toBe(false);
+  expect((await client.refresh(third.refresh_token)).body.error).toBe("invalid_grant");
+  expect(toldOf(alice).at(-1)).toBe("delete_device");
+});
+
 test("introspection is for the homeserver only", async () => {
   const url = `${service.base}oauth2/introspect`;
   expect((await sendForm(url, { token: "x" })).status).toBe(401);

@@ -15,7 +15,7 @@ import {
 import { NotWanted, type SignIns } from "../sign-ins.ts";
 import { now } from "../store/clock.ts";
 import type { AuthSessionRow, Sessions, TokenPair } from "../store/sessions.ts";
-import { INTROSPECTION, ROUTES } from "./provider.ts";
+import { DEVICE_GRANT, INTROSPECTION, ROUTES } from "./provider.ts";
 import { isRefusal, readRegistration } from "./registration.ts";
 import { deviceOf } from "./scope.ts";
 import { ACCESS_TOKEN_TTL_S, type Tokens } from "./tokens.ts";
@@ -135,9 +135,18 @@ function slowDown(context: Context, polls: Polls): void {
   context.body = { error: "slow_down", error_description: `once every ${INTERVAL_S} s is enough` };
 }
 
-/** The library leaves the interval to RFC 8628's default; here it is said. */
+/** The library leaves the interval to RFC 8628's default, and has another error for clients without this grant. */
 async function startDevice(context: Context, next: Next): Promise<void> {
   await next();
+  if (context.oidc?.client?.grantTypeAllowed(DEVICE_GRANT) === false) {
+    answerOauthError(
+      context,
+      400,
+      "unauthorized_client",
+      "the client has not registered this grant",
+    );
+    return;
+  }
   if (context.method !== "POST" || context.status !== 200) return;
   context.body = { ...(context.body as Record<string, unknown>), interval: INTERVAL_S };
 }

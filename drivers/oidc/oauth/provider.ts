@@ -21,6 +21,7 @@ export const ROUTES = {
   jwks: "/oauth2/keys.json",
   code_verification: DEVICE,
 };
+export const DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code";
 export const INTROSPECTION = "/oauth2/introspect";
 export const INTERACTION = "/interaction";
 

@@ -73,6 +73,14 @@ test("a replaced refresh token that comes late gives the session away", () => {
   expect(refresh(first)).toMatchObject({ kind: "reused", session: { id: "s" } });
 });
 
+test("a refresh token of two refreshes ago gives the session away at once", () => {
+  const second = pairOf(refresh(first));
+  isActive(second);
+  expect(refresh(first).kind).toBe("refused");
+  isActive(pairOf(refresh(second)));
+  expect(refresh(first)).toMatchObject({ kind: "reused", session: { id: "s" } });
+});
+
 test("the old access token lives on until it expires", () => {
   const second = pairOf(refresh(first));
   isActive(second);

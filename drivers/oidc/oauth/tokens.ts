@@ -6,7 +6,10 @@ import type { AuthSessionRow, Sessions, TokenPair } from "../store/sessions.ts";
 
 /** Access tokens that can be refreshed live as long as MAS's. */
 export const ACCESS_TOKEN_TTL_S = 300;
-/** A replaced refresh token that comes later than this is not a client's second try, but somebody else's. */
+/**
+ * A replaced refresh token that comes later than this is not a client's second try, but somebody else's; so is one whose
+ * successor has been replaced as well.
+ */
 const RETRY_GRACE_S = 15;
 
 export type Refreshed =
@@ -33,7 +36,8 @@ export class Tokens {
     }
     const retiredAt = pair.replacedAt ?? pair.abandonedAt;
     if (retiredAt !== undefined) {
-      return now() - retiredAt > RETRY_GRACE_S ? { kind: "reused", session } : { kind: "refused" };
+      const isLate = now() - retiredAt > RETRY_GRACE_S || this.#sessions.hasMovedOn(pair);
+      return isLate ? { kind: "reused", session } : { kind: "refused" };
     }
     this.#sessions.use(pair);
     const next = this.#sessions.addPair({

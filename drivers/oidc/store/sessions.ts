@@ -138,6 +138,14 @@ export class Sessions {
     });
   }
 
+  /** Whether the pair that stands in for this one has been replaced too. */
+  hasMovedOn({ id }: TokenPair): boolean {
+    const row = this.#database
+      .prepare("SELECT 1 FROM pairs WHERE parent = ? AND replaced_at IS NOT NULL")
+      .get(id);
+    return row !== undefined;
+  }
+
   /** Notes that the homeserver was told that the access token is good, which it remembers for a while. */
   see({ id }: TokenPair): void {
     this.#database.prepare("UPDATE pairs SET seen_at = ? WHERE id = ?").run(now(), id);
