@@ -1,25 +1,15 @@
-import { publishDevice } from "#harness/clients/identities";
 import { registerClient, WEB_CLIENT } from "#harness/clients/oauth/registration";
 import { type OAuthSession, refresh, revoke, signIn } from "#harness/clients/oauth/sign-in";
-import { path } from "#harness/http/client";
 import { at, listAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
-import {
-  expectEqual,
-  expectMatrixError,
-  expectStatus,
-  expectThat,
-  ok,
-} from "#harness/world/expect";
+import { expectMatrixError, expectStatus, expectThat, ok } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
-import type { World } from "#harness/world/world";
 import { CLAIMS_TO_REVOKE, REFRESHES_ANYTHING, REVOKE, WHOAMI_REQUEST } from "./mutants.ts";
 import {
   DEVICES,
   expectAlive,
   expectOAuthError,
   expectSessionEnded,
-  PROPAGATION_MS,
   signedIn,
   WHOAMI,
 } from "./people.ts";
@@ -90,94 +80,6 @@ check(
     const tookMs = Math.round(performance.now() - started);
     world.note(`refused after ${tookMs} ms and ${successes} successes`);
   },
-);
-
-check(
-  "MSC3861.revoke.device-deleted",
-  "the server removes the device of a session that has ended",
-  {
-    mutant: [
-      CLAIMS_TO_REVOKE,
-      altersAnswer(
-        "keeps the device",
-        { path: `${DEVICES}/*`, status: 404 },
-        {
-          status: 200,
-          body: {},
-        },
-      ),
-    ],
-  },
-  async (world) => {
-    const session = await signedIn(world);
-    const other = await signIn(world, session.person);
-    const { deviceId, userId } = session.session;
-    await publishDevice(session.session);
-
-    expectStatus(await revoke(session), 200);
-
-    await world.eventually(
-      async () => {
-        const device = await other.session.get(path`/_matrix/client/v3/devices/${deviceId}`);
-        expectMatrixError(device, 404);
-        const body = { device_keys: { [userId]: [] } };
-        const shown = await other.session.post("/_matrix/client/v3/keys/query", body);
-        const keys = at(ok(shown), "device_keys", userId, deviceId);
-        expectEqual(keys, undefined, "keys of the device", shown);
-      },
-      { deadlineMs: PROPAGATION_MS },
-    );
-  },
-);
-
-/** Bob, of the server of this role, in an encrypted room with somebody whose session ends. */
-async function expectHeard(world: World, role: string): Promise<void> {
-  const session = await signedIn(world);
-  const alice = session.session;
-  const bob = await world.user("bob", role);
-  const content = { algorithm: "m.megolm.v1.aes-sha2" };
-  const roomId = await alice.createRoom({
-    preset: "public_chat",
-    initial_state: [{ type: "m.room.encryption", state_key: "", content }],
-  });
-  await bob.joinWhole(roomId, alice);
-  await publishDevice(alice);
-  const asked = { device_keys: { [alice.userId]: [] } };
-  await world.eventually(async () => {
-    const shown = await bob.post("/_matrix/client/v3/keys/query", asked);
-    const device = at(ok(shown), "device_keys", alice.userId, alice.deviceId, "device_id");
-    expectEqual(device, alice.deviceId, "the device before", shown);
-  });
-  const { since } = await bob.syncUntil(undefined, "the room", (body) =>
-    at(body, "rooms", "join", roomId),
-  );
-
-  expectStatus(await revoke(session), 200);
-
-  await bob.syncUntil(since, "alice in device_lists.changed", (body) => {
-    const changed = at(body, "device_lists", "changed");
-    return Array.isArray(changed) && changed.includes(alice.userId) ? true : undefined;
-  });
-}
-
-const TELLS_NOBODY = altersAnswer(
-  "tells nobody",
-  { path: "/_matrix/client/v3/sync" },
-  { remove: ["/device_lists"] },
-);
-
-check(
-  "MSC3861.revoke.device-list-update",
-  "those who share an encrypted room hear that a session has ended",
-  { mutant: TELLS_NOBODY },
-  (world) => expectHeard(world, "hs1"),
-);
-
-check(
-  "MSC3861.revoke.device-list-update",
-  "those of another server hear that a session has ended",
-  { mutant: TELLS_NOBODY },
-  (world) => expectHeard(world, "hs2"),
 );
 
 check(
