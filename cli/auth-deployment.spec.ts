@@ -51,6 +51,22 @@ test.each(["hs1", "hs2"])(
   },
 );
 
+test("hands a login at the homeserver to the auth service", async () => {
+  await using here = world();
+  const alice = await here.user("alice");
+  const fault = await here.rule({
+    name: "none of it at the homeserver",
+    match: { from: "client", to: "as1", path: "/_matrix/client/v3/login" },
+    phase: "after",
+    action: { kind: "delay", ms: 0 },
+  });
+
+  const second = await here.login(alice);
+
+  expect(await whoami(second)).toBe(200);
+  expect(await fault.end()).toBe(1);
+});
+
 test("lets an identity be replaced, and a device be removed, by the admin side", async () => {
   await using here = world();
   const alice = await here.user("alice");
@@ -118,6 +134,7 @@ test("tells that an auth service ended by itself, and starts it again", async ()
 test("writes no token, password or secret into the trace", async () => {
   await using here = world();
   const alice = await here.user("alice");
+  await here.login(alice);
   expect(await whoami(alice)).toBe(200);
 
   const trace = readFileSync(servers.traceFile, "utf8");
