@@ -1,32 +1,12 @@
 import { path } from "#harness/http/client";
 import { eventsAt } from "#harness/match/json";
+import { appservice, registerGhost } from "#harness/world/appservice";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
 import { altersRequest } from "#harness/world/mutants";
-import type { World } from "#harness/world/world";
 
 const REGISTER = "/_matrix/client/v3/register";
 const LOGIN = "/_matrix/client/v3/login";
-
-/** A client with the application service's token; `user_id` in the query makes it act as that user. */
-function appservice(world: World) {
-  const { asToken, senderLocalpart } = world.deployment.appservice;
-  const { serverName } = world.server();
-  const account = {
-    userId: `@${senderLocalpart}:${serverName}`,
-    localpart: senderLocalpart,
-    password: "",
-  };
-  return world.session("hs1", account, { accessToken: asToken, deviceId: "" });
-}
-
-function registerGhost(world: World, username: string) {
-  return appservice(world).post(REGISTER, {
-    type: "m.login.application_service",
-    username,
-    inhibit_login: true,
-  });
-}
 
 check(
   "CS.appservice.masquerade",

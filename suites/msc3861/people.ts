@@ -1,6 +1,6 @@
 /** People who sign in with a browser, what becomes of their requests, and whether their sessions live. */
 import type { AuthClient } from "#harness/clients/oauth/auth-client";
-import type { Page } from "#harness/clients/oauth/browser";
+import type { Landing, Page } from "#harness/clients/oauth/browser";
 import { type Callback, parameterOf, readCallback } from "#harness/clients/oauth/callback";
 import { type RegisteredClient, registerClient } from "#harness/clients/oauth/registration";
 import {
@@ -13,7 +13,12 @@ import {
   signIn,
   userAgent,
 } from "#harness/clients/oauth/sign-in";
-import { summary, type UserAgent, type Visit } from "#harness/clients/oauth/user-agent";
+import {
+  type Question,
+  summary,
+  type UserAgent,
+  type Visit,
+} from "#harness/clients/oauth/user-agent";
 import type { HttpResponse } from "#harness/http/client";
 import { at, textAt } from "#harness/match/json";
 import {
@@ -57,6 +62,19 @@ export async function signedIn(
 ): Promise<OAuthSession & { readonly person: Person }> {
   const person = await world.account(prefix);
   return { ...(await signIn(world, person)), person };
+}
+
+/** As `UserAgent.visit`, but answers nothing twice: a page that asks the same once more has refused the answer. */
+export async function visitOnce(agent: UserAgent, url: string, visit: Visit): Promise<Landing> {
+  const answered = new Set<Question>();
+  let here = await agent.browser.open(url);
+  while (here.kind === "page") {
+    const question = agent.question(here);
+    if (question === undefined || question === visit.until || answered.has(question)) break;
+    answered.add(question);
+    here = await agent.answer(here, question, visit);
+  }
+  return here;
 }
 
 /** What became of a request for authorization. */
