@@ -90,13 +90,25 @@ test.each([
   { body: '{"type": "m.login.other"}', errcode: "M_UNKNOWN" },
   { body: '{"type": "m.login.password", "identifier": 1}', errcode: "M_BAD_JSON" },
   { body: '{"type": "m.login.password", "user": "x"}', errcode: "M_MISSING_PARAM" },
-  {
-    body: '{"type": "m.login.application_service", "user": "x"}',
-    errcode: "M_APPSERVICE_LOGIN_UNSUPPORTED",
-  },
 ])("refuses to log in by $body", async ({ body, errcode }) => {
   const answer = await send(url("login"), body, { "content-type": "application/json" });
   expect(answer).toMatchObject({ status: 400, body: { errcode } });
+});
+
+test("tells application services that they do not log in, and nobody else", async () => {
+  const { body } = await logIn(await newUser());
+  const asked = (token?: string) =>
+    sendJson(url("login"), { type: "m.login.application_service", user: "x" }, token);
+  expect(await asked("as_token")).toMatchObject({
+    status: 400,
+    body: { errcode: "M_APPSERVICE_LOGIN_UNSUPPORTED" },
+  });
+  expect(await asked()).toMatchObject({ status: 401, body: { errcode: "M_MISSING_TOKEN" } });
+  expect((await asked(String(body.access_token))).status).toBe(403);
+});
+
+test("finds a user whose name is written in capitals", async () => {
+  expect((await logIn((await newUser()).toUpperCase())).status).toBe(200);
 });
 
 test("refuses locked and deactivated users, but only to themselves", async () => {

@@ -26,7 +26,8 @@ type Handler = (
 
 const HANDLERS: Readonly<Record<string, Handler>> = {
   "GET login": async () => FLOWS,
-  "POST login": async (parts, context) => await logIn(parts, objectOf(await readBody(context))),
+  "POST login": async (parts, context) =>
+    await logIn(parts, objectOf(await readBody(context)), tokenOf(context)),
   "POST logout": async (parts, context) => {
     await parts.signIns.end(ownSession(parts, context));
     return {};
@@ -76,8 +77,7 @@ function matrixErrorOf(error: unknown): MatrixError {
 
 /** The session of the request, which has to be one of the legacy API. */
 function ownSession({ sessions }: CompatParts, context: Context): AuthSessionRow {
-  const query = context.query.access_token;
-  const token = bearerOf(context) ?? (typeof query === "string" ? query : undefined);
+  const token = tokenOf(context);
   if (token === undefined) throw new MatrixError(401, "M_MISSING_TOKEN", "there is no token");
   const pair = sessions.byAccessToken(token);
   const session = pair === undefined ? undefined : sessions.find(pair.sessionId);
@@ -87,6 +87,11 @@ function ownSession({ sessions }: CompatParts, context: Context): AuthSessionRow
   if (pair.abandonedAt !== undefined) throw unknownToken(false);
   if (isExpired(pair)) throw unknownToken(true);
   return session;
+}
+
+function tokenOf(context: Context): string | undefined {
+  const { access_token: inQuery } = context.query;
+  return bearerOf(context) ?? (typeof inQuery === "string" ? inQuery : undefined);
 }
 
 function isExpired({ expiresAt }: TokenPair): boolean {

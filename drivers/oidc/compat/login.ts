@@ -31,9 +31,16 @@ export const FLOWS = {
   ],
 };
 
-/** @throws MatrixError */
-export async function logIn(parts: LoginParts, body: Body): Promise<Record<string, unknown>> {
-  const account = usable(accountOf(parts, body));
+/**
+ * @param bearer as an application service has one
+ * @throws MatrixError
+ */
+export async function logIn(
+  parts: LoginParts,
+  body: Body,
+  bearer: string | undefined,
+): Promise<Record<string, unknown>> {
+  const account = usable(accountOf(parts, body, bearer));
   const { localpart, isAdmin } = account;
   const deviceId = textIn(body, "device_id") ?? randomDeviceId();
   if (deviceId === "" || deviceId.length > 255) {
@@ -64,7 +71,7 @@ export async function logIn(parts: LoginParts, body: Body): Promise<Record<strin
   };
 }
 
-function accountOf(parts: LoginParts, body: Body): Account {
+function accountOf(parts: LoginParts, body: Body, bearer: string | undefined): Account {
   const type = textIn(body, "type");
   switch (type) {
     case undefined:
@@ -74,14 +81,23 @@ function accountOf(parts: LoginParts, body: Body): Account {
     case "m.login.token":
       return byToken(parts, body);
     case "m.login.application_service":
-      throw new MatrixError(
-        400,
-        "M_APPSERVICE_LOGIN_UNSUPPORTED",
-        "application services make devices with PUT /devices here",
-      );
+      throw appserviceProblem(parts, bearer);
     default:
       throw new MatrixError(400, "M_UNKNOWN", "unknown login type");
   }
+}
+
+/** Who the application services are is known to the homeserver only; that a token is a user's, here too. */
+function appserviceProblem({ sessions }: LoginParts, bearer: string | undefined): MatrixError {
+  if (bearer === undefined) return new MatrixError(401, "M_MISSING_TOKEN", "there is no token");
+  if (sessions.byAccessToken(bearer) !== undefined) {
+    return new MatrixError(403, "M_FORBIDDEN", "this is no token of an application service");
+  }
+  return new MatrixError(
+    400,
+    "M_APPSERVICE_LOGIN_UNSUPPORTED",
+    "application services make devices with PUT /devices here",
+  );
 }
 
 function byPassword({ accounts, serverName }: LoginParts, body: Body): Account {

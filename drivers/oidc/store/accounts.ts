@@ -40,8 +40,9 @@ export class Accounts {
     };
   }
 
-  /** The account when name and password belong together, whatever its state. */
-  withPassword(localpart: string, password: string): Account | undefined {
+  /** The account when name and password belong together, whatever its state. Names in capitals mean those without. */
+  withPassword(name: string, password: string): Account | undefined {
+    const localpart = this.find(name) === undefined ? name.toLowerCase() : name;
     const row = this.#database
       .prepare("SELECT password FROM accounts WHERE localpart = ?")
       .get(localpart);
