@@ -204,6 +204,19 @@ test("a client can try again when the homeserver gave no answer", async () => {
   expect((await client.redeem(granted)).status).toBe(200);
 });
 
+test("a sign-in that fails half way leaves no device behind", async () => {
+  const alice = await newUser();
+  const granted = await client.authorize(alice, "ABCDEFGHIJ");
+  service.answerWith(500, "upsert_device");
+  const refused = await client.redeem(granted);
+  expect(refused.status).toBe(503);
+  await expect.poll(() => toldOf(alice)).toContain("delete_device");
+  service.answerWith(200);
+  const { status, body } = await client.redeem(granted);
+  expect(status).toBe(200);
+  expect(await isActive(body.access_token)).toBe(true);
+});
+
 test.each([
   { why: "no PKCE", fields: { code_challenge: undefined, code_challenge_method: undefined } },
   { why: "plain", fields: { code_challenge_method: "plain" } },
@@ -227,6 +240,11 @@ test.each([
     why: "implicit tokens",
     fields: { response_type: "token", response_mode: "fragment" },
     error: "unsupported_response_type",
+  },
+  {
+    why: "another resource",
+    fields: { resource: "https://evil.example/" },
+    error: "invalid_target",
   },
   { why: "prompt none", fields: { prompt: "none" }, error: "login_required" },
 ])("sends a request with $why back", async ({ fields, error = "invalid_request" }) => {

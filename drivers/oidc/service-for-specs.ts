@@ -20,8 +20,8 @@ export interface ServiceForSpecs extends AsyncDisposable {
   readonly base: string;
   /** What the homeserver was told, oldest first. */
   readonly told: readonly Told[];
-  /** Status of its answers from now on. */
-  answerWith(status: number): void;
+  /** Status of its answers from now on; of those to one call, when that is named. */
+  answerWith(status: number, name?: string): void;
   readonly logFile: string;
 }
 
@@ -30,14 +30,17 @@ export async function startForSpecs(): Promise<ServiceForSpecs> {
   const folder = mkdtempSync(path.join(tmpdir(), "crucible-oidc-"));
   stack.defer(() => rmSync(folder, { recursive: true, force: true }));
   const told: Told[] = [];
-  let status = 200;
+  let answers: { readonly status: number; readonly name?: string | undefined } = { status: 200 };
   const homeserver = await listen(stack, async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
     const name = request.url?.split("/").at(-1) ?? "";
     const text = Buffer.concat(chunks).toString();
     told.push({ name, body: text === "" ? {} : JSON.parse(text) });
-    response.writeHead(status, { "content-type": "application/json" }).end("{}");
+    const { status, name: only = name } = answers;
+    response
+      .writeHead(only === name ? status : 200, { "content-type": "application/json" })
+      .end("{}");
   });
   let running: RunningAuthService | undefined;
   const base = await listen(stack, (request, response) => {
@@ -76,8 +79,8 @@ export async function startForSpecs(): Promise<ServiceForSpecs> {
     base,
     told,
     logFile,
-    answerWith: (next) => {
-      status = next;
+    answerWith: (status, name) => {
+      answers = { status, name };
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };

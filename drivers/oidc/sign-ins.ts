@@ -48,15 +48,6 @@ export class SignIns {
     const { id, localpart, deviceId, displayName, expiresInS, withRefreshToken } = signIn;
     return this.#inTurn(localpart, async () => {
       await this.#homeserver.provisionUser({ localpart });
-      if (deviceId !== undefined) {
-        for (const older of this.#sharing(localpart, deviceId)) await this.#replace(older);
-        await this.#homeserver.upsertDevice(localpart, deviceId, displayName);
-        this.#sessions.settleDevice(localpart, deviceId);
-      }
-      if (signIn.isStillWanted !== undefined && !(await signIn.isStillWanted())) {
-        if (deviceId !== undefined) await this.#homeserver.deleteDevice(localpart, deviceId);
-        throw new NotWanted();
-      }
       this.#sessions.add({
         id,
         kind: signIn.kind,
@@ -65,6 +56,16 @@ export class SignIns {
         deviceId,
         scope: signIn.scope,
       });
+      if (deviceId !== undefined) {
+        for (const older of this.#sharing(localpart, deviceId)) await this.#replace(older);
+        await this.#homeserver.upsertDevice(localpart, deviceId, displayName);
+      }
+      if (signIn.isStillWanted !== undefined && !(await signIn.isStillWanted())) {
+        if (deviceId !== undefined) await this.#settle(localpart, deviceId);
+        throw new NotWanted();
+      }
+      this.#sessions.open(id);
+      if (deviceId !== undefined) this.#sessions.settleDevice(localpart, deviceId);
       return this.#sessions.addPair({ sessionId: id, expiresInS, withRefreshToken });
     });
   }
@@ -95,8 +96,9 @@ export class SignIns {
       try {
         await this.#inTurn(localpart, () => this.#settle(localpart, deviceId));
       } catch (error) {
-        if (error instanceof HomeserverTrouble) return;
-        throw error;
+        if (!(error instanceof HomeserverTrouble)) throw error;
+        // Down: so it is for the others.
+        if (error.status === 0) return;
       }
     }
   }

@@ -98,11 +98,13 @@ export function makeProvider({ publicBase, database, accounts }: ProviderPlan): 
         enabled: true,
         defaultResource: () => resource,
         useGrantedResource: () => true,
-        getResourceServerInfo: ({ oidc }) => {
+        getResourceServerInfo: ({ oidc }, asked) => {
+          // Consent is only ever given for ours: another would be asked for again and again.
+          if (asked !== resource) throw new errors.InvalidTarget();
           const { AuthorizationCode, DeviceCode } = oidc.entities;
-          const asked = (AuthorizationCode ?? DeviceCode)?.scope ?? oidc.params?.scope;
-          const scope = readScope(typeof asked === "string" ? asked : undefined);
-          if (typeof scope === "string") throw new errors.InvalidScope(scope, String(asked));
+          const wanted = (AuthorizationCode ?? DeviceCode)?.scope ?? oidc.params?.scope;
+          const scope = readScope(typeof wanted === "string" ? wanted : undefined);
+          if (typeof scope === "string") throw new errors.InvalidScope(scope, String(wanted));
           return {
             audience: resource,
             accessTokenFormat: "opaque",

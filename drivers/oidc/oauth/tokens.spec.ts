@@ -24,6 +24,7 @@ beforeEach(() => {
     deviceId: "D",
     scope: "urn:matrix:client:api:*",
   });
+  sessions.open("s");
   first = sessions.addPair({ sessionId: "s", expiresInS: 300, withRefreshToken: true });
 });
 

@@ -51,11 +51,31 @@ export class Sessions {
     this.#database = database;
   }
 
+  /**
+   * Notes a session that is about to begin. Until it is opened it counts as one that has ended and owes its device: whoever
+   * is killed in between leaves none behind at the homeserver.
+   */
   add(session: Omit<AuthSessionRow, "isEnded" | "createdAt">): void {
     const { id, kind, localpart, clientId, deviceId, scope } = session;
     this.#database
-      .prepare("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, NULL, 0)")
-      .run(id, kind, localpart, clientId ?? null, deviceId ?? null, scope, now());
+      .prepare("INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
+      .run(
+        id,
+        kind,
+        localpart,
+        clientId ?? null,
+        deviceId ?? null,
+        scope,
+        now(),
+        now(),
+        deviceId === undefined ? 0 : 1,
+      );
+  }
+
+  open(id: string): void {
+    this.#database
+      .prepare("UPDATE sessions SET ended_at = NULL, owes_device = 0 WHERE id = ?")
+      .run(id);
   }
 
   find(id: string): AuthSessionRow | undefined {
