@@ -7,6 +7,8 @@ const file = process.argv[2];
 if (file === undefined) throw new Error("the settings file is missing");
 const settings: ServiceSettings = JSON.parse(readFileSync(file, "utf8"));
 const { web, control } = makeService(settings);
+// Longer than the gateway keeps its end: a request must not meet a connection that is being closed.
+web.keepAliveTimeout = 60_000;
 control.listen(settings.controlPort, settings.host);
 web.listen(settings.port, settings.host);
 process.on("SIGTERM", () => process.exit(0));
