@@ -12,6 +12,7 @@ import type {
   RunningAuthService,
 } from "#harness/deployment/auth-contract";
 import { ask, type ControlAddress } from "./control/client.ts";
+import { FAULTS } from "./control/faults.ts";
 import type { ServiceSettings } from "./settings.ts";
 
 export const oidc: AuthDriver = {
@@ -111,6 +112,11 @@ async function start(context: AuthStartContext): Promise<RunningAuthService> {
         allowCrossSigningReset: (localpart) => ask(control, "allowCrossSigningReset", localpart),
         sessions: (localpart) => ask(control, "sessions", localpart),
         endSession: (id) => ask(control, "endSession", id),
+      },
+      faults: {
+        known: FAULTS,
+        set: (fault, value) => ask(control, "setFault", fault, value),
+        clear: () => ask(control, "clearFaults"),
       },
     },
     [Symbol.asyncDispose]: async () => {

@@ -5,6 +5,7 @@ import { errors } from "oidc-provider";
 import { compatEndpoints } from "./compat/endpoints.ts";
 import { ssoPages } from "./compat/sso.ts";
 import { adminSide } from "./control/admin.ts";
+import { Faults } from "./control/faults.ts";
 import { controlListener } from "./control/listener.ts";
 import { Homeserver, HomeserverTrouble } from "./homeserver.ts";
 import { BadRequest, type Context, type Next } from "./http.ts";
@@ -41,7 +42,8 @@ export function makeService(settings: ServiceSettings): Service {
   const accounts = new Accounts(database);
   const sessions = new Sessions(database);
   const homeserver = new Homeserver(settings.homeserver, secret);
-  const provider = makeProvider({ publicBase, database, accounts });
+  const faults = new Faults();
+  const provider = makeProvider({ publicBase, database, accounts, faults });
   const signIns = new SignIns(sessions, homeserver, async (grantId) => {
     const models = [provider.Grant, provider.AccessToken, provider.AuthorizationCode];
     await Promise.all(models.map((model) => model.adapter.revokeByGrantId(grantId)));
@@ -53,7 +55,7 @@ export function makeService(settings: ServiceSettings): Service {
   const formCookie = new FormCookie(csrf);
   const credentials = new Credentials(accounts, homeserver, serverName);
   const signedIn = signedInBy({ provider, accounts, credentials, formCookie, serverName });
-  const admin = adminSide({ accounts, sessions, signIns, homeserver, serverName });
+  const admin = adminSide({ accounts, sessions, signIns, homeserver, serverName, faults });
 
   provider.use(asIssuer(publicBase));
   provider.use(withErrorPages);

@@ -6,6 +6,7 @@ import { deviceOf, scopeFor } from "../oauth/scope.ts";
 import type { SignIns } from "../sign-ins.ts";
 import type { Accounts } from "../store/accounts.ts";
 import type { Sessions } from "../store/sessions.ts";
+import type { Faults } from "./faults.ts";
 import type { Questions } from "./questions.ts";
 
 export interface AdminParts {
@@ -14,10 +15,11 @@ export interface AdminParts {
   readonly signIns: SignIns;
   readonly homeserver: Homeserver;
   readonly serverName: string;
+  readonly faults: Faults;
 }
 
 export function adminSide(parts: AdminParts): Questions {
-  const { accounts, sessions, signIns, homeserver, serverName } = parts;
+  const { accounts, sessions, signIns, homeserver, serverName, faults } = parts;
   return {
     createAccount: async (localpart, password) => {
       if (!accounts.add(localpart, password)) throw new Error(`${localpart} is taken`);
@@ -79,5 +81,7 @@ export function adminSide(parts: AdminParts): Questions {
       if (session === undefined) throw new Error(`there is no session ${id}`);
       await signIns.end(session);
     },
+    setFault: async (fault, value) => faults.set(fault, value),
+    clearFaults: async () => faults.clear(),
   };
 }

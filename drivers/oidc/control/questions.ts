@@ -13,6 +13,8 @@ export interface Questions {
   allowCrossSigningReset(localpart: string): Promise<void>;
   sessions(localpart: string): Promise<readonly AuthSession[]>;
   endSession(id: string): Promise<void>;
+  setFault(fault: string, value?: number | string): Promise<void>;
+  clearFaults(): Promise<void>;
 }
 
 export type Question = {

@@ -2,6 +2,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import { type Configuration, errors, interactionPolicy, Provider } from "oidc-provider";
+import type { Faults } from "../control/faults.ts";
 import { ACCOUNT, ACTIONS_SUPPORTED } from "../pages/account-actions.ts";
 import { answerErrorPage } from "../pages/error-page.ts";
 import type { Accounts } from "../store/accounts.ts";
@@ -26,14 +27,17 @@ export const INTROSPECTION = "/oauth2/introspect";
 export const INTERACTION = "/interaction";
 
 const DAY_S = 24 * 3600;
+const DEVICE_CODE_TTL_S = 1200;
 
 export interface ProviderPlan {
   readonly publicBase: string;
   readonly database: DatabaseSync;
   readonly accounts: Accounts;
+  readonly faults: Faults;
 }
 
-export function makeProvider({ publicBase, database, accounts }: ProviderPlan): Provider {
+export function makeProvider(plan: ProviderPlan): Provider {
+  const { publicBase, database, accounts, faults } = plan;
   // What the granted scope is for. Any URI that stays the same will do.
   const resource = publicBase;
   const configuration: Configuration = {
@@ -60,7 +64,7 @@ export function makeProvider({ publicBase, database, accounts }: ProviderPlan): 
     ttl: {
       AccessToken: ACCESS_TOKEN_TTL_S,
       AuthorizationCode: 600,
-      DeviceCode: 1200,
+      DeviceCode: () => faults.number("device-code-lifetime") ?? DEVICE_CODE_TTL_S,
       Grant: 10 * 365 * DAY_S,
       IdToken: 3600,
       Interaction: 3600,

@@ -66,6 +66,18 @@ test("a device is signed in by its code", async () => {
   expect((await client.poll(body.device_code)).status).toBe(400);
 });
 
+test("codes of devices live as long as a check asks for", async () => {
+  const { faults } = service.running.capabilities;
+  await faults?.set("device-code-lifetime", 1);
+  const { body } = await client.startDevice(scopeOf("ABCDEFGHIJ"));
+  expect(body.expires_in).toBe(1);
+  const poll = async () => (await client.poll(body.device_code)).body.error;
+  await expect.poll(poll, { timeout: 10_000 }).toBe("expired_token");
+  await faults?.clear();
+  expect((await client.startDevice(scopeOf("ABCDEFGHIJ"))).body.expires_in).toBe(1200);
+  await expect(faults?.set("unheard-of")).rejects.toThrow("there is no fault unheard-of");
+});
+
 test("a device is not signed in by a user who refuses, nor for another client", async () => {
   const { body } = await client.startDevice(scopeOf("ABCDEFGHIJ"));
   const browser = new BrowserForSpecs(service.base);
