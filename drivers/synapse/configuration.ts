@@ -22,15 +22,18 @@ export interface ConfigurationPlan {
   readonly isTemplate?: boolean;
 }
 
-/** Features that have a file in `features/`. */
-export const FEATURES: readonly Feature[] = ["rate-limits"];
+export const FEATURES: readonly Feature[] = ["rate-limits", "guarded-rendezvous"];
+/** Those that have a file in `features/`. */
+const FILES: readonly Feature[] = ["rate-limits"];
 
 /** Writes configuration, signing key and registrations into the folder; returns the configuration's path. */
 export function writeConfiguration(plan: ConfigurationPlan): string {
   const { folder, serverName, host, port, network } = plan;
   const settings = [
     readYaml("homeserver.yaml"),
-    ...plan.features.map((feature) => readYaml(`features/${feature}.yaml`)),
+    ...plan.features
+      .filter((feature) => FILES.includes(feature))
+      .map((feature) => readYaml(`features/${feature}.yaml`)),
   ];
   const inFolder = (name: string) => path.join(folder, name);
   const configuration: Record<string, unknown> = {
@@ -55,7 +58,7 @@ export function writeConfiguration(plan: ConfigurationPlan): string {
     form_secret: secret(),
     ...(plan.isTemplate === true ? { background_updates: { sleep_enabled: false } } : {}),
   };
-  if (plan.auth !== undefined) delegate(configuration, plan.auth);
+  if (plan.auth !== undefined) delegate(configuration, plan.auth, plan.features);
   if (network !== undefined) {
     configuration.federation_custom_ca_list = [network.ca.file];
     configuration.app_service_config_files = [inFolder("appservice.yaml")];
@@ -85,12 +88,17 @@ const OWN_ACCOUNTS = [
 ];
 
 /** Leaves accounts and tokens to an auth service: the form that Synapse knows since 1.136. */
-function delegate(configuration: Record<string, unknown>, { endpoint, secret }: AuthAccess): void {
+function delegate(
+  configuration: Record<string, unknown>,
+  { endpoint, secret }: AuthAccess,
+  features: readonly Feature[],
+): void {
   for (const setting of OWN_ACCOUNTS) delete configuration[setting];
   configuration.password_config = { enabled: false };
   configuration.matrix_authentication_service = { enabled: true, endpoint, secret };
   const { experimental_features: experiments } = configuration;
-  configuration.experimental_features = { ...(experiments as object), msc4388_mode: "open" };
+  const rendezvous = features.includes("guarded-rendezvous") ? "authenticated" : "open";
+  configuration.experimental_features = { ...(experiments as object), msc4388_mode: rendezvous };
 }
 
 const LOGGING = {

@@ -8,10 +8,13 @@ import type { ServerSpec } from "#harness/config/driver-spec";
 import type { HostMount } from "#harness/config/values";
 
 /** Names of what a deployment may be asked to switch on; a driver ignores none in silence, see `ConfiguresFeatures`. */
-export type Feature = "rate-limits";
+export type Feature = (typeof FEATURES)[number];
+
+/** `rate-limits`: few messages are too many. `guarded-rendezvous`: only users begin sessions of MSC4388. */
+const FEATURES = ["rate-limits", "guarded-rendezvous"] as const;
 
 export function isFeature(word: string): word is Feature {
-  return word === "rate-limits";
+  return FEATURES.some((feature) => feature === word);
 }
 
 /** Everything a driver needs to start one homeserver. */

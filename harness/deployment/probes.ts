@@ -46,6 +46,8 @@ export async function probeIdentity(links: ServerLinks): Promise<Identity> {
 /** A server that looks for the peer elsewhere must not hold up the start. */
 const PEER_TIMEOUT_MS = 5_000;
 
+const DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code";
+
 interface Probed {
   readonly server: RunningServer;
   readonly links: ServerLinks;
@@ -58,7 +60,9 @@ interface Probed {
  * `federation`, `fedpeer` (it reaches a peer that a check scripts),
  * `fedproxy` (it does so by a proxy, and so finds a peer on any port), `open-registration`, `password-login`,
  * `refresh-tokens`, `presence`, `directory-open`, `url-preview`, `appservice`, `crypto`, `dehydrated-devices` (MSC3814),
- * `sliding-sync` (`:stable`, `:unstable`), `rate-limits` (can be switched on), `vX.Y` for each version up to the newest listed one,
+ * `sliding-sync` (`:stable`, `:unstable`), `device-grant` (RFC 8628),
+ * `account-management` (MSC4191), `rendezvous` (MSC4388), `rate-limits` and `guarded-rendezvous`
+ * (can be switched on), `vX.Y` for each version up to the newest listed one,
  * `room-version:N`, and a server's `unstable:<flag>`.
  */
 export async function probeFeatures(
@@ -71,8 +75,8 @@ export async function probeFeatures(
   if (first === undefined) return features;
   if (servers.length > 1) features.add("federation");
   const { server, links, auth } = first;
-  if (server.capabilities.configuresFeatures?.features.includes("rate-limits"))
-    features.add("rate-limits");
+  for (const feature of server.capabilities.configuresFeatures?.features ?? [])
+    features.add(feature);
   for (const [capability, value] of Object.entries(server.capabilities)) {
     if (value !== undefined) features.add(`server:${capability}`);
   }
@@ -86,6 +90,8 @@ export async function probeFeatures(
     attempt(probeRegistration(anonymous, features)),
     attempt(probeLogin(anonymous, features)),
     probeAuth(anonymous, auth !== undefined, features),
+    attempt(probeAuthMetadata(anonymous, features)),
+    attempt(probeRendezvous(anonymous, features)),
     attempt(probeAppservice(links, appservice, features)),
     probeAsUser(server, links, features, gateway),
   ]);
@@ -164,6 +170,22 @@ async function hasAuthMetadata(client: HttpClient): Promise<boolean> {
     if (status === 200 && typeof at(json, "issuer") === "string") return true;
   }
   return false;
+}
+
+async function probeAuthMetadata(client: HttpClient, features: Set<string>): Promise<void> {
+  const { json } = await client.request("GET", "/_matrix/client/v1/auth_metadata");
+  const grants = at(json, "grant_types_supported");
+  const isListed = Array.isArray(grants) && grants.includes(DEVICE_GRANT);
+  if (isListed && typeof at(json, "device_authorization_endpoint") === "string")
+    features.add("device-grant");
+  if (typeof at(json, "account_management_uri") === "string") features.add("account-management");
+}
+
+/** Nothing advertises it. A server that lets only users begin sessions refuses here and knows the path. */
+async function probeRendezvous(client: HttpClient, features: Set<string>): Promise<void> {
+  const path = "/_matrix/client/unstable/io.element.msc4388/rendezvous";
+  const { status } = await client.request("GET", path);
+  if ([200, 401, 403].includes(status)) features.add("rendezvous");
 }
 
 async function probeAppservice(
