@@ -88,7 +88,10 @@ export function makeProvider(plan: ProviderPlan): Provider {
     renderError: async (context, { error_description: described }, error) => {
       answerErrorPage(context, context.status, described ?? error.message);
     },
-    interactions: { policy: promptPolicy(), url: (_context, { uid }) => `${INTERACTION}/${uid}` },
+    interactions: {
+      policy: promptPolicy(accounts),
+      url: (_context, { uid }) => `${INTERACTION}/${uid}`,
+    },
     features: {
       devInteractions: { enabled: false },
       dPoP: { enabled: false },
@@ -123,7 +126,7 @@ export function makeProvider(plan: ProviderPlan): Provider {
 }
 
 /** Log in, consent; and before both an account, for a client that asks for one while nobody is logged in. */
-function promptPolicy() {
+function promptPolicy(accounts: Accounts) {
   const { base, Check, Prompt } = interactionPolicy;
   const create = new Prompt(
     { name: "create", requestable: true },
@@ -140,6 +143,15 @@ function promptPolicy() {
   create.checks.remove("create_prompt");
   const policy = base();
   policy.add(create, 0);
+  // A browser remembers who was logged in longer than accounts can be used; without an account the library would break.
+  policy.get("login")?.checks.add(
+    new Check("no_use", "the account can not be used", ({ oidc }) => {
+      const localpart = oidc.session?.accountId;
+      if (localpart === undefined) return false;
+      const account = accounts.find(localpart);
+      return account === undefined || account.isDeactivated || account.isLocked;
+    }),
+  );
   return policy;
 }
 
