@@ -18,7 +18,7 @@ import { RunDirectory, readRun } from "#harness/results/run-directory";
 import { baselineText } from "#reports/baseline/baseline";
 import { diffRuns } from "#reports/baseline/diff";
 import { applyManifest, disabledBy } from "#reports/expectations/apply";
-import { type Manifest, readManifest } from "#reports/expectations/manifest";
+import { type Manifest, readManifest, together } from "#reports/expectations/manifest";
 import { describeFinding, tame } from "#reports/finding";
 import { renderConsole } from "#reports/render/console";
 import { renderDiff } from "#reports/render/diff";
@@ -205,7 +205,10 @@ async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags):
   return code;
 }
 
-/** The manifest for a deployment: the named one, none, or the one that lies with the driver of this implementation. */
+/**
+ * The manifest for a deployment: the named one, none, or those that lie with the drivers of its auth service and of its
+ * implementation.
+ */
 function manifestOf(settings: Settings): (facts: Deployment["facts"]) => Manifest | undefined {
   if (settings.expect === "none") return () => undefined;
   // Read now, so that a mistake in it stops the run before it starts.
@@ -218,13 +221,13 @@ function manifestOf(settings: Settings): (facts: Deployment["facts"]) => Manifes
       servers.some(({ implementation }) => implementation !== first.implementation)
     )
       return undefined;
-    const file = path.join(
-      ROOT,
-      "drivers",
-      path.basename(first.implementation),
-      "expectations.yaml",
+    const names = [...new Set([first.auth, first.implementation])].filter(
+      (name) => name !== undefined,
     );
-    return existsSync(file) ? readManifest(file) : undefined;
+    const files = names
+      .map((name) => path.join(ROOT, "drivers", path.basename(name), "expectations.yaml"))
+      .filter((file) => existsSync(file));
+    return together(files.map(readManifest));
   };
 }
 
@@ -314,7 +317,9 @@ function headerLines(
   return [
     `${deployment.facts.name}, seed ${seed}`,
     ...(server === undefined ? [] : [`  set on the servers: ${server.server.settings.join("; ")}`]),
-    ...(manifest === undefined ? [] : [`  expected failures: ${displayPath(manifest.file)}`]),
+    ...(manifest === undefined
+      ? []
+      : [`  expected failures: ${manifest.file.split(", ").map(displayPath).join(", ")}`]),
     ...given.map(
       ([name, origin]) =>
         `  ${kebab(name)}: ${JSON.stringify(settings[name as SettingName])} (${origin})`,

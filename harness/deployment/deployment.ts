@@ -356,8 +356,14 @@ function withUsersOf(server: RunningServer, { service }: DeployedAuth): RunningS
   };
 }
 
-function factsOf({ role, identity, spec }: DeployedServer): ServerFacts {
-  return { role, implementation: identity.name, version: identity.version, driver: spec.text };
+function factsOf({ role, identity, spec, auth }: DeployedServer): ServerFacts {
+  return {
+    role,
+    implementation: identity.name,
+    version: identity.version,
+    driver: spec.text,
+    ...(auth === undefined ? {} : { auth: auth.service.kind }),
+  };
 }
 
 /** `implementation@version/topology/variant`; mixed topologies name each different implementation once. */

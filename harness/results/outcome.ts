@@ -51,6 +51,8 @@ export interface ServerFacts {
   readonly version: string;
   /** Driver spec as given, for example `process:synapse@1.163.2`. */
   readonly driver: string;
+  /** Kind of its auth service, for example `mas`; absent: it has none. */
+  readonly auth?: string;
 }
 
 /** One line a check in `results.jsonl`. */

@@ -20,7 +20,7 @@ export function applyManifest(
 ): CheckResult {
   const entry = manifest?.entries.find((candidate) => concerns(candidate, result, facts));
   if (entry === undefined || manifest === undefined) return result;
-  const place = `${manifest.file.split("/").at(-1)}:${entry.line}`;
+  const place = `${entry.file.split("/").at(-1)}:${entry.line}`;
   const { expect } = entry;
   if (expect === "disabled") return result;
   if (expect === "unsupported" && result.outcome === "fail") {

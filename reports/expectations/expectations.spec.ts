@@ -6,7 +6,7 @@ import type { Requirement } from "#harness/requirements/requirement";
 import type { CheckResult, Outcome } from "#harness/results/outcome";
 import { applyManifest, disabledBy } from "./apply.ts";
 import { checkManifest } from "./check.ts";
-import { readManifest } from "./manifest.ts";
+import { readManifest, together } from "./manifest.ts";
 import { proposeUpdate } from "./update.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "crucible-spec-"));
@@ -71,6 +71,18 @@ test("an expected failure is xfail, a pass is xpass, trouble stays trouble", () 
   expect(applied(FAIL, "pass")).toBe("xpass");
   expect(applied(FAIL, "error")).toBe("error");
   expect(applied(FAIL, "skip")).toBe("skip");
+});
+
+test("of an auth service's manifest and a server's, the auth service's entry counts", () => {
+  const other = path.join(folder, "mas.yaml");
+  writeFileSync(
+    other,
+    "format: 1\nimplementation: mas\nentries:\n  - { id: CS.a.b, expect: fail, reason: by MAS, evidence: seen }\n",
+  );
+  const both = together([readManifest(other), manifest(FAIL)]);
+  expect(applyManifest(result("fail"), undefined, both, FACTS).reason).toBe("by MAS");
+  expect(applyManifest(result("pass"), undefined, both, FACTS).reason).toContain("mas.yaml:4");
+  expect(together([])).toBeUndefined();
 });
 
 test("another failure than the known one is unexpected", () => {

@@ -42,7 +42,10 @@ const manifestSchema = z.strictObject({
   entries: z.array(entrySchema),
 });
 
-export type ManifestEntry = z.infer<typeof entrySchema> & { readonly line: number };
+export type ManifestEntry = z.infer<typeof entrySchema> & {
+  readonly file: string;
+  readonly line: number;
+};
 
 export interface Manifest {
   readonly file: string;
@@ -83,7 +86,18 @@ export function readManifest(file: string): Manifest {
   return {
     file,
     implementation,
-    entries: entries.map((entry, index) => ({ ...entry, line: lineOf(["entries", index]) })),
+    entries: entries.map((entry, index) => ({ ...entry, file, line: lineOf(["entries", index]) })),
+  };
+}
+
+/** Several as one: the entries of an earlier one come before those of a later one. Undefined: there are none. */
+export function together(manifests: readonly Manifest[]): Manifest | undefined {
+  const [first] = manifests;
+  if (first === undefined || manifests.length === 1) return first;
+  return {
+    file: manifests.map(({ file }) => file).join(", "),
+    implementation: manifests.map(({ implementation }) => implementation).join("+"),
+    entries: manifests.flatMap(({ entries }) => entries),
   };
 }
 
