@@ -51,6 +51,25 @@ test("refuses homeservers that can not delegate, and gives them none unasked", (
   ).toBeDefined();
 });
 
+test("takes a running MAS beside a running homeserver only", () => {
+  const mas = "url:https://auth.example.org,admin-client=a,admin-secret=b";
+  const beside = (spec: string) => authServicesOf({ ...NONE, mas }, servers(spec), MIXED);
+  expect(texts(beside("url:https://hs.example.org"))).toEqual(
+    ["hs1", "hs2"].map(
+      (role) => `${role}: url:https://auth.example.org,admin-client=a,admin-secret=<redacted>`,
+    ),
+  );
+  expect(() => beside("process:synapse")).toThrow("name that homeserver by --hs url:…");
+});
+
+test("refuses options that MAS's driver has not", () => {
+  const withOption = (option: string) => () =>
+    authServicesOf({ ...NONE, mas: `process:mas=./mas-cli,${option}` }, servers(), MIXED);
+  expect(withOption("token-lifetim=60")).toThrow("did you mean token-lifetime");
+  expect(withOption("token-lifetime=5")).toThrow("give whole seconds from 60 to 86400");
+  expect(withOption("token-lifetime=60")).not.toThrow();
+});
+
 test("refuses roles of auth services", () => {
   expect(() => authServicesOf({ ...NONE, mas: "as1=docker:mas" }, servers(), MIXED)).toThrow(
     "auth services have no roles of their own",

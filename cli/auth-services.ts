@@ -55,11 +55,18 @@ export function authServicesOf(
     });
   }
   authDriverOf(AUTH_DRIVERS, spec).check?.(spec);
-  for (const [role, server] of servers) requireDelegation(flag, role, server);
+  for (const [role, server] of servers) requireDelegation(flag, spec, role, server);
   return new Map([...servers.keys()].map((role) => [role, spec]));
 }
 
-function requireDelegation(flag: string, role: string, spec: ServerSpec): void {
+function requireDelegation(flag: string, auth: ServerSpec, role: string, spec: ServerSpec): void {
+  if (auth.substrate === "url") {
+    if (spec.substrate === "url") return;
+    throw new HarnessError("BAD_USAGE", {
+      what: `${flag} ${auth.text}: an auth service that runs belongs to a homeserver that runs, and ${role} is ${spec.text}`,
+      next: "name that homeserver by --hs url:…",
+    });
+  }
   if (driverOf(spec)?.delegatesAuth?.(spec) === true) return;
   const able = DRIVERS.filter(({ delegatesAuth }) => delegatesAuth !== undefined);
   throw new HarnessError("BAD_USAGE", {

@@ -35,14 +35,16 @@ export class DeploymentForSpecs implements AsyncDisposable {
     this.#signal = signal;
   }
 
-  /** @param auth that of `--auth` */
+  /** @param given that of `--auth`, or of `--mas` */
   static async start(
     topology: "one" | "two" = "one",
-    auth: "none" | "oidc" = "none",
+    given: "none" | "oidc" | { readonly mas: string } = "none",
   ): Promise<DeploymentForSpecs> {
     const roles = topology === "one" ? ["hs1"] : ["hs1", "hs2"];
     const servers = new Map(roles.map((role) => [role, parseServerSpec("process:synapse")]));
-    const services = authServicesOf({ auth, mas: undefined }, servers, []);
+    const asked =
+      typeof given === "string" ? { auth: given, mas: undefined } : { auth: undefined, ...given };
+    const services = authServicesOf(asked, servers, []);
     const { signal } = new AbortController();
     const progress = () => undefined;
     await prepare({ servers, auth: services }, { signal, progress, isReuseAllowed: false });

@@ -1,6 +1,7 @@
 /** Every driver that the command knows, in the order in which they are asked. */
 
 import { complementImage } from "#drivers/complement-image/index";
+import { mas } from "#drivers/mas/index";
 import { oidc } from "#drivers/oidc/index";
 import { synapse } from "#drivers/synapse/index";
 import { url } from "#drivers/url/index";
@@ -11,7 +12,7 @@ import type { Driver, PrepareContext } from "#harness/deployment/contract";
 export const DRIVERS: readonly Driver[] = [synapse, complementImage, url];
 
 /** Every driver of auth services, in the order in which they are asked. */
-export const AUTH_DRIVERS: readonly AuthDriver[] = [oidc];
+export const AUTH_DRIVERS: readonly AuthDriver[] = [oidc, mas];
 
 /** Specs by role: of servers, and of their auth services. */
 export interface Specs {

@@ -49,7 +49,27 @@ Options follow after commas (\`process:synapse,database=postgres\`, \`url:https:
 process keeps its data on a disk of that size, which chaos can fill (root only). A role in front gives one server its own
 spec (\`--hs hs1=process:synapse --hs hs2=docker:my-image\`); a spec without a role is for all others.
 With \`--auth oidc\` each homeserver leaves accounts and tokens to an auth service of its own, \`as1\` for \`hs1\` (MSC3861). That takes
-a \`process:synapse\` of 1.136 or newer: images and running servers bring a configuration of their own.
+a \`process:synapse\` of 1.136 or newer: images and running servers bring a configuration of their own. With \`--mas\` that service is
+matrix-authentication-service:
+
+${table(
+  ["spec", "means"],
+  [
+    [
+      "`process:mas=<mas-cli>`",
+      "a process; the folder `share` of the release archive lies beside it, or is named by `share=`",
+    ],
+    [
+      "`docker:<image>`",
+      "a container on this machine's network; the engine has to be on this machine, and Linux",
+    ],
+    ["`url:<issuer>`", "one that already runs, beside a homeserver given by `--hs url:…`"],
+  ],
+)}
+
+The first two get a configuration of ours and a PostgreSQL of this machine's packages; with \`token-lifetime=60\` access tokens live
+that many seconds. A running one is asked by its admin API, as the client in \`CRUCIBLE_MAS_ADMIN_CLIENT\` and
+\`CRUCIBLE_MAS_ADMIN_SECRET\`. MAS's known failures are in \`drivers/mas/expectations.yaml\`.
 Values of options whose name contains secret, token or password are not shown.
 
 ${GROUPS.map(groupSection).join("\n\n")}
