@@ -6,6 +6,8 @@ export type Context = KoaContextWithOIDC;
 export type Next = () => Promise<void>;
 
 const MAX_BODY_BYTES = 64 * 1024;
+/** What is too large is read to its end all the same, so that its sender gets the answer; this much, at most. */
+const MAX_READ_BYTES = 16 * 1024 * 1024;
 
 /** A request that is answered with 400 and a reason. */
 export class BadRequest extends Error {}
@@ -16,9 +18,10 @@ export async function readBody(context: Context): Promise<string> {
   let length = 0;
   for await (const chunk of context.req) {
     length += chunk.length;
-    if (length > MAX_BODY_BYTES) throw new BadRequest("the body is too large");
-    chunks.push(chunk);
+    if (length <= MAX_BODY_BYTES) chunks.push(chunk);
+    if (length > MAX_READ_BYTES) break;
   }
+  if (length > MAX_BODY_BYTES) throw new BadRequest("the body is too large");
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
   } catch (cause) {

@@ -158,10 +158,13 @@ export async function forward(
     await race(new Promise(() => undefined), abort.signal);
   };
 
+  /** The body on its way to the server. */
+  let sending: Readable | undefined;
   const unanswered = { from: route.from, to: route.to, method, path: scrub(target), since: at };
   context.unanswered.add(unanswered);
   try {
     await run();
+    dropRest();
   } catch (thrown) {
     const cutBy = context.connections.of(request.socket)?.cutBy;
     if (cutBy !== undefined && !acted.includes(cutBy)) acted.push(cutBy);
@@ -193,6 +196,13 @@ export async function forward(
     ...(acted.length > 0 && wasAsked ? { server: hidden } : {}),
     ...(error === undefined ? {} : { error }),
   });
+
+  /** A server may answer before it has read all: the rest is in the way of the connection's next request. */
+  function dropRest(): void {
+    if (request.complete) return;
+    if (sending === undefined || sending.closed) request.resume();
+    else sending.once("close", () => request.resume()).destroy();
+  }
 
   async function run(): Promise<void> {
     const outgoing = {
@@ -298,11 +308,12 @@ export async function forward(
     async function send(body: AsyncIterable<Buffer> | undefined): Promise<Dispatcher.ResponseData> {
       const streamed =
         body ?? (outgoing.body === undefined && hasBody ? tapped(request, requestTap) : undefined);
+      sending = streamed === undefined ? undefined : Readable.from(streamed);
       return await route.upstream().request({
         method: outgoing.method as Dispatcher.HttpMethod,
         path: outgoing.path,
         headers: outgoing.headers,
-        body: streamed === undefined ? (outgoing.body ?? null) : Readable.from(streamed),
+        body: sending ?? outgoing.body ?? null,
         signal: abort.signal,
         headersTimeout: 0,
         bodyTimeout: 0,

@@ -20,6 +20,10 @@ let received: { url: string; body: string; headers: Record<string, unknown> }[] 
 beforeAll(async () => {
   ca = await CertificateAuthority.create("spec");
   upstream = createServer(async (incoming, outgoing) => {
+    if (incoming.url === "/unread") {
+      outgoing.writeHead(400);
+      return outgoing.end("too much");
+    }
     let body = "";
     try {
       for await (const chunk of incoming) body += chunk;
@@ -265,4 +269,15 @@ test("a server that ignores proxies is known by the address that it calls", asyn
   await askFrom("127.88.1.2", "hs1");
   expect(trace.map(({ from, to }) => `${from} to ${to}`)).toEqual(["hs1 to hs2", "hs2 to hs1"]);
   await expect(askFrom("127.88.1.1", "hs9")).rejects.toThrow();
+});
+
+test("an answer to a request that is not read leaves its connection to the next one", async () => {
+  const dispatcher = new Agent({ connections: 1 });
+  const body = Buffer.alloc(4 * 1024 * 1024);
+  const answers = [];
+  for (const path of ["/unread", "/unread", "/x"]) {
+    answers.push((await call(path, { method: "POST", body, dispatcher })).status);
+  }
+  await dispatcher.close();
+  expect(answers).toEqual([400, 400, 200]);
 });

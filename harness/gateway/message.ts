@@ -1,6 +1,7 @@
 /** Heads and bodies of messages on their way through the gateway. */
 import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import type { Readable } from "node:stream";
 import type { BodyTap } from "./body-tap.ts";
 import { rewriteBody } from "./rewrite.ts";
 import type { RuleAction } from "./rule.ts";
@@ -101,8 +102,9 @@ export function replaceInHeaders(
   }
 }
 
-export async function* tapped(source: AsyncIterable<Buffer>, tap: BodyTap): AsyncGenerator<Buffer> {
-  for await (const chunk of source) {
+/** A reader that ends early leaves the source as it is: what else comes of it is the caller's. */
+export async function* tapped(source: Readable, tap: BodyTap): AsyncGenerator<Buffer> {
+  for await (const chunk of source.iterator({ destroyOnReturn: false })) {
     tap.add(chunk);
     yield chunk;
   }
