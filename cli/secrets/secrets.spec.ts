@@ -84,7 +84,9 @@ test(
     const { stderr } = await run.ended;
 
     const outcomes = run.results().results.map(({ outcome }) => outcome);
-    expect(new Set(outcomes), stderr).toEqual(new Set(["pass", "fail"]));
+    // The story is told to the other clients too, which lack what it is about.
+    const judged = outcomes.filter((outcome) => outcome !== "skip");
+    expect(new Set(judged), stderr).toEqual(new Set(["pass", "fail"]));
     const kinds = new Set(seen().map(([kind]) => kind));
     const expected = ["plaintext", "room key", "cross-signing key", "backup key", "random key"];
     const more = ["dehydration key", "media key", "access token", "password"];
