@@ -4,25 +4,13 @@
  */
 import crypto from "node:crypto";
 import { channel } from "node:diagnostics_channel";
-import { appendFileSync } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import {
   BackupDecryptionKey,
   DehydratedDeviceKey,
   OlmMachine,
 } from "@matrix-org/matrix-sdk-crypto-wasm";
-
-const FILE = process.env.SECRETS_SEEN;
-const seen = new Set<string>();
-
-/** A line: what it is, and its text. */
-export type Seen = readonly [kind: string, text: string];
-
-function note(kind: string, text: string): void {
-  if (FILE === undefined || text === "" || seen.has(text)) return;
-  seen.add(text);
-  appendFileSync(FILE, `${JSON.stringify([kind, text] satisfies Seen)}\n`);
-}
+import { note } from "./notes.ts";
 
 /** As base64 without what depends on its length, and as hex. */
 function noteBytes(kind: string, bytes: Buffer): void {
