@@ -8,7 +8,8 @@ const seen = new Set<string>();
 export type Seen = readonly [kind: string, text: string];
 
 export function note(kind: string, text: string): void {
-  if (FILE === undefined || text === "" || seen.has(text)) return;
-  seen.add(text);
-  appendFileSync(FILE, `${JSON.stringify([kind, text] satisfies Seen)}\n`);
+  const line = JSON.stringify([kind, text] satisfies Seen);
+  if (FILE === undefined || text === "" || seen.has(line)) return;
+  seen.add(line);
+  appendFileSync(FILE, `${line}\n`);
 }

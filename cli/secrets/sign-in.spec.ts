@@ -39,7 +39,7 @@ test(
     const outcomes = new Set(run.results().results.map(({ outcome }) => outcome));
     expect([...outcomes].toSorted(), stderr).toEqual(["fail", "pass"]);
     const kinds = new Set(watch.seen().map(([kind]) => kind));
-    const tokens = ["access token", "refresh token", "token", "shared secret", "cookie"];
+    const tokens = ["access token", "refresh token", "shared secret", "cookie"];
     const more = [
       "code",
       "code verifier",

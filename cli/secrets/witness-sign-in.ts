@@ -58,6 +58,12 @@ function noteCookie(text: string): void {
   if (value.length >= SHORTEST) note("cookie", value);
 }
 
+/** What stands in an address openly. */
+function notePath(target: string): void {
+  const [place = ""] = target.split(/[?#]/);
+  for (const segment of place.split("/")) if (segment.length >= SHORTEST) note("path", segment);
+}
+
 interface Request {
   readonly path: string;
   readonly headers: unknown;
@@ -73,8 +79,7 @@ channel("undici:request:create").subscribe((message) => {
     if (token !== undefined) note(isBetween ? "shared secret" : "access token", token);
     if (name === "cookie") value.split(/;\s*/).forEach(noteCookie);
   }
-  const [place = ""] = path.split("?");
-  for (const segment of place.split("/")) if (segment.length >= SHORTEST) note("path", segment);
+  notePath(path);
   noteNamed(path);
   noteNamed(
     typeof body === "string" || body instanceof Uint8Array ? Buffer.from(body).toString() : "",
@@ -85,7 +90,10 @@ channel("undici:request:headers").subscribe((message) => {
   const { response } = message as { response: { headers: readonly Buffer[] } };
   for (const [name, value] of pairsOf(response.headers)) {
     if (name === "set-cookie") noteCookie(value);
-    if (name === "location") noteNamed(value);
+    if (name === "location") {
+      notePath(value);
+      noteNamed(value);
+    }
   }
 });
 

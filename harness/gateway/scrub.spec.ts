@@ -26,6 +26,14 @@ test.each([
     "grant_type=authorization_code&code=ab12&code_verifier=v-1&redirect_uri=https%3A%2F%2Fapp%2F",
     "grant_type=authorization_code&code=<scrubbed>&code_verifier=<scrubbed>&redirect_uri=https%3A%2F%2Fapp%2F",
   ],
+  [
+    "grant_type=x&code%5B%5D=ab12&code[]=cd34&a=b",
+    "grant_type=x&code%5B%5D=<scrubbed>&code[]=<scrubbed>&a=b",
+  ],
+  [
+    '--b\r\nContent-Disposition: form-data; name="code"\r\nContent-Type: text/plain\r\n\r\nab12\r\n--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nb',
+    '--b\r\nContent-Disposition: form-data; name="code"\r\nContent-Type: text/plain\r\n\r\n<scrubbed>\r\n--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nb',
+  ],
   ["https://app/cb?code=ab12&state=s", "https://app/cb?code=<scrubbed>&state=s"],
   ["https://app/cb#code=ab12&state=s", "https://app/cb#code=<scrubbed>&state=s"],
   ["https://app/cb?loginToken=ab12", "https://app/cb?loginToken=<scrubbed>"],

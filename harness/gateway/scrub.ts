@@ -1,7 +1,7 @@
 /**
  * Removes secrets from what is recorded, printed or reported. Works on text, so that truncated or invalid JSON is
  * scrubbed too: the value goes even where its closing quote is missing. Knows JSON, forms and queries (also one inside the
- * other), and the fields of pages.
+ * other), parts of forms, and the fields of pages.
  */
 const SECRET_KEYS =
   "access_token|refresh_token|id_token|login_token|loginToken|as_token|hs_token|token|password|new_password|" +
@@ -18,7 +18,7 @@ const JSON_VALUE = new RegExp(
 /** Begins a query, a fragment, a form, or a further parameter: as it is, in HTML (`&amp;`), or inside another parameter. */
 const PARAMETER = "(?:^|[?&#;\\s\"']|%3F|%26|%23)";
 const FORM_VALUE = new RegExp(
-  `(${PARAMETER}(?:${SECRET_KEYS})(?:=|%3D))((?:(?!%26)[^&\\s"'<>#])+)`,
+  `(${PARAMETER}(?:${SECRET_KEYS})(?:\\[\\]|%5B%5D)?(?:=|%3D))((?:(?!%26)[^&\\s"'<>#])+)`,
   "gi",
 );
 /** Fields of pages, whichever attribute comes first. */
@@ -26,6 +26,11 @@ const FIELD_VALUES: readonly [RegExp, RegExp] = [
   new RegExp(`(\\bname="(?:${SECRET_KEYS})"[^<>]*?\\bvalue=")([^"]+)`, "gi"),
   new RegExp(`(\\bvalue=")([^"]+)(?="[^<>]*?\\bname="(?:${SECRET_KEYS})")`, "gi"),
 ];
+/** Parts of multipart/form-data (RFC 7578), with any further headers before the empty line. */
+const PART = new RegExp(
+  `(\\bname="(?:${SECRET_KEYS})"[^\\r\\n]*(?:\\r?\\n[^\\r\\n]+)*\\r?\\n\\r?\\n)([^\\r\\n]+)`,
+  "gi",
+);
 const AUTHORIZATION = /\b(Bearer|Basic)\s+[^\s"',]+/gi;
 const SIGNATURE = /(\bsig=)"?[^",\s]+"?/g;
 
@@ -40,6 +45,7 @@ export function scrub(text: string): string {
     .replace(JSON_VALUE, `$1"${SCRUBBED}"`)
     .replace(FIELD_VALUES[0], `$1${SCRUBBED}`)
     .replace(FIELD_VALUES[1], `$1${SCRUBBED}`)
+    .replace(PART, `$1${SCRUBBED}`)
     .replace(FORM_VALUE, `$1${SCRUBBED}`)
     .replace(AUTHORIZATION, `$1 ${SCRUBBED}`)
     .replace(SIGNATURE, `$1${SCRUBBED}`);
@@ -50,7 +56,7 @@ export function secretsIn(text: string): string[] {
   const named = [...text.matchAll(JSON_VALUE)].map(([whole, key = ""]) =>
     whole.slice(key.length + 1).replace(/"$/, ""),
   );
-  const others = [FORM_VALUE, ...FIELD_VALUES].flatMap((pattern) =>
+  const others = [FORM_VALUE, PART, ...FIELD_VALUES].flatMap((pattern) =>
     [...text.matchAll(pattern)].map(([, , value = ""]) => value),
   );
   return [...named, ...others].filter((secret) => secret.length >= MIN_SECRET_LENGTH);
