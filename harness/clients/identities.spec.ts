@@ -4,7 +4,10 @@ import { uploadSigningKeys } from "./identities.ts";
 
 const TARGET = "/_matrix/client/v3/keys/device_signing/upload";
 const KEYS = { master_key: {} };
-const ASKS = { status: 401, json: { session: "opened" } };
+const ASKS = {
+  status: 401,
+  json: { session: "opened", flows: [{ stages: ["m.login.password"] }] },
+};
 const DONE = { status: 200, json: {} };
 
 /** A session whose server answers with these, in order, and what it and its application service were asked. */

@@ -28,7 +28,7 @@ const FIELD_VALUES: readonly [RegExp, RegExp] = [
 ];
 /** Parts of multipart/form-data (RFC 7578), with any further headers before the empty line. */
 const PART = new RegExp(
-  `(\\bname="(?:${SECRET_KEYS})"[^\\r\\n]*(?:\\r?\\n[^\\r\\n]+)*\\r?\\n\\r?\\n)([^\\r\\n]+)`,
+  `(\\bform-data;[^\\r\\n]*\\bname="(?:${SECRET_KEYS})"[^\\r\\n]*(?:\\r?\\n[^\\r\\n]+)*\\r?\\n\\r?\\n)([^\\r\\n]+)`,
   "gi",
 );
 const AUTHORIZATION = /\b(Bearer|Basic)\s+[^\s"',]+/gi;

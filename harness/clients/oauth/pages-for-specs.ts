@@ -62,6 +62,6 @@ function answer(
     );
   if (path === "/consent/1" && !isSignedIn) return void page("", 403);
   if (path === "/consent/1" && isPost) return void to(callback);
-  if (path === "/consent/1") return void page('<button name="action" value="consent">Yes</button>');
+  if (path === "/consent/1") return void page('<button name="" value="">Continue</button>');
   return void page("", 200);
 }

@@ -1,30 +1,33 @@
 /**
- * The pages of matrix-authentication-service, as they were read in 1.22.0: a form with `csrf` and `username`, `password`; at
- * `/consent/{id}` one with `action=consent`, whose refusal is a link back to the client; at `/link` one with `code`; at
- * `/device/{id}` one with `action=consent|reject` and `confirm_device`.
+ * The pages of matrix-authentication-service, as 1.22.0 shows them: a form with `csrf` and `username`, `password`; at
+ * `/consent/{id}` and `/complete-compat-sso/{id}` one with `csrf` alone, whose refusal is a link back to the client; at
+ * `/link` one with `code`; at `/device/{id}` one with `action=consent|reject` and `confirm_device`; registration goes on with
+ * one for the display name.
  */
 import type { Page } from "../browser.ts";
 import type { PageReader, Question } from "../user-agent.ts";
 import { answerFields } from "./fields.ts";
 
+/** Pages whose form names nothing that tells them apart. */
+const CONSENTS = /^\/(?:consent|complete-compat-sso)\/[^/]+$/;
+
 function question(page: Page): Question | undefined {
   const has = (name: string) => page.forms.some(({ fields }) => name in fields);
-  const offers = (value: string) =>
-    page.forms.some(
-      ({ fields, buttons }) =>
-        fields.action === value || buttons.some((each) => each.value === value),
-    );
-  if (has("password_confirm")) return "register";
+  if (page.response.status >= 400) return undefined;
+  if (has("password_confirm") || has("display_name")) return "register";
   if (has("password")) return "login";
   if (has("code")) return "user-code";
   if (page.forms.some(({ boxes }) => boxes.includes("confirm_device"))) return "device-consent";
-  return offers("consent") ? "consent" : undefined;
+  return CONSENTS.test(new URL(page.url).pathname) ? "consent" : undefined;
 }
 
 export const mas: PageReader = {
   kind: "mas",
   question,
-  answer: answerFields,
+  answer: (question, form, answers) =>
+    "display_name" in form.fields
+      ? { action: "set", display_name: answers.username }
+      : answerFields(question, form, answers),
   reject: (page) => {
     const link = page.html
       .querySelectorAll("a")
