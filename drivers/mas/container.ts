@@ -3,63 +3,35 @@
  * machine's network. It and its PostgreSQL, a process of this machine, thus listen on loopback only and reach the gateway by the
  * addresses that everything else has; the engine has to be on this machine, and Linux.
  */
-import { randomBytes } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
-import path from "node:path";
 import type Docker from "dockerode";
 import { connectEngine, labelsOf, removeContainer } from "#drivers/substrates/docker/engine";
-import { freeAddress } from "#drivers/substrates/process/address";
 import { tailFile } from "#drivers/substrates/process/child";
-import { startPostgres } from "#drivers/substrates/process/postgres";
 import { waitUntilReady } from "#drivers/substrates/ready";
-import type { AuthStartContext, RunningAuthService } from "#harness/deployment/auth-contract";
+import type {
+  AuthCapabilities,
+  AuthStartContext,
+  RunningAuthService,
+} from "#harness/deployment/auth-contract";
 import { describe, HarnessError } from "#harness/errors";
-import { managesAccounts, registersUsers } from "./accounts.ts";
-import { AdminClient } from "./admin-client.ts";
-import { ADMIN_CLIENT, configurationOf, settingsOf } from "./configuration.ts";
-import { tokenLifetimeOf } from "./options.ts";
+import { HEALTH, prepare } from "./prepared.ts";
 
 const CONFIGURATION = "/etc/mas/mas.yaml";
 const STOP_GRACE_S = 5;
 
 export async function startContainer(context: AuthStartContext): Promise<RunningAuthService> {
-  const { role, spec, workFolder, logFile, homeserver } = context;
+  const { role, spec, logFile } = context;
   const docker = await connectEngine();
   await using started = new AsyncDisposableStack();
-  started.defer(() => rm(workFolder, { recursive: true, force: true }));
-  await mkdir(workFolder, { recursive: true });
-  const postgres = started.use(
-    await startPostgres({
-      folder: workFolder,
-      logFile: `${logFile}.postgres`,
-      onSpawn: context.registerProcess,
-      signal: context.signal,
-    }),
-  );
-  const web = await freeAddress();
-  const health = await freeAddress();
-  const adminSecret = randomBytes(24).toString("hex");
-  const tokenLifetimeS = tokenLifetimeOf(spec);
-  const { user, host, port, database } = postgres;
-  const configuration = path.join(workFolder, "mas.yaml");
-  const content = configurationOf({
-    ...context,
-    web,
-    health,
-    database: `postgresql://${user}@${host}:${port}/${database}`,
-    adminSecret,
-    tokenLifetimeS,
-  });
-  await writeFile(configuration, content, { mode: 0o600 });
-  const container = started.use(await Container.create(docker, context, configuration));
+  const prepared = started.use(await prepare(context));
+  const container = started.use(await Container.create(docker, context, prepared.configuration));
   const launch = async () => {
     await container.start();
     try {
       await waitUntilReady({
         role,
-        address: () => health,
-        path: "/health",
+        address: () => prepared.health,
+        path: HEALTH,
         timeoutMs: context.startTimeoutMs,
         signal: context.signal,
         exit: container.exit,
@@ -71,39 +43,24 @@ export async function startContainer(context: AuthStartContext): Promise<Running
     }
   };
   await launch();
-  const admin = new AdminClient({
-    base: () => `http://${web.host}:${web.port}`,
-    clientId: ADMIN_CLIENT,
-    clientSecret: adminSecret,
-  });
-  const owned = started.move();
-  return {
-    role,
-    kind: "mas",
-    address: () => web,
-    settings: [`MAS of ${spec.image} with PostgreSQL`, ...settingsOf({ tokenLifetimeS })],
-    capabilities: {
-      killable: { kill: () => container.kill() },
-      pausable: { pause: () => container.pause(), resume: () => container.resume() },
-      restartable: {
-        restart: async () => {
-          await container.stop();
-          await launch();
-        },
+  const capabilities: Partial<AuthCapabilities> = {
+    killable: { kill: () => container.kill() },
+    pausable: { pause: () => container.pause(), resume: () => container.resume() },
+    restartable: {
+      restart: async () => {
+        await container.stop();
+        await launch();
       },
-      stoppable: {
-        stop: () => container.stop(),
-        start: async () => {
-          if (!(await container.isRunning())) await launch();
-        },
-      },
-      hasLogs: { tail: (count) => tailFile(logFile, count) },
-      hasDatabase: { restartDatabase: () => postgres.restart() },
-      registersUsers: registersUsers(admin, homeserver.serverName),
-      managesAccounts: managesAccounts(admin),
     },
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+    stoppable: {
+      stop: () => container.stop(),
+      start: async () => {
+        if (!(await container.isRunning())) await launch();
+      },
+    },
+    hasLogs: { tail: (count) => tailFile(logFile, count) },
   };
+  return prepared.running(`MAS of ${spec.image}`, capabilities, started);
 }
 
 class Container implements AsyncDisposable {

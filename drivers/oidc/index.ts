@@ -4,8 +4,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { freeAddress } from "#drivers/substrates/process/address";
-import { Child, tailFile } from "#drivers/substrates/process/child";
-import { waitUntilReady } from "#drivers/substrates/ready";
+import { serve } from "#drivers/substrates/process/served";
 import type {
   AuthDriver,
   AuthStartContext,
@@ -24,7 +23,7 @@ export const oidc: AuthDriver = {
 };
 
 async function start(context: AuthStartContext): Promise<RunningAuthService> {
-  const { role, workFolder, logFile, publicBase, homeserver, secret } = context;
+  const { role, workFolder, publicBase, homeserver, secret } = context;
   const address = await freeAddress();
   const { port: controlPort } = await freeAddress();
   const control: ControlAddress = {
@@ -47,57 +46,21 @@ async function start(context: AuthStartContext): Promise<RunningAuthService> {
   await mkdir(workFolder, { recursive: true });
   const settingsFile = path.join(workFolder, "settings.json");
   await writeFile(settingsFile, JSON.stringify(settings), { mode: 0o600 });
-  const child = new Child({
+  const { child, capabilities } = await serve(context, {
     command: process.execPath,
     args: [childFile(), settingsFile],
     cwd: workFolder,
-    env: { CRUCIBLE_RUN: context.runId, NODE_NO_WARNINGS: "1" },
-    logFile,
-    onSpawn: context.registerProcess,
-    onUnexpectedExit: context.onUnexpectedExit,
+    env: { NODE_NO_WARNINGS: "1" },
+    address,
+    path: "/.well-known/openid-configuration",
   });
-  const launch = async () => {
-    try {
-      await child.start();
-      await waitUntilReady({
-        role,
-        address: () => address,
-        path: "/.well-known/openid-configuration",
-        timeoutMs: context.startTimeoutMs,
-        signal: context.signal,
-        exit: child.exit,
-        tail: () => tailFile(logFile, 20),
-      });
-    } catch (error) {
-      await child.kill();
-      throw error;
-    }
-  };
-  await launch();
   return {
     role,
     kind: "oidc",
     address: () => address,
     settings: [],
     capabilities: {
-      killable: { kill: () => child.kill() },
-      pausable: {
-        pause: async () => child.signal("SIGSTOP"),
-        resume: async () => child.signal("SIGCONT"),
-      },
-      restartable: {
-        restart: async () => {
-          await child.stop();
-          await launch();
-        },
-      },
-      stoppable: {
-        stop: () => child.stop(),
-        start: async () => {
-          if (!child.isRunning) await launch();
-        },
-      },
-      hasLogs: { tail: (count) => tailFile(logFile, count) },
+      ...capabilities,
       registersUsers: {
         register: (localpart, password, options) =>
           ask(control, "register", localpart, password, options?.admin ?? false),

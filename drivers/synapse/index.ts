@@ -4,14 +4,13 @@ import { existsSync } from "node:fs";
 import { copyFile, cp, mkdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { freeAddress } from "#drivers/substrates/process/address";
-import { Child, tailFile } from "#drivers/substrates/process/child";
 import {
   type Postgres,
   type PostgresOptions,
   startPostgres,
 } from "#drivers/substrates/process/postgres";
+import { serve } from "#drivers/substrates/process/served";
 import { mountSmallDisk } from "#drivers/substrates/process/small-disk";
-import { waitUntilReady } from "#drivers/substrates/ready";
 import { registerBySharedSecret } from "#drivers/substrates/shared-secret";
 import { bytes } from "#harness/config/values";
 import {
@@ -116,7 +115,7 @@ export function synapsePython(
 }
 
 async function start(context: StartContext): Promise<RunningServer> {
-  const { role, spec, features, workFolder, logFile, network, auth } = context;
+  const { role, spec, features, workFolder, network, auth } = context;
   const unknown = features.filter((feature) => !FEATURES.includes(feature));
   if (unknown.length > 0) {
     throw new HarnessError("INTERNAL", { what: `synapse can not switch on ${unknown.join(", ")}` });
@@ -152,38 +151,13 @@ async function start(context: StartContext): Promise<RunningServer> {
         : { name: "psycopg2", args: postgresArguments(postgres) },
   });
   const proxy = `http://127.0.0.1:${network.proxyPort}`;
-  const child = new Child({
+  const { child, capabilities } = await serve(context, {
     command: python,
     args: ["-m", "synapse.app.homeserver", "-c", configuration],
     cwd: data,
-    env: {
-      https_proxy: proxy,
-      HTTPS_PROXY: proxy,
-      no_proxy: "127.0.0.1,localhost",
-      CRUCIBLE_RUN: context.runId,
-    },
-    logFile,
-    onSpawn: context.registerProcess,
-    onUnexpectedExit: context.onUnexpectedExit,
+    env: { https_proxy: proxy, HTTPS_PROXY: proxy, no_proxy: "127.0.0.1,localhost" },
+    address,
   });
-  const ready = () =>
-    waitUntilReady({
-      role,
-      address: () => address,
-      timeoutMs: context.startTimeoutMs,
-      signal: context.signal,
-      exit: child.exit,
-      tail: () => tailFile(logFile, 20),
-    });
-  const launch = async () => {
-    try {
-      await child.start();
-      await ready();
-    } catch (error) {
-      await child.kill();
-      throw error;
-    }
-  };
   const copyOf = (name: string) => path.join(workFolder, `copy-${name}`);
   const mustBeStopped = () => {
     if (!child.isRunning) return;
@@ -191,7 +165,6 @@ async function start(context: StartContext): Promise<RunningServer> {
       what: `${role} must be stopped before its data is copied or replaced`,
     });
   };
-  await launch();
   const owned = started.move();
   return {
     role,
@@ -205,28 +178,11 @@ async function start(context: StartContext): Promise<RunningServer> {
       ...features.map((feature) => `feature ${feature}`),
     ],
     capabilities: {
-      killable: { kill: () => child.kill() },
-      pausable: {
-        pause: async () => child.signal("SIGSTOP"),
-        resume: async () => child.signal("SIGCONT"),
-      },
-      restartable: {
-        restart: async () => {
-          await child.stop();
-          await launch();
-        },
-      },
-      stoppable: {
-        stop: () => child.stop(),
-        start: async () => {
-          if (!child.isRunning) await launch();
-        },
-      },
+      ...capabilities,
       ...(postgres === undefined
         ? {}
         : { hasDatabase: { restartDatabase: () => postgres.restart() } }),
       ...(disk === undefined ? {} : { fillsDisk: { fill: disk.fill, free: disk.free } }),
-      hasLogs: { tail: (count) => tailFile(logFile, count) },
       registersUsers: {
         register: (localpart, password, options) =>
           registerBySharedSecret({
