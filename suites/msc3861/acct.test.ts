@@ -52,6 +52,15 @@ function needsAction(metadata: AuthMetadata, action: string): void {
     throw new Unsupported("account-action", `${action} is not listed`);
 }
 
+/** Actions that end something. @throws Unsupported when the server lists none */
+function endingActions(metadata: AuthMetadata): readonly string[] {
+  const actions = [DELETE, DEACTIVATE].filter((action) =>
+    lists(metadata, "account_management_actions_supported", action),
+  );
+  if (actions.length === 0) throw new Unsupported("account-action", "none that ends anything");
+  return actions;
+}
+
 /** The page on which a link ends for somebody who is logged in, or who logs in on the way. */
 async function follow(agent: UserAgent, link: string, account: Person): Promise<Page> {
   const landing = await agent.visit(link, { account, until: "account-confirm" });
@@ -214,12 +223,8 @@ check(
   { mutant: LOGS_OUT },
   async (world) => {
     const { alice, device, other, agent, metadata } = await owner(world);
-    const actions = [DELETE, DEACTIVATE].filter((action) =>
-      lists(metadata, "account_management_actions_supported", action),
-    );
-    if (actions.length === 0) throw new Unsupported("account-action", "none that ends anything");
 
-    for (const action of actions) {
+    for (const action of endingActions(metadata)) {
       const page = await follow(agent, linkTo(metadata, action, device.session.deviceId), alice);
       expectThat(page.html.text.trim() !== "", "a page that says what is to come", "nothing");
     }
@@ -253,7 +258,7 @@ check(
   async (world) => {
     const here = await owner(world);
 
-    for (const action of [DELETE, DEACTIVATE]) {
+    for (const action of endingActions(here.metadata)) {
       const page = await confirmation(here, action);
       const form = here.agent.form(page);
       expectThat("password" in form.fields, "a form that asks for the password", form.fields);

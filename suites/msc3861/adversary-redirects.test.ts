@@ -2,13 +2,18 @@ import type { Page } from "#harness/clients/oauth/browser";
 import { encodeForm } from "#harness/clients/oauth/form";
 import { NATIVE_CLIENT, WEB_CLIENT } from "#harness/clients/oauth/registration";
 import { deviceScope } from "#harness/clients/oauth/scopes";
-import { authClient, authorizationRequest, deviceName } from "#harness/clients/oauth/sign-in";
+import {
+  authClient,
+  authorizationRequest,
+  deviceName,
+  userAgent,
+} from "#harness/clients/oauth/sign-in";
 import { at } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectThat } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
 import type { World } from "#harness/world/world";
-import { AUTHORIZE, REGISTERS_ANYTHING } from "./mutants.ts";
+import { AUTHORIZE, callsBack, REGISTERS_ANYTHING } from "./mutants.ts";
 import { type Stage, stage } from "./people.ts";
 import { NATIVE_TRICKS, REGISTERED_TRICKS, type Tricks, WEB_TRICKS } from "./redirect-tricks.ts";
 
@@ -95,7 +100,12 @@ check(
 check(
   "MSC3861.adv.redirect-twice",
   "a second redirect URI leads the browser nowhere",
-  { mutant: LEADS_AWAY },
+  {
+    mutant: [
+      LEADS_AWAY,
+      callsBack("sends the code there", ["https://app.crucible.example", "https://evil.example"]),
+    ],
+  },
   async (world) => {
     const here = await stage(world);
     const right = WEB_CLIENT.redirect_uris[0] ?? "";
@@ -118,7 +128,7 @@ check(
     const problems: string[] = [];
 
     for (const [name, url] of urls) {
-      const landing = await here.agent.visit(url, { account: here.alice, until: "login" });
+      const landing = await here.agent.visit(url, { account: here.alice });
       if (landing.kind === "left" && !landing.url.startsWith(right)) problems.push(name);
       if (landing.response.status >= 500) problems.push(`${name}: ${landing.response.status}`);
     }
@@ -160,12 +170,12 @@ check(
     ),
   },
   async (world) => {
-    const here = await stage(world);
-    const { agent, alice, client } = here;
+    const { alice, auth, client } = await stage(world);
     const right = WEB_CLIENT.redirect_uris[0] ?? "";
     const problems: string[] = [];
 
     for (const place of PLACES) {
+      const agent = userAgent(world, auth);
       const more = encodeForm(PARAMETERS.map((name) => [name, place] as const));
       const scope = deviceScope(deviceName(world));
       const { url } = authorizationRequest(world, client, { scope });

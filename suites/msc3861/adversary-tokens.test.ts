@@ -1,4 +1,4 @@
-import { registerClient, WEB_CLIENT } from "#harness/clients/oauth/registration";
+import { registerClient } from "#harness/clients/oauth/registration";
 import {
   authClient,
   codeFor,
@@ -151,14 +151,9 @@ check(
   async (world) => {
     const session = await signedIn(world);
     const { clientId } = session.client;
-    const other = await registerClient(session.client.auth, {
-      ...WEB_CLIENT,
-      client_name: "Other",
-    });
     const guessed = world.name("guessed-refresh-token");
 
     await refresh({ client: session.client, refreshToken: guessed });
-    await refresh({ client: other, refreshToken: session.refreshToken });
     await session.client.auth.revoke({ client_id: clientId, token: guessed });
     await session.client.auth.revoke({ client_id: clientId, token: session.session.deviceId });
     await session.client.auth.revoke({ client_id: clientId, token: session.person.userId });

@@ -9,8 +9,9 @@ import { check } from "#harness/world/check";
 import { expectEqual, expectThat, fail } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
 import type { World } from "#harness/world/world";
+import { enterCode, startGrant } from "./device-grants.ts";
 import { callsBack } from "./mutants.ts";
-import { isFramable, type Stage, stage } from "./people.ts";
+import { type Stage, stage } from "./people.ts";
 
 const PAGE = { method: "GET", status: 200 };
 
@@ -23,13 +24,32 @@ async function pageAt(world: World, here: Stage, question: Question): Promise<Pa
   return landing;
 }
 
+/** Whether any other site may show it in a frame. Browsers that know `frame-ancestors` look at nothing else. */
+function isFramable({ headers }: HttpResponse): boolean {
+  const policy = String(headers["content-security-policy"] ?? "");
+  const ancestors = /(?:^|[;,])\s*frame-ancestors([^;,]*)/i.exec(policy)?.[1];
+  if (ancestors !== undefined) return /(?:^|\s)(?:\*|https?:)(?:\s|$)/i.test(ancestors);
+  const options = String(headers["x-frame-options"] ?? "").toUpperCase();
+  return !["DENY", "SAMEORIGIN"].includes(options);
+}
+
+const UNFRAMED = { "x-frame-options": null, "content-security-policy": null };
+
 check(
   "MSC3861.authz.clickjacking",
   "no other site can show the pages for signing in and consent in a frame",
   {
-    mutant: altersAnswer("lets them be framed", PAGE, {
-      headers: { "x-frame-options": null, "content-security-policy": null },
-    }),
+    mutant: [
+      altersAnswer("lets them be framed", PAGE, { headers: UNFRAMED }),
+      altersAnswer("lets everybody frame them", PAGE, {
+        headers: { "content-security-policy": "default-src 'self'; frame-ancestors *" },
+      }),
+      altersAnswer(
+        "lets the page for a device's code be framed",
+        { method: "POST", contains: "user_code=", status: 200 },
+        { headers: UNFRAMED },
+      ),
+    ],
   },
   async (world) => {
     const here = await stage(world);
@@ -37,7 +57,15 @@ check(
     const login = await pageAt(world, here, "login");
     const consent = await pageAt(world, here, "consent");
 
-    for (const { response } of [login, consent])
+    const pages = [login, consent];
+    if (here.auth.metadata.deviceAuthorizationEndpoint === undefined)
+      world.note("there is no device grant, and no page for it");
+    else {
+      const { landing } = await enterCode(world, await startGrant(world), here.alice);
+      if (landing.kind !== "page") fail("a page about the device", "a redirect to elsewhere");
+      pages.push(landing);
+    }
+    for (const { response } of pages)
       expectThat(!isFramable(response), "a page that can not be framed", "none", response);
   },
 );

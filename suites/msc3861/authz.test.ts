@@ -1,4 +1,5 @@
 import { parameterOf } from "#harness/clients/oauth/callback";
+import { lists } from "#harness/clients/oauth/metadata";
 import { NATIVE_CLIENT, WEB_CLIENT } from "#harness/clients/oauth/registration";
 import {
   type AuthorizationRequest,
@@ -8,6 +9,7 @@ import {
   userAgent,
 } from "#harness/clients/oauth/sign-in";
 import { callbackOf } from "#harness/clients/oauth/user-agent";
+import { Unsupported } from "#harness/errors";
 import { at } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, fail, ok } from "#harness/world/expect";
@@ -86,7 +88,10 @@ check(
   {
     mutant: [
       callsBack("encodes it twice", ["%26", "%2526"]),
-      callsBack("forgets it on errors", ["error=access_denied", "error=access_denied&state=other"]),
+      callsBack("adds another on errors", [
+        "error=access_denied",
+        "error=access_denied&state=other",
+      ]),
     ],
   },
   async (world) => {
@@ -199,7 +204,7 @@ check(
     const here = await stage(world);
     const { document, issuer } = here.auth.metadata;
     if (at(document, "authorization_response_iss_parameter_supported") !== true)
-      return world.note("the server does not say that it adds the issuer");
+      throw new Unsupported("iss", "the server does not say that it adds the issuer");
 
     const granted = await codeFrom(here, authorizationRequest(world, here.client));
     const visit = { account: here.alice, consent: "reject" } as const;
@@ -222,9 +227,8 @@ check(
   },
   async (world) => {
     const { auth, client, agent } = await stage(world);
-    const listed = at(auth.metadata.document, "prompt_values_supported");
-    if (!Array.isArray(listed) || !listed.includes("create"))
-      return world.note("create is not listed");
+    if (!lists(auth.metadata, "prompt_values_supported", "create"))
+      throw new Unsupported("prompt=create", "it is not listed");
     const localpart = world.name("newcomer");
     const account = { localpart, userId: "", password: world.name("password") };
     const request = authorizationRequest(world, client, { prompt: "create" });
@@ -245,8 +249,8 @@ check(
   { mutant: callsBack("gives another reason", ["error=", "error=server_error&reason="]) },
   async (world) => {
     const { alice, auth, client, agent } = await stage(world);
-    const listed = at(auth.metadata.document, "prompt_values_supported");
-    if (!Array.isArray(listed) || !listed.includes("none")) return world.note("none is not listed");
+    if (!lists(auth.metadata, "prompt_values_supported", "none"))
+      throw new Unsupported("prompt=none", "it is not listed");
     const request = authorizationRequest(world, client, { prompt: "none" });
 
     const fate = await fateOf(request, agent, { account: alice, until: "login" });

@@ -9,16 +9,14 @@ import {
   sessionOf,
   signIn,
 } from "#harness/clients/oauth/sign-in";
-import { HarnessError } from "#harness/errors";
 import type { RuleAction } from "#harness/gateway/rule";
-import type { HttpResponse } from "#harness/http/client";
 import { at } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, fail, ok } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
 import type { World } from "#harness/world/world";
 import { EXCHANGE, REFRESH, WHOAMI_REQUEST } from "./mutants.ts";
-import { DEVICES, expectAlive, signedIn, WHOAMI } from "./people.ts";
+import { answerOf, DEVICES, expectAlive, signedIn, WHOAMI } from "./people.ts";
 
 const ISOLATED = { isolated: {}, deadlineMs: 180_000 };
 const AGAIN = { x_again: "1" };
@@ -43,16 +41,6 @@ const ENDS_SESSIONS = altersAnswer(
   { ...REFRESH, contains: "x_again=1" },
   { status: 400, body: { error: "invalid_grant" } },
 );
-
-/** Undefined: no answer. */
-async function attempt(asked: Promise<HttpResponse>): Promise<HttpResponse | undefined> {
-  try {
-    return await asked;
-  } catch (error) {
-    if (error instanceof HarnessError && error.code === "HS_NO_ANSWER") return undefined;
-    throw error;
-  }
-}
 
 /** Each live session has its device, and each device a live session. */
 async function expectCoherent(world: World, session: OAuthSession, person: Person): Promise<void> {
@@ -111,7 +99,7 @@ async function killedInExchange(world: World, phase: "before" | "processed"): Pr
   const match = { from: "as1", to: "hs1", contains: deviceId };
   const gate = await world.fault(match, phase, { kind: "gate" }, 1);
 
-  const interrupted = attempt(exchange(grant));
+  const interrupted = answerOf(exchange(grant));
   await world.eventually(
     async () => {
       const fired = await gate.fired();
@@ -159,7 +147,7 @@ check(
     const match = { from: "as1", to: "hs1", contains: person.localpart };
     const kill = await world.fault(match, "before", { kind: "kill" }, 1);
 
-    const interrupted = await attempt(exchange(grant));
+    const interrupted = await answerOf(exchange(grant));
     await kill.end();
     await world.actOnServer("hs1", "restart");
 
@@ -259,7 +247,7 @@ check(
       let session = begun;
       for (let last = false; !last; ) {
         last = isOver;
-        const response = await attempt(refresh(session, AGAIN));
+        const response = await answerOf(refresh(session, AGAIN));
         if (response?.status === 200) session = sessionOf(world, person, session, response);
         else if (response === undefined || response.status >= 500) {
           unanswered++;

@@ -130,7 +130,10 @@ check(
   "nobody goes on guessing the codes of other people's devices",
   {
     isolated: {},
-    mutant: altersAnswer("lets everybody guess", { method: "POST", status: 429 }, { status: 200 }),
+    mutant: [
+      altersAnswer("lets everybody guess", { method: "POST", status: 429 }, { status: 200 }),
+      altersAnswer("breaks", { method: "POST", status: 429 }, { status: 500, text: "" }),
+    ],
   },
   async (world) => {
     const mallory = await world.account("mallory");
@@ -147,6 +150,8 @@ check(
 
     world.note(`codes have ${userCode.replace(/[^A-Za-z0-9]/g, "").length} characters`);
     expectThat(guesses > 0, "a page that asks for the code", "none", first.response);
+    const { status } = page.response;
+    expectThat(status < 500, "no status of 500 or more", status, page.response);
     const isOver = page.kind === "page" && !takesCodes(page);
     expectThat(isOver, `an end of guesses within ${GUESSES}`, "none", page.response);
     world.note(`no more guesses after ${guesses}`);

@@ -214,7 +214,7 @@ check(
   "the server tells the same document while it may be cached",
   {
     mutant: {
-      name: "tells another document the second time",
+      name: "tells another document the first time",
       rules: [
         {
           match: METADATA,
@@ -294,11 +294,14 @@ check(
   {
     isolated: {},
     deadlineMs: 120_000,
-    mutant: altersAnswer(
-      "denies it",
-      { ...METADATA, status: [500, 502, 503, 504] },
-      { status: 404, body: { errcode: "M_UNRECOGNIZED", error: "no" } },
-    ),
+    mutant: [
+      altersAnswer(
+        "denies it",
+        { ...METADATA, status: [500, 502, 503, 504] },
+        { status: 404, body: { errcode: "M_UNRECOGNIZED", error: "no" } },
+      ),
+      altersAnswer("does not notice its end", { ...METADATA, status: 200 }, { status: 503 }),
+    ],
   },
   async (world) => {
     const away = await world.fault({ from: "hs1", to: "as1" }, "before", { kind: "reset" });
@@ -339,7 +342,7 @@ check(
   async (world) => {
     const { alice, auth, client, agent } = await stage(world);
     if (!lists(auth.metadata, "prompt_values_supported", "create"))
-      return world.note("create is not listed");
+      throw new Unsupported("prompt=create", "it is not listed");
 
     const { url } = authorizationRequest(world, client, { prompt: "create" });
     const landing = await agent.visit(url, { account: alice, until: "register" });

@@ -19,6 +19,7 @@ import {
   type UserAgent,
   type Visit,
 } from "#harness/clients/oauth/user-agent";
+import { HarnessError } from "#harness/errors";
 import type { HttpResponse } from "#harness/http/client";
 import { at, textAt } from "#harness/match/json";
 import {
@@ -141,6 +142,16 @@ export function describeFate(fate: Fate): string {
   }
 }
 
+/** What is answered. Undefined: nothing was, as of a server that is away. */
+export async function answerOf(asked: Promise<HttpResponse>): Promise<HttpResponse | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof HarnessError && error.code === "HS_NO_ANSWER") return undefined;
+    throw error;
+  }
+}
+
 /** RFC 6749 §5.2: JSON with a string `error`. Returns the code. */
 export function expectOAuthError(
   response: HttpResponse,
@@ -186,11 +197,4 @@ export function expectEnded(
 export async function expectSessionEnded(world: World, session: OAuthSession): Promise<void> {
   expectOAuthError(await refresh(session), 400, ["invalid_grant"]);
   await expectEnded(world, session.session);
-}
-
-/** A page that asks for nothing may have a form; what counts is whether a browser may show it in a frame. */
-export function isFramable({ headers }: HttpResponse): boolean {
-  const options = String(headers["x-frame-options"] ?? "").toUpperCase();
-  const policy = String(headers["content-security-policy"] ?? "");
-  return !["DENY", "SAMEORIGIN"].includes(options) && !policy.includes("frame-ancestors");
 }

@@ -1,20 +1,8 @@
-import { type OAuthSession, refresh } from "#harness/clients/oauth/sign-in";
-import { HarnessError } from "#harness/errors";
-import type { HttpResponse } from "#harness/http/client";
+import { refresh } from "#harness/clients/oauth/sign-in";
 import { check } from "#harness/world/check";
 import { expectThat, ok } from "#harness/world/expect";
 import { REFRESH } from "./mutants.ts";
-import { signedIn } from "./people.ts";
-
-/** A refresh that may find nobody; undefined: no answer. */
-async function tryRefresh(session: OAuthSession): Promise<HttpResponse | undefined> {
-  try {
-    return await refresh(session);
-  } catch (error) {
-    if (error instanceof HarnessError && error.code === "HS_NO_ANSWER") return undefined;
-    throw error;
-  }
-}
+import { answerOf, signedIn } from "./people.ts";
 
 check(
   "MSC3861.refresh.outage-5xx",
@@ -40,7 +28,7 @@ check(
     const session = await signedIn(world);
     await world.actOnServer("as1", "stop");
 
-    const during = await tryRefresh(session);
+    const during = await answerOf(refresh(session));
 
     await world.actOnServer("as1", "start");
     const isTrouble = during === undefined || during.status >= 500 || during.status === 429;

@@ -1,5 +1,6 @@
 import { API_SCOPE, DEVICE_SCOPE, deviceScope } from "#harness/clients/oauth/scopes";
 import { authorizationRequest, deviceName, exchange, signIn } from "#harness/clients/oauth/sign-in";
+import { path } from "#harness/http/client";
 import { textAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import {
@@ -9,10 +10,9 @@ import {
   expectThat,
   ok,
 } from "#harness/world/expect";
-import { altersAnswer } from "#harness/world/mutants";
+import { altersAnswer, claims } from "#harness/world/mutants";
 import { asksFor, GRANTS_ANYTHING, grantsAndServes } from "./mutants.ts";
 import { DEVICES, expectRefused, fateOf, stage, WHOAMI } from "./people.ts";
-
 import { granted, grantsDevices } from "./scope-grants.ts";
 
 check(
@@ -108,15 +108,33 @@ const ADMIN_SCOPES = ["urn:synapse:admin:*", "urn:mas:admin"];
 check(
   "MSC3861.scope.admin-escalation",
   "an ordinary user is granted no scope of administrators",
-  { mutant: grantsDevices("grants it", "DEVICE-first", ADMIN_SCOPES[0]) },
+  {
+    mutant: [
+      grantsDevices("grants it", "DEVICE-first", ADMIN_SCOPES[0]),
+      {
+        name: "leaves it out, and opens what is for administrators",
+        rules: [
+          ...grantsDevices("", "DEVICE-first").rules,
+          ...claims("", { path: "/_matrix/client/v3/admin/whois/*" }, {}).rules,
+        ],
+      },
+    ],
+  },
   async (world) => {
     const here = await stage(world);
+    const { userId } = await world.account("bob");
 
     for (const scope of ADMIN_SCOPES) {
       const tokens = await granted(world, here, `${deviceScope(deviceName(world))} ${scope}`);
 
-      const given = tokens?.scope.split(" ") ?? [];
+      if (tokens === undefined) {
+        world.note(`${scope}: refused`);
+        continue;
+      }
+      const given = tokens.scope.split(" ");
       expectThat(!given.includes(scope), `no ${scope}`, given);
+      const whois = await tokens.session.get(path`/_matrix/client/v3/admin/whois/${userId}`);
+      expectMatrixError(whois, 403);
     }
   },
 );

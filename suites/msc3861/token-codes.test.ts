@@ -1,3 +1,4 @@
+import { lists } from "#harness/clients/oauth/metadata";
 import { registerClient, WEB_CLIENT } from "#harness/clients/oauth/registration";
 import {
   authorizationRequest,
@@ -9,7 +10,13 @@ import {
 import { check } from "#harness/world/check";
 import { expectThat, ok } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
-import { EXCHANGE, GIVES_TOKENS, GRANTS_ANYTHING, REFRESHES_ANYTHING } from "./mutants.ts";
+import {
+  EXCHANGE,
+  GIVES_TOKENS,
+  GRANTS_ANYTHING,
+  REFRESHES_ANYTHING,
+  WHOAMI_REQUEST,
+} from "./mutants.ts";
 import {
   expectAlive,
   expectEnded,
@@ -89,8 +96,8 @@ check(
   { mutant: GRANTS_ANYTHING },
   async (world) => {
     const { alice, auth, client, agent } = await stage(world);
-    const listed = auth.metadata.document.code_challenge_methods_supported;
-    if (Array.isArray(listed) && listed.includes("plain")) return world.note("plain is listed");
+    if (lists(auth.metadata, "code_challenge_methods_supported", "plain"))
+      return world.note("plain is listed");
     const base = authorizationRequest(world, client, { code_challenge_method: "plain" });
     const url = base.url.replace(base.pkce.challenge, base.pkce.verifier);
 
@@ -183,7 +190,16 @@ check(
 check(
   "MSC3861.token.code-reuse-revokes",
   "the server ends the session whose code comes a second time",
-  { mutant: [REFRESHES_ANYTHING] },
+  {
+    mutant: [
+      REFRESHES_ANYTHING,
+      altersAnswer(
+        "leaves the access token alive",
+        { ...WHOAMI_REQUEST, status: 401 },
+        { status: 200, body: {} },
+      ),
+    ],
+  },
   async (world) => {
     const { alice, client, agent } = await stage(world);
     const grant = await codeFor(world, alice, { client, agent });
