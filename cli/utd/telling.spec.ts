@@ -1,8 +1,12 @@
 /** Stories told to a real server: what the engine finds wrong, and where it says that it was. */
+import { mkdirSync, readdirSync } from "node:fs";
+import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { DeploymentForSpecs } from "#cli/deployment-for-specs";
+import { readClientLog } from "#harness/clients/crypto/client-log";
 import { parseStories } from "#harness/stories/story";
 import { tell } from "#harness/stories/tell";
+import type { Pair } from "#harness/stories/telling";
 import { utdStories } from "#scenarios/stories/utd";
 
 const WASM = { a: "wasm", b: "wasm" } as const;
@@ -16,15 +20,15 @@ afterAll(async () => {
   await server?.[Symbol.asyncDispose]();
 });
 
-/** Two who share a room, and these steps. */
-async function told(steps: readonly object[]) {
+/** Two who share a room, and these steps. @param logs folder for what the clients tell */
+async function told(steps: readonly object[], pair: Pair = WASM, logs?: string) {
   const devices = { alice: {}, bob: { side: "b" } };
   const begin = [{ login: ["alice", "bob"] }, { room: { by: "alice", with: "bob" } }];
   const value = { id: "spec.story", hunts: "none", devices, steps: [...begin, ...steps] };
   const [story] = parseStories([value], "spec");
   if (story === undefined) throw new TypeError("no story");
-  await using world = server.world("UTD.member.happy");
-  const error = await tell(world, story, WASM).then(
+  await using world = server.world("UTD.member.happy", logs);
+  const error = await tell(world, story, pair).then(
     () => undefined,
     (thrown: Error) => thrown,
   );
@@ -66,4 +70,34 @@ test("a story without its fault fails where it expects the failure", async () =>
 test("what is begun has to be finished", async () => {
   const { error } = await told([{ begin: { as: "sync", do: { sync: "bob" } } }]);
   expect(error).toMatchObject({ what: expect.stringContaining("ends while sync goes on") });
+});
+
+test("what matrix-nio has got and not looked at is not told as taken in", {
+  timeout: 180_000,
+}, async () => {
+  const logs = path.join(server.folder, "not-looked-at");
+  mkdirSync(logs);
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: a value of the story
+  const rewrite = { set: { "/to_device": { events: "${copies}" } } };
+  const { error } = await told(
+    [
+      { send: { by: "alice", as: "m" } },
+      { "keep-to-device": { of: "bob", as: "copies" } },
+      { reads: { who: "bob", what: "m" } },
+      { settle: "bob" },
+      { fault: { by: "bob", route: "sync", phase: "processed", times: 1, action: { rewrite } } },
+      { sync: "bob" },
+      { undecryptable: { who: "bob", is: 0 } },
+    ],
+    { a: "wasm", b: "nio" },
+    logs,
+  );
+  expect(error).toBeUndefined();
+  const deeds = readdirSync(logs).flatMap((name) => readClientLog(path.join(logs, name)));
+  const ofBob = deeds.filter(({ user }) => user.startsWith("@bob"));
+  const withParcels = (deed: "got" | "took") =>
+    ofBob.filter((entry) => entry.t === deed && entry.parcels.length > 0);
+
+  expect(withParcels("got")).toHaveLength(2);
+  expect(withParcels("took")).toMatchObject([{ parcels: [{ outcome: "decrypted" }] }]);
 });

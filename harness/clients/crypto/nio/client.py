@@ -153,9 +153,10 @@ class Client:
             self.die("persisted")
             self.is_first_sync = False
             await self.upkeep()
-        events = [report(event, self.telling.is_decrypted(event)) for event in answer.to_device_events]
+        seen = answer.to_device_events if self.telling.is_looked_at else []
+        events = [report(event, self.telling.is_decrypted(event)) for event in seen]
         return {
-            "toDevice": len(events),
+            "toDevice": len(answer.to_device_events),
             "undecryptable": sum(event["outcome"] == "undecryptable" for event in events),
             "events": events,
             "changed": list(answer.device_list.changed),

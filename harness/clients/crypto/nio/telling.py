@@ -45,7 +45,9 @@ class Telling:
         self.log = log
         self.on_sync = on_sync
         self.taken = None
-        #: By parcel: whether it could be decrypted.
+        #: nio looks at no answer that ends where the one before did (AsyncClient._handle_sync).
+        self.is_looked_at = False
+        #: By parcel of the last sync: whether it could be decrypted.
         self.outcomes = {}
         #: The room whose session is being shared.
         self.sharing = None
@@ -91,10 +93,13 @@ class Telling:
     def got(self, body, since, exchange):
         lists = body.get("device_lists", {})
         events = body.get("to_device", {}).get("events", [])
-        self.taken = {"next": digest(body["next_batch"]), "parcels": list(parcels(events))}
+        self.is_looked_at = body["next_batch"] != self.client.next_batch
+        self.outcomes = {}
+        came = {"next": digest(body["next_batch"]), "parcels": list(parcels(events))}
+        self.taken = came if self.is_looked_at else None
         self.log.tell(
             "got",
-            **self.taken,
+            **came,
             exchange=exchange,
             since=digest(since) if since else None,
             withheld=[
