@@ -39,6 +39,8 @@ export interface RetellOptions {
   readonly display: Display;
   /** Of rooms that name none. */
   readonly roomVersion: string | undefined;
+  /** Names; undefined: all. */
+  readonly checkers: readonly string[] | undefined;
   readonly onTrouble: (line: string) => void;
   /** Breaks servers as they were when the plans failed. */
   readonly mutant?: MutantName | undefined;
@@ -47,15 +49,15 @@ export interface RetellOptions {
 
 export async function retellLive(
   plans: readonly Plan[],
-  { settings, display, roomVersion, onTrouble, mutant, seed }: RetellOptions,
+  { settings, display, roomVersion, checkers, onTrouble, mutant, seed }: RetellOptions,
 ): Promise<readonly Retold[]> {
   const servers = Math.max(...plans.map((plan) => plan.servers));
   const progress = (line: string) => display.line(line);
   return await onStage({ settings, servers, progress, onTrouble }, async (stage) => {
     const broken = (versions: ReadonlyMap<string, string>, isRetold: boolean) =>
       breakPeer(mutant, { stage, seed, versions, toDevice: { count: 0 }, isRetold });
-    const options = { stage, display, roomVersion, checkers: undefined, mutant, broken };
-    const teller = new Storyteller(options);
+    const { hs } = settings;
+    const teller = new Storyteller({ stage, display, roomVersion, hs, checkers, mutant, broken });
     const retold: Retold[] = [];
     for (const [at, plan] of plans.entries()) {
       display.line(`telling ${plan.id}`);
@@ -82,6 +84,7 @@ export async function retellSimulated(
   plan: Plan,
   seed: number,
   version: string | undefined,
+  checkers: readonly string[] | undefined,
 ): Promise<Retold> {
   const began = Date.now();
   const named = version === undefined ? {} : { version };
@@ -90,7 +93,7 @@ export async function retellSimulated(
   return {
     plan: plan.id,
     ms: Date.now() - began,
-    verdicts: numbers.flatMap((epoch) => judgeAll(records, epoch)),
+    verdicts: numbers.flatMap((epoch) => judgeAll(records, epoch, checkers)),
     unmet: unmetIn(plan, records),
   };
 }

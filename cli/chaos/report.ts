@@ -7,7 +7,7 @@ import { operationsOf } from "#scenarios/plan";
 import { type RoomFile, roomLines } from "./room-files.ts";
 import type { Growth } from "./series.ts";
 import { pageLine } from "./story-page.ts";
-import { retellCommand, type Story } from "./storyteller.ts";
+import type { Story } from "./storyteller.ts";
 
 /** What one checker said over all epochs. */
 export interface CheckerSummary {
@@ -45,6 +45,8 @@ export interface Failure {
   /** The smallest plan that still failed. */
   readonly shrunk?: {
     readonly plan: string;
+    /** Command that tells it again. */
+    readonly again: string;
     readonly journal: string;
     readonly operations: number;
     readonly replays: number;
@@ -241,7 +243,7 @@ export function reportLines(report: ChaosReport): readonly string[] {
     ),
     ...roomLines(report.rooms),
     ...report.troubles.map((line) => `trouble: ${line}`),
-    ...(failure === undefined ? [] : ["", ...failureLines(failure, report.mutant)]),
+    ...(failure === undefined ? [] : ["", ...failureLines(failure)]),
     ...report.journals.map((file) => `journal: ${file}`),
   ];
 }
@@ -269,10 +271,7 @@ function recoveryText({ count, medianMs, never }: RecoverySummary): string {
   return `${count}, median ${medianMs === null ? "none" : `${medianMs} ms`}${missed}`;
 }
 
-function failureLines(
-  { checkers, epoch, operations, plan, replay, shrunk }: Failure,
-  mutant: string | undefined,
-): string[] {
+function failureLines({ checkers, epoch, operations, plan, replay, shrunk }: Failure): string[] {
   const first = [
     `failed in epoch ${epoch}: ${checkers.join(", ")} (${operations} operations so far: ${plan})`,
     pageLine(replay),
@@ -285,7 +284,7 @@ function failureLines(
     ...shrunk.story.map((line) => `  ${line}`),
     ...shrunk.findings.map(findingLine),
     ...roomLines(shrunk.rooms),
-    `tell it again: ${retellCommand(shrunk.plan, mutant)}`,
+    `tell it again: ${shrunk.again}`,
     `keep it: cp ${shrunk.plan} chaos/corpus/`,
     `journal of it: ${shrunk.journal}`,
     pageLine(shrunk.replay),

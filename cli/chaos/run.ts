@@ -62,6 +62,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       stage,
       display,
       roomVersion: undefined,
+      hs: settings.hs,
       checkers: options.checkers,
       watch,
       mutant: options.mutant,
@@ -210,6 +211,7 @@ async function explain(
       ...failure,
       shrunk: {
         plan: smallest,
+        again: teller.again(smallest),
         journal: shrunk.story.journal,
         operations: operationsOf(shrunk.plan).length,
         replays: shrunk.replays,

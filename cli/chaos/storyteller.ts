@@ -11,6 +11,7 @@ import type { Epoch, Told } from "#chaos/live/telling";
 import { harnessVersion } from "#cli/run/session";
 import type { Plan } from "#scenarios/plan";
 import { countsOf, type Display } from "./display.ts";
+import { retellCommand, type ToldWith } from "./retelling.ts";
 import type { Stage } from "./stage.ts";
 import { UtdPages } from "./utd-pages.ts";
 
@@ -32,17 +33,13 @@ export interface Watcher {
   readonly begin: (name: string, journal: string) => () => void;
 }
 
-export interface StorytellerOptions {
+export interface StorytellerOptions extends ToldWith {
   readonly stage: Stage;
   readonly display: Display;
   /** Of rooms that name none. */
   readonly roomVersion: string | undefined;
-  /** Names; absent: all. */
-  readonly checkers: readonly string[] | undefined;
   /** Stories that are told for the first time are looked at by people, who have a hand in them. */
   readonly watch?: Watcher | undefined;
-  /** What servers are broken with on purpose, for those who tell it again. */
-  readonly mutant?: string | undefined;
   /** Breaks a server so until the story is over. Rooms have their versions once all are made. */
   readonly broken?: (versions: ReadonlyMap<string, string>, isRetold: boolean) => Disposable;
 }
@@ -72,7 +69,7 @@ export class Storyteller {
       isOver,
     }: { name: string; isRetold?: boolean; isQuiet?: boolean; isOver?: () => boolean },
   ): Promise<Story> {
-    const { stage, display, roomVersion, checkers, broken, mutant } = this.#options;
+    const { stage, display, roomVersion, checkers, broken } = this.#options;
     const watch = isRetold ? undefined : this.#options.watch;
     const versions = new Map<string, string>();
     using _broken = broken?.(versions, isRetold);
@@ -111,7 +108,7 @@ export class Storyteller {
               journal: file,
               epoch,
               seed: plan.seed,
-              again: retellCommand(path.basename(file), mutant),
+              again: this.again(path.basename(file)),
             }),
         },
       });
@@ -127,16 +124,16 @@ export class Storyteller {
     }
   }
 
+  /** Command that tells a plan or a journal again. */
+  again(file: string): string {
+    return retellCommand(file, this.#options);
+  }
+
   /** Forgets a story that nobody needs. */
   drop({ journal }: Story): void {
     rmSync(journal, { force: true });
     this.#utdPages.drop(journal);
   }
-}
-
-/** @param file a plan or a journal */
-export function retellCommand(file: string, mutant: string | undefined): string {
-  return `crucible replay ${file}${mutant === undefined ? "" : ` --mutant ${mutant}`}`;
 }
 
 export function failuresIn({ verdicts }: Epoch): readonly CheckerVerdict[] {

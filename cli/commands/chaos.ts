@@ -17,8 +17,8 @@ import { addRunOptions, SERVER_SETTINGS, settingsOf } from "#cli/run-options";
 import { portOf } from "#cli/tardis/loopback";
 import { showStacks } from "#cli/trouble";
 import { HarnessError } from "#harness/errors";
-import { didYouMean } from "#harness/suggest";
 import { tame } from "#reports/finding";
+import { addCheckOption, checkersOf } from "./check-option.ts";
 import { collect, withHelp } from "./options.ts";
 
 interface Flags {
@@ -61,7 +61,6 @@ export function chaosCommand(): Command {
       collect,
       [],
     )
-    .option("--check <name>", "only this checker (repeatable)", collect, [])
     .option(
       "--encrypted [devices]",
       "all rooms are, each user has so many devices that encrypt (2 unless given), and what can not be read is explained",
@@ -77,6 +76,7 @@ export function chaosCommand(): Command {
     .option("--corpus <folder>", "plans that are told first; chaos/corpus unless given")
     .option("--no-shrink", "do not make smaller what failed")
     .option("--watch [port]", "show it on a page while it goes on, and let you have a hand in it");
+  addCheckOption(command);
   addRunOptions(command, ["seed", "out", "debug", ...SERVER_SETTINGS]).action(
     async (flags: Flags, self: Command) => {
       const { settings, notices } = settingsOf(self);
@@ -142,16 +142,4 @@ function wholeNumber(flag: string, given: string, least: number, most: number): 
     what: `${flag} is ${given}`,
     next: `a whole number from ${least} to ${most}`,
   });
-}
-
-function checkersOf(names: readonly string[]): readonly string[] | undefined {
-  const known = CHECKERS.map(({ name }) => name);
-  const unknown = names.find((name) => !known.includes(name));
-  if (unknown !== undefined) {
-    throw new HarnessError("BAD_USAGE", {
-      what: `there is no checker ${unknown}`,
-      next: didYouMean(unknown, known),
-    });
-  }
-  return names.length === 0 ? undefined : names;
 }

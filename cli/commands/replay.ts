@@ -20,12 +20,14 @@ import { addRunOptions, SERVER_SETTINGS, settingsOf } from "#cli/run-options";
 import { showStacks } from "#cli/trouble";
 import { tame } from "#reports/finding";
 import type { Plan } from "#scenarios/plan";
+import { addCheckOption, checkersOf } from "./check-option.ts";
 import { withHelp } from "./options.ts";
 
 interface Flags {
   readonly roomVersion?: string;
   readonly toldTo: Level;
   readonly json?: true;
+  readonly check: readonly string[];
   readonly mutant?: MutantName;
 }
 
@@ -50,6 +52,7 @@ export function replayCommand(): Command {
       ),
     )
     .option("--json", "an array of {plan, ms, verdicts, unmet, journal?, rooms?, replay?}");
+  addCheckOption(command);
   addRunOptions(command, ["seed", "out", "debug", ...SERVER_SETTINGS]).action(
     async (what: string[], flags: Flags, self: Command) => {
       const { settings, notices } = settingsOf(self);
@@ -87,16 +90,20 @@ export function replayCommand(): Command {
 
 async function retell(
   plans: readonly Plan[],
-  { toldTo: level, roomVersion, mutant }: Flags,
+  { toldTo: level, roomVersion, check, mutant }: Flags,
   settings: ReturnType<typeof settingsOf>["settings"],
   onTrouble: (line: string) => void,
 ): Promise<readonly Retold[]> {
   const seed = settings.seed ?? 1;
+  const checkers = checkersOf(check);
   if (level === "oracle") return plans.map((plan) => retellToOracle(plan, seed, roomVersion));
   if (level === "simulation")
-    return await Promise.all(plans.map((plan) => retellSimulated(plan, seed, roomVersion)));
+    return await Promise.all(
+      plans.map((plan) => retellSimulated(plan, seed, roomVersion, checkers)),
+    );
   using display = new Display();
-  return await retellLive(plans, { settings, display, roomVersion, onTrouble, mutant, seed });
+  const options = { settings, display, roomVersion, checkers, onTrouble, mutant, seed };
+  return await retellLive(plans, options);
 }
 
 function show(
