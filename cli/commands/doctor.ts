@@ -10,9 +10,9 @@ import { DeploymentPool } from "#cli/run/control";
 import { type Selected, select } from "#cli/run/select";
 import { abortOnSignals } from "#cli/run/session";
 import { addRunOptions, settingsOf } from "#cli/run-options";
+import { settingsShown } from "#cli/settings-shown";
 import { sweep } from "#cli/sweep";
-import { redact } from "#harness/config/driver-spec";
-import { kebab, type Resolved, type SettingName, type Settings } from "#harness/config/settings";
+import type { Resolved, Settings } from "#harness/config/settings";
 import type { Deployment } from "#harness/deployment/deployment";
 import { describe, HarnessError } from "#harness/errors";
 import { newRunId } from "#harness/results/ids";
@@ -61,7 +61,7 @@ async function doctor(resolved: Resolved, options: Options): Promise<void> {
       ok: !hasFailed,
       probes,
       deployment: started?.facts ?? null,
-      settings: settingsWithOrigins(resolved),
+      settings: settingsShown(resolved),
       notices: resolved.notices,
     });
   } else show(probes, resolved);
@@ -132,25 +132,8 @@ function show(probes: readonly Probe[], resolved: Resolved): void {
     if (state !== "ok" && next !== undefined) print(`     ${colour.dim(`next: ${next}`)}`);
   }
   print();
-  for (const [name, { value, origin }] of Object.entries(settingsWithOrigins(resolved))) {
+  for (const [name, { value, origin }] of Object.entries(settingsShown(resolved))) {
     if (origin !== "default") print(`setting ${name} = ${JSON.stringify(value)} (${origin})`);
   }
   for (const notice of resolved.notices) print(`notice ${notice}`);
-}
-
-function settingsWithOrigins({
-  settings,
-  origins,
-}: Resolved): Readonly<Record<string, { readonly value: unknown; readonly origin: string }>> {
-  const rows = Object.entries(settings).map(([name, value]) => [
-    kebab(name),
-    { value: shown(value), origin: origins[name as SettingName] },
-  ]);
-  return Object.fromEntries(rows);
-}
-
-/** A value without its secrets; null where nothing is set. */
-function shown(value: unknown): unknown {
-  if (typeof value === "string") return redact(value);
-  return Array.isArray(value) ? value.map(shown) : (value ?? null);
 }

@@ -7,8 +7,9 @@ import { showMutants } from "#cli/run/mutants";
 import { type Selected, select } from "#cli/run/select";
 import { harnessVersion, ROOT } from "#cli/run/session";
 import { addRunOptions, settingsOf } from "#cli/run-options";
+import { settingsShown } from "#cli/settings-shown";
 import { exitCodeOf, showStacks, troubleText } from "#cli/trouble";
-import { kebab, type Resolved, type SettingName, type Settings } from "#harness/config/settings";
+import type { Resolved, Settings } from "#harness/config/settings";
 import type { Deployment } from "#harness/deployment/deployment";
 import { HarnessError } from "#harness/errors";
 import { scrub } from "#harness/gateway/scrub";
@@ -159,7 +160,7 @@ async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags):
     exitCode,
     seed,
     deployment: executed.deployment ?? null,
-    settings: settingsWithOrigins(resolved),
+    settings: settingsShown(resolved),
     notes: executed.notes,
     ...(trouble === undefined ? {} : { trouble }),
   });
@@ -308,36 +309,24 @@ function dryRun({ plan, servers }: Selected, { json }: RunFlags): number {
 
 function headerLines(
   deployment: Deployment,
-  { settings, origins }: Resolved,
+  resolved: Resolved,
   seed: number,
   manifest: Manifest | undefined,
 ): string[] {
   const [server] = [...deployment.servers.values()];
-  const given = Object.entries(origins).filter(([, origin]) => origin !== "default");
+  const given = Object.entries(settingsShown(resolved)).filter(
+    ([, { origin }]) => origin !== "default",
+  );
+  const auth = server?.auth?.service.settings ?? [];
   return [
     `${deployment.facts.name}, seed ${seed}`,
     ...(server === undefined ? [] : [`  set on the servers: ${server.server.settings.join("; ")}`]),
+    ...(auth.length === 0 ? [] : [`  set on the auth services: ${auth.join("; ")}`]),
     ...(manifest === undefined
       ? []
       : [`  expected failures: ${manifest.file.split(", ").map(displayPath).join(", ")}`]),
-    ...given.map(
-      ([name, origin]) =>
-        `  ${kebab(name)}: ${JSON.stringify(settings[name as SettingName])} (${origin})`,
-    ),
+    ...given.map(([name, { value, origin }]) => `  ${name}: ${JSON.stringify(value)} (${origin})`),
   ];
-}
-
-function settingsWithOrigins({ settings, origins }: Resolved): Record<string, unknown> {
-  const secret = /((?:secret|token|password)[^=,]*=)[^,"]*/gi;
-  return Object.fromEntries(
-    Object.entries(settings).map(([name, value]) => {
-      const shown =
-        value === undefined
-          ? null
-          : JSON.parse(JSON.stringify(value).replace(secret, "$1<redacted>"));
-      return [kebab(name), { value: shown, origin: origins[name as SettingName] }];
-    }),
-  );
 }
 
 function displayPath(file: string): string {
