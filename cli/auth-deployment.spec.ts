@@ -1,5 +1,5 @@
 /** Two real homeservers, each with an auth service of ours. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { removeDevice } from "#harness/clients/confirmation";
@@ -121,7 +121,7 @@ test("tells that an auth service ended by itself, and starts it again", async ()
   const since = Date.now();
   const alice = await here.user("alice");
 
-  process.kill(pidOf("main-as1"), "SIGKILL");
+  for (const pid of servers.processesOf("main-as1")) process.kill(pid, "SIGKILL");
 
   const outage = (from: number) => authOutage(servers.pool.control, servers.deployment, from);
   await here.eventually(async () => {
@@ -150,19 +150,6 @@ test("writes no token, password or secret into the trace", async () => {
   for (const secret of [alice.accessToken, alice.password, sharedSecret()])
     expect(trace).not.toContain(secret);
 });
-
-/** The process that runs in this work folder. */
-function pidOf(name: string): number {
-  const folder = path.join(servers.folder, name);
-  for (const pid of readdirSync("/proc").filter((entry) => /^\d+$/.test(entry))) {
-    try {
-      if (readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(folder)) return Number(pid);
-    } catch {
-      // Gone in between.
-    }
-  }
-  throw new Error(`nothing runs in ${folder}`);
-}
 
 /** What as1 and hs1 show each other. */
 function sharedSecret(): string {

@@ -1,4 +1,6 @@
 /** For specs: real servers, one unless told otherwise, started as for a run, and worlds as checks get them. */
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
 import { parseServerSpec } from "#harness/config/driver-spec";
 import { NO_CONTAINER_SETTINGS } from "#harness/deployment/contract";
 import type { Deployment } from "#harness/deployment/deployment";
@@ -68,8 +70,10 @@ export class DeploymentForSpecs implements AsyncDisposable {
     return new DeploymentForSpecs(pool, await pool.startMain(), registry, signal);
   }
 
-  /** @param requirement that a check of it would be for */
-  /** @param clientLogs folder for the logs of encrypting clients; without one they keep none */
+  /**
+   * @param requirement that a check of it would be for
+   * @param clientLogs folder for the logs of encrypting clients; without one they keep none
+   */
   world(requirement: string, clientLogs?: string): World {
     const { pool, deployment, random } = this;
     return new World({
@@ -86,8 +90,24 @@ export class DeploymentForSpecs implements AsyncDisposable {
     });
   }
 
+  /** Processes that were started in the work folder of this name, such as `main-as1`. */
+  processesOf(name: string): readonly number[] {
+    const folder = path.join(this.folder, name);
+    const all = readdirSync("/proc").filter((entry) => /^\d+$/.test(entry));
+    return all.filter((pid) => commandLineOf(pid).includes(folder)).map(Number);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.pool[Symbol.asyncDispose]();
     await this.#registry[Symbol.asyncDispose]();
+  }
+}
+
+/** Empty when it has ended. */
+function commandLineOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    return "";
   }
 }
