@@ -34,7 +34,7 @@ export interface Page {
   readonly forms: readonly Form[];
 }
 
-/** A redirect to somewhere else: to a client. It is not followed. */
+/** A redirect, a link or a form to somewhere else: to a client. It is not followed. */
 export interface Departure {
   readonly kind: "left";
   readonly url: string;
@@ -119,7 +119,12 @@ export class Browser {
       ];
     }
     const html = parse(response.text);
-    return { kind: "page", url, response, html, forms: formsOf(html, url) };
+    const forms = formsOf(html, url);
+    const [form] = forms;
+    // A browser sends it by the script of the page (OAuth 2.0 Form Post Response Mode §2).
+    if (form !== undefined && !this.#isHome(form.action))
+      return { kind: "left", url: form.action, response };
+    return { kind: "page", url, response, html, forms };
   }
 
   #isHome(url: string): boolean {

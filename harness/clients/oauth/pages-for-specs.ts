@@ -60,6 +60,10 @@ function answer(
     return void page(
       '<input type="checkbox" name="confirm_device"><button name="action" value="consent">Yes</button><button name="action" value="reject">No</button>',
     );
+  if (path === "/consent/sent") {
+    const form = `<form method="post" action="${callback}"><input type="hidden" name="code" value="c"></form>`;
+    return void response.writeHead(200, { "content-type": "text/html" }).end(form);
+  }
   if (path === "/consent/1" && !isSignedIn) return void page("", 403);
   if (path === "/consent/1" && isPost) return void to(callback);
   if (path === "/consent/1") return void page('<button name="" value="">Continue</button>');

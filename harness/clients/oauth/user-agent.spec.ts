@@ -66,6 +66,14 @@ test("rejects by the link that the page has", async () => {
   expect(callbackOf(landing).fragment.get("error")).toBe("access_denied");
 });
 
+test("leaves by a form that posts to the client, which is sent nothing", async () => {
+  const { pages, agent } = await start();
+  await using _ = pages;
+  const landing = await agent.visit(`${pages.base}consent/sent`, { account });
+  expect(landing).toMatchObject({ kind: "left", url: CALLBACK });
+  expect(pages.requests).toEqual(["GET /consent/sent"]);
+});
+
 test("enters a code and confirms the other device", async () => {
   const { pages, agent } = await start();
   await using _ = pages;
