@@ -15,7 +15,6 @@ import { type ServiceForSpecs, startForSpecs } from "./service-for-specs.ts";
 
 let service: ServiceForSpecs;
 let client: ClientForSpecs;
-let users = 0;
 
 beforeAll(async () => {
   service = await startForSpecs();
@@ -26,21 +25,12 @@ afterAll(async () => {
   await service?.[Symbol.asyncDispose]();
 });
 
-/** A new account whose password is "secret". */
-async function newUser(): Promise<string> {
-  const localpart = `user${++users}`;
-  await service.running.capabilities.managesAccounts?.createAccount(localpart, "secret");
-  return localpart;
-}
-
 const isActive = async (token: unknown) => (await introspect(service.base, token)).active;
-const toldOf = (localpart: string) =>
-  service.told.filter(({ body }) => body.localpart === localpart).map(({ name }) => name);
 const revoke = (token: unknown, more: Record<string, string> = {}) =>
   sendForm(`${service.base}oauth2/revoke`, { token: String(token), ...more });
 
 test("signs a user in by an independent client, refreshes and ends the session", async () => {
-  const alice = await newUser();
+  const alice = await service.newUser();
   const { body } = await request(`${service.base}.well-known/openid-configuration`);
   const metadata = (await body.json()) as openid.ServerMetadata;
   const configuration = new openid.Configuration(metadata, client.id, {}, openid.None());
@@ -71,16 +61,16 @@ test("signs a user in by an independent client, refreshes and ends the session",
     username: alice,
     scope: scopeOf("ABCDEFGHIJ"),
   });
-  expect(toldOf(alice)).toEqual(["provision_user", "provision_user", "upsert_device"]);
+  expect(service.toldOf(alice)).toEqual(["provision_user", "provision_user", "upsert_device"]);
   const refreshed = await openid.refreshTokenGrant(configuration, String(tokens.refresh_token));
   expect(await isActive(refreshed.access_token)).toBe(true);
   await openid.tokenRevocation(configuration, refreshed.access_token);
   expect(await isActive(refreshed.access_token)).toBe(false);
-  expect(toldOf(alice).at(-1)).toBe("delete_device");
+  expect(service.toldOf(alice).at(-1)).toBe("delete_device");
 });
 
 test("keeps accounts, sessions and tokens through SIGKILL", async () => {
-  const alice = await newUser();
+  const alice = await service.newUser();
   const granted = await client.authorize(alice, "ABCDEFGHIJ");
   const kept = await client.signIn(alice, "OTHEROTHER");
   await service.running.capabilities.killable?.kill();
@@ -151,12 +141,12 @@ test.each([
   },
   { why: "no client", fields: { client_id: undefined }, error: "invalid_request" },
 ])("gives no token for a code with $why", async ({ fields, error }) => {
-  const granted = await client.authorize(await newUser(), "ABCDEFGHIJ");
+  const granted = await client.authorize(await service.newUser(), "ABCDEFGHIJ");
   expect(await client.redeem(granted, fields)).toMatchObject({ status: 400, body: { error } });
 });
 
 test("gives no token to another client, nor for fields that come twice", async () => {
-  const granted = await client.authorize(await newUser(), "ABCDEFGHIJ");
+  const granted = await client.authorize(await service.newUser(), "ABCDEFGHIJ");
   const other = await ClientForSpecs.register(service.base);
   expect(await other.redeem(granted)).toMatchObject({
     status: 400,
@@ -176,7 +166,7 @@ test("gives no token to another client, nor for fields that come twice", async (
 });
 
 test("a code that comes twice ends what it gave", async () => {
-  const alice = await newUser();
+  const alice = await service.newUser();
   const granted = await client.authorize(alice, "ABCDEFGHIJ");
   const { body } = await client.redeem(granted);
   expect(await client.redeem(granted)).toMatchObject({
@@ -185,18 +175,18 @@ test("a code that comes twice ends what it gave", async () => {
   });
   expect(await isActive(body.access_token)).toBe(false);
   expect((await client.refresh(body.refresh_token)).status).toBe(400);
-  expect(toldOf(alice).at(-1)).toBe("delete_device");
+  expect(service.toldOf(alice).at(-1)).toBe("delete_device");
 });
 
 test("a code that comes several times at once gives tokens once", async () => {
-  const granted = await client.authorize(await newUser(), "ABCDEFGHIJ");
+  const granted = await client.authorize(await service.newUser(), "ABCDEFGHIJ");
   const answers = await Promise.all(Array.from({ length: 5 }, () => client.redeem(granted)));
   expect(answers.filter(({ status }) => status === 200).length).toBeLessThanOrEqual(1);
   expect(answers.every(({ status }) => status === 200 || status === 400)).toBe(true);
 });
 
 test("a client can try again when the homeserver gave no answer", async () => {
-  const granted = await client.authorize(await newUser(), "ABCDEFGHIJ");
+  const granted = await client.authorize(await service.newUser(), "ABCDEFGHIJ");
   service.answerWith(500);
   const refused = await client.redeem(granted);
   service.answerWith(200);
@@ -205,12 +195,12 @@ test("a client can try again when the homeserver gave no answer", async () => {
 });
 
 test("a sign-in that fails half way leaves no device behind", async () => {
-  const alice = await newUser();
+  const alice = await service.newUser();
   const granted = await client.authorize(alice, "ABCDEFGHIJ");
   service.answerWith(500, "upsert_device");
   const refused = await client.redeem(granted);
   expect(refused.status).toBe(503);
-  await expect.poll(() => toldOf(alice)).toContain("delete_device");
+  await expect.poll(() => service.toldOf(alice)).toContain("delete_device");
   service.answerWith(200);
   const { status, body } = await client.redeem(granted);
   expect(status).toBe(200);
@@ -274,7 +264,7 @@ test("a native client may use any port of loopback, and no other path", async ()
     application_type: "native",
     redirect_uris: ["http://localhost/callback", "com.example.app:/cb?query=value"],
   });
-  const alice = await newUser();
+  const alice = await service.newUser();
   const { callback } = await native.authorize(alice, "ABCDEFGHIJ", {
     redirect_uri: "http://localhost:43123/callback",
   });
@@ -290,7 +280,10 @@ test("a native client may use any port of loopback, and no other path", async ()
 test("sends a user who does not agree back with access_denied", async () => {
   const browser = new BrowserForSpecs(service.base);
   const login = await client.open({ scope: scopeOf("ABCDEFGHIJ") }, browser);
-  const consent = await browser.submit(login, { username: await newUser(), password: "secret" });
+  const consent = await browser.submit(login, {
+    username: await service.newUser(),
+    password: "secret",
+  });
   const { left = "" } = await browser.submit(consent, { action: "reject" });
   const { searchParams } = new URL(left);
   expect(searchParams.get("error")).toBe("access_denied");
@@ -300,7 +293,7 @@ test("sends a user who does not agree back with access_denied", async () => {
 test("takes no wrong password and no form of elsewhere", async () => {
   const browser = new BrowserForSpecs(service.base);
   const login = await client.open({ scope: scopeOf("ABCDEFGHIJ") }, browser);
-  const alice = await newUser();
+  const alice = await service.newUser();
   const wrong = await browser.submit(login, { username: alice, password: "guess" });
   expect(wrong).toMatchObject({ status: 403, page: "login" });
   const consent = await browser.submit(wrong, { username: alice, password: "secret" });
@@ -320,7 +313,10 @@ test("shows what a client says of itself as text, in pages that nobody frames", 
     browser,
   );
   expect(login.headers["x-frame-options"]).toBe("DENY");
-  const consent = await browser.submit(login, { username: await newUser(), password: "secret" });
+  const consent = await browser.submit(login, {
+    username: await service.newUser(),
+    password: "secret",
+  });
   for (const { text } of [login, consent]) expect(text).not.toContain("<script");
   expect(consent.text).toContain("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;");
   expect(consent.text).toContain("https://example.com/tos");
@@ -342,16 +338,20 @@ test("a client can ask for a new account", async () => {
 
 test("only administrators may administer", async () => {
   const scope = `${scopeOf("ABCDEFGHIJ")} urn:synapse:admin:*`;
-  const { callback } = await client.authorize(await newUser(), "ABCDEFGHIJ", { scope });
+  const { callback } = await client.authorize(await service.newUser(), "ABCDEFGHIJ", { scope });
   expect(callback.searchParams.get("error")).toBe("invalid_scope");
-  await service.running.capabilities.registersUsers?.register("boss", "secret", { admin: true });
+  const { registersUsers } = service.running.capabilities;
+  const boss = await registersUsers?.register("boss", "secret", { admin: true });
+  expect(await introspect(service.base, boss?.accessToken)).toMatchObject({
+    scope: "urn:matrix:client:api:* urn:synapse:admin:*",
+  });
   const allowed = await client.authorize("boss", "ABCDEFGHIJ", { scope });
   const { body } = await client.redeem(allowed);
   expect(String(body.scope).split(" ")).toContain("urn:synapse:admin:*");
 });
 
 test("a new sign-in on a device ends the one before", async () => {
-  const alice = await newUser();
+  const alice = await service.newUser();
   const [first, other] = [
     await client.signIn(alice, "ABCDEFGHIJ"),
     await client.signIn(alice, "OTHEROTHER"),
@@ -375,7 +375,7 @@ test.each([
   { by: "refresh_token", more: { token_type_hint: "access_token" } },
   { by: "access_token", more: { token_type_hint: "refresh_token", client_id: "another" } },
 ])("a session ends by its $by with $more", async ({ by, more }) => {
-  const alice = await newUser();
+  const alice = await service.newUser();
   const [body, other] = [
     await client.signIn(alice, "ABCDEFGHIJ"),
     await client.signIn(alice, "OTHEROTHER"),
@@ -383,7 +383,7 @@ test.each([
   expect((await revoke(body[by], more)).status).toBe(200);
   expect(await isActive(body.access_token)).toBe(false);
   expect((await client.refresh(body.refresh_token)).body.error).toBe("invalid_grant");
-  expect(toldOf(alice).at(-1)).toBe("delete_device");
+  expect(service.toldOf(alice).at(-1)).toBe("delete_device");
   expect(await isActive(other.access_token)).toBe(true);
   expect((await revoke(body[by], more)).status).toBe(200);
 });
@@ -397,19 +397,19 @@ test("revocation of nothing is refused, of what is unknown not", async () => {
 });
 
 test("a homeserver that gave no answer hears of a device's end later", async () => {
-  const alice = await newUser();
+  const alice = await service.newUser();
   const { access_token } = await client.signIn(alice, "ABCDEFGHIJ");
   service.answerWith(500);
   const refused = await revoke(access_token);
-  const before = toldOf(alice).length;
+  const before = service.toldOf(alice).length;
   service.answerWith(200);
   expect(refused.status).toBe(503);
   expect(await isActive(access_token)).toBe(false);
-  await expect.poll(() => toldOf(alice).slice(before)).toContain("delete_device");
+  await expect.poll(() => service.toldOf(alice).slice(before)).toContain("delete_device");
 });
 
 test("a refresh changes neither scope nor client", async () => {
-  const { refresh_token } = await client.signIn(await newUser(), "ABCDEFGHIJ");
+  const { refresh_token } = await client.signIn(await service.newUser(), "ABCDEFGHIJ");
   const other = await ClientForSpecs.register(service.base);
   expect((await other.refresh(refresh_token)).body.error).toBe("invalid_grant");
   const wider = await client.refresh(refresh_token, { scope: scopeOf("OTHEROTHER") });
@@ -418,7 +418,7 @@ test("a refresh changes neither scope nor client", async () => {
 });
 
 test("two refreshes at once leave one chain", async () => {
-  const alice = await newUser();
+  const alice = await service.newUser();
   const { refresh_token } = await client.signIn(alice, "ABCDEFGHIJ");
   const answers = await Promise.all([client.refresh(refresh_token), client.refresh(refresh_token)]);
   expect(answers.map(({ status }) => status)).toEqual([200, 200]);
@@ -428,7 +428,7 @@ test("two refreshes at once leave one chain", async () => {
 });
 
 test("a session whose refresh token somebody else has ends, with its device", async () => {
-  const alice = await newUser();
+  const alice = await service.newUser();
   const { refresh_token: stolen } = await client.signIn(alice, "ABCDEFGHIJ");
   const { body: second } = await client.refresh(stolen);
   const { body: third } = await client.refresh(second.refresh_token);
@@ -436,7 +436,7 @@ test("a session whose refresh token somebody else has ends, with its device", as
   expect((await client.refresh(stolen)).body.error).toBe("invalid_grant");
   expect(await isActive(third.access_token)).toBe(false);
   expect((await client.refresh(third.refresh_token)).body.error).toBe("invalid_grant");
-  expect(toldOf(alice).at(-1)).toBe("delete_device");
+  expect(service.toldOf(alice).at(-1)).toBe("delete_device");
 });
 
 test("introspection is for the homeserver only", async () => {
@@ -447,7 +447,7 @@ test("introspection is for the homeserver only", async () => {
 
 test("the admin side issues tokens, locks and ends sessions", async () => {
   const accounts = service.running.capabilities.managesAccounts;
-  const alice = await newUser();
+  const alice = await service.newUser();
   const issued = await accounts?.issueToken({
     localpart: alice,
     scope: "urn:matrix:client:api:*",

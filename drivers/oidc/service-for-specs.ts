@@ -20,6 +20,10 @@ export interface ServiceForSpecs extends AsyncDisposable {
   readonly base: string;
   /** What the homeserver was told, oldest first. */
   readonly told: readonly Told[];
+  /** What it was told of one user: names of the calls. */
+  toldOf(localpart: string): readonly string[];
+  /** A new account whose password is "secret". */
+  newUser(): Promise<string>;
   /** Status of its answers from now on; of those to one call, when that is named. */
   answerWith(status: number, name?: string): void;
   readonly logFile: string;
@@ -73,11 +77,19 @@ export async function startForSpecs(): Promise<ServiceForSpecs> {
     secret: SECRET,
   });
   const started = running;
+  let users = 0;
   stack.defer(() => started[Symbol.asyncDispose]());
   return {
     running,
     base,
     told,
+    toldOf: (localpart) =>
+      told.filter(({ body }) => body.localpart === localpart).map(({ name }) => name),
+    newUser: async () => {
+      const localpart = `user${++users}`;
+      await started.capabilities.managesAccounts?.createAccount(localpart, "secret");
+      return localpart;
+    },
     logFile,
     answerWith: (status, name) => {
       answers = { status, name };

@@ -12,7 +12,6 @@ import {
 import { type ServiceForSpecs, startForSpecs } from "../service-for-specs.ts";
 
 let service: ServiceForSpecs;
-let users = 0;
 
 beforeAll(async () => {
   service = await startForSpecs();
@@ -21,12 +20,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await service?.[Symbol.asyncDispose]();
 });
-
-async function newUser(): Promise<string> {
-  const localpart = `user${++users}`;
-  await service.running.capabilities.managesAccounts?.createAccount(localpart, "secret");
-  return localpart;
-}
 
 const url = (name: string) => `${service.base}_matrix/client/v3/${name}`;
 const isActive = async (token: unknown) => (await introspect(service.base, token)).active;
@@ -51,7 +44,7 @@ test("lists its flows, and that clients which know both APIs should take the oth
 });
 
 test("logs in by password, on the device that is asked for", async () => {
-  const alice = await newUser();
+  const alice = await service.newUser();
   const { status, body } = await logIn(`@${alice}:hs1:8448`, {
     device_id: "odd device",
     initial_device_display_name: "Mine",
@@ -76,7 +69,7 @@ test("logs in by password, on the device that is asked for", async () => {
 });
 
 test("says the same of a wrong password and of nobody", async () => {
-  const wrong = await logIn(await newUser(), { password: "guess" });
+  const wrong = await logIn(await service.newUser(), { password: "guess" });
   const nobody = await logIn("nobody");
   expect(wrong).toMatchObject({ status: 403, body: { errcode: "M_FORBIDDEN" } });
   expect(nobody.body).toEqual(wrong.body);
@@ -96,7 +89,7 @@ test.each([
 });
 
 test("tells application services that they do not log in, and nobody else", async () => {
-  const { body } = await logIn(await newUser());
+  const { body } = await logIn(await service.newUser());
   const asked = (token?: string) =>
     sendJson(url("login"), { type: "m.login.application_service", user: "x" }, token);
   expect(await asked("as_token")).toMatchObject({
@@ -108,12 +101,12 @@ test("tells application services that they do not log in, and nobody else", asyn
 });
 
 test("finds a user whose name is written in capitals", async () => {
-  expect((await logIn((await newUser()).toUpperCase())).status).toBe(200);
+  expect((await logIn((await service.newUser()).toUpperCase())).status).toBe(200);
 });
 
 test("refuses locked and deactivated users, but only to themselves", async () => {
   const accounts = service.running.capabilities.managesAccounts;
-  const alice = await newUser();
+  const alice = await service.newUser();
   await accounts?.lock(alice);
   expect(await logIn(alice)).toMatchObject({
     status: 401,
@@ -131,7 +124,7 @@ test("refuses locked and deactivated users, but only to themselves", async () =>
 });
 
 test("refreshes again and again", async () => {
-  const { body } = await logIn(await newUser(), { refresh_token: true });
+  const { body } = await logIn(await service.newUser(), { refresh_token: true });
   expect(body.expires_in_ms).toEqual(expect.any(Number));
   const refresh = (token: unknown) => sendJson(url("refresh"), { refresh_token: token });
   const first = await refresh(body.refresh_token);
@@ -145,7 +138,7 @@ test("refreshes again and again", async () => {
 });
 
 test("logs out one session, or all of the legacy API", async () => {
-  const alice = await newUser();
+  const alice = await service.newUser();
   const tokens = [await logIn(alice), await logIn(alice), await logIn(alice)].map(
     ({ body }) => body.access_token,
   );
@@ -163,7 +156,7 @@ test("logs out one session, or all of the legacy API", async () => {
 });
 
 test("keeps the two APIs apart", async () => {
-  const alice = await newUser();
+  const alice = await service.newUser();
   const { body } = await logIn(alice, { refresh_token: true });
   const client = await ClientForSpecs.register(service.base);
   const oauth = await client.signIn(alice, "ABCDEFGHIJ");
@@ -175,7 +168,7 @@ test("keeps the two APIs apart", async () => {
 });
 
 test("a login on a device ends the session of the other API on it", async () => {
-  const alice = await newUser();
+  const alice = await service.newUser();
   const client = await ClientForSpecs.register(service.base);
   const { access_token } = await client.signIn(alice, "ABCDEFGHIJ");
   expect((await logIn(alice, { device_id: "ABCDEFGHIJ" })).status).toBe(200);
@@ -189,7 +182,7 @@ test.each(["login", "register"])("logs in by the browser, to %s", async (action)
   const browser = new BrowserForSpecs(service.base);
   const shown = await browser.open(sso("https://client.example/?kept=1", { action }));
   expect(shown.page).toBe(action);
-  const user = action === "login" ? await newUser() : "ssonewcomer";
+  const user = action === "login" ? await service.newUser() : "ssonewcomer";
   const consent = await browser.submit(shown, {
     username: user,
     password: "secret",

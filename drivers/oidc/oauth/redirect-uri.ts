@@ -37,7 +37,7 @@ function loopbackProblem(uri: string, url: URL): string | undefined {
   if (!LOOPBACK.includes(url.hostname)) return "http redirect URIs are on loopback only";
   // As it was written: parsers leave out port 80.
   const [authority = ""] = uri.slice("http://".length).split(/[/?]/);
-  return /:\d*$/.test(authority) && !authority.endsWith("]")
+  return /:\d*$/.test(authority)
     ? "a redirect URI on loopback is registered without a port, any will do"
     : undefined;
 }

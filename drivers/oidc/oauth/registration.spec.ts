@@ -63,6 +63,8 @@ test.each([
   "com.examplefoo:/",
   "com.example.app:/cb#f",
   "http://localhost:1234/callback",
+  "http://localhost:/callback",
+  "http://u:p@localhost/callback",
   "http://127.0.0.1:80/callback",
   "http://[::1]:8080/callback",
   "http://10.0.0.1/cb",
@@ -71,6 +73,13 @@ test.each([
   "javascript:alert(1)",
 ])("native clients may not register %s", (uri) => {
   expect(native(uri)).toBe("invalid_redirect_uri");
+});
+
+test("no client may register https on loopback, not even one whose pages are there", () => {
+  const redirect_uris = ["https://localhost/callback"];
+  expect(errorOf({ ...WEB, client_uri: "https://localhost/", redirect_uris })).toBe(
+    "invalid_redirect_uri",
+  );
 });
 
 test("a client without a type is a web client", () => {

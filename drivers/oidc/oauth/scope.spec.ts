@@ -37,6 +37,11 @@ test.each([
   expect(readScope(scope)).toEqual(expect.any(String));
 });
 
+test("takes a device id of 255 characters", () => {
+  const deviceId = "A".repeat(255);
+  expect(readScope(`${API} urn:matrix:client:device:${deviceId}`)).toMatchObject({ deviceId });
+});
+
 test("tells that administration is asked for", () => {
   expect(readScope(`${API} ${DEVICE} urn:synapse:admin:*`)).toMatchObject({ wantsAdmin: true });
 });

@@ -5,7 +5,6 @@ import { type ServiceForSpecs, startForSpecs } from "../service-for-specs.ts";
 
 let service: ServiceForSpecs;
 let client: ClientForSpecs;
-let users = 0;
 
 beforeAll(async () => {
   service = await startForSpecs();
@@ -15,12 +14,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await service?.[Symbol.asyncDispose]();
 });
-
-async function newUser(): Promise<string> {
-  const localpart = `user${++users}`;
-  await service.running.capabilities.managesAccounts?.createAccount(localpart, "secret");
-  return localpart;
-}
 
 const isActive = async (token: unknown) => (await introspect(service.base, token)).active;
 
@@ -49,7 +42,7 @@ test("a device is signed in by its code", async () => {
     body: { error: "slow_down" },
   });
   const browser = new BrowserForSpecs(service.base);
-  const code = await openAs(await newUser(), String(body.verification_uri), browser);
+  const code = await openAs(await service.newUser(), String(body.verification_uri), browser);
   expect(code.page).toBe("device-code");
   const consent = await browser.submit(code, { user_code: String(body.user_code).toLowerCase() });
   expect(consent.page).toBe("device-consent");
@@ -81,7 +74,7 @@ test("codes of devices live as long as a check asks for", async () => {
 test("a device is not signed in by a user who refuses, nor for another client", async () => {
   const { body } = await client.startDevice(scopeOf("ABCDEFGHIJ"));
   const browser = new BrowserForSpecs(service.base);
-  const alice = await newUser();
+  const alice = await service.newUser();
   const consent = await openAs(alice, String(body.verification_uri_complete), browser);
   expect(consent.page).toBe("device-consent");
   const other = await ClientForSpecs.register(service.base);
@@ -91,11 +84,7 @@ test("a device is not signed in by a user who refuses, nor for another client", 
     status: 400,
     body: { error: "access_denied" },
   });
-  expect(
-    service.told.some(
-      ({ name, body: told }) => name === "upsert_device" && told.localpart === alice,
-    ),
-  ).toBe(false);
+  expect(service.toldOf(alice)).not.toContain("upsert_device");
 });
 
 test("a device can not ask for what no client may have", async () => {
@@ -111,7 +100,7 @@ test("a device can not ask for what no client may have", async () => {
 
 test("codes of devices can not be guessed for long", async () => {
   const browser = new BrowserForSpecs(service.base);
-  let shown = await openAs(await newUser(), `${service.base}device`, browser);
+  let shown = await openAs(await service.newUser(), `${service.base}device`, browser);
   for (let tries = 0; tries < 10; tries++) {
     shown = await browser.submit(shown, { user_code: "WRNG-CODE" });
     expect(shown.status).toBe(403);
@@ -120,7 +109,7 @@ test("codes of devices can not be guessed for long", async () => {
 });
 
 test("a link ends no session by itself, its page does once it has the password", async () => {
-  const alice = await newUser();
+  const alice = await service.newUser();
   const { access_token } = await client.signIn(alice, "ABCDEFGHIJ");
   const browser = new BrowserForSpecs(service.base);
   const confirm = await openAs(alice, account("org.matrix.device_delete", "ABCDEFGHIJ"), browser);
@@ -138,7 +127,7 @@ test("a link ends no session by itself, its page does once it has the password",
 });
 
 test("shows the sessions of the user, and of nobody else", async () => {
-  const [alice, bob] = [await newUser(), await newUser()];
+  const [alice, bob] = [await service.newUser(), await service.newUser()];
   await client.signIn(alice, "DEVICEOFALICE");
   await client.signIn(bob, "DEVICEOFBOB");
   const browser = new BrowserForSpecs(service.base);
@@ -158,8 +147,28 @@ test("shows the sessions of the user, and of nobody else", async () => {
   }
 });
 
+test.each(["lock", "deactivate"] as const)(
+  "a browser that remembers a user asks for a login again after %s",
+  async (act) => {
+    const alice = await service.newUser();
+    const browser = new BrowserForSpecs(service.base);
+    await client.authorize(alice, "ABCDEFGHIJ", {}, browser);
+    const scope = scopeOf("OTHEROTHER");
+    const consent = await client.open({ scope }, browser);
+    expect(consent.page).toBe("consent");
+    await service.running.capabilities.managesAccounts?.[act](alice);
+    const { left = "" } = await browser.submit(consent, { action: "consent" });
+    expect(new URL(left).searchParams.get("error")).toBe("access_denied");
+    const again = await client.open({ scope }, browser);
+    expect(again).toMatchObject({ status: 200, page: "login" });
+    const refused = await browser.submit(again, { username: alice, password: "secret" });
+    expect(refused).toMatchObject({ status: 403, page: "login" });
+    expect((await browser.open(account("org.matrix.profile"))).page).toBe("login");
+  },
+);
+
 test("allows a cross-signing reset, and deactivates, when the user says so", async () => {
-  const alice = await newUser();
+  const alice = await service.newUser();
   const { access_token } = await client.signIn(alice, "ABCDEFGHIJ");
   const browser = new BrowserForSpecs(service.base);
   const reset = await openAs(alice, account("org.matrix.cross_signing_reset"), browser);
