@@ -24,6 +24,7 @@ export type HarnessErrorCode =
   | "DEADLINE"
   | "RULE_NEVER_FIRED"
   | "UNEXPECTED_REQUEST"
+  | "UNREAD_PAGE"
   | "INTERRUPTED"
   | "INTERNAL";
 

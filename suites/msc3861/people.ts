@@ -91,6 +91,7 @@ export async function fateOf(
   visit: Visit,
 ): Promise<Fate> {
   const landing = await agent.visit(request.url, visit);
+  agent.expectEnd(landing);
   if (landing.kind === "page") return { kind: "page", page: landing };
   const callback = readCallback(landing.url);
   const error = parameterOf(callback, "error");

@@ -91,11 +91,21 @@ test("follows redirects for a while only", async () => {
 });
 
 test("tells which page it is left on", async () => {
+  const { pages, agent } = await start();
+  await using _ = pages;
+  const refused = agent.authorize(`${pages.base}consent/1`, { account });
+  await expect(refused).rejects.toMatchObject({
+    name: "CheckFailure",
+    actual: 'a page with status 403 called "Sample"',
+  });
+});
+
+test("calls a page that goes on, and that nobody here can read, no verdict on the server", async () => {
   const { pages, auth, agent } = await start();
   await using _ = pages;
   const wrong = { ...account, password: "wrong" };
   const landing = agent.authorize(auth.authorizationUrl({}), { account: wrong });
-  await expect(landing).rejects.toThrow('a page with status 200 called "Sample"');
+  await expect(landing).rejects.toMatchObject({ name: "HarnessError", code: "UNREAD_PAGE" });
 });
 
 test("knows no pages of others", async () => {

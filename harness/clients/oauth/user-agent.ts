@@ -2,7 +2,7 @@
  * A person in front of the pages of an authorization server: signs in or registers, consents or rejects, until the browser
  * is sent back to the client. What the pages look like is told by one reader for each implementation.
  */
-import { CheckFailure, Unsupported } from "#harness/errors";
+import { CheckFailure, HarnessError, Unsupported } from "#harness/errors";
 import type { Account } from "#harness/world/session";
 import { mas } from "./agents/mas.ts";
 import { oidc } from "./agents/oidc.ts";
@@ -69,6 +69,23 @@ export class UserAgent {
     return this.#reader.question(page);
   }
 
+  /**
+   * A page on which the browser ended must not be one that goes on by a form which nobody here can fill in: what it would
+   * have led to is not known, and is no verdict on the server.
+   *
+   * @throws HarnessError UNREAD_PAGE
+   */
+  expectEnd(landing: Landing): void {
+    if (landing.kind === "left" || landing.response.status >= 400) return;
+    const goesOn = landing.forms.some(({ method }) => method === "POST");
+    if (!goesOn || this.question(landing) !== undefined) return;
+    throw new HarnessError("UNREAD_PAGE", {
+      what: `nothing here knows what ${summary(landing)} asks for`,
+      facts: [landing.response.describe()],
+      next: `harness/clients/oauth/agents/${this.#reader.kind}.ts has to learn it`,
+    });
+  }
+
   /** The form of a page that asks something. */
   form(page: Page): Form {
     const form = page.forms.find(({ method }) => method === "POST") ?? page.forms[0];
@@ -116,7 +133,9 @@ export class UserAgent {
 
   /** As `visit`, which has to end with the browser being sent to the client. */
   async authorize(url: string, visit: Visit): Promise<Callback> {
-    return callbackOf(await this.visit(url, visit));
+    const landing = await this.visit(url, visit);
+    this.expectEnd(landing);
+    return callbackOf(landing);
   }
 }
 
