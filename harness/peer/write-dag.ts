@@ -38,6 +38,8 @@ export interface WrittenSet {
 const SECOND_MS = 1000;
 /** Ids that are tried for an event; each is signed, which takes milliseconds. */
 const MAX_ATTEMPTS = 300;
+/** Ids that tell how ids are spread, for each of the events at one time. */
+const SAMPLES = 8;
 
 /** @throws HarnessError INTERNAL for a file that does not begin as rooms do. */
 export async function writeDag(
@@ -64,7 +66,7 @@ export async function writeDag(
     powerLevels: null,
     originServerTs: begin + SECOND_MS * create.ts,
   });
-  const writer = new Writer(room, create, words, begin);
+  const writer = new Writer(room, file.events, words, begin);
   for (const [at, { event }] of [...room.entries].entries()) {
     writer.name([create, firstJoin][at]?.id ?? "", event.id);
   }
@@ -104,18 +106,24 @@ function speakersIn(room: PeerRoom, ids: readonly string[]): readonly string[] {
 class Writer {
   readonly names = new Map<string, string>();
   readonly #room: PeerRoom;
-  readonly #create: DagEvent;
+  readonly #events: readonly DagEvent[];
   /** What the file says, by what the room says: users and `$` with event ids. */
   readonly #words: Map<string, string>;
   readonly #begin: number;
-  readonly #written: { readonly event: DagEvent; readonly pdu: Pdu }[] = [];
+  /** By the time of several events: the first id of each but the first of them. */
+  readonly #bounds = new Map<number, readonly string[]>();
   /** What to build on instead of the opening, and what came with it. */
   #follows: ReadonlyMap<string, string> = new Map();
   #admitted: RoomState = new Map();
 
-  constructor(room: PeerRoom, create: DagEvent, words: Map<string, string>, begin: number) {
+  constructor(
+    room: PeerRoom,
+    events: readonly DagEvent[],
+    words: Map<string, string>,
+    begin: number,
+  ) {
     this.#room = room;
-    this.#create = create;
+    this.#events = events;
     this.#words = words;
     this.#begin = begin;
   }
@@ -128,7 +136,6 @@ class Writer {
   write(event: DagEvent): void {
     const pdu = this.#build(event);
     this.#room.add(pdu);
-    this.#written.push({ event, pdu });
     this.name(event.id, pdu.id);
   }
 
@@ -157,37 +164,50 @@ class Writer {
     return this.#words.get(`$${name}`) ?? `$${name}`;
   }
 
+  /** Ids are hashes: where they decide, the event is made anew until its id stands as in the file. */
   #build(event: DagEvent): Pdu {
-    const { type, stateKey, sender, content, redacts, authEvents } = compileEvent(
-      event,
-      this.#create,
-      this.#room.version,
-    );
-    const word = (text: string) => this.#words.get(text) ?? text;
-    const rivals = this.#written.filter(({ event: other }) => other.ts === event.ts);
-    // Ids are hashes: where they decide, the event is made anew until they stand as in the file.
+    const rivals = this.#events.filter(({ ts }) => ts === event.ts).map(({ id }) => id);
+    if (rivals.length === 1) return this.#attempt(event, 0);
+    const place = rivals.sort().indexOf(event.id);
+    const bounds = this.#bounds.get(event.ts) ?? this.#boundsFor(event, rivals.length);
+    this.#bounds.set(event.ts, bounds);
+    const [from = "", to] = [bounds[place - 1], bounds[place]];
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const pdu = this.#room.build({
-        type,
-        sender: word(sender),
-        content: {
-          ...(translate(content, this.#words) as JsonObject),
-          ...(attempt === 0 ? {} : { "org.matrix-crucible.attempt": attempt }),
-        },
-        ...(stateKey === undefined ? {} : { stateKey: word(stateKey) }),
-        ...(redacts === undefined ? {} : { redacts: word(redacts) }),
-        prevEvents: event.prev.map((name) => this.#follows.get(name) ?? this.#idOf(name)),
-        authEvents: authEvents.map(word),
-        originServerTs: this.#begin + SECOND_MS * event.ts,
-      });
-      const isInOrder = rivals.every(
-        (rival) => rival.event.id < event.id === rival.pdu.id < pdu.id,
-      );
-      if (isInOrder) return pdu;
+      const pdu = this.#attempt(event, attempt);
+      if (pdu.id >= from && (to === undefined || pdu.id < to)) return pdu;
     }
     throw new HarnessError("INTERNAL", {
       what: `${event.id} can not be written: no id in ${MAX_ATTEMPTS} stands where the file has it`,
       next: "give fewer events the same ts",
+    });
+  }
+
+  /** Parts all ids into as many ranges, about equally likely: order left to chance can leave no room between two. */
+  #boundsFor(event: DagEvent, ranges: number): readonly string[] {
+    const ids = Array.from({ length: SAMPLES * ranges }, (_, at) => this.#attempt(event, at).id);
+    return ids.sort().filter((_, at) => at > 0 && at % SAMPLES === 0);
+  }
+
+  #attempt(event: DagEvent, attempt: number): Pdu {
+    const [create = event] = this.#events;
+    const { type, stateKey, sender, content, redacts, authEvents } = compileEvent(
+      event,
+      create,
+      this.#room.version,
+    );
+    const word = (text: string) => this.#words.get(text) ?? text;
+    return this.#room.build({
+      type,
+      sender: word(sender),
+      content: {
+        ...(translate(content, this.#words) as JsonObject),
+        ...(attempt === 0 ? {} : { "org.matrix-crucible.attempt": attempt }),
+      },
+      ...(stateKey === undefined ? {} : { stateKey: word(stateKey) }),
+      ...(redacts === undefined ? {} : { redacts: word(redacts) }),
+      prevEvents: event.prev.map((name) => this.#follows.get(name) ?? this.#idOf(name)),
+      authEvents: authEvents.map(word),
+      originServerTs: this.#begin + SECOND_MS * event.ts,
     });
   }
 }
