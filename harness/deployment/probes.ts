@@ -46,6 +46,13 @@ export async function probeIdentity(links: ServerLinks): Promise<Identity> {
 /** A server that looks for the peer elsewhere must not hold up the start. */
 const PEER_TIMEOUT_MS = 5_000;
 
+/** Advertised by their flag, whichever of their paths the server serves. */
+const PROPOSALS = [
+  ["delayed-events", "org.matrix.msc4140"],
+  ["sticky-events", "org.matrix.msc4354"],
+  ["rtc-transports", "org.matrix.msc4143"],
+] as const;
+
 const DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code";
 
 interface Probed {
@@ -62,7 +69,8 @@ interface Probed {
  * `refresh-tokens`, `presence`, `directory-open`, `url-preview`, `appservice`, `crypto`, `dehydrated-devices` (MSC3814),
  * `sliding-sync` (`:stable`, `:unstable`), `device-grant` (RFC 8628),
  * `account-management` (MSC4191), `rendezvous` (MSC4388), `rate-limits` and `guarded-rendezvous`
- * (can be switched on), `vX.Y` for each version up to the newest listed one,
+ * (can be switched on), `delayed-events` (MSC4140), `sticky-events` (MSC4354), `rtc-transports` (MSC4143), `vX.Y` for each
+ * version up to the newest listed one,
  * `room-version:N`, and a server's `unstable:<flag>`.
  */
 export async function probeFeatures(
@@ -119,6 +127,10 @@ async function probeVersions(client: HttpClient, features: Set<string>): Promise
   for (let older = 1; older <= Number(minor ?? 0); older++) features.add(`v1.${older}`);
   for (const [flag, isOn] of Object.entries(unstable_features ?? {})) {
     if (isOn === true) features.add(`unstable:${flag}`);
+  }
+  for (const [feature, flag] of PROPOSALS) {
+    if ([flag, `${flag}.stable`].some((name) => features.has(`unstable:${name}`)))
+      features.add(feature);
   }
   if (features.has(`unstable:${SLIDING_SYNC_FLAG}`))
     features.add(UNSTABLE.feature).add("sliding-sync");
