@@ -34,9 +34,13 @@ export function accountPages(parts: AccountParts) {
     const account = await parts.signedIn(context);
     if (account === undefined) return;
     const { device_id: deviceId } = context.query;
-    const session = parts.sessions
-      .live(account.localpart)
-      .find((candidate) => candidate.deviceId === deviceId);
+    // A link that names no device is about none, also where a session has none.
+    const session =
+      typeof deviceId === "string"
+        ? parts.sessions
+            .live(account.localpart)
+            .find((candidate) => candidate.deviceId === deviceId)
+        : undefined;
     await visit(parts, { context, account, session }, accountAction(context.query.action));
   };
 }

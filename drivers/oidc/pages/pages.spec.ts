@@ -147,6 +147,19 @@ test("shows the sessions of the user, and of nobody else", async () => {
   }
 });
 
+test("a link that names no device is not about a session that has none", async () => {
+  const alice = await service.newUser();
+  const accounts = service.running.capabilities.managesAccounts;
+  const issued = await accounts?.issueToken({
+    localpart: alice,
+    scope: "urn:matrix:client:api:*",
+  });
+  const browser = new BrowserForSpecs(service.base);
+  const shown = await openAs(alice, account("org.matrix.device_delete"), browser);
+  expect(shown).toMatchObject({ page: "account", status: 200 });
+  expect(await isActive(issued?.accessToken)).toBe(true);
+});
+
 test.each(["lock", "deactivate"] as const)(
   "a browser that remembers a user asks for a login again after %s",
   async (act) => {
