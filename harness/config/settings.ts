@@ -5,7 +5,7 @@ import * as value from "./values.ts";
 
 export interface Settings {
   readonly hs: readonly string[];
-  /** Absent: none, unless all checks are about one. */
+  /** Absent: none, unless most checks are about one. */
   readonly auth: (typeof AUTHS)[number] | undefined;
   readonly mas: string | undefined;
   readonly topology: string | undefined;

@@ -91,7 +91,8 @@ export function check(
 
 type Verdict = Pick<CheckReport, "outcome"> & Partial<CheckReport>;
 
-class Checker {
+/** Runs one check and judges what came of it. Public for its spec: suites call `check`. */
+export class Checker {
   readonly #run: RunInfo;
   readonly #id: string;
   readonly #title: string;
@@ -366,13 +367,18 @@ class Checker {
 
   async #logs(deployment: DeploymentInfo = this.#run.deployment): Promise<string[]> {
     const tails = await Promise.all(
-      deployment.servers.map(async ({ place }) => {
+      placesOf(deployment).map(async (place) => {
         const tail = await this.#control.serverLog(deployment.id, place, LOG_LINES).catch(() => []);
         return tail.map((line) => `${place}: ${line}`);
       }),
     );
     return tails.flat();
   }
+}
+
+/** Servers, and the auth services of those that have one. */
+function placesOf({ servers }: DeploymentInfo): readonly string[] {
+  return servers.flatMap(({ place, auth }) => (auth === undefined ? [place] : [place, auth.place]));
 }
 
 function mutantsOf({ mutant = [] }: CheckOptions): readonly Mutant[] {

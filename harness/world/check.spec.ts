@@ -1,0 +1,93 @@
+import { expect, test } from "vitest";
+import { CheckFailure, HarnessError } from "#harness/errors";
+import { type CheckBody, Checker } from "./check.ts";
+import { type Control, serveControl } from "./control.ts";
+import type { RunInfo } from "./run-info.ts";
+
+/** A homeserver and its auth service, which are never asked. */
+const DEPLOYMENT: RunInfo["deployment"] = {
+  id: "main",
+  name: "spec",
+  topology: "one",
+  isUniform: true,
+  features: [],
+  appservice: { id: "", asToken: "", hsToken: "", senderLocalpart: "", prefix: "" },
+  servers: [
+    {
+      role: "hs1",
+      place: "hs1",
+      serverName: "hs1:8448",
+      clientUrl: "http://127.0.0.1:9",
+      federationUrl: "http://127.0.0.1:9",
+      capabilities: [],
+      auth: {
+        role: "as1",
+        place: "as1",
+        kind: "oidc",
+        issuer: "http://127.0.0.1:9/",
+        capabilities: [],
+        faults: [],
+      },
+    },
+  ],
+};
+
+/** What becomes of a check with this body, while auth services were down as told. */
+async function judge(body: CheckBody, outages: readonly string[] = []) {
+  const control: Pick<Control, "authOutages" | "serverLog"> = {
+    authOutages: async () => outages,
+    serverLog: async (_, place) => [`last line of ${place}`],
+  };
+  await using command = await serveControl(control as Control);
+  const run: RunInfo = {
+    runId: "spec",
+    control: command,
+    deployment: DEPLOYMENT,
+    mode: "verdicts",
+    selected: {},
+    disabled: {},
+    seed: 1,
+    repeat: 1,
+    retry: 0,
+    isolate: false,
+    timeoutScale: 1,
+    record: "none",
+    propertySeconds: 0,
+    accountSizes: [],
+  };
+  return await new Checker(run, "MSC3861.cs.whoami", "spec", 1, {}, body).report([]);
+}
+
+const refuted: CheckBody = async () => {
+  throw new CheckFailure("status 200", "503");
+};
+
+test("a failure while the auth service was down is trouble of ours, with the logs of both", async () => {
+  const report = await judge(refuted, ["as1 ended by itself: SIGKILL"]);
+
+  expect(report).toMatchObject({
+    outcome: "error",
+    reason: "the auth service was down while the check ran: as1 ended by itself: SIGKILL",
+    logs: ["hs1: last line of hs1", "as1: last line of as1"],
+  });
+  expect(report.message).toContain("see the auth service's log");
+});
+
+test("a failure while the auth service was there is the server's", async () => {
+  expect(await judge(refuted)).toMatchObject({ outcome: "fail", actual: "503" });
+});
+
+test("an outage that a check did not notice leaves its verdict", async () => {
+  const report = await judge(async () => undefined, ["as1 ended by itself: SIGKILL"]);
+
+  expect(report.outcome).toBe("pass");
+});
+
+test("any trouble comes with the log of the auth service too", async () => {
+  const report = await judge(async () => {
+    throw new HarnessError("INTERNAL", { what: "trouble" });
+  });
+
+  expect(report.outcome).toBe("error");
+  expect(report.logs).toContain("as1: last line of as1");
+});
