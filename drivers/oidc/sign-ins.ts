@@ -1,6 +1,7 @@
 /** How sessions begin and end, with what the homeserver has to be told before a client hears of it. */
 import { type Homeserver, HomeserverTrouble } from "./homeserver.ts";
 import type { AuthSessionRow, Sessions, TokenPair } from "./store/sessions.ts";
+import { Turns } from "./turns.ts";
 
 /** For how long Synapse may believe in a token that it asked about. */
 const REMEMBERED_S = 120;
@@ -15,12 +16,7 @@ export interface SignIn {
   readonly displayName?: string | undefined;
   readonly expiresInS?: number | undefined;
   readonly withRefreshToken: boolean;
-  /** Asked last: what it came from may have been revoked meanwhile. */
-  readonly isStillWanted?: () => Promise<boolean>;
 }
-
-/** What the session came from was revoked while it began. */
-export class NotWanted extends Error {}
 
 export class SignIns {
   readonly #sessions: Sessions;
@@ -28,7 +24,7 @@ export class SignIns {
   /** Takes what oidc-provider keeps of a session. */
   readonly #forget: (grantId: string) => Promise<void>;
   /** Work on the devices of one account goes one after the other. */
-  readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #turns = new Turns();
 
   constructor(
     sessions: Sessions,
@@ -46,7 +42,7 @@ export class SignIns {
    */
   begin(signIn: SignIn): Promise<TokenPair> {
     const { id, localpart, deviceId, displayName, expiresInS, withRefreshToken } = signIn;
-    return this.#inTurn(localpart, async () => {
+    return this.#turns.take(localpart, async () => {
       await this.#homeserver.provisionUser({ localpart });
       this.#sessions.add({
         id,
@@ -60,10 +56,6 @@ export class SignIns {
         for (const older of this.#sharing(localpart, deviceId)) await this.#replace(older);
         await this.#homeserver.upsertDevice(localpart, deviceId, displayName);
       }
-      if (signIn.isStillWanted !== undefined && !(await signIn.isStillWanted())) {
-        if (deviceId !== undefined) await this.#settle(localpart, deviceId);
-        throw new NotWanted();
-      }
       this.#sessions.open(id);
       if (deviceId !== undefined) this.#sessions.settleDevice(localpart, deviceId);
       return this.#sessions.addPair({ sessionId: id, expiresInS, withRefreshToken });
@@ -76,7 +68,7 @@ export class SignIns {
    * @throws HomeserverTrouble when it could not be told; the session has ended all the same, and it will be told
    */
   end({ id, localpart, deviceId }: AuthSessionRow): Promise<void> {
-    return this.#inTurn(localpart, async () => {
+    return this.#turns.take(localpart, async () => {
       this.#sessions.end(id, deviceId !== undefined);
       await this.#forget(id);
       if (deviceId !== undefined) await this.#settle(localpart, deviceId);
@@ -94,7 +86,7 @@ export class SignIns {
     for (const { localpart, deviceId } of this.#sessions.owingDevices()) {
       if (deviceId === undefined) continue;
       try {
-        await this.#inTurn(localpart, () => this.#settle(localpart, deviceId));
+        await this.#turns.take(localpart, () => this.#settle(localpart, deviceId));
       } catch (error) {
         if (!(error instanceof HomeserverTrouble)) throw error;
         // Down: so it is for the others.
@@ -125,19 +117,5 @@ export class SignIns {
     if (deviceId === undefined || remembered.length === 0) return;
     await this.#homeserver.deleteDevice(localpart, deviceId);
     for (const accessToken of remembered) await this.#homeserver.knock(accessToken);
-  }
-
-  #inTurn<Result>(localpart: string, work: () => Promise<Result>): Promise<Result> {
-    const before = this.#turns.get(localpart) ?? Promise.resolve();
-    const turn = before.then(work, work);
-    const settled = turn.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#turns.set(localpart, settled);
-    settled.then(() => {
-      if (this.#turns.get(localpart) === settled) this.#turns.delete(localpart);
-    });
-    return turn;
   }
 }

@@ -12,9 +12,10 @@ import {
   readBody,
   readForm,
 } from "../http.ts";
-import { NotWanted, type SignIns } from "../sign-ins.ts";
+import type { SignIns } from "../sign-ins.ts";
 import { now } from "../store/clock.ts";
 import type { AuthSessionRow, Sessions, TokenPair } from "../store/sessions.ts";
+import { Turns } from "../turns.ts";
 import { DEVICE_GRANT, INTROSPECTION, ROUTES } from "./provider.ts";
 import { isRefusal, readRegistration } from "./registration.ts";
 import { deviceOf } from "./scope.ts";
@@ -34,12 +35,13 @@ export interface OauthParts {
 export function oauthEndpoints(parts: OauthParts) {
   useOwnRefresh(parts);
   const polls: Polls = new Map();
+  const turns = new Turns();
   return async (context: Context, next: Next): Promise<void> => {
     switch (context.path) {
       case ROUTES.registration:
         return await register(context, next);
       case ROUTES.token:
-        return await issue(parts, polls, context, next);
+        return await takeToken(context, next, turns, () => issue(parts, polls, context, next));
       case ROUTES.device_authorization:
         return await startDevice(context, next);
       case ROUTES.revocation:
@@ -78,13 +80,26 @@ async function register(context: Context, next: Next): Promise<void> {
   }
 }
 
-/** The token endpoint: what oidc-provider has granted becomes a session of ours. */
+/**
+ * The token endpoint. A code that comes several times at once is looked at one by one: the first gets tokens, and the next
+ * ends what the first has got.
+ */
+async function takeToken(
+  context: Context,
+  next: Next,
+  turns: Turns,
+  work: () => Promise<void>,
+): Promise<void> {
+  if (context.method === "OPTIONS") return await next();
+  const form = await formOr400(context);
+  if (form === undefined) return context.set("Access-Control-Allow-Origin", "*");
+  Object.assign(context.req, { body: Object.fromEntries(form) });
+  const code = form.get("code") ?? form.get("device_code");
+  await (code === undefined ? work() : turns.take(code, work));
+}
+
+/** What oidc-provider has granted becomes a session of ours. */
 async function issue(parts: OauthParts, polls: Polls, context: Context, next: Next): Promise<void> {
-  if (context.method !== "POST" && context.method !== "OPTIONS") {
-    context.set("Allow", "POST");
-    answerOauthError(context, 405, "invalid_request", "the token endpoint takes POST only");
-    return;
-  }
   await next();
   const { AccessToken: granted, AuthorizationCode, DeviceCode } = context.oidc?.entities ?? {};
   const source = AuthorizationCode ?? DeviceCode;
@@ -104,15 +119,10 @@ async function issue(parts: OauthParts, polls: Polls, context: Context, next: Ne
       displayName: context.oidc.client?.clientName,
       expiresInS: ACCESS_TOKEN_TTL_S,
       withRefreshToken: true,
-      isStillWanted: async () => (await parts.provider.Grant.find(grantId)) !== undefined,
     });
     const { id_token } = answer;
     context.body = { ...tokenAnswer(pair, scope), ...(id_token === undefined ? {} : { id_token }) };
   } catch (error) {
-    if (error instanceof NotWanted) {
-      answerOauthError(context, 400, "invalid_grant", "the grant was revoked");
-      return;
-    }
     if (!(error instanceof HomeserverTrouble)) throw error;
     // Nobody has got anything for it: the client may try again.
     Object.assign(source, { consumed: undefined });
