@@ -22,6 +22,7 @@ import { interactions } from "./pages/interactions.ts";
 import { signedInBy } from "./pages/signed-in.ts";
 import type { ServiceSettings } from "./settings.ts";
 import { SignIns } from "./sign-ins.ts";
+import { Standing } from "./standing.ts";
 import { Accounts } from "./store/accounts.ts";
 import { openDatabase } from "./store/database.ts";
 import { LoginTokens } from "./store/login-tokens.ts";
@@ -55,7 +56,16 @@ export function makeService(settings: ServiceSettings): Service {
   const formCookie = new FormCookie(csrf);
   const credentials = new Credentials(accounts, homeserver, serverName);
   const signedIn = signedInBy({ provider, accounts, credentials, formCookie, serverName });
-  const admin = adminSide({ accounts, sessions, signIns, homeserver, serverName, faults });
+  const standing = new Standing({ accounts, sessions, signIns, homeserver });
+  const admin = adminSide({
+    accounts,
+    sessions,
+    signIns,
+    standing,
+    homeserver,
+    serverName,
+    faults,
+  });
 
   provider.use(asIssuer(publicBase));
   provider.use(withErrorPages);
@@ -70,7 +80,10 @@ export function makeService(settings: ServiceSettings): Service {
   provider.use(
     accountPages({ provider, accounts, sessions, signedIn, formCookie, admin, serverName }),
   );
-  catchingUp(signIns);
+  catchingUp(async () => {
+    await standing.catchUp();
+    await signIns.catchUp();
+  });
   return {
     web: createServer(provider.callback()),
     control: controlListener(admin, settings.controlSecret),
@@ -127,10 +140,10 @@ function onlyTrouble(error: unknown): void {
   if (!(error instanceof HomeserverTrouble)) throw error;
 }
 
-/** Keeps telling the homeserver of devices that are gone, until it has heard. */
-function catchingUp(signIns: SignIns): void {
+/** Keeps telling the homeserver of accounts and devices what it has missed, until it has heard. */
+function catchingUp(tell: () => Promise<void>): void {
   const again = () => {
-    signIns.catchUp().then(() => setTimeout(again, CATCH_UP_MS).unref());
+    tell().then(() => setTimeout(again, CATCH_UP_MS).unref());
   };
   again();
 }

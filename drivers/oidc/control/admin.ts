@@ -4,6 +4,7 @@ import { randomDeviceId } from "../device-id.ts";
 import type { Homeserver } from "../homeserver.ts";
 import { deviceOf, scopeFor } from "../oauth/scope.ts";
 import type { SignIns } from "../sign-ins.ts";
+import type { Standing } from "../standing.ts";
 import type { Accounts } from "../store/accounts.ts";
 import type { Sessions } from "../store/sessions.ts";
 import type { Faults } from "./faults.ts";
@@ -13,13 +14,14 @@ export interface AdminParts {
   readonly accounts: Accounts;
   readonly sessions: Sessions;
   readonly signIns: SignIns;
+  readonly standing: Standing;
   readonly homeserver: Homeserver;
   readonly serverName: string;
   readonly faults: Faults;
 }
 
 export function adminSide(parts: AdminParts): Questions {
-  const { accounts, sessions, signIns, homeserver, serverName, faults } = parts;
+  const { accounts, sessions, signIns, standing, homeserver, serverName, faults } = parts;
   return {
     createAccount: async (localpart, password) => {
       if (!accounts.add(localpart, password)) throw new Error(`${localpart} is taken`);
@@ -52,23 +54,10 @@ export function adminSide(parts: AdminParts): Questions {
       });
       return { accessToken };
     },
-    lock: async (localpart) => {
-      accounts.setLocked(localpart, true);
-      await homeserver.provisionUser({ localpart, locked: true });
-    },
-    unlock: async (localpart) => {
-      accounts.setLocked(localpart, false);
-      await homeserver.provisionUser({ localpart, locked: false });
-    },
-    deactivate: async (localpart) => {
-      accounts.setDeactivated(localpart, true);
-      await signIns.endAll(sessions.live(localpart));
-      await homeserver.deleteUser(localpart, false);
-    },
-    reactivate: async (localpart) => {
-      await homeserver.reactivateUser(localpart);
-      accounts.setDeactivated(localpart, false);
-    },
+    lock: (localpart) => standing.setLocked(localpart, true),
+    unlock: (localpart) => standing.setLocked(localpart, false),
+    deactivate: (localpart) => standing.deactivate(localpart),
+    reactivate: (localpart) => standing.reactivate(localpart),
     allowCrossSigningReset: (localpart) => homeserver.allowCrossSigningReset(localpart),
     sessions: async (localpart) =>
       sessions.live(localpart).map(({ id, deviceId, clientId }) => ({

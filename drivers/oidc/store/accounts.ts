@@ -24,7 +24,7 @@ export class Accounts {
   /** False when the name is taken. */
   add(localpart: string, password: string | undefined, isAdmin = false): boolean {
     const { changes } = this.#database
-      .prepare("INSERT OR IGNORE INTO accounts VALUES (?, ?, ?, 0, 0)")
+      .prepare("INSERT OR IGNORE INTO accounts VALUES (?, ?, ?, 0, 0, 0)")
       .run(localpart, password === undefined ? null : hashed(password), isAdmin ? 1 : 0);
     return changes === 1;
   }
@@ -51,16 +51,31 @@ export class Accounts {
     return stored !== undefined && isRight ? this.find(localpart) : undefined;
   }
 
+  /** Until it is settled, the homeserver has yet to be told. */
   setLocked(localpart: string, isLocked: boolean): void {
     this.#database
-      .prepare("UPDATE accounts SET is_locked = ? WHERE localpart = ?")
+      .prepare("UPDATE accounts SET is_locked = ?, owes_state = 1 WHERE localpart = ?")
       .run(isLocked ? 1 : 0, localpart);
   }
 
+  /** Until it is settled, the homeserver has yet to be told. */
   setDeactivated(localpart: string, isDeactivated: boolean): void {
     this.#database
-      .prepare("UPDATE accounts SET is_deactivated = ? WHERE localpart = ?")
+      .prepare("UPDATE accounts SET is_deactivated = ?, owes_state = 1 WHERE localpart = ?")
       .run(isDeactivated ? 1 : 0, localpart);
+  }
+
+  /** The homeserver knows the state of the account. */
+  settle(localpart: string): void {
+    this.#database.prepare("UPDATE accounts SET owes_state = 0 WHERE localpart = ?").run(localpart);
+  }
+
+  /** Names of those whose state the homeserver has not heard of. */
+  owingState(): readonly string[] {
+    return this.#database
+      .prepare("SELECT localpart FROM accounts WHERE owes_state = 1")
+      .all()
+      .map((row) => String(row.localpart));
   }
 }
 

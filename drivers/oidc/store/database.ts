@@ -13,7 +13,8 @@ CREATE INDEX IF NOT EXISTS models_uid ON models (uid);
 CREATE TABLE IF NOT EXISTS secrets (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS accounts (
   localpart TEXT PRIMARY KEY, password TEXT, is_admin INTEGER NOT NULL,
-  is_locked INTEGER NOT NULL, is_deactivated INTEGER NOT NULL
+  is_locked INTEGER NOT NULL, is_deactivated INTEGER NOT NULL,
+  owes_state INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE IF NOT EXISTS sessions (
   id TEXT PRIMARY KEY, kind TEXT NOT NULL, localpart TEXT NOT NULL, client_id TEXT,
