@@ -7,7 +7,6 @@ import { parcelsIn } from "./parcel.ts";
 import { sessionPlace } from "./session-place.ts";
 
 type Deed = Parameters<ClientLog["tell"]>[0];
-type Parcel = Told<"got">["parcels"][number];
 type Target = Told<"shares">["requests"][number]["targets"][number];
 
 /** A to-device request as the engine has made it. */
@@ -130,11 +129,7 @@ export class Telling {
     });
   }
 
-  /** Returns the parcels that came, for `took`. */
-  got(
-    toDevice: readonly MatrixEvent[],
-    told: Omit<Told<"got">, "parcels" | "withheld">,
-  ): readonly Parcel[] {
+  got(toDevice: readonly MatrixEvent[], told: Omit<Told<"got">, "parcels" | "withheld">): void {
     const parcels = toDevice.flatMap(({ type, sender, content }) =>
       type === "m.room.encrypted"
         ? parcelsIn(content).map(({ id, isPreKey }) => ({ id, sender: String(sender), isPreKey }))
@@ -148,7 +143,6 @@ export class Telling {
         code: String(content.code),
       }));
     this.tell("got", { ...told, parcels, withheld });
-    return parcels;
   }
 }
 

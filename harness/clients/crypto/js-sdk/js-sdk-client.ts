@@ -19,6 +19,7 @@ import { confirm } from "#harness/clients/confirmation";
 import { HarnessError } from "#harness/errors";
 import { at, eventsAt, type JsonObject } from "#harness/match/json";
 import { type Capability, LACKING, refusing, unsupported } from "../capabilities.ts";
+import type { Told } from "../client-log.ts";
 import type {
   BackupSteps,
   ClientFault,
@@ -40,7 +41,7 @@ import type { ClientSetup } from "../setup.ts";
 import type { StoreSnapshot } from "../store/client-store.ts";
 import { unreadable } from "../wasm/reading.ts";
 import { told } from "../wasm/room-keys.ts";
-import { outcomeOf, toDeviceReport } from "../wasm/sync.ts";
+import { lookedAt, takenOf, toDeviceReport } from "../wasm/taken.ts";
 import { Traffic, textsAt } from "./traffic.ts";
 import { COLOURS, SHIELDS, troubleOf } from "./words.ts";
 
@@ -54,7 +55,10 @@ interface Named {
 /** What the library keeps to itself and has to be seen here. */
 interface Inside {
   readonly olmMachine: {
-    receiveSyncChanges(...parameters: unknown[]): Promise<ProcessedToDeviceEvent[]>;
+    receiveSyncChanges(
+      toDevice: string,
+      ...parameters: unknown[]
+    ): Promise<ProcessedToDeviceEvent[]>;
     decryptRoomEvent(event: string, ...parameters: unknown[]): Promise<unknown>;
     shareRoomKey(room: Named, users: Named[], settings: unknown): Promise<ToDeviceRequest[]>;
     readonly identityKeys: Record<"curve25519" | "ed25519", { toBase64(): string }>;
@@ -311,11 +315,13 @@ export class JsSdkClient implements CryptoClient {
       isStrict ? new OnlySignedDevicesIsolationMode() : new AllDevicesIsolationMode(false),
     );
     const { olmMachine } = this.#crypto as unknown as Inside;
+    const { curve25519, ed25519 } = olmMachine.identityKeys;
     const receive = olmMachine.receiveSyncChanges.bind(olmMachine);
-    olmMachine.receiveSyncChanges = async (...parameters) => {
-      const processed = await receive(...parameters);
+    olmMachine.receiveSyncChanges = async (toDevice, ...parameters) => {
+      const processed = await receive(toDevice, ...parameters);
       this.#processed = [...this.#processed, ...processed];
-      await this.#took(processed);
+      const events = JSON.parse(toDevice) as readonly JsonObject[];
+      await this.#took(takenOf(events, processed.map(lookedAt), curve25519.toBase64()));
       return processed;
     };
     const decrypt = olmMachine.decryptRoomEvent.bind(olmMachine);
@@ -338,7 +344,6 @@ export class JsSdkClient implements CryptoClient {
       telling.shares(roomId, userIds, requests.map(told));
       return requests;
     };
-    const { curve25519, ed25519 } = olmMachine.identityKeys;
     telling.tell("start", {
       kind: "js-sdk",
       store: place?.state ?? "new",
@@ -353,12 +358,9 @@ export class JsSdkClient implements CryptoClient {
   }
 
   /** Of the last sync: in the engine, and then on disk. */
-  async #took(processed: readonly ProcessedToDeviceEvent[]): Promise<void> {
-    const { next, parcels, diesAt } = this.#traffic;
-    this.#setup.telling.tell("took", {
-      next,
-      parcels: parcels.map((parcel) => ({ ...parcel, ...outcomeOf(processed, parcel.id) })),
-    });
+  async #took(parcels: Told<"took">["parcels"]): Promise<void> {
+    const { next, diesAt } = this.#traffic;
+    this.#setup.telling.tell("took", { next, parcels });
     if (diesAt === "took") process.kill(process.pid, "SIGKILL");
     await this.#setup.keeping.persist();
     if (diesAt === "persisted") process.kill(process.pid, "SIGKILL");

@@ -7,7 +7,6 @@ import { fetch } from "undici";
 import { awakeMs } from "#harness/awake";
 import { CheckFailure, describe, HarnessError } from "#harness/errors";
 import { at, eventsAt, isObject, type JsonObject } from "#harness/match/json";
-import type { Told } from "../client-log.ts";
 import type { ClientFault } from "../crypto-client.ts";
 import { digest } from "../parcel.ts";
 import type { ClientSetup } from "../setup.ts";
@@ -43,7 +42,6 @@ interface Failure {
 export class Traffic {
   /** What the last sync brought. */
   answer: JsonObject = {};
-  parcels: Told<"got">["parcels"] = [];
   /** Where in its next sync the process dies. */
   diesAt: ClientFault["diesAt"];
   readonly gate = new SyncGate();
@@ -175,17 +173,15 @@ export class Traffic {
     const { answer } = this;
     const counts = at(answer, "device_one_time_keys_count");
     const unused = at(answer, "device_unused_fallback_key_types");
-    this.parcels = [
-      ...this.#setup.telling.got(eventsAt(answer, "to_device", "events"), {
-        ...(exchange === undefined ? {} : { exchange }),
-        ...(since === null ? {} : { since: digest(since) }),
-        next: this.next,
-        changed: textsAt(answer, "device_lists", "changed"),
-        left: textsAt(answer, "device_lists", "left"),
-        ...(isObject(counts) ? { counts: counts as Record<string, number> } : {}),
-        ...(Array.isArray(unused) ? { unusedFallback: unused.map(String) } : {}),
-      }),
-    ];
+    this.#setup.telling.got(eventsAt(answer, "to_device", "events"), {
+      ...(exchange === undefined ? {} : { exchange }),
+      ...(since === null ? {} : { since: digest(since) }),
+      next: this.next,
+      changed: textsAt(answer, "device_lists", "changed"),
+      left: textsAt(answer, "device_lists", "left"),
+      ...(isObject(counts) ? { counts: counts as Record<string, number> } : {}),
+      ...(Array.isArray(unused) ? { unusedFallback: unused.map(String) } : {}),
+    });
     if (this.diesAt === "got") process.kill(process.pid, "SIGKILL");
   }
 

@@ -1,12 +1,5 @@
 /** One sync of the wasm client, of either API: what came is taken in, and on disk, before it is acknowledged. */
-import {
-  DecryptedToDeviceEvent,
-  DeviceLists,
-  type ProcessedToDeviceEvent,
-  ProcessedToDeviceEventType,
-  ToDeviceUnableToDecryptReason,
-  UTDToDeviceEvent,
-} from "@matrix-org/matrix-sdk-crypto-wasm";
+import { DeviceLists } from "@matrix-org/matrix-sdk-crypto-wasm";
 import {
   type Dialect,
   SLIDING_SYNC_FLAG,
@@ -24,11 +17,12 @@ import {
 } from "#harness/match/json";
 import { ok } from "#harness/world/expect";
 import { type Session, stateBefore, timeline } from "#harness/world/session";
-import type { ClientFault, SyncReport, ToDeviceReport } from "../crypto-client.ts";
+import type { ClientFault, SyncReport } from "../crypto-client.ts";
 import { digest } from "../parcel.ts";
 import type { Position } from "../store/keeping.ts";
 import { type Engine, usersOf } from "./engine.ts";
 import { takeSecretsFromInbox } from "./recovery.ts";
+import { lookedAt, takenOf, toDeviceReport } from "./taken.ts";
 
 /** What a sync brought for the engine, whichever API brought it. */
 interface News {
@@ -135,7 +129,7 @@ async function takeIn(
 ): Promise<SyncReport> {
   const { keeping, telling } = engine;
   const { toDevice, changed, left, counts, unusedFallback } = news;
-  const parcels = telling.got(toDevice, {
+  telling.got(toDevice, {
     ...(news.exchange === undefined ? {} : { exchange: news.exchange }),
     ...(news.since === undefined ? {} : { since: digest(news.since) }),
     next: digest(news.next),
@@ -159,10 +153,9 @@ async function takeIn(
   );
   const events = processed.map(toDeviceReport);
   const undecryptable = events.filter(({ outcome }) => outcome === "undecryptable");
-  telling.tell("took", {
-    next: digest(news.next),
-    parcels: parcels.map((parcel) => ({ ...parcel, ...outcomeOf(processed, parcel.id) })),
-  });
+  const own = engine.machine.identityKeys.curve25519.toBase64();
+  const parcels = takenOf(toDevice, processed.map(lookedAt), own);
+  telling.tell("took", { next: digest(news.next), parcels });
   if (diesAt === "took") die();
   await keeping.persist();
   if (diesAt === "persisted") die();
@@ -181,43 +174,6 @@ async function takeIn(
 
 function die(): void {
   process.kill(process.pid, "SIGKILL");
-}
-
-/** What became of a parcel. An event that was decrypted shows no ciphertext any more: what is not among the others was. */
-export function outcomeOf(
-  processed: readonly ProcessedToDeviceEvent[],
-  id: string,
-): { outcome: "decrypted" | "failed"; reason?: string } {
-  const failed = processed.find(
-    (event) => !(event instanceof DecryptedToDeviceEvent) && hasParcel(event.rawEvent, id),
-  );
-  if (failed === undefined) return { outcome: "decrypted" };
-  const { reason } = toDeviceReport(failed);
-  return { outcome: "failed", ...(reason === undefined ? {} : { reason }) };
-}
-
-function hasParcel(event: string, id: string): boolean {
-  const ciphertext = at(JSON.parse(event), "content", "ciphertext");
-  return Object.values(isObject(ciphertext) ? ciphertext : {}).some((message) => {
-    const body = at(message, "body");
-    return typeof body === "string" && digest(body) === id;
-  });
-}
-
-export function toDeviceReport(event: ProcessedToDeviceEvent): ToDeviceReport {
-  const { type, sender } = JSON.parse(event.rawEvent) as JsonObject;
-  const base = { type: String(type), sender: String(sender) };
-  if (event instanceof DecryptedToDeviceEvent) return { ...base, outcome: "decrypted" };
-  if (event instanceof UTDToDeviceEvent) {
-    const { reason } = event.utdInfo;
-    return {
-      ...base,
-      outcome: "undecryptable",
-      reason: ToDeviceUnableToDecryptReason[reason] ?? String(reason),
-    };
-  }
-  const isPlain = event.type === ProcessedToDeviceEventType.PlainText;
-  return { ...base, outcome: isPlain ? "plain" : "invalid" };
 }
 
 const dialects = new WeakMap<Session, Dialect>();
