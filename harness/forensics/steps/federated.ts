@@ -37,8 +37,11 @@ export function federated({ evidence, event, target, attempt }: Case): Judged {
   if (evidence.all("transaction").length === 0) {
     return unknown("the records show nothing that went between servers", put);
   }
+  // As the trace calls the server that the device is on: what stops the way to others stops nothing of this.
+  const theirs = [...evidence.by(target, "sync"), ...evidence.by(target, "upload")][0]?.to;
   const stopped = evidence.firings.find(
-    ({ from, at }) => put !== undefined && from === put.to && at >= put.at,
+    ({ from, to, at }) =>
+      put !== undefined && from === put.to && at >= put.at && (theirs ?? to) === to,
   );
   return stopped === undefined
     ? bad("todevice.lost-server", "the sender's server took it and sent it to no other", put)

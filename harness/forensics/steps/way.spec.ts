@@ -17,7 +17,6 @@ import {
   verdictOf,
 } from "../hand-written.ts";
 
-const _C = "/_matrix/client/v3";
 const JOIN_PDU = {
   type: "m.room.member",
   sender: BOB2.user,
@@ -58,6 +57,10 @@ const remote = () =>
     .shares(40, [{ ...BOB2, parcel: PARCEL }])
     .put(41, ALICE, { for: BOB2 })
     .send(SENT);
+
+/** Something else that the first server had for another one did not get through. */
+const stopped = (to: string) =>
+  toHs2(remote(), 55, { to, request: EDU("another"), status: 0, rules: ["cut"] });
 
 const ROWS: readonly Row[] = [
   ["left out", "missing-key.not-sent", 5, () => ready().shares(40, []).send(SENT).read(70)],
@@ -153,6 +156,18 @@ const ROWS: readonly Row[] = [
     "todevice.lost-server",
     6,
     () => toHs2(remote(), 55, { request: EDU("another") }).read(70, undefined, BOB2),
+  ],
+  [
+    "the link between the servers was stopped",
+    "todevice.lost-federation",
+    6,
+    () => stopped("hs2").read(70, undefined, BOB2),
+  ],
+  [
+    "the link to a third server was stopped",
+    "todevice.lost-server",
+    6,
+    () => stopped("hs3").read(70, undefined, BOB2),
   ],
   [
     "the second server kept it",
