@@ -8,9 +8,9 @@ import type { JsonObject } from "#protocol/events/event";
 import { mailOf } from "./clients.ts";
 import type { OlmPeer } from "./olm-peer.ts";
 
-/** As the specification names it, and as libraries do that came before. */
-const TYPES = ["m.room_key_bundle", "io.element.msc4268.room_key_bundle"];
-const UNSTABLE_TYPE = "io.element.msc4268.room_key_bundle";
+/** What tells of a bundle, in the name that libraries know. */
+export const BUNDLE = "io.element.msc4268.room_key_bundle";
+const TYPES = ["m.room_key_bundle", BUNDLE];
 const CIPHER = "aes-256-ctr";
 
 export interface Bundle {
@@ -73,13 +73,4 @@ export async function uploadBundle(
       hashes: { sha256: encodeBase64(createHash("sha256").update(encrypted).digest()) },
     },
   };
-}
-
-/** What tells of it, in the name that libraries know. */
-export async function bundlePayload(
-  from: OlmPeer,
-  to: Parameters<OlmPeer["payload"]>[0],
-  content: JsonObject,
-): Promise<JsonObject> {
-  return from.payload(to, UNSTABLE_TYPE, content);
 }

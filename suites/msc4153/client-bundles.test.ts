@@ -1,20 +1,13 @@
 /** MSC4268, what is within: bundles that a client library makes, opened with libolm, and such that libolm's peer makes for it. */
 import { check } from "#harness/world/check";
 import { encryptedRoom } from "#harness/world/encrypted-room";
-import { expectContains, expectEqual, expectThat } from "#harness/world/expect";
+import { expectContains, expectEqual } from "#harness/world/expect";
 import { altersRequest } from "#harness/world/mutants";
-import { bundleFor, bundlePayload, uploadBundle } from "./bundles.ts";
-import {
-  type Actor,
-  type Cast,
-  expectReadable,
-  expectUnreadable,
-  judged,
-  LOSES_KEYS,
-  TEXT,
-  untilMail,
-} from "./clients.ts";
+import type { JsonValue } from "#protocol/events/event";
+import { BUNDLE, bundleFor, uploadBundle } from "./bundles.ts";
+import { expectReadable, expectUnreadable, judged, LOSES_KEYS, TEXT } from "./clients.ts";
 import { OlmPeer, PeerMegolm } from "./olm-peer.ts";
+import { give, met } from "./peer-scene.ts";
 
 const LEGACY = { share: "identity", read: "legacy" } as const;
 const FLAGS = ["shared_history", "org.matrix.msc3061.shared_history"];
@@ -81,50 +74,24 @@ check(
   { mutant: LOSES_KEYS },
   (world) =>
     judged(world, async (cast) => {
-      const alice = await cast.user("alice", { policy: LEGACY });
-      const [bob, carol] = await peers(cast, "bob", "carol");
-      const roomId = await encryptedRoom(alice.session, bob.session);
-      await alice.client.syncOnce();
-      const give = async (flag?: unknown) => {
-        const megolm = new PeerMegolm(roomId);
-        const marked =
-          flag === undefined ? {} : Object.fromEntries(FLAGS.map((name) => [name, flag]));
-        const payload = await bob.payload(alice.session, "m.room_key", megolm.key(marked as never));
-        await bob.send(alice.session, payload);
-        await untilMail(alice);
-        return megolm.sessionId;
-      };
+      const { alice, bob, roomId } = await met(cast, LEGACY);
+      const carol = await OlmPeer.start(await world.user("carol"));
+      const marks: [mark: JsonValue | undefined, session: string][] = [];
 
-      const unmarked = [await give(), await give("true"), await give(1), await give(false)];
-      const marked = await give(true);
-      await alice.client.history.share(roomId, carol.session.userId);
+      for (const mark of [undefined, "true", 1, false, true]) {
+        const megolm = new PeerMegolm(roomId);
+        const flags =
+          mark === undefined ? {} : Object.fromEntries(FLAGS.map((name) => [name, mark]));
+        await give(bob, alice, "m.room_key", megolm.key(flags));
+        marks.push([mark, megolm.sessionId]);
+      }
+      await bob.client.history.share(roomId, carol.session.userId);
 
       const { shared } = await bundleFor(carol);
-      expectThat(shared.includes(marked), "the session that is marked to be shared", shared.length);
-      const wrong = unmarked.filter((session) => shared.includes(session));
-      expectEqual(wrong, [], "sessions that are shared without the mark");
+      const taken = marks.filter(([, session]) => shared.includes(session)).map(([mark]) => mark);
+      expectEqual(taken, [true], "the marks by which a session is shared");
     }),
 );
-
-interface Receiving {
-  readonly alice: OlmPeer;
-  readonly bob: Actor;
-  readonly roomId: string;
-}
-
-/** A client that shares a room with a peer, of which it has no key yet. */
-async function receiving(cast: Cast): Promise<Receiving> {
-  const [alice] = await peers(cast, "alice", "other");
-  const bob = await cast.user("bob", { policy: LEGACY });
-  const roomId = await encryptedRoom(alice.session, bob.session);
-  await bob.client.syncOnce();
-  return { alice, bob, roomId };
-}
-
-async function peers(cast: Cast, one: string, other: string): Promise<[OlmPeer, OlmPeer]> {
-  const [first, second] = await cast.world.users(one, other);
-  return [await OlmPeer.start(first), await OlmPeer.start(second)];
-}
 
 check(
   "MSC4268.sender-keys",
@@ -132,21 +99,17 @@ check(
   { mutant: LOSES_KEYS },
   (world) =>
     judged(world, async (cast) => {
-      const { alice, bob, roomId } = await receiving(cast);
+      const { alice, bob, roomId } = await met(cast, LEGACY);
       const megolm = new PeerMegolm(roomId);
       const keys = [bundled(megolm, alice)];
       const eventId = await megolm.say(alice, TEXT);
       const content = await uploadBundle(alice, roomId, keys);
-      const right = await bundlePayload(alice, bob.session, content);
-      const { sender_device_keys: _keys, ...bare } = right;
       const accept = () => bob.client.history.accept(roomId, alice.session.userId);
 
-      await alice.send(bob.session, bare);
-      await untilMail(bob);
+      await give(bob, alice, BUNDLE, content, ({ sender_device_keys: _keys, ...bare }) => bare);
       const isTakenBare = await accept();
       const before = await bob.client.read(roomId, eventId);
-      await alice.send(bob.session, right);
-      await untilMail(bob);
+      await give(bob, alice, BUNDLE, content);
       const isTaken = await accept();
 
       expectEqual([isTakenBare, isTaken], [false, true], "whether each bundle is taken");
@@ -161,15 +124,13 @@ check(
   { mutant: LOSES_KEYS },
   (world) =>
     judged(world, async (cast) => {
-      const { alice, bob, roomId } = await receiving(cast);
+      const { alice, bob, roomId } = await met(cast, LEGACY);
       const other = await encryptedRoom(alice.session, bob.session);
       const [own, foreign] = [new PeerMegolm(roomId), new PeerMegolm(other)];
       const keys = [bundled(own, alice), bundled(foreign, alice)];
       const [inRoom, elsewhere] = [await own.say(alice, TEXT), await foreign.say(alice, TEXT)];
 
-      const content = await uploadBundle(alice, roomId, keys);
-      await alice.send(bob.session, await bundlePayload(alice, bob.session, content));
-      await untilMail(bob);
+      await give(bob, alice, BUNDLE, await uploadBundle(alice, roomId, keys));
       await bob.client.history.accept(roomId, alice.session.userId);
 
       expectReadable(await bob.client.read(roomId, inRoom), "the message of the bundle's room");

@@ -3,50 +3,44 @@
 import { objectAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { encryptedRoom } from "#harness/world/encrypted-room";
-import { expectContains, expectThat, ok } from "#harness/world/expect";
+import { expectContains, expectEqual, expectThat, ok } from "#harness/world/expect";
 import type { JsonObject } from "#protocol/events/event";
-import {
-  type Actor,
-  type Cast,
-  expectReadable,
-  expectUnreadable,
-  judged,
-  LOSES_KEYS,
-  mailOf,
-  TEXT,
-  untilMail,
-} from "./clients.ts";
+import { expectReadable, expectUnreadable, judged, LOSES_KEYS, mailOf, TEXT } from "./clients.ts";
 import { query } from "./cross-signing.ts";
 import { OlmPeer, PeerMegolm } from "./olm-peer.ts";
+import { give, met, type Scene } from "./peer-scene.ts";
 
 const LAX = { share: "all", read: "untrusted" } as const;
 
-interface Scene {
-  readonly alice: OlmPeer;
-  readonly bob: Actor;
-  readonly roomId: string;
-}
-
-/** A peer and a client in a room; the client knows the peer's device and that its user has signed it. */
-async function met(cast: Cast): Promise<Scene> {
-  const alice = await OlmPeer.start(await cast.world.user("alice"));
-  const bob = await cast.user("bob", { policy: LAX });
-  const roomId = await encryptedRoom(alice.session, bob.session);
-  await bob.client.syncOnce();
-  return { alice, bob, roomId };
-}
-
 /** An event of a new session, whose key the peer sends in a payload that was altered; returns the event's id. */
-async function planted(
+async function plant(
   { alice, bob, roomId }: Scene,
-  alter: (payload: JsonObject) => JsonObject = (payload) => payload,
+  alter?: (payload: JsonObject) => JsonObject,
 ): Promise<string> {
   const megolm = new PeerMegolm(roomId);
-  const payload = await alice.payload(bob.session, "m.room_key", megolm.key());
+  const key = megolm.key();
   const eventId = await megolm.say(alice, TEXT);
-  await alice.send(bob.session, alter(payload));
-  await untilMail(bob);
+  await give(bob, alice, "m.room_key", key, alter);
   return eventId;
+}
+
+/** Plants payloads with one thing altered each, and a right one before and after: the client reads what the right ones are for. */
+async function expectRefused(
+  scene: Scene,
+  altered: Readonly<Record<string, JsonObject>>,
+  right: (payload: JsonObject) => JsonObject = (payload) => payload,
+): Promise<void> {
+  const planted: [what: string, eventId: string][] = [["nothing", await plant(scene, right)]];
+  for (const [what, fields] of Object.entries(altered))
+    planted.push([what, await plant(scene, (payload) => ({ ...right(payload), ...fields }))]);
+  planted.push(["nothing again", await plant(scene, right)]);
+
+  const readable: string[] = [];
+  for (const [what, eventId] of planted) {
+    const { isReadable } = await scene.bob.client.read(scene.roomId, eventId);
+    if (isReadable) readable.push(what);
+  }
+  expectEqual(readable, ["nothing", "nothing again"], "what was altered where a key was taken");
 }
 
 check(
@@ -55,29 +49,18 @@ check(
   { mutant: LOSES_KEYS },
   (world) =>
     judged(world, async (cast) => {
-      const scene = await met(cast);
-      const { bob, roomId } = scene;
+      const scene = await met(cast, LAX);
       const mallory = await OlmPeer.start(await world.user("mallory"));
       const { userId } = mallory.session;
-      const others: readonly [string, JsonObject][] = [
-        ["sender", { sender: userId }],
-        ["keys.ed25519", { keys: { ed25519: mallory.ed25519 } }],
-        ["recipient", { recipient: userId }],
-        ["recipient_keys.ed25519", { recipient_keys: { ed25519: mallory.ed25519 } }],
-      ];
+      const altered = {
+        sender: { sender: userId },
+        "keys.ed25519": { keys: { ed25519: mallory.ed25519 } },
+        recipient: { recipient: userId },
+        "recipient_keys.ed25519": { recipient_keys: { ed25519: mallory.ed25519 } },
+      };
 
       // Without the sender's device keys, which would give the sender away as well (MSC4147).
-      const bare = ({ sender_device_keys: _keys, ...payload }: JsonObject) => payload;
-      const right = await planted(scene, bare);
-      const wrong: [string, string][] = [];
-      for (const [field, altered] of others)
-        wrong.push([field, await planted(scene, (payload) => ({ ...bare(payload), ...altered }))]);
-
-      expectReadable(await bob.client.read(roomId, right), "a message whose key came rightly");
-      for (const [field, eventId] of wrong) {
-        const what = `one whose key came with another ${field}`;
-        expectUnreadable(await bob.client.read(roomId, eventId), what);
-      }
+      await expectRefused(scene, altered, ({ sender_device_keys: _keys, ...payload }) => payload);
     }),
 );
 
@@ -87,42 +70,31 @@ check(
   { mutant: LOSES_KEYS },
   (world) =>
     judged(world, async (cast) => {
-      const scene = await met(cast);
-      const { alice, bob, roomId } = scene;
+      const scene = await met(cast, LAX);
+      const { alice } = scene;
       const mallory = await OlmPeer.start(await world.user("mallory"));
       const { deviceId } = alice.session;
       const { signatures: _signatures, ...bare } = alice.deviceKeys;
       const keys = bare.keys as JsonObject;
       const signed = (altered: JsonObject) => alice.sign({ ...bare, ...altered });
-      const others: readonly [string, JsonObject][] = [
-        ["user_id", signed({ user_id: mallory.session.userId })],
-        [
-          "curve25519 key",
-          signed({ keys: { ...keys, [`curve25519:${deviceId}`]: mallory.curve25519 } }),
-        ],
-        [
-          "ed25519 key",
-          mallory.sign(
-            { ...bare, keys: { ...keys, [`ed25519:${deviceId}`]: mallory.ed25519 } },
-            alice.session,
-          ),
-        ],
-        ["signature", { ...signed({ algorithms: [] }), algorithms: bare.algorithms ?? [] }],
-      ];
+      const other = (more: JsonObject) => ({ ...keys, ...more });
+      const altered = {
+        user_id: signed({ user_id: mallory.session.userId }),
+        "curve25519 key": signed({
+          keys: other({ [`curve25519:${deviceId}`]: mallory.curve25519 }),
+        }),
+        "ed25519 key": mallory.sign(
+          { ...bare, keys: other({ [`ed25519:${deviceId}`]: mallory.ed25519 }) },
+          alice.session,
+        ),
+        signature: { ...signed({ algorithms: [] }), algorithms: bare.algorithms ?? [] },
+      };
 
-      const right = await planted(scene);
-      const wrong: [string, string][] = [];
-      for (const [field, sender_device_keys] of others)
-        wrong.push([
-          field,
-          await planted(scene, (payload) => ({ ...payload, sender_device_keys })),
-        ]);
-
-      expectReadable(await bob.client.read(roomId, right), "a message whose key came rightly");
-      for (const [field, eventId] of wrong) {
-        const what = `one whose key came with another ${field} in sender_device_keys`;
-        expectUnreadable(await bob.client.read(roomId, eventId), what);
-      }
+      const embedded = Object.entries(altered).map(([what, sender_device_keys]) => [
+        `${what} in sender_device_keys`,
+        { sender_device_keys },
+      ]);
+      await expectRefused(scene, Object.fromEntries(embedded));
     }),
 );
 
@@ -132,7 +104,8 @@ check(
   { mutant: LOSES_KEYS },
   (world) =>
     judged(world, async (cast) => {
-      const { userId, deviceId, ...alice } = await signedClient(cast);
+      const alice = await cast.user("alice");
+      const { userId, deviceId } = alice.session;
       const bob = await OlmPeer.start(await world.user("bob"));
       const roomId = await encryptedRoom(alice.session, bob.session);
 
@@ -153,18 +126,13 @@ check(
     }),
 );
 
-async function signedClient(cast: Cast) {
-  const { session, client } = await cast.user("alice");
-  return { session, client, userId: session.userId, deviceId: session.deviceId };
-}
-
 check(
   "E2EE.megolm.no-worse-key",
   "the client keeps its key of a session when one from a later message on comes",
   { mutant: LOSES_KEYS },
   (world) =>
     judged(world, async (cast) => {
-      const { alice, bob, roomId } = await met(cast);
+      const { alice, bob, roomId } = await met(cast, LAX);
       const mallory = await OlmPeer.start(await world.user("mallory"));
       const megolm = new PeerMegolm(roomId);
 
@@ -185,7 +153,7 @@ check(
   { mutant: LOSES_KEYS },
   (world) =>
     judged(world, async (cast) => {
-      const { alice, bob, roomId } = await met(cast);
+      const { alice, bob, roomId } = await met(cast, LAX);
       const mallory = await OlmPeer.start(await world.user("mallory"));
       const megolm = new PeerMegolm(roomId);
       const earlier = { key: megolm.key(), forwarded: forwarded(megolm, alice) };
@@ -200,12 +168,6 @@ check(
       expectUnreadable(await bob.client.read(roomId, first), "the message before");
     }),
 );
-
-/** Sends a payload by the book, and has the client take it in. */
-async function give(to: Actor, from: OlmPeer, type: string, content: JsonObject): Promise<void> {
-  await from.send(to.session, await from.payload(to.session, type, content));
-  await untilMail(to);
-}
 
 function forwarded(megolm: PeerMegolm, owner: OlmPeer): JsonObject {
   return {

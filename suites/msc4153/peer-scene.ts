@@ -1,0 +1,33 @@
+/** A client library in a room with a peer of libolm, and what the peer gives it. */
+import type { CryptoPolicy } from "#harness/clients/crypto/crypto-client";
+import { encryptedRoom } from "#harness/world/encrypted-room";
+import type { JsonObject } from "#protocol/events/event";
+import { type Actor, type Cast, untilMail } from "./clients.ts";
+import { OlmPeer } from "./olm-peer.ts";
+
+export interface Scene {
+  readonly alice: OlmPeer;
+  readonly bob: Actor;
+  readonly roomId: string;
+}
+
+/** The client, Bob, knows the peer's device and that its user has signed it, and has no key of the room yet. */
+export async function met(cast: Cast, policy: CryptoPolicy): Promise<Scene> {
+  const alice = await OlmPeer.start(await cast.world.user("alice"));
+  const bob = await cast.user("bob", { policy });
+  const roomId = await encryptedRoom(alice.session, bob.session);
+  await bob.client.syncOnce();
+  return { alice, bob, roomId };
+}
+
+/** Has the client take in a payload of a peer. @param alter what of it is not by the book */
+export async function give(
+  to: Actor,
+  from: OlmPeer,
+  type: string,
+  content: JsonObject,
+  alter: (payload: JsonObject) => JsonObject = (payload) => payload,
+): Promise<void> {
+  await from.send(to.session, alter(await from.payload(to.session, type, content)));
+  await untilMail(to);
+}
