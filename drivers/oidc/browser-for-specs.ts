@@ -14,10 +14,18 @@ export interface Shown {
 
 export class BrowserForSpecs {
   readonly #base: string;
-  readonly #cookies = new Map<string, string>();
+  readonly #cookies: Map<string, string>;
+  /** Each cookie as it was set, with its attributes. */
+  readonly cookiesSet: string[] = [];
 
-  constructor(base: string) {
+  constructor(base: string, cookies: ReadonlyMap<string, string> = new Map()) {
     this.#base = base;
+    this.#cookies = new Map(cookies);
+  }
+
+  /** Another one that knows the cookies of this one, as who has stolen them does. */
+  copy(): BrowserForSpecs {
+    return new BrowserForSpecs(this.#base, this.#cookies);
   }
 
   open(url: string | URL): Promise<Shown> {
@@ -61,6 +69,7 @@ export class BrowserForSpecs {
 
   /** Paths are left out: each name is used on one path only. */
   #keep(set: string): void {
+    this.cookiesSet.push(set);
     const [pair = ""] = set.split(";");
     const [name = "", ...value] = pair.split("=");
     if (/expires=Thu, 01 Jan 1970/i.test(set)) this.#cookies.delete(name);

@@ -61,6 +61,7 @@ test("signs a user in by an independent client, refreshes and ends the session",
     username: alice,
     scope: scopeOf("ABCDEFGHIJ"),
   });
+  expect(tokens.claims()?.sub).toBe(alice);
   expect(service.toldOf(alice)).toEqual(["provision_user", "provision_user", "upsert_device"]);
   const refreshed = await openid.refreshTokenGrant(configuration, String(tokens.refresh_token));
   expect(await isActive(refreshed.access_token)).toBe(true);
@@ -321,6 +322,7 @@ test("shows what a client says of itself as text, in pages that nobody frames", 
     password: "secret",
   });
   for (const { text } of [login, consent]) expect(text).not.toContain("<script");
+  expect(login.text).toContain('value="&quot;&gt;&lt;script&gt;"');
   expect(consent.text).toContain("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;");
   expect(consent.text).toContain("https://example.com/tos");
   expect(consent.text).toContain("https://example.com/policy");
@@ -335,8 +337,47 @@ test("a client can ask for a new account", async () => {
   expect(bad).toMatchObject({ status: 403, page: "register" });
   const consent = await browser.submit(bad, { username: "newcomer", password, password_confirm });
   expect(consent.page).toBe("consent");
+  expect(service.toldOf("newcomer")).toEqual(["provision_user"]);
+  for (const said of ["newcomer", "ABCDEFGHIJ"]) expect(consent.text).toContain(said);
   const { left = "" } = await browser.submit(consent, { action: "consent" });
   expect(new URL(left).searchParams.get("code")).not.toBeNull();
+  // Who is logged in has one.
+  const again = await client.open({ scope: scopeOf("OTHEROTHER"), prompt: "create" }, browser);
+  expect(again.page).toBe("consent");
+});
+
+test("people can ask for a new account where a client asks for a login", async () => {
+  const browser = new BrowserForSpecs(service.base);
+  const login = await client.open({ scope: scopeOf("ABCDEFGHIJ") }, browser);
+  const register = await browser.open(`${login.url}?register`);
+  expect(register.page).toBe("register");
+  service.answerWith(400, "is_localpart_available?localpart=taken");
+  const [password, password_confirm] = ["secret", "secret"];
+  const taken = await browser.submit(register, { username: "taken", password, password_confirm });
+  service.answerWith(200);
+  expect(taken).toMatchObject({ status: 403, page: "register" });
+  const made = await browser.submit(taken, { username: "free", password, password_confirm });
+  expect(made.page).toBe("consent");
+});
+
+test("codes live as long as a check asks for", async () => {
+  const { faults } = service.running.capabilities;
+  await faults?.set("code-lifetime", 1);
+  const late = await client.authorize(await service.newUser(), "ABCDEFGHIJ");
+  await faults?.clear();
+  const soon = await client.authorize(await service.newUser(), "ABCDEFGHIJ");
+  const issued = await service.running.capabilities.managesAccounts?.issueToken({
+    localpart: await service.newUser(),
+    scope: "urn:matrix:client:api:*",
+    expiresInS: 1,
+  });
+  // It lives as long, and was made later.
+  await expect.poll(() => isActive(issued?.accessToken)).toBe(false);
+  expect(await client.redeem(late)).toMatchObject({
+    status: 400,
+    body: { error: "invalid_grant" },
+  });
+  expect((await client.redeem(soon)).status).toBe(200);
 });
 
 test("only administrators may administer", async () => {

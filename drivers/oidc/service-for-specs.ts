@@ -8,6 +8,7 @@ import type { RunningAuthService } from "#harness/deployment/auth-contract";
 import { oidc } from "./index.ts";
 
 export const SECRET = "shared-by-both";
+const SHOWN = `Bearer ${SECRET}`;
 
 export interface Told {
   readonly name: string;
@@ -27,6 +28,7 @@ export interface ServiceForSpecs extends AsyncDisposable {
   /** Status of its answers from now on; of those to one call, when that is named. */
   answerWith(status: number, name?: string): void;
   readonly logFile: string;
+  readonly workFolder: string;
 }
 
 export async function startForSpecs(): Promise<ServiceForSpecs> {
@@ -42,8 +44,12 @@ export async function startForSpecs(): Promise<ServiceForSpecs> {
     const text = Buffer.concat(chunks).toString();
     told.push({ name, body: text === "" ? {} : JSON.parse(text) });
     const { status, name: only = name } = answers;
+    const isStranger =
+      request.url?.startsWith("/_synapse/mas/") && request.headers.authorization !== SHOWN;
     response
-      .writeHead(only === name ? status : 200, { "content-type": "application/json" })
+      .writeHead(isStranger ? 403 : only === name ? status : 200, {
+        "content-type": "application/json",
+      })
       .end("{}");
   });
   let running: RunningAuthService | undefined;
@@ -60,12 +66,13 @@ export async function startForSpecs(): Promise<ServiceForSpecs> {
     request.pipe(onward);
   });
   const logFile = path.join(folder, "as1.log");
+  const workFolder = path.join(folder, "as1");
   running = await oidc.start({
     runId: "spec",
     role: "as1",
     name: "spec-as1",
     spec: { text: "process:oidc", substrate: "process", driver: "oidc", options: new Map() },
-    workFolder: path.join(folder, "as1"),
+    workFolder,
     logFile,
     startTimeoutMs: 30_000,
     signal: new AbortController().signal,
@@ -91,6 +98,7 @@ export async function startForSpecs(): Promise<ServiceForSpecs> {
       return localpart;
     },
     logFile,
+    workFolder,
     answerWith: (status, name) => {
       answers = { status, name };
     },

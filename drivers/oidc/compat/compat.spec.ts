@@ -40,7 +40,10 @@ test("lists its flows, and that clients which know both APIs should take the oth
       { type: "m.login.token" },
     ],
   });
-  expect(headers["access-control-allow-origin"]).toBe("*");
+  expect(headers).toMatchObject({
+    "access-control-allow-origin": "*",
+    "cache-control": "no-store",
+  });
 });
 
 test("logs in by password, on the device that is asked for", async () => {
@@ -51,9 +54,10 @@ test("logs in by password, on the device that is asked for", async () => {
   });
   expect({ status, body }).toMatchObject({
     status: 200,
-    body: { user_id: `@${alice}:hs1:8448`, device_id: "odd device" },
+    body: { user_id: `@${alice}:hs1:8448`, device_id: "odd device", home_server: "hs1:8448" },
   });
   expect(body).not.toHaveProperty("refresh_token");
+  expect(await introspect(service.base, body.access_token)).not.toHaveProperty("expires_in");
   expect(await introspect(service.base, body.access_token)).toEqual(
     expect.objectContaining({
       active: true,
@@ -66,6 +70,25 @@ test("logs in by password, on the device that is asked for", async () => {
     ({ name, body: told }) => name === "upsert_device" && told.localpart === alice,
   );
   expect(upsert?.body).toMatchObject({ device_id: "odd device", display_name: "Mine" });
+  await logIn(alice, { device_id: "odd device", initial_device_display_name: "Other" });
+  const again = service.told.filter(({ body: told }) => told.localpart === alice).at(-1);
+  expect(again).toMatchObject({ name: "upsert_device", body: { device_id: "odd device" } });
+  expect(again?.body).not.toHaveProperty("display_name");
+});
+
+test("gives administrators, and nobody else, the scope of theirs", async () => {
+  await service.running.capabilities.registersUsers?.register("boss", "secret", { admin: true });
+  const { body } = await logIn("boss");
+  expect((await introspect(service.base, body.access_token)).scope).toBe(
+    "urn:matrix:client:api:* urn:synapse:admin:*",
+  );
+});
+
+test.each(["", "x".repeat(256)])("makes no device %j", async (device_id) => {
+  expect(await logIn(await service.newUser(), { device_id })).toMatchObject({
+    status: 400,
+    body: { errcode: "M_INVALID_PARAM" },
+  });
 });
 
 test("says the same of a wrong password and of nobody", async () => {
@@ -83,6 +106,20 @@ test.each([
   { body: '{"type": "m.login.other"}', errcode: "M_UNKNOWN" },
   { body: '{"type": "m.login.password", "identifier": 1}', errcode: "M_BAD_JSON" },
   { body: '{"type": "m.login.password", "user": "x"}', errcode: "M_MISSING_PARAM" },
+  { body: '{"type": "m.login.password", "password": "x"}', errcode: "M_MISSING_PARAM" },
+  {
+    body: '{"type": "m.login.password", "password": "x", "identifier": {"user": "x"}}',
+    errcode: "M_MISSING_PARAM",
+  },
+  {
+    body: '{"type": "m.login.password", "password": "x", "identifier": {"type": "m.id.user"}}',
+    errcode: "M_MISSING_PARAM",
+  },
+  {
+    body: '{"type": "m.login.password", "password": "x", "identifier": {"type": "m.id.thirdparty"}}',
+    errcode: "M_UNKNOWN",
+  },
+  { body: '{"type": "m.login.token"}', errcode: "M_MISSING_PARAM" },
 ])("refuses to log in by $body", async ({ body, errcode }) => {
   const answer = await send(url("login"), body, { "content-type": "application/json" });
   expect(answer).toMatchObject({ status: 400, body: { errcode } });
@@ -125,16 +162,70 @@ test("refuses locked and deactivated users, but only to themselves", async () =>
 
 test("refreshes again and again", async () => {
   const { body } = await logIn(await service.newUser(), { refresh_token: true });
-  expect(body.expires_in_ms).toEqual(expect.any(Number));
+  expect(body.expires_in_ms).toBe(300_000);
+  expect((await introspect(service.base, body.access_token)).expires_in).toBeGreaterThan(0);
   const refresh = (token: unknown) => sendJson(url("refresh"), { refresh_token: token });
   const first = await refresh(body.refresh_token);
+  expect(first.body.expires_in_ms).toBe(300_000);
   expect(await isActive(first.body.access_token)).toBe(true);
   const second = await refresh(first.body.refresh_token);
   expect(second.status).toBe(200);
   expect(await refresh(body.refresh_token)).toMatchObject({
     status: 401,
-    body: { errcode: "M_UNKNOWN_TOKEN" },
+    body: { errcode: "M_UNKNOWN_TOKEN", soft_logout: false },
   });
+  expect(await isActive(second.body.access_token)).toBe(true);
+  expect((await refresh(body.refresh_token)).status).toBe(401);
+  // Two refreshes ago: somebody else has it.
+  expect(await isActive(second.body.access_token)).toBe(false);
+  expect(await sendJson(url("refresh"), {})).toMatchObject({
+    status: 400,
+    body: { errcode: "M_MISSING_PARAM" },
+  });
+});
+
+test("a token of an abandoned, an ended or an expired session logs nobody out", async () => {
+  const { body } = await logIn(await service.newUser(), { refresh_token: true });
+  const refresh = () => sendJson(url("refresh"), { refresh_token: body.refresh_token });
+  const logOut = (token: unknown) => sendJson(url("logout"), {}, String(token));
+  const unknown = (isSoft: boolean) => ({
+    status: 401,
+    body: { errcode: "M_UNKNOWN_TOKEN", soft_logout: isSoft },
+  });
+  const [one, other] = [await refresh(), await refresh()];
+  expect(await isActive(one.body.access_token)).toBe(true);
+  expect(await logOut(other.body.access_token)).toMatchObject(unknown(false));
+  const inQuery = `${url("logout")}?access_token=${one.body.access_token}`;
+  expect((await sendJson(inQuery, {})).status).toBe(200);
+  expect(await logOut(one.body.access_token)).toMatchObject(unknown(false));
+  const issued = await service.running.capabilities.managesAccounts?.issueToken({
+    localpart: await service.newUser(),
+    scope: "urn:matrix:client:api:*",
+    expiresInS: 1,
+  });
+  await expect.poll(() => isActive(issued?.accessToken)).toBe(false);
+  expect(await logOut(issued?.accessToken)).toMatchObject(unknown(true));
+});
+
+test("answers what it has not got, and what it can not do now, as homeservers do", async () => {
+  const get = async (name: string) => {
+    const { statusCode, body } = await request(url(name));
+    return { status: statusCode, body: await body.json() };
+  };
+  const unrecognized = { errcode: "M_UNRECOGNIZED" };
+  expect(await get("sync")).toMatchObject({ status: 404, body: unrecognized });
+  expect(await get("login/sso/redirect/idp?redirectUrl=https://client.example/")).toMatchObject({
+    status: 404,
+    body: unrecognized,
+  });
+  expect(await get("logout")).toMatchObject({ status: 405, body: unrecognized });
+  const alice = await service.newUser();
+  service.answerWith(500);
+  const refused = await logIn(alice);
+  service.answerWith(200);
+  expect(refused).toMatchObject({ status: 503, body: { errcode: "M_UNKNOWN" } });
+  const large = await send(url("login"), JSON.stringify({ filling: "x".repeat(70_000) }), {});
+  expect(large).toMatchObject({ status: 400, body: { errcode: "M_NOT_JSON" } });
 });
 
 test("logs out one session, or all of the legacy API", async () => {
@@ -189,7 +280,11 @@ test.each(["login", "register"])("logs in by the browser, to %s", async (action)
     ...(action === "login" ? {} : { password_confirm: "secret" }),
   });
   expect(consent.text).toContain("https://client.example/?kept=1");
-  const { left = "" } = await browser.submit(consent, { action: "consent" });
+  expect(consent.text).toContain(user);
+  for (const fields of [{ action: "consent", csrf: "forged" }, { action: "other" }, {}])
+    expect(await browser.submit(consent, fields)).toMatchObject({ status: 403, left: undefined });
+  const { left = "", headers } = await browser.submit(consent, { action: "consent" });
+  expect(headers["cache-control"]).toBe("no-store");
   const { searchParams } = new URL(left);
   expect(searchParams.get("kept")).toBe("1");
   const token = searchParams.get("loginToken");
@@ -199,15 +294,22 @@ test.each(["login", "register"])("logs in by the browser, to %s", async (action)
   expect(again).toMatchObject({ status: 403, body: { errcode: "M_FORBIDDEN" } });
 });
 
-test.each(["javascript:alert(1)", "data:text/html,x", "nonsense"])(
-  "sends no browser to %s",
-  async (redirectUrl) => {
-    const { statusCode, body } = await request(sso(redirectUrl));
-    await body.dump();
-    expect(statusCode).toBe(400);
-    const page = await new BrowserForSpecs(service.base).open(
-      `${service.base}sso?${new URLSearchParams({ redirectUrl })}`,
-    );
-    expect(page).toMatchObject({ status: 400, page: "error" });
-  },
-);
+test.each([
+  "javascript:alert(1)",
+  "JavaScript:alert(1)",
+  "data:text/html,x",
+  "vbscript:x",
+  "file:///etc/passwd",
+  "blob:https://client.example/x",
+  "about:blank",
+  "filesystem:https://client.example/x",
+  "nonsense",
+])("sends no browser to %s", async (redirectUrl) => {
+  const { statusCode, body } = await request(sso(redirectUrl));
+  await body.dump();
+  expect(statusCode).toBe(400);
+  const page = await new BrowserForSpecs(service.base).open(
+    `${service.base}sso?${new URLSearchParams({ redirectUrl })}`,
+  );
+  expect(page).toMatchObject({ status: 400, page: "error" });
+});

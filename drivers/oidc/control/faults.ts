@@ -1,7 +1,10 @@
 /** What the service does otherwise while a check asks for it, where no rule at the gateway could bring it about. */
 
-/** `device-code-lifetime`: seconds that a device code lives (RFC 8628 §3.2). */
-export const FAULTS = ["device-code-lifetime"] as const;
+/**
+ * `code-lifetime`: seconds that an authorization code lives (RFC 6749 §4.1.2); `device-code-lifetime`: those of a device
+ * code (RFC 8628 §3.2).
+ */
+export const FAULTS = ["code-lifetime", "device-code-lifetime"] as const;
 
 export type Fault = (typeof FAULTS)[number];
 

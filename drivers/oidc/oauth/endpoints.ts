@@ -16,13 +16,11 @@ import type { SignIns } from "../sign-ins.ts";
 import { now } from "../store/clock.ts";
 import type { AuthSessionRow, Sessions, TokenPair } from "../store/sessions.ts";
 import { Turns } from "../turns.ts";
+import { INTERVAL_S, Polls } from "./polls.ts";
 import { DEVICE_GRANT, INTROSPECTION, ROUTES } from "./provider.ts";
 import { isRefusal, readRegistration } from "./registration.ts";
 import { deviceOf } from "./scope.ts";
 import { ACCESS_TOKEN_TTL_S, type Tokens } from "./tokens.ts";
-
-/** Between two polls of a device, seconds. */
-const INTERVAL_S = 5;
 
 export interface OauthParts {
   readonly provider: Provider;
@@ -34,7 +32,7 @@ export interface OauthParts {
 
 export function oauthEndpoints(parts: OauthParts) {
   useOwnRefresh(parts);
-  const polls: Polls = new Map();
+  const polls = new Polls();
   const turns = new Turns();
   return async (context: Context, next: Next): Promise<void> => {
     switch (context.path) {
@@ -131,17 +129,12 @@ async function issue(parts: OauthParts, polls: Polls, context: Context, next: Ne
   }
 }
 
-/** When a device code was asked about last, milliseconds. */
-type Polls = Map<string, number>;
-
 /** Tells a device that asks too often so (RFC 8628 §3.5). */
 function slowDown(context: Context, polls: Polls): void {
   const body = context.body as Record<string, unknown> | undefined;
   const code = context.oidc?.params?.device_code;
   if (body?.error !== "authorization_pending" || typeof code !== "string") return;
-  const before = polls.get(code);
-  polls.set(code, Date.now());
-  if (before === undefined || Date.now() - before >= INTERVAL_S * 1000) return;
+  if (!polls.isTooSoon(code)) return;
   context.body = { error: "slow_down", error_description: `once every ${INTERVAL_S} s is enough` };
 }
 

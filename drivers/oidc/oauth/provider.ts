@@ -27,6 +27,8 @@ export const INTROSPECTION = "/oauth2/introspect";
 export const INTERACTION = "/interaction";
 
 const DAY_S = 24 * 3600;
+/** The most that RFC 6749 §4.1.2 recommends. */
+const CODE_TTL_S = 600;
 const DEVICE_CODE_TTL_S = 1200;
 
 export interface ProviderPlan {
@@ -63,7 +65,7 @@ export function makeProvider(plan: ProviderPlan): Provider {
     cookies: { keys: [keptSecret(database, "cookies")] },
     ttl: {
       AccessToken: ACCESS_TOKEN_TTL_S,
-      AuthorizationCode: 600,
+      AuthorizationCode: () => faults.number("code-lifetime") ?? CODE_TTL_S,
       DeviceCode: () => faults.number("device-code-lifetime") ?? DEVICE_CODE_TTL_S,
       Grant: 10 * 365 * DAY_S,
       IdToken: 3600,

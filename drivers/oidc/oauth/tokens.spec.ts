@@ -100,6 +100,37 @@ test("nobody refreshes the session of another client, nor one that has ended", (
   expect(isActive(first)).toBe(false);
 });
 
+test("tells the homeserver what it reads of a token, and the device only where the scope names none", () => {
+  const told = {
+    active: true,
+    scope: "urn:matrix:client:api:*",
+    username: "alice",
+    sub: "alice",
+    token_type: "Bearer",
+  };
+  expect(tokens.introspect(first.accessToken)).toEqual({
+    ...told,
+    client_id: "c",
+    expires_in: 300,
+    exp: first.expiresAt,
+  });
+  const common = { localpart: "alice", clientId: undefined, scope: "urn:matrix:client:api:*" };
+  sessions.add({ ...common, id: "legacy", kind: "compat", deviceId: "L" });
+  sessions.add({ ...common, id: "bare", kind: "personal", deviceId: undefined });
+  const answers = ["legacy", "bare"].map((id) => {
+    sessions.open(id);
+    return tokens.introspect(
+      sessions.addPair({ sessionId: id, withRefreshToken: false }).accessToken,
+    );
+  });
+  expect(answers).toEqual([{ ...told, device_id: "L" }, told]);
+});
+
+test("tokens of a deactivated account are inactive, also while its sessions have not ended", () => {
+  accounts.setDeactivated("alice", true);
+  expect(tokens.introspect(first.accessToken)).toEqual({ active: false });
+});
+
 test("a refresh token is no access token", () => {
   expect(tokens.introspect(String(first.refreshToken))).toEqual({ active: false });
 });

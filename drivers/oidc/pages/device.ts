@@ -10,6 +10,7 @@ import { about } from "./forms.ts";
 import { alert, answerPage, html } from "./html.ts";
 import { grantFor } from "./interactions.ts";
 import type { SignedIn } from "./signed-in.ts";
+import { WrongCodes } from "./wrong-codes.ts";
 
 export interface DeviceParts {
   readonly provider: Provider;
@@ -17,23 +18,18 @@ export interface DeviceParts {
   readonly formCookie: FormCookie;
 }
 
-/** Wrong codes that a user may enter within the window (RFC 8628 §5.1). */
-const TRIES = 10;
-const WINDOW_S = 600;
-
 type DeviceCode = InstanceType<Provider["DeviceCode"]>;
 type Form = ReadonlyMap<string, string>;
 
 export function devicePages(parts: DeviceParts) {
   const { provider, signedIn, formCookie } = parts;
-  const wrong = new Map<string, readonly number[]>();
+  const wrong = new WrongCodes();
 
   return async (context: Context, next: Next): Promise<void> => {
     if (context.path !== DEVICE) return await next();
     const account = await signedIn(context);
     if (account === undefined) return;
-    const recent = (wrong.get(account.localpart) ?? []).filter((at) => at > now() - WINDOW_S);
-    if (recent.length >= TRIES) {
+    if (wrong.areTooMany(account.localpart)) {
       return showCodeForm(context, formCookie, "Too many wrong codes. Try again later.", 429);
     }
     const isAnswer = context.method === "POST";
@@ -47,7 +43,7 @@ export function devicePages(parts: DeviceParts) {
     if (given === undefined) return showCodeForm(context, formCookie);
     const code = await codeBy(provider, given);
     if (code === undefined) {
-      wrong.set(account.localpart, [...recent, now()]);
+      wrong.note(account.localpart);
       return showCodeForm(context, formCookie, "This code is not valid, or not any more.", 403);
     }
     const action = form.get("action");
@@ -96,6 +92,11 @@ async function approve(
   return undefined;
 }
 
+/** As the device shows it: users are to compare the two. */
+function asShown({ userCode }: DeviceCode): string {
+  return String(userCode).replace(/^.{4}(?=.)/, "$&-");
+}
+
 function scopeOf(code: DeviceCode): string {
   return String((code.params as Record<string, unknown> | undefined)?.scope ?? "");
 }
@@ -130,7 +131,7 @@ async function showConsent(
     title: "Sign another device in",
     status: problem === undefined ? 200 : 403,
     body: html`${alert(problem)}${about(client?.metadata())}
-<p>Another device asks for full access to the account of <strong>${account.localpart}</strong>, as device <strong>${typeof scope === "string" ? "" : scope.deviceId}</strong>. It shows the code <strong>${code.userCode}</strong>.</p>
+<p>Another device asks for full access to the account of <strong>${account.localpart}</strong>, as device <strong>${typeof scope === "string" ? "" : scope.deviceId}</strong>. It shows the code <strong>${asShown(code)}</strong>.</p>
 <form method="post" action="${DEVICE}">${formCookie.field(context)}
 <input type="hidden" name="user_code" value="${code.userCode}">
 <label><input type="checkbox" name="confirm_device" value="on"> The device is mine, and it shows this code.</label>

@@ -46,11 +46,15 @@ test("a device is signed in by its code", async () => {
   expect(code.page).toBe("device-code");
   const consent = await browser.submit(code, { user_code: String(body.user_code).toLowerCase() });
   expect(consent.page).toBe("device-consent");
-  expect(consent.text).toContain("Spec");
   const fields = { user_code: String(body.user_code), action: "consent" };
+  for (const said of ["Spec", "ABCDEFGHIJ", `code <strong>${fields.user_code}</strong>`])
+    expect(consent.text).toContain(said);
+  const forged = await browser.submit(consent, { ...fields, confirm_device: "on", csrf: "forged" });
+  expect(forged).toMatchObject({ status: 403, page: "device-code" });
   expect((await browser.submit(consent, fields)).page).toBe("device-consent");
   const done = await browser.submit(consent, { ...fields, confirm_device: "on" });
   expect(done.page).toBe("done");
+  expect(await browser.submit(consent, fields)).toMatchObject({ status: 403, page: "device-code" });
   const { status: polled, body: tokens } = await client.poll(body.device_code);
   expect(polled).toBe(200);
   expect(tokens.scope).toBe(scopeOf("ABCDEFGHIJ"));
@@ -67,6 +71,13 @@ test("codes of devices live as long as a check asks for", async () => {
   const poll = async () => (await client.poll(body.device_code)).body.error;
   await expect.poll(poll, { timeout: 10_000 }).toBe("expired_token");
   await faults?.clear();
+  const browser = new BrowserForSpecs(service.base);
+  const late = await openAs(
+    await service.newUser(),
+    String(body.verification_uri_complete),
+    browser,
+  );
+  expect(late).toMatchObject({ status: 403, page: "device-code" });
   expect((await client.startDevice(scopeOf("ABCDEFGHIJ"))).body.expires_in).toBe(1200);
   await expect(faults?.set("unheard-of")).rejects.toThrow("there is no fault unheard-of");
 });
@@ -79,12 +90,65 @@ test("a device is not signed in by a user who refuses, nor for another client", 
   expect(consent.page).toBe("device-consent");
   const other = await ClientForSpecs.register(service.base);
   expect((await other.poll(body.device_code)).body.error).toBe("invalid_grant");
-  await browser.submit(consent, { user_code: String(body.user_code), action: "reject" });
+  const fields = { user_code: String(body.user_code), confirm_device: "on" };
+  await browser.submit(consent, { ...fields, action: "neither" });
+  const late = await browser.submit(consent, { ...fields, action: "consent" });
+  expect(late).toMatchObject({ status: 403, page: "device-code" });
   expect(await client.poll(body.device_code)).toMatchObject({
     status: 400,
     body: { error: "access_denied" },
   });
   expect(service.toldOf(alice)).not.toContain("upsert_device");
+});
+
+test("a device administers only for administrators", async () => {
+  await service.running.capabilities.registersUsers?.register("boss", "secret", { admin: true });
+  for (const [user, page] of [
+    [await service.newUser(), "device-consent"],
+    ["boss", "done"],
+  ] as const) {
+    const { body } = await client.startDevice(`${scopeOf("ABCDEFGHIJ")} urn:synapse:admin:*`);
+    const browser = new BrowserForSpecs(service.base);
+    const consent = await openAs(user, String(body.verification_uri_complete), browser);
+    const fields = { user_code: String(body.user_code), confirm_device: "on", action: "consent" };
+    expect((await browser.submit(consent, fields)).page).toBe(page);
+  }
+});
+
+test("nobody is logged in by a form of elsewhere, nor by that of another browser", async () => {
+  const alice = await service.newUser();
+  const [browser, other] = [new BrowserForSpecs(service.base), new BrowserForSpecs(service.base)];
+  const login = await browser.open(account("org.matrix.profile"));
+  const elsewhere = await other.open(account("org.matrix.profile"));
+  const csrf = /name="csrf" value="([^"]*)"/.exec(elsewhere.text)?.[1] ?? "";
+  const given = { username: alice, password: "secret" };
+  for (const forged of ["forged", csrf])
+    expect(await browser.submit(login, { ...given, csrf: forged })).toMatchObject({
+      status: 403,
+      page: "login",
+    });
+  const wrong = await browser.submit(login, { ...given, password: "guess" });
+  expect(wrong).toMatchObject({ status: 403, page: "login" });
+  expect((await browser.submit(wrong, given)).page).toBe("account");
+  const register = await other.open(`${service.base}account?register`);
+  expect(register.page).toBe("register");
+  // No script reads what signs people in, and no page of elsewhere sends it along with a form.
+  expect(browser.cookiesSet.length).toBeGreaterThan(1);
+  for (const cookie of browser.cookiesSet) expect(cookie).toMatch(/httponly/i);
+  for (const cookie of browser.cookiesSet) expect(cookie).toMatch(/samesite=lax/i);
+});
+
+test("a login ends the browser session that somebody else may know", async () => {
+  const [alice, bob] = [await service.newUser(), await service.newUser()];
+  const accounts = service.running.capabilities.managesAccounts;
+  const browser = new BrowserForSpecs(service.base);
+  await openAs(alice, account("org.matrix.profile"), browser);
+  const stolen = browser.copy();
+  await accounts?.lock(alice);
+  await openAs(bob, account("org.matrix.profile"), browser);
+  await accounts?.unlock(alice);
+  expect((await browser.open(account("org.matrix.profile"))).text).toContain(bob);
+  expect((await stolen.open(account("org.matrix.profile"))).page).toBe("login");
 });
 
 test("a device can not ask for what no client may have", async () => {
@@ -114,7 +178,7 @@ test("a link ends no session by itself, its page does once it has the password",
   const browser = new BrowserForSpecs(service.base);
   const confirm = await openAs(alice, account("org.matrix.device_delete", "ABCDEFGHIJ"), browser);
   expect(confirm).toMatchObject({ page: "account-confirm", status: 200 });
-  expect(confirm.text).toContain("ABCDEFGHIJ");
+  for (const said of ["ABCDEFGHIJ", `@${alice}:hs1:8448`]) expect(confirm.text).toContain(said);
   expect(await isActive(access_token)).toBe(true);
   const refused = await browser.submit(confirm, { password: "guess" });
   expect(refused).toMatchObject({ page: "account-confirm", status: 403 });
@@ -136,6 +200,10 @@ test("shows the sessions of the user, and of nobody else", async () => {
   expect(list.text).not.toContain("DEVICEOFBOB");
   const view = await browser.open(account("org.matrix.session_view", "DEVICEOFALICE"));
   expect(view.text).toContain("Spec");
+  expect(view.text).toContain(`Since ${new Date().toISOString().slice(0, 10)}`);
+  const profile = await browser.open(account("org.matrix.profile"));
+  for (const action of ["devices_list", "cross_signing_reset", "account_deactivate"])
+    expect(profile.text).toContain(`?action=org.matrix.${action}`);
   for (const action of [
     "org.matrix.device_view",
     "org.matrix.device_delete",
