@@ -126,3 +126,59 @@ test(
     expect((await sandbox.crucible("resolve", room?.file ?? "")).code).toBe(0);
   },
 );
+
+/** So do their auth services. */
+const MORE_PATIENCE = { timeout: 2 * PATIENCE.timeout };
+
+const SIGN_INS = {
+  ...STORY,
+  id: "auth-dies",
+  title: "an auth service that dies as it tells its homeserver of a device, and for a while",
+  auth: true,
+  steps: [
+    { op: "sign-in", id: "phone", by: "alice" },
+    { op: "sign-in", id: "laptop", by: "mallory" },
+    {
+      fault: "kill-caller",
+      id: "dies",
+      links: ["as1>hs1"],
+      path: "/_synapse/mas/upsert_device",
+      times: 1,
+    },
+    { op: "sign-in", id: "tablet", by: "alice" },
+    { heal: ["dies"] },
+    { server: "as1", action: "kill" },
+    { op: "refresh", id: "again", by: "alice" },
+    { op: "sign-out", id: "leave", by: "mallory" },
+    { server: "as1", action: "start" },
+    { converge: "nudged" },
+  ],
+};
+
+test.each([
+  { mutant: undefined, code: 0, found: [] },
+  { mutant: "keep-device", code: 1, found: ["MSC3861.chaos.killed-in-exchange"] },
+])(
+  "an auth service dies, and what is left of sign-ins fits together: mutant $mutant",
+  MORE_PATIENCE,
+  async ({ mutant, code: expected, found }) => {
+    using sandbox = new Sandbox();
+    const flags = ["--auth", "oidc", "--no-shrink", ...(mutant ? ["--mutant", mutant] : [])];
+
+    const { code, stdout, stderr } = await tell(sandbox, SIGN_INS, ...flags);
+
+    expect(code, stderr).toBe(expected);
+    const { checkers, faults, operations } = JSON.parse(stdout) as ChaosReport;
+    const coherent = checkers.find(({ checker }) => checker === "sessions-coherent");
+    expect(coherent?.outcome).toBe(expected === 0 ? "pass" : "fail");
+    expect([...new Set(coherent?.findings.map(({ requirement }) => requirement))]).toEqual(found);
+    expect(operations).toEqual({ ok: 2, fail: 0, unknown: 3 });
+    const acted = ["kill-caller-auth", "kill-auth"].map((name) =>
+      faults.find((one) => one.fault === name),
+    );
+    expect(acted).toEqual([
+      expect.objectContaining({ fired: 1 }),
+      expect.objectContaining({ fired: 1 }),
+    ]);
+  },
+);

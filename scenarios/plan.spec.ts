@@ -34,6 +34,16 @@ describe("a plan", () => {
     expect(operationsOf(parsed).map(({ id }) => id)).toEqual(["hello", "one", "two"]);
   });
 
+  it("may have auth services, each with links to its own server", () => {
+    const steps = [
+      { op: "sign-in", id: "in", by: "alice" },
+      { fault: "delay", id: "slow", links: ["as1>hs1", "hs1>as1"] },
+      { server: "as2", action: "kill" },
+    ];
+
+    expect(parsePlan(plan(steps, { auth: true }), "x.json").steps).toEqual(steps);
+  });
+
   it.each([
     ["rooms.main", plan([], { rooms: { main: { creator: "carol" } } })],
     ["users.eve", plan([], { users: { eve: "hs3" } })],
@@ -49,6 +59,10 @@ describe("a plan", () => {
     ["expect.0.state", plan([], { expect: [{ room: "main", state: { "m.room.topic|": "no" } }] })],
     ["steps.0", plan([{ op: "dance", id: "d", by: "alice" }])],
     ["format", plan([], { format: "else" })],
+    ["steps.0", plan([{ op: "sign-in", id: "in", by: "alice" }])],
+    ["steps.0", plan([{ server: "as1", action: "kill" }])],
+    ["steps.0", plan([{ fault: "delay", id: "slow", links: ["as1>hs2"] }], { auth: true })],
+    ["steps.0", plan([{ server: "as3", action: "kill" }], { auth: true })],
   ])("is refused with the place of the mistake: %s", (place, value) => {
     expect(() => parsePlan(value, "x.json")).toThrow(`x.json: ${place}`);
   });

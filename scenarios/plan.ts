@@ -9,10 +9,12 @@ export const PLAN_FORMAT = "crucible-plan/1";
 
 /** `hs1`, `hs2`, … */
 const role = z.string().regex(/^hs[1-9]$/);
+/** The auth service of a server: `as1` of `hs1`. */
+const component = z.string().regex(/^[ha]s[1-9]$/);
 /** A name within the plan: of a user, a room, an operation or a fault. */
 const name = z.string().regex(/^[a-z][a-z0-9-]*$/);
-/** A directed link: sender, `>`, receiver. */
-const link = z.string().regex(/^hs[1-9]>hs[1-9]$/);
+/** A directed link: sender, `>`, receiver. An auth service has links with its own server only. */
+const link = z.string().regex(/^(hs[1-9]>hs[1-9]|hs([1-9])>as\2|as([1-9])>hs\3)$/);
 const json = z.record(z.string(), z.unknown());
 
 const ROOM_RULES = ["public", "invite", "knock", "restricted", "knock_restricted"] as const;
@@ -106,7 +108,16 @@ const operation = z.discriminatedUnion("op", [
   z.strictObject({ op: z.literal("new-backup"), ...onDevice }),
   /** It takes the backup's key out of secret storage, and all room keys out of the backup. */
   z.strictObject({ op: z.literal("restore-backup"), ...onDevice }),
+  /** At the auth service, with a browser: a further device, with tokens of its own. */
+  z.strictObject({ op: z.literal("sign-in"), ...common }),
+  /** The oldest of what has signed in so gets new tokens. */
+  z.strictObject({ op: z.literal("refresh"), ...common }),
+  /** The newest of them signs out. */
+  z.strictObject({ op: z.literal("sign-out"), ...common }),
 ]);
+
+/** What only an auth service can do for its users. */
+export const AUTH_OPERATIONS = ["sign-in", "refresh", "sign-out"] as const;
 
 /** What only devices that encrypt can do. */
 export const DEVICE_OPERATIONS = [
@@ -131,6 +142,8 @@ export const FAULT_KINDS = [
   "truncate",
   "wrong-certificate",
   "disconnect",
+  /** Who calls over the link dies once the call has been done and before it is answered; it comes back with the heal. */
+  "kill-caller",
 ] as const;
 
 const fault = z.strictObject({
@@ -153,7 +166,7 @@ const fault = z.strictObject({
 });
 
 const serverAction = z.strictObject({
-  server: role,
+  server: component,
   action: z.enum([
     "pause",
     "resume",
@@ -225,6 +238,8 @@ const planSchema = z.strictObject({
   /** What it was made from at random. */
   seed: z.number().int().optional(),
   servers: z.number().int().min(1).max(5),
+  /** Each server has an auth service: `as1` of `hs1`, … */
+  auth: z.boolean().optional(),
   /** Server of each user. */
   users: z.record(name, role),
   /** How many devices that encrypt each user has; 1 unless given, where a room is encrypted. */
@@ -240,6 +255,7 @@ export type Step = Plan["steps"][number];
 export type Operation = z.infer<typeof operation>;
 export type OperationKind = Operation["op"];
 export type DeviceOperation = Extract<Operation, { op: (typeof DEVICE_OPERATIONS)[number] }>;
+export type AuthOperation = Extract<Operation, { op: (typeof AUTH_OPERATIONS)[number] }>;
 export type FaultStep = z.infer<typeof fault>;
 export type FaultKind = FaultStep["fault"];
 export type ServerStep = z.infer<typeof serverAction>;
@@ -272,13 +288,27 @@ export function isOfDevice(operation: Operation): operation is DeviceOperation {
   return DEVICE_OPERATIONS.some((op) => op === operation.op);
 }
 
+export function isOfAuth(operation: Operation): operation is AuthOperation {
+  return AUTH_OPERATIONS.some((op) => op === operation.op);
+}
+
+/** `as1` of `hs1`, and the other way round. */
+export function partnerOf(role: string): string {
+  return role.startsWith("hs") ? `as${role.slice(2)}` : `hs${role.slice(2)}`;
+}
+
+export function isAuthRole(role: string): boolean {
+  return role.startsWith("as");
+}
+
 /** All operations of a plan, in order. */
 export function operationsOf({ steps }: Pick<Plan, "steps">): readonly Operation[] {
   return steps.flatMap((one) => ("op" in one ? [one] : "together" in one ? one.together : []));
 }
 
 function problemOf(plan: Plan): { place: string; what: string } | undefined {
-  const servers = new Set(rolesOf(plan));
+  const homeservers = rolesOf(plan);
+  const servers = new Set([...homeservers, ...(plan.auth ? homeservers.map(partnerOf) : [])]);
   const users = new Set(Object.keys(plan.users));
   const rooms = new Set(Object.keys(plan.rooms));
   const known = new Set<string>();
@@ -295,6 +325,7 @@ function problemOf(plan: Plan): { place: string; what: string } | undefined {
   const problemOfOperation = (place: string, one: Operation) => {
     if (known.has(one.id)) return bad(place, `there is a second ${one.id}`);
     if (!users.has(one.by)) return bad(place, `there is no user ${one.by}`);
+    if (isOfAuth(one) && plan.auth !== true) return bad(place, `${one.op} needs "auth": true`);
     if ("room" in one && !rooms.has(one.room)) return bad(place, `there is no room ${one.room}`);
     if ("device" in one && (one.device ?? 1) > (plan.devices ?? 1))
       return bad(place, `there is no device ${one.device} of ${one.by}`);

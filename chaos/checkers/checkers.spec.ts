@@ -9,8 +9,9 @@ test("each checker has a name of its own and stands on what the suites ask of ev
   expect(new Set(CHECKERS.map(({ name }) => name)).size).toBe(CHECKERS.length);
   for (const { name, requirement } of CHECKERS) {
     if (requirement === undefined) continue;
-    // Of transaction ids the client-server API speaks, all else is between servers.
-    const suite = name === "idempotent-txn" ? "core" : "federation";
+    // Of transaction ids the client-server API speaks, of sessions the one of auth services, all else is between servers.
+    const suite =
+      { "idempotent-txn": "core", "sessions-coherent": "msc3861" }[name] ?? "federation";
     expect([name, byId.get(requirement)?.suite]).toEqual([name, suite]);
   }
 });

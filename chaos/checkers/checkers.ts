@@ -12,6 +12,7 @@ import { noStateReset } from "./no-state-reset.ts";
 import { participationAgreed } from "./participation-agreed.ts";
 import { backoffBounded, extremitiesBounded, restartSame } from "./recovery.ts";
 import { rejectedAbsent } from "./rejected-absent.ts";
+import { sessionsCoherent } from "./sessions-coherent.ts";
 import { softFailedHidden } from "./soft-failed-hidden.ts";
 import { stateConverged } from "./state-converged.ts";
 import { stateOracle } from "./state-oracle.ts";
@@ -39,6 +40,7 @@ export const CHECKERS: readonly Checker[] = [
   idempotentTxn,
   restartSame,
   allReadable,
+  sessionsCoherent,
 ];
 
 /** Never throws: trouble of ours makes the verdict unknown. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { DEVICE_OPERATIONS, operationsOf, type Plan, parsePlan } from "#scenarios/plan";
+import { words } from "#chaos/live/words";
+import { DEVICE_OPERATIONS, isOfAuth, operationsOf, type Plan, parsePlan } from "#scenarios/plan";
 import { type GenerateOptions, generatePlan, PROMISED_EPOCHS } from "./generate.ts";
 import { kindsIn } from "./kinds.ts";
 import {
@@ -92,7 +93,9 @@ describe("a generated plan", () => {
   it("has every operation within forty epochs of some seeds", () => {
     const operations = new Set(
       [1, 2, 3, 4, 5]
-        .flatMap((seed) => operationsOf(generatePlan(options({ seed, epochs: 40, devices: 2 }))))
+        .flatMap((seed) =>
+          operationsOf(generatePlan(options({ seed, epochs: 40, devices: 2, auth: true }))),
+        )
         .map(({ op }) => op),
     );
 
@@ -137,6 +140,36 @@ describe("a generated plan", () => {
     );
 
     expect(DEVICE_OPERATIONS.filter((op) => kinds.has(op))).toEqual([]);
+  });
+
+  it("has every fault of auth services, and people who sign in and out meanwhile", () => {
+    const faults = chooseFaults(undefined, true);
+    for (let seed = 0; seed < 20; seed++) {
+      const plan = generatePlan(
+        options({ seed, servers: 2, faults, auth: true, epochs: PROMISED_EPOCHS }),
+      );
+      const kinds = kindsIn(plan);
+
+      expect(faults.filter((name) => !kinds.has(name))).toEqual([]);
+      expect(parsePlan(JSON.parse(JSON.stringify(plan)), "plan")).toEqual(plan);
+      for (const [at, step] of plan.steps.entries()) {
+        if (!("server" in step) || step.server !== "as1" || step.action !== "kill") continue;
+        const meanwhile = plan.steps.slice(at + 1, at + 5);
+        expect(meanwhile.map((one) => ("op" in one ? one.op : words(one)))).toEqual([
+          "refresh",
+          "sign-in",
+          "sign-out",
+          "start as1",
+        ]);
+      }
+    }
+  });
+
+  it("has nothing of auth services where there are none", () => {
+    const plan = generatePlan(options({ seed: 1, epochs: 40 }));
+
+    expect(operationsOf(plan).filter(isOfAuth)).toEqual([]);
+    expect([...kindsIn(plan)].filter((kind) => kind.endsWith("-auth"))).toEqual([]);
   });
 
   it("has every partition, races and servers that harm comes to while they are cut off", () => {
@@ -191,5 +224,8 @@ describe("a choice by name", () => {
   it("suggests the nearest name to one that is not known", () => {
     expect(() => chooseOperations(["mesage"])).toThrow("did you mean message?");
     expect(() => chooseFaults(["kil"])).toThrow("did you mean kill?");
+    expect(() => chooseFaults(["kill-auth"])).toThrow("no server has an auth service");
+    expect(() => chooseFaults(["clock-ahead"], true)).toThrow("leave out --auth");
+    expect(chooseFaults(["all"], true)).not.toContain("clock-ahead");
   });
 });

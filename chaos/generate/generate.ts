@@ -1,7 +1,7 @@
 /**
  * Plans at random: epochs of calm and then of trouble on links, or of a partition with something happening to a process and
  * to a link that is not cut, each with operations on all sides, and each followed by a convergence. The same seed and options
- * give the same plan, and more epochs only continue it. Every fault of the default mix comes within PROMISED_EPOCHS.
+ * give the same plan, and more epochs only continue it. Where servers have auth services, these have trouble of their own before that. Every fault of the default mix comes within PROMISED_EPOCHS.
  */
 import { createRandom } from "#harness/random";
 import { Choice } from "#protocol/dag/choice";
@@ -16,6 +16,7 @@ import {
   rolesOf,
   type Step,
 } from "#scenarios/plan";
+import { AuthTroubles } from "./auth-troubles.ts";
 import { Beliefs } from "./cast.ts";
 import { Deck } from "./deck.ts";
 import { HARM_ENDS } from "./kinds.ts";
@@ -46,6 +47,8 @@ export interface GenerateOptions {
   readonly operationsPerEpoch: number;
   /** So many devices of each user encrypt what is said in all rooms; nothing is encrypted unless given. */
   readonly devices?: number | undefined;
+  /** Each server has an auth service, where users sign in and out. */
+  readonly auth?: boolean;
 }
 
 const NAMES = "alice bob charlie dave erin frank grace heidi ivan judy".split(" ");
@@ -75,6 +78,7 @@ class Generator {
   readonly #steps: Step[] = [];
   readonly #linkFaults: LinkFaults;
   readonly #processFaults: Deck<ProcessFault>;
+  readonly #auth: AuthTroubles;
   readonly #clientTwists: Deck<(typeof CLIENT_TWISTS)[number]>;
   readonly #partitions: Deck<PartitionName>;
   readonly #cutters: Deck<FaultKind>;
@@ -95,6 +99,7 @@ class Generator {
       all.filter((name) => options.faults.some((fault) => fault === name));
     this.#linkFaults = new LinkFaults(options.faults, options.partitions.length > 0);
     this.#processFaults = new Deck(chosen(PROCESS_FAULTS));
+    this.#auth = new AuthTroubles(options.auth === true ? options.faults : []);
     this.#clientTwists = new Deck(chosen(CLIENT_TWISTS));
     this.#partitions = new Deck(options.partitions);
     const cutters = chosen(CUTTERS);
@@ -102,7 +107,7 @@ class Generator {
   }
 
   plan(): Plan {
-    const { seed, epochs, servers, devices } = this.#options;
+    const { seed, epochs, servers, devices, auth } = this.#options;
     for (let epoch = 1; epoch <= epochs; epoch++) {
       this.#choice = this.#choiceOf(`epoch ${epoch}`);
       this.#epoch(epoch);
@@ -115,6 +120,7 @@ class Generator {
       servers,
       users: { ...this.#beliefs.homes },
       ...(devices === undefined ? {} : { devices }),
+      ...(auth === true ? { auth } : {}),
       rooms: this.#rooms,
       steps: this.#steps,
     };
@@ -124,6 +130,16 @@ class Generator {
     const { operationsPerEpoch } = this.#options;
     const calm = Math.floor(operationsPerEpoch / 3);
     this.#act(calm, []);
+    this.#steps.push(
+      ...this.#auth.deal({
+        servers: this.#servers,
+        choice: this.#choice,
+        usersOf: (server) =>
+          this.#beliefs.users.filter((user) => this.#beliefs.homes[user] === server),
+        nextId: () => this.#nextId(),
+        fault: (kind, links, title) => this.#fault(kind, links, title),
+      }),
+    );
     const hasLinks = !this.#linkFaults.isEmpty;
     const hasSplits = !(this.#partitions.isEmpty && this.#processFaults.isEmpty);
     const left = operationsPerEpoch - calm;
@@ -231,6 +247,7 @@ class Generator {
       choice: this.#choice,
       kinds: this.#options.operations,
       devices: this.#options.devices,
+      hasAuth: this.#options.auth === true,
       id: () => this.#nextId(),
       laterRoom: (creator, { version }) => this.#laterRoom(creator, version),
       twists,

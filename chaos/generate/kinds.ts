@@ -1,5 +1,11 @@
 /** Which kinds of faults a plan has, by the names that they are chosen by. */
-import { type FaultStep, operationsOf, type Plan, type ServerStep } from "#scenarios/plan";
+import {
+  type FaultStep,
+  isAuthRole,
+  operationsOf,
+  type Plan,
+  type ServerStep,
+} from "#scenarios/plan";
 
 /** Faults under which nothing gets through. */
 const CUTTING: readonly FaultStep["fault"][] = [
@@ -20,7 +26,10 @@ export function isCut({ fault, path, times }: FaultStep): boolean {
 /** Whether what this server sends, or what is sent to it, is cut by some of these faults. */
 export function isInSplit(role: string, faults: readonly FaultStep[]): boolean {
   return faults.some(
-    (step) => isCut(step) && step.links.some((link) => link.split(">").includes(role)),
+    (step) =>
+      isCut(step) &&
+      !isAuthFault(step) &&
+      step.links.some((link) => link.split(">").includes(role)),
   );
 }
 
@@ -37,6 +46,21 @@ export function inSplit(action: string): string {
   return `${action}-in-split`;
 }
 
+/** What harm to an auth service, or to the links between it and its server, is called. */
+export function ofAuth<Kind extends string>(kind: Kind): `${Kind}-auth` {
+  return `${kind}-auth`;
+}
+
+/** True for a fault of the links between a server and its auth service. */
+function isAuthFault({ links }: Pick<FaultStep, "links">): boolean {
+  return links.some((link) => link.split(">").some(isAuthRole));
+}
+
+/** What a fault is chosen by. */
+export function kindOfFault(step: FaultStep): string {
+  return isAuthFault(step) ? ofAuth(step.fault) : step.fault;
+}
+
 /** Faults of links, what happens to servers (`restart-in-split`: of one that is cut off), what clients and clocks do. */
 export function kindsIn(plan: Plan): ReadonlySet<string> {
   const kinds = new Set<string>();
@@ -44,9 +68,10 @@ export function kindsIn(plan: Plan): ReadonlySet<string> {
   for (const step of plan.steps) {
     if ("fault" in step) {
       inForce.set(step.id, step);
-      kinds.add(step.fault);
+      kinds.add(kindOfFault(step));
     } else if ("converge" in step || ("heal" in step && step.heal === "all")) inForce.clear();
     else if ("heal" in step) for (const id of step.heal) inForce.delete(id);
+    else if ("server" in step && isAuthRole(step.server)) kinds.add(ofAuth(step.action));
     else if ("server" in step) {
       kinds.add(step.action);
       if (isInSplit(step.server, [...inForce.values()])) kinds.add(inSplit(step.action));

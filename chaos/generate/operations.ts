@@ -1,6 +1,7 @@
 /** Draws one operation that the beliefs of a story allow; now and then one that they do not. */
 import type { Choice } from "#protocol/dag/choice";
 import {
+  AUTH_OPERATIONS,
   DEVICE_OPERATIONS,
   isOfDevice,
   type Operation,
@@ -29,6 +30,8 @@ export interface Drawing {
   readonly kinds: readonly OperationKind[];
   /** Devices of each user that encrypt; undefined: nothing is encrypted. */
   readonly devices: number | undefined;
+  /** Servers have auth services. */
+  readonly hasAuth: boolean;
   /** The next operation's name. */
   readonly id: () => string;
   /** A room to upgrade into, made known to the plan; undefined: there are enough. */
@@ -42,10 +45,12 @@ export interface Drawing {
 
 /** @param among who may act; absent: anyone */
 export function drawOperation(drawing: Drawing, among?: ReadonlySet<string>): Operation {
-  const { beliefs, choice, kinds, id, twists, devices } = drawing;
-  const able = kinds.filter(
-    (kind) => devices !== undefined || !DEVICE_OPERATIONS.some((op) => op === kind),
-  );
+  const { beliefs, choice, kinds, id, twists, devices, hasAuth } = drawing;
+  const unable: readonly OperationKind[] = [
+    ...(devices === undefined ? DEVICE_OPERATIONS : []),
+    ...(hasAuth ? [] : AUTH_OPERATIONS),
+  ];
+  const able = kinds.filter((kind) => !unable.includes(kind));
   const weightOf = (kind: OperationKind) =>
     kind === "message" && devices !== undefined
       ? ENCRYPTED_MESSAGE_WEIGHT
@@ -183,6 +188,9 @@ function actorOf(
     case "kill-device":
     case "reset-identity":
     case "new-backup":
+    case "sign-in":
+    case "refresh":
+    case "sign-out":
       return one(beliefs.users);
     case "restore-backup":
       return one(beliefs.users.filter((user) => beliefs.backups.has(user)));
@@ -251,6 +259,9 @@ function anything(
     case "reset-identity":
     case "new-backup":
     case "restore-backup":
+    case "sign-in":
+    case "refresh":
+    case "sign-out":
       return { op, by };
     default:
       return { op, by, room } as Parts;

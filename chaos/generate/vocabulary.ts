@@ -1,7 +1,8 @@
 /** What stories are made of, by name: operations, faults and partitions, and how to choose some of them. */
 import { HarnessError } from "#harness/errors";
 import { didYouMean } from "#harness/suggest";
-import { FAULT_KINDS, type OperationKind } from "#scenarios/plan";
+import { FAULT_KINDS, type FaultKind, type OperationKind } from "#scenarios/plan";
+import { ofAuth } from "./kinds.ts";
 
 /** How often each operation is drawn, by weight. */
 export const OPERATION_WEIGHTS: Readonly<Record<OperationKind, number>> = {
@@ -36,6 +37,10 @@ export const OPERATION_WEIGHTS: Readonly<Record<OperationKind, number>> = {
   "reset-identity": 3,
   "new-backup": 6,
   "restore-backup": 7,
+  /** These only where servers have auth services. */
+  "sign-in": 5,
+  refresh: 5,
+  "sign-out": 3,
 };
 
 /** How often something is said where devices encrypt: each new session has keys that can get lost. */
@@ -53,17 +58,33 @@ export const PROCESS_FAULTS = [
 ] as const;
 /** What clients do beside what they say, and clocks. */
 export const CLIENT_TWISTS = ["twice", "abort"] as const;
-export const TWISTS = [...CLIENT_TWISTS, "clock-ahead"] as const;
+const CLOCK_AHEAD = "clock-ahead";
+export const TWISTS = [...CLIENT_TWISTS, CLOCK_AHEAD] as const;
 
-const FAULTS = [...FAULT_KINDS, ...PROCESS_FAULTS, ...TWISTS] as const;
-export type FaultName = (typeof FAULTS)[number];
+/** What can be wrong with the links between a server and its auth service, both ways: `delay-auth`, … */
+export const AUTH_LINK_FAULTS = [
+  "drop-request",
+  "drop-answer",
+  "status",
+  "delay",
+  "kill-caller",
+] as const satisfies FaultKind[];
+/** What happens to an auth service: `kill-auth`, … */
+export const AUTH_PROCESS_FAULTS = ["kill", "pause", "restart", "stop"] as const;
+const AUTH_KINDS = [...AUTH_LINK_FAULTS, ...AUTH_PROCESS_FAULTS] as const;
+const AUTH_FAULTS = AUTH_KINDS.map(ofAuth);
+
+/** A homeserver that dies is one of the process faults. */
+const LINK_FAULTS = FAULT_KINDS.filter((kind) => kind !== "kill-caller");
+const FAULTS = [...LINK_FAULTS, ...PROCESS_FAULTS, ...TWISTS] as const;
+export type FaultName = (typeof FAULTS)[number] | (typeof AUTH_FAULTS)[number];
 
 /** These need more than a gateway and processes: containers, PostgreSQL, a small disk, a chosen time stamp. */
 const WITH_SPECIAL_SETUP: readonly FaultName[] = [
   "disconnect",
   "restart-database",
   "fill-disk",
-  "clock-ahead",
+  CLOCK_AHEAD,
 ];
 
 export const PARTITIONS = ["halves", "isolate", "one-way", "ring", "bridge", "flapping"] as const;
@@ -80,9 +101,31 @@ export function chooseOperations(names: readonly string[] | undefined): readonly
   return choose("operation", names, OPERATIONS, OPERATIONS);
 }
 
-/** @throws HarnessError BAD_USAGE for a name that is not known */
-export function chooseFaults(names: readonly string[] | undefined): readonly FaultName[] {
-  return choose("fault", names, FAULTS, DEFAULT_FAULTS);
+/**
+ * @param hasAuth Servers have auth services, which have faults of their own.
+ * @throws HarnessError BAD_USAGE for a name that is not known, or that needs what is not there
+ */
+export function chooseFaults(
+  names: readonly string[] | undefined,
+  hasAuth = false,
+): readonly FaultName[] {
+  const unable = (hasAuth ? [CLOCK_AHEAD] : AUTH_FAULTS) as readonly string[];
+  const found = names?.find((name) => unable.includes(name));
+  if (found !== undefined) {
+    throw new HarnessError("BAD_USAGE", {
+      what: hasAuth
+        ? `${found}: only users of an application service have a time of their own, and auth services make others`
+        : `${found}: no server has an auth service`,
+      next: hasAuth ? "leave out --auth and --mas" : "add --auth oidc or --mas <spec>",
+    });
+  }
+  const able = (all: readonly FaultName[]) => all.filter((name) => !unable.includes(name));
+  return choose(
+    "fault",
+    names,
+    able([...FAULTS, ...AUTH_FAULTS]),
+    able([...DEFAULT_FAULTS, ...AUTH_FAULTS]),
+  );
 }
 
 /** @throws HarnessError BAD_USAGE for a name that is not known */

@@ -78,6 +78,13 @@ const SHAPES: Readonly<Record<JournalRecord["t"], z.ZodType>> = {
     sender: z.string(),
     content: z.string(),
   }),
+  sessions: z.looseObject({
+    ...observed,
+    epoch,
+    devices: texts.optional(),
+    sessions: texts.optional(),
+    held: z.array(z.looseObject({ operation: z.string(), device: z.string(), state: z.string() })),
+  }),
   "device-lists": z.looseObject({ ...observed, changed: texts, left: texts }),
   "device-update": z.looseObject({ from: z.string(), server: z.string(), users: texts }),
   decryption: z.looseObject({

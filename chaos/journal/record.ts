@@ -184,6 +184,18 @@ export type Observation =
       /** File in the run's folder that tells all of it. */
       readonly page?: string;
     }
+  /** What a user has at the auth service and at the homeserver, when everything was quiet; absent: it was not told. */
+  | {
+      readonly t: "sessions";
+      readonly epoch: number;
+      readonly server: string;
+      readonly user: string;
+      /** Of the homeserver's list. */
+      readonly devices?: readonly string[];
+      /** Devices of the auth service's sessions. */
+      readonly sessions?: readonly string[];
+      readonly held: readonly HeldSession[];
+    }
   /** The message with the key of an event that a device could not read, and its way. */
   | ParcelRecord
   /** How a convergence went; `ms`: from the heal (nudged: from the last nudge) until it was reached, null: never. */
@@ -200,6 +212,20 @@ export type Observation =
       /** What was still missing, one line each; the end of one for extremities is OTHER_EXTREMITIES. */
       readonly missing: readonly string[];
     };
+
+/** What a client has of a sign-in, and how it went when it was used. */
+export interface HeldSession {
+  /** Name of the operation that signed in. */
+  readonly operation: string;
+  readonly device: string;
+  /** `leaving`: it signs out, and was not told that it has. */
+  readonly state: "in" | "leaving" | "out";
+  /** Status of a refresh, and its error; absent: none was made, or nothing came. */
+  readonly refresh?: number;
+  readonly error?: string;
+  /** Status of a request with the newest token; absent: nothing came. */
+  readonly whoami?: number;
+}
 
 /** `known-protocol-reset`: servers did what the algorithm says, and state was lost by it. `unknown` never counts as a pass. */
 export type CheckerOutcome = "pass" | "fail" | "known-protocol-reset" | "unknown" | "skip";

@@ -2,31 +2,15 @@
 
 import type { Deployment } from "#harness/deployment/deployment";
 import { HarnessError } from "#harness/errors";
-import { createClient, type HttpClient } from "#harness/http/client";
-import { textAt } from "#harness/match/json";
-import { ok } from "#harness/world/expect";
-import { serverInfo } from "#harness/world/run-info";
-import { Session } from "#harness/world/session";
 import type { Plan } from "#scenarios/plan";
+import { type Actor, makeActor, storyContext } from "./actors.ts";
 
-/** A user of the plan: a device, and the application service's client, which can act as the user at another time. */
-export interface Actor {
-  readonly name: string;
-  /** `hs1`, … */
-  readonly role: string;
-  readonly userId: string;
-  readonly session: Session;
-  readonly appservice: HttpClient;
-  /** A further device. */
-  readonly logIn: () => Promise<Session>;
-}
+export type { Actor } from "./actors.ts";
 
 export interface CastRoom {
   readonly id: string;
   readonly version: string;
 }
-
-const REQUEST_TIMEOUT_MS = 20_000;
 
 export class Cast {
   readonly plan: Plan;
@@ -54,65 +38,27 @@ export class Cast {
   /**
    * Makes the plan's users.
    *
-   * @throws HarnessError BAD_CONFIG when a server lets the application service make none
+   * @throws HarnessError BAD_USAGE when the plan has auth services and the servers none, BAD_CONFIG when a server lets
+   *   nobody make users
    */
   static async make(
     plan: Plan,
     deployment: Deployment,
     { suffix, signal }: { suffix: string; signal: AbortSignal },
   ): Promise<Cast> {
+    if (plan.auth === true && [...deployment.servers.values()].some(({ auth }) => !auth)) {
+      throw new HarnessError("BAD_USAGE", {
+        what: `the plan ${plan.id} has auth services, and these servers have none`,
+        next: "add --auth oidc or --mas <spec>",
+      });
+    }
     const servers = Object.fromEntries(
       [...deployment.servers].map(([role, { server }]) => [role, server.serverName]),
     );
-    let count = 0;
-    const context = {
-      check: `chaos-${suffix}`,
-      signal,
-      timeoutScale: 1,
-      onExchange: () => undefined,
-      onRoom: () => undefined,
-      nextName: (prefix: string) => `${prefix}-${suffix}-${++count}`,
-    };
-    const actors = Object.entries(plan.users).map(async ([name, role]): Promise<Actor> => {
-      const info = serverInfo(deployment.server(role));
-      const { asToken, prefix } = deployment.appservice;
-      const appservice = createClient({
-        baseUrl: info.clientUrl,
-        accessToken: asToken,
-        check: context.check,
-        signal,
-        timeoutMs: REQUEST_TIMEOUT_MS,
-      });
-      const localpart = `${prefix}${suffix}_${name}`;
-      const { status, json, text } = await appservice.request(
-        "POST",
-        "/_matrix/client/v3/register",
-        { body: { type: "m.login.application_service", username: localpart } },
-      );
-      if (status !== 200) {
-        throw new HarnessError("BAD_CONFIG", {
-          what: `${role} lets the run's application service make no user: ${status}`,
-          facts: [text.slice(0, 200)],
-          next: "chaos needs servers that take the application service's registration",
-        });
-      }
-      const account = { userId: textAt(json, "user_id"), localpart, password: "" };
-      const deviceOf = (answer: unknown) =>
-        new Session(info, context, {
-          ...account,
-          serviceToken: asToken,
-          accessToken: textAt(answer, "access_token"),
-          deviceId: textAt(answer, "device_id"),
-        });
-      const logIn = async () => {
-        const body = {
-          type: "m.login.application_service",
-          identifier: { type: "m.id.user", user: localpart },
-        };
-        return deviceOf(ok(await appservice.request("POST", "/_matrix/client/v3/login", { body })));
-      };
-      return { name, role, userId: account.userId, session: deviceOf(json), appservice, logIn };
-    });
+    const context = storyContext(deployment, suffix, signal);
+    const actors = Object.entries(plan.users).map(([name, role]) =>
+      makeActor(deployment, context, { name, role, suffix }),
+    );
     return new Cast(plan, suffix, servers, await Promise.all(actors));
   }
 

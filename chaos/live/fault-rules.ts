@@ -47,6 +47,8 @@ function actionOf(fault: FaultStep): { phase: Rule["phase"]; action: RuleAction 
       return { phase: "before", action: { kind: "reorder", withinMs: REORDER_MS } };
     case "duplicate":
       return { phase: "before", action: { kind: "duplicate" } };
+    case "kill-caller":
+      return { phase: "processed", action: { kind: "kill", whom: "sender" } };
     case "truncate":
       return { phase: "processed", action: { kind: "rewrite", keep: 0.5 } };
     case "status": {

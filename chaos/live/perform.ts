@@ -91,8 +91,8 @@ async function sendCall(
   signal: AbortSignal | undefined,
 ): Promise<Attempt> {
   const { method, path: target, body, query } = call;
-  const isByService = ahead !== undefined || op === "new-device";
-  const client = isByService ? author.appservice : author.session;
+  const { appservice, login, session } = author;
+  const client = ahead !== undefined ? appservice : op === "new-device" ? login.client : session;
   const asUser =
     ahead === undefined ? {} : { user_id: author.userId, ts: String(Date.now() + ahead) };
   try {

@@ -1,6 +1,6 @@
 /** What a client sends for an operation of a plan. */
 import { path, type Query } from "#harness/http/client";
-import { isOfDevice, type Operation } from "#scenarios/plan";
+import { isOfAuth, isOfDevice, type Operation } from "#scenarios/plan";
 import type { Actor, Cast } from "./cast.ts";
 
 export interface Call {
@@ -42,16 +42,13 @@ export async function callOf(
     return { ...put(target, { messages }), txn };
   }
   if (operation.op === "new-device") {
-    const user = author.userId.slice(1).split(":")[0] ?? "";
-    return post("/_matrix/client/v3/login", {
-      type: "m.login.application_service",
-      identifier: { type: "m.id.user", user },
-    });
+    return post("/_matrix/client/v3/login", author.login.body);
   }
   if (operation.op === "upload-keys") {
     return post("/_matrix/client/v3/keys/upload", { device_keys: keysOf(author, txn) });
   }
   if (isOfDevice(operation)) return "nothing is encrypted";
+  if (isOfAuth(operation)) return "nobody has an auth service";
   const room = cast.rooms.get(operation.room)?.id;
   if (room === undefined) return `the room ${operation.room} is not there`;
   const state = (type: string, content: unknown, key = "") =>

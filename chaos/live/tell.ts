@@ -4,7 +4,7 @@ import { HarnessError } from "#harness/errors";
 import type { Exchange } from "#harness/gateway/exchange";
 import { path } from "#harness/http/client";
 import { isObject } from "#harness/match/json";
-import type { Operation, ServerStep, Step } from "#scenarios/plan";
+import { isAuthRole, type Operation, type ServerStep, type Step } from "#scenarios/plan";
 import { namesFor, type Surroundings, stepsOf } from "./by-hand.ts";
 import { Cast } from "./cast.ts";
 import { agree, type ConvergeContext } from "./converge.ts";
@@ -18,6 +18,7 @@ import { factsOf, type Performed, perform } from "./perform.ts";
 import { provoke } from "./provoke.ts";
 import { makeRooms } from "./rooms.ts";
 import { sampleAll, tellStates } from "./sampling.ts";
+import { SignIns } from "./sign-ins.ts";
 import { SlidingClient } from "./sliding-client.ts";
 import { SyncClient } from "./sync-client.ts";
 import type { Epoch, Recovery, Status, Telling, Told } from "./telling.ts";
@@ -47,6 +48,7 @@ class Teller implements AsyncDisposable {
   #syncs: readonly SyncClient[] = [];
   #slidings: readonly SlidingClient[] = [];
   #encryption: Encryption | undefined;
+  #signIns: SignIns | undefined;
   #step = 0;
   readonly #nudger: Nudger;
   readonly #found = new Set<string>();
@@ -76,7 +78,8 @@ class Teller implements AsyncDisposable {
   async run(): Promise<Told> {
     const { plan, progress, roomVersion, signal } = this.#telling;
     this.#telling.onBegun?.(() => this.#status());
-    const { journal, encryption } = this.#telling;
+    const { deployment, journal, encryption } = this.#telling;
+    this.#signIns = await SignIns.start({ cast: this.#cast, deployment, journal, signal });
     this.#encryption = await Encryption.start({ cast: this.#cast, journal, ...encryption });
     progress(`making ${Object.keys(plan.rooms).length} rooms`);
     await makeRooms(this.#cast, roomVersion);
@@ -194,7 +197,9 @@ class Teller implements AsyncDisposable {
       deviceOf: (user: string) => this.#cast.actor(user).session.deviceId,
     };
     const timeoutMs = isHopeless ? HOPELESS_MS : OPERATION_MS;
-    const byDevice = await this.#encryption?.perform(operation, isHopeless);
+    const byDevice =
+      (await this.#signIns?.perform(operation)) ??
+      (await this.#encryption?.perform(operation, isHopeless));
     const performed = byDevice ?? (await perform(operation, this.#cast, lookups, timeoutMs));
     this.#cast.events.set(operation.id, performed.events);
     if (performed.newRoom !== undefined && operation.op === "upgrade") {
@@ -221,6 +226,7 @@ class Teller implements AsyncDisposable {
   async #act(step: ServerStep, who: "plan" | "person"): Promise<void> {
     const { server: role, action } = step;
     const condition = this.#trouble.condition(role);
+    if (isAuthRole(role)) return await this.#trouble.act(step, who);
     const ends = action === "kill" || action === "stop" || action === "restart";
     if (ends && condition === "running") await this.#tellStatesOf(role, "before-restart");
     await this.#trouble.act(step, who);
@@ -306,6 +312,7 @@ class Teller implements AsyncDisposable {
       samples,
     );
     await this.#encryption?.observe(epoch, this.#syncs);
+    await this.#signIns?.observe(epoch);
     const verdicts = judge(journal.records, epoch);
     for (const verdict of verdicts) journal.write({ t: "verdict", epoch, ...verdict });
     const recovery: Recovery = {

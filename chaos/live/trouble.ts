@@ -1,11 +1,11 @@
 /** What is broken now: rules in force at the gateway, and servers that do not run. */
 
-import { inSplit, isCut, isInSplit } from "#chaos/generate/kinds";
+import { inSplit, isCut, isInSplit, kindOfFault, ofAuth } from "#chaos/generate/kinds";
 import type { JournalWriter } from "#chaos/journal/write";
 import { actionOn, type ServerAction } from "#harness/deployment/actions";
 import type { Deployment } from "#harness/deployment/deployment";
 import { describe, HarnessError } from "#harness/errors";
-import type { FaultStep, ServerStep } from "#scenarios/plan";
+import { type FaultStep, isAuthRole, type ServerStep } from "#scenarios/plan";
 import { isByHand } from "./by-hand.ts";
 import type { Cast } from "./cast.ts";
 import { rulesOf } from "./fault-rules.ts";
@@ -102,7 +102,9 @@ export class Trouble {
       this.#inForce.delete(id);
       const { step, end } = found;
       const fired = await end();
-      const fault = isByHand(step) ? byHand(step.fault) : step.fault;
+      if (step.fault === "kill-caller" && fired > 0) await this.#bringBack(step);
+      const kind = kindOfFault(step);
+      const fault = isByHand(step) ? byHand(kind) : kind;
       this.reports.push({ id, fault, on: step.links, fired });
       this.#journal.write({
         t: "fault",
@@ -113,6 +115,14 @@ export class Trouble {
         value: step.fault,
         fired,
       });
+    }
+  }
+
+  /** Those who died as they called. */
+  async #bringBack({ links }: FaultStep): Promise<void> {
+    for (const role of new Set(links.map((link) => link.split(">")[0] ?? ""))) {
+      if (this.condition(role) === "running") this.#conditions.set(role, "down");
+      await this.act({ server: role, action: "start" });
     }
   }
 
@@ -159,9 +169,14 @@ export class Trouble {
   async act({ server: role, action }: ServerStep, who: "plan" | "person" = "plan"): Promise<void> {
     const condition = this.condition(role);
     const act = this.#actionOf(role, action, condition);
-    if (act === undefined) return this.#skip(action, `${role} can not be asked to ${action}`);
+    if (act === undefined)
+      return this.#skip(
+        isAuthRole(role) ? ofAuth(action) : action,
+        `${role} can not be asked to ${action}`,
+      );
     this.#tell(role, action, who === "person" ? byHand(`${action} ${role}`) : `${action} ${role}`);
-    const kind = isInSplit(role, this.faultsInForce) ? inSplit(action) : action;
+    const isCutOff = isInSplit(role, this.faultsInForce);
+    const kind = isAuthRole(role) ? ofAuth(action) : isCutOff ? inSplit(action) : action;
     const fault = who === "person" ? byHand(kind) : kind;
     this.reports.push({ id: `${role}-${action}`, fault, on: [role], fired: 1 });
     try {
@@ -217,7 +232,7 @@ export class Trouble {
     action: ServerStep["action"],
     condition: ServerCondition,
   ): (() => Promise<void>) | undefined {
-    const { server } = this.#deployment.server(role);
+    const server = this.#deployment.component(role);
     const does = (name: ServerAction) => actionOn(server, name);
     const isIdle =
       (action === "pause" && condition !== "running") ||

@@ -191,9 +191,9 @@ export function withoutServer(plan: Plan, server: string): Plan | undefined {
   const gone = Number(server.slice(2));
   const renamed = (role: string) => {
     const at = Number(role.slice(2));
-    return at > gone ? `hs${at - 1}` : role;
+    return at > gone ? `${role.slice(0, 2)}${at - 1}` : role;
   };
-  const isThere = (role: string) => role !== server;
+  const isThere = (role: string) => Number(role.slice(2)) !== gone;
   const steps = reduced.steps.flatMap((step): Step[] => {
     if ("fault" in step) {
       const links = step.links

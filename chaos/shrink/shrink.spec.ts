@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { generatePlan } from "#chaos/generate/generate";
 import { chooseFaults, chooseOperations, choosePartitions } from "#chaos/generate/vocabulary";
 import { operationsOf, type Plan, parsePlan } from "#scenarios/plan";
+import { withoutServer } from "./reduce.ts";
 import { type ShrinkProgress, shrinkPlan } from "./shrink.ts";
 
 const planOf = (seed: number): Plan =>
@@ -153,4 +154,26 @@ it("begins nothing after its time", async () => {
   });
 
   expect(replays).toBe(3);
+});
+
+it("takes a server's auth service away with it", () => {
+  const plan: Plan = {
+    ...planOf(1),
+    servers: 2,
+    auth: true,
+    users: { alice: "hs1", bob: "hs2", carol: "hs2" },
+    rooms: { main: { creator: "bob" } },
+    steps: [
+      { fault: "delay", id: "one", links: ["hs1>as1", "as2>hs2"] },
+      { server: "as1", action: "kill" },
+      { server: "as2", action: "kill" },
+      { op: "sign-in", id: "in", by: "carol" },
+    ],
+  };
+
+  expect(withoutServer(plan, "hs1")?.steps).toEqual([
+    { fault: "delay", id: "one", links: ["as1>hs1"] },
+    { server: "as1", action: "kill" },
+    { op: "sign-in", id: "in", by: "carol" },
+  ]);
 });

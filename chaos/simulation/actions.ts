@@ -75,6 +75,10 @@ export class Actions {
       case "new-backup":
       case "restore-backup":
         return refused(404, "M_UNRECOGNIZED", "simulated users have no devices that encrypt");
+      case "sign-in":
+      case "refresh":
+      case "sign-out":
+        return refused(404, "M_UNRECOGNIZED", "simulated servers have no auth services");
     }
     const roomId = world.roomIds.get(operation.room);
     const version = world.versions.get(roomId ?? "");

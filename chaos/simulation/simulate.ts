@@ -5,7 +5,14 @@
  */
 import type { JournalRecord } from "#chaos/journal/record";
 import { REPLAY_FORMAT } from "#harness/replay/record";
-import type { FaultStep, Operation, Plan, ServerStep, Step } from "#scenarios/plan";
+import {
+  type FaultStep,
+  isAuthRole,
+  type Operation,
+  type Plan,
+  type ServerStep,
+  type Step,
+} from "#scenarios/plan";
 import { Actions } from "./actions.ts";
 import type { Bug } from "./bugs.ts";
 import { type Scheduler, schedulerOf } from "./clock.ts";
@@ -226,6 +233,8 @@ class Story {
   }
 
   #act({ server: role, action }: ServerStep): void {
+    // Simulated servers know their users by themselves.
+    if (isAuthRole(role)) return;
     const server = this.#world.server(role);
     const { journal } = this.#world;
     const kind = action === "kill" || action === "stop" || action === "start" ? action : "custom";

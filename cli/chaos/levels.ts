@@ -11,7 +11,7 @@ import type { Display } from "./display.ts";
 import { unmetIn } from "./ending.ts";
 import { breakPeer, type MutantName } from "./mutants.ts";
 import { type RoomFile, writeRooms } from "./room-files.ts";
-import { onStage } from "./stage.ts";
+import { authFlags, onStage } from "./stage.ts";
 import { writeStoryPage } from "./story-page.ts";
 import { Storyteller } from "./storyteller.ts";
 
@@ -57,7 +57,8 @@ export async function retellLive(
     const broken = (versions: ReadonlyMap<string, string>, isRetold: boolean) =>
       breakPeer(mutant, { stage, seed, versions, toDevice: { count: 0 }, isRetold });
     const { hs } = settings;
-    const teller = new Storyteller({ stage, display, roomVersion, hs, checkers, mutant, broken });
+    const told = { hs, auth: authFlags(settings), checkers, mutant };
+    const teller = new Storyteller({ stage, display, roomVersion, ...told, broken });
     const retold: Retold[] = [];
     for (const [at, plan] of plans.entries()) {
       display.line(`telling ${plan.id}`);

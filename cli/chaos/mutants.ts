@@ -1,9 +1,28 @@
 /** Servers that are broken on purpose: a chaos run has to find each of them. */
+import { HarnessError } from "#harness/errors";
+import { endSessions, keepDevices, loseDevices } from "#harness/gateway/broken-delegation";
 import { dropPdus, hideBans, loseToDevice, oldState } from "#harness/gateway/broken-peers";
 import type { Stage } from "./stage.ts";
 
-export const MUTANTS = ["drop-pdus", "hide-ban", "old-state-ids", "lose-to-device"] as const;
+/** What goes wrong between auth services, their servers and clients. */
+const AUTH_MUTANTS = ["keep-device", "lose-device", "end-session"] as const;
+export const MUTANTS = [
+  "drop-pdus",
+  "hide-ban",
+  "old-state-ids",
+  "lose-to-device",
+  ...AUTH_MUTANTS,
+] as const;
 export type MutantName = (typeof MUTANTS)[number];
+
+/** @throws HarnessError BAD_USAGE for a mutant that breaks what is not there */
+export function requireBreakable(mutant: MutantName | undefined, hasAuth: boolean): void {
+  if (hasAuth || !AUTH_MUTANTS.some((name) => name === mutant)) return;
+  throw new HarnessError("BAD_USAGE", {
+    what: `--mutant ${mutant}: no server has an auth service`,
+    next: "add --auth oidc or --mas <spec>",
+  });
+}
 
 /** Of messages to devices one is lost. */
 const LOST_OF = 200;
@@ -39,6 +58,9 @@ export function breakPeer(
       isRetold
         ? loseToDevice({ of: LOST_OF_RETOLD })
         : loseToDevice({ of: LOST_OF, passed: toDevice }),
+    "keep-device": keepDevices,
+    "lose-device": loseDevices,
+    "end-session": endSessions,
   }[mutant]();
   const handles = rules.map((rule) => deployment.gateway.rules.add(rule));
   return {

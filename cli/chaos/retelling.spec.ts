@@ -13,3 +13,10 @@ test("what was left open is left open again", () => {
   const run = { hs: [], checkers: undefined, mutant: undefined };
   expect(retellCommand("story-1.replay.ndjson", run)).toBe("crucible replay story-1.replay.ndjson");
 });
+
+test("auth services come again", () => {
+  const run = { hs: [], auth: ["--auth", "oidc"], checkers: undefined, mutant: "keep-device" };
+  expect(retellCommand("story.json", run)).toBe(
+    "crucible replay story.json --auth oidc --mutant keep-device",
+  );
+});

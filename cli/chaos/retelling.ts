@@ -4,6 +4,8 @@
 export interface ToldWith {
   /** As `--hs` names them; none: the default. */
   readonly hs: readonly string[];
+  /** Flags that give servers their auth services: `--auth oidc`; none: they have none. */
+  readonly auth?: readonly string[];
   /** Names; undefined: all. */
   readonly checkers: readonly string[] | undefined;
   /** What servers were broken with on purpose. */
@@ -11,11 +13,15 @@ export interface ToldWith {
 }
 
 /** @param file a plan or a journal */
-export function retellCommand(file: string, { hs, checkers = [], mutant }: ToldWith): string {
+export function retellCommand(
+  file: string,
+  { hs, auth = [], checkers = [], mutant }: ToldWith,
+): string {
   return [
     "crucible replay",
     file,
     ...hs.flatMap((spec) => ["--hs", spec]),
+    ...auth,
     ...checkers.flatMap((name) => ["--check", name]),
     ...(mutant === undefined ? [] : ["--mutant", mutant]),
   ]

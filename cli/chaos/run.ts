@@ -16,7 +16,7 @@ import { type ChaosReport, type Failure, storyOf, Tally } from "./report.ts";
 import { type RoomFile, writeRooms } from "./room-files.ts";
 import { Series } from "./series.ts";
 import { type Budget, shrinkStory } from "./shrinking.ts";
-import { onStage, type StageOptions } from "./stage.ts";
+import { authFlags, hasAuth, onStage, type StageOptions } from "./stage.ts";
 import { writeStoryPage } from "./story-page.ts";
 import { failuresIn, type Story, Storyteller } from "./storyteller.ts";
 import { writeSummary } from "./summary-file.ts";
@@ -45,7 +45,9 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   using display = new Display((news) => watch?.tell(news));
   if (watch !== undefined) display.line(`watch and play: ${watch.url}`);
   const { settings, seed, servers } = options;
-  const corpus = plansIn(options.corpus).filter((plan) => plan.servers <= servers);
+  const corpus = plansIn(options.corpus).filter(
+    (plan) => plan.servers <= servers && (plan.auth !== true || hasAuth(settings)),
+  );
   const troubles: string[] = [];
   const onTrouble = (line: string) => troubles.push(line);
   const stageOptions = {
@@ -63,6 +65,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       display,
       roomVersion: undefined,
       hs: settings.hs,
+      auth: authFlags(settings),
       checkers: options.checkers,
       watch,
       mutant: options.mutant,

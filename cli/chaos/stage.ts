@@ -1,7 +1,8 @@
 /** The servers that plans are told to: started once, used for many stories. */
 import { mkdirSync } from "node:fs";
 import path from "node:path";
-import { DRIVERS, driversOf, prepare } from "#cli/drivers";
+import { authServicesOf } from "#cli/auth-services";
+import { AUTH_DRIVERS, DRIVERS, driversOf, prepare } from "#cli/drivers";
 import { containerSettings } from "#cli/run/containers";
 import { abortOnSignals } from "#cli/run/session";
 import { sweep } from "#cli/sweep";
@@ -32,6 +33,22 @@ export interface StageOptions {
   readonly onTrouble: (line: string) => void;
 }
 
+/** Whether servers get auth services. */
+export function hasAuth(settings: Pick<Settings, "auth" | "mas">): boolean {
+  return authFlags(settings).length > 0;
+}
+
+/** The flags that give servers their auth services. */
+export function authFlags({
+  auth = "none",
+  mas,
+}: Pick<Settings, "auth" | "mas">): readonly string[] {
+  return [
+    ...(auth === "none" ? [] : ["--auth", auth]),
+    ...(mas === undefined ? [] : ["--mas", mas]),
+  ];
+}
+
 /** The specs of so many servers. @throws HarnessError BAD_USAGE */
 function serversOf(settings: Settings, count: number): ReadonlyMap<string, ServerSpec> {
   const roles = rolesOf({ servers: count });
@@ -58,19 +75,13 @@ export async function onStage<T>(
   { settings, servers: count, progress, onTrouble, isTraced = true }: StageOptions,
   use: (stage: Stage) => Promise<T>,
 ): Promise<T> {
-  if ((settings.auth ?? "none") !== "none" || settings.mas !== undefined) {
-    throw new HarnessError("BAD_USAGE", {
-      what: "chaos starts no auth services",
-      facts: ["its users are the application service's, whose logins they refuse"],
-      next: "leave out --auth and --mas, CRUCIBLE_AUTH and CRUCIBLE_MAS",
-    });
-  }
   const servers = serversOf(settings, count);
+  const auth = authServicesOf(settings, servers, []);
   const runId = newRunId();
   const isNamedByUser = settings.out !== undefined;
   const folder = path.resolve(settings.out ?? path.join(".runs", runId));
   const swept = await sweep({
-    drivers: driversOf({ servers }),
+    drivers: driversOf({ servers, auth }),
     withUnfinishedResults: false,
   });
   for (const line of swept.removed) progress(`removed ${line}`);
@@ -83,12 +94,18 @@ export async function onStage<T>(
   const traceFolder = path.join(folder, "trace");
   for (const each of [logFolder, traceFolder]) mkdirSync(each, { recursive: true });
   try {
-    await prepare({ servers }, { signal, progress, isReuseAllowed: settings.fast });
+    await prepare({ servers, auth }, { signal, progress, isReuseAllowed: settings.fast });
     await using deployment = await Deployment.start(
-      { id: "chaos", topology: `${count} servers`, servers, features: [] },
+      {
+        id: "chaos",
+        topology: `${count} servers`,
+        servers,
+        ...(auth && { auth }),
+        features: [],
+      },
       {
         drivers: DRIVERS,
-        authDrivers: [],
+        authDrivers: AUTH_DRIVERS,
         registry,
         traceFolder,
         isTraced,

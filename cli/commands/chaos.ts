@@ -3,7 +3,7 @@ import { Command, Option } from "commander";
 import { CHECKERS } from "#chaos/checkers/checkers";
 import { chooseFaults, chooseOperations, choosePartitions } from "#chaos/generate/vocabulary";
 import { CORPUS } from "#cli/chaos/files";
-import { MUTANTS, type MutantName } from "#cli/chaos/mutants";
+import { MUTANTS, type MutantName, requireBreakable } from "#cli/chaos/mutants";
 import {
   DEFAULT_INTENSITY,
   DEFAULT_ROOMS,
@@ -12,6 +12,7 @@ import {
 } from "#cli/chaos/plans";
 import { reportLines } from "#cli/chaos/report";
 import { runChaos } from "#cli/chaos/run";
+import { hasAuth } from "#cli/chaos/stage";
 import { print, printJson, remark } from "#cli/io";
 import { addRunOptions, SERVER_SETTINGS, settingsOf } from "#cli/run-options";
 import { portOf } from "#cli/tardis/loopback";
@@ -77,11 +78,12 @@ export function chaosCommand(): Command {
     .option("--no-shrink", "do not make smaller what failed")
     .option("--watch [port]", "show it on a page while it goes on, and let you have a hand in it");
   addCheckOption(command);
-  addRunOptions(command, ["seed", "out", "debug", ...SERVER_SETTINGS]).action(
+  addRunOptions(command, ["seed", "out", "debug", "auth", "mas", ...SERVER_SETTINGS]).action(
     async (flags: Flags, self: Command) => {
       const { settings, notices } = settingsOf(self);
       for (const notice of notices) remark(notice);
       if (settings.debug) showStacks();
+      requireBreakable(flags.mutant, hasAuth(settings));
       const report = await runChaos({
         settings,
         seed: settings.seed ?? Math.floor(Math.random() * 2 ** 31),
@@ -91,12 +93,13 @@ export function chaosCommand(): Command {
           rooms: wholeNumber("--rooms", flags.rooms, 1, 20),
           versions: flags.roomVersion.length > 0 ? flags.roomVersion : DEFAULT_VERSIONS,
           operations: chooseOperations(listOf(flags.ops)),
-          faults: chooseFaults(listOf(flags.faults)),
+          faults: chooseFaults(listOf(flags.faults), hasAuth(settings)),
           partitions: choosePartitions(listOf(flags.partitions)),
           devices:
             flags.encrypted === undefined
               ? undefined
               : wholeNumber("--encrypted", flags.encrypted === true ? "2" : flags.encrypted, 1, 4),
+          auth: hasAuth(settings),
           operationsPerEpoch: wholeNumber("--intensity", flags.intensity, 1, 1000),
         },
         checkers: checkersOf(flags.check),
@@ -124,6 +127,9 @@ Exit codes: 0 all went well; 1 a server failed a duty; 2 usage; 3 trouble of our
       "--mutant hide-ban --duration 180",
       "--encrypted --servers 2 --duration 600",
       "--encrypted --mutant lose-to-device --servers 2 --duration 600",
+      "--auth oidc --servers 2 --duration 300",
+      "--auth oidc --faults kill-auth,drop-answer-auth --ops message --partitions none --servers 2",
+      "--auth oidc --mutant keep-device --servers 2 --duration 300",
       "--soak --duration 3600 --json",
       "--watch --servers 3 --duration 600",
       "--watch 8080 --faults none --partitions none --duration 3600",

@@ -10,10 +10,11 @@ import {
   retellSimulated,
   retellToOracle,
 } from "#cli/chaos/levels";
-import { MUTANTS, type MutantName } from "#cli/chaos/mutants";
+import { MUTANTS, type MutantName, requireBreakable } from "#cli/chaos/mutants";
 import { planOf } from "#cli/chaos/plans";
 import { findingLine } from "#cli/chaos/report";
 import { roomLines } from "#cli/chaos/room-files";
+import { hasAuth } from "#cli/chaos/stage";
 import { pageLine } from "#cli/chaos/story-page";
 import { print, printJson, remark } from "#cli/io";
 import { addRunOptions, SERVER_SETTINGS, settingsOf } from "#cli/run-options";
@@ -53,11 +54,12 @@ export function replayCommand(): Command {
     )
     .option("--json", "an array of {plan, ms, verdicts, unmet, journal?, rooms?, replay?}");
   addCheckOption(command);
-  addRunOptions(command, ["seed", "out", "debug", ...SERVER_SETTINGS]).action(
+  addRunOptions(command, ["seed", "out", "debug", "auth", "mas", ...SERVER_SETTINGS]).action(
     async (what: string[], flags: Flags, self: Command) => {
       const { settings, notices } = settingsOf(self);
       for (const notice of notices) remark(notice);
       if (settings.debug) showStacks();
+      requireBreakable(flags.mutant, hasAuth(settings));
       const plans = what.map((one) => (/^\d+$/.test(one) ? planOf(Number(one)) : readPlan(one)));
       const troubles: string[] = [];
       const retold = await retell(plans, flags, settings, (line) => troubles.push(line));

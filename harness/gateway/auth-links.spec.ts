@@ -11,6 +11,7 @@ let gateway: Gateway;
 let hs1: ServerLinks;
 let as1: AuthLinks;
 let trace: Exchange[] = [];
+let killed: string[] = [];
 
 /** A server that answers with its name, and with the host that was asked for. */
 async function upstream(name: string) {
@@ -30,7 +31,8 @@ beforeAll(async () => {
   as1 = await gateway.addAuthService("as1", "hs1");
   for (const role of ["hs1", "as1"]) {
     const address = await upstream(role);
-    gateway.connect(role, { client: () => address, federation: () => address });
+    const kill = async () => void killed.push(role);
+    gateway.connect(role, { client: () => address, federation: () => address, kill });
   }
 });
 
@@ -41,6 +43,7 @@ afterAll(async () => {
 
 afterEach(() => {
   trace = [];
+  killed = [];
 });
 
 async function get(url: string) {
@@ -66,6 +69,17 @@ test("tells the auth service by which name its clients asked", async () => {
   const { host } = await get(as1.publicBase);
 
   expect(`http://${host}/`).toBe(as1.publicBase);
+});
+
+test.each(["receiver", "sender"] as const)("ends the %s of a call", async (whom) => {
+  const match = { from: "as1", to: "hs1" };
+  const rule = { name: "death", match, phase: "processed" } as const;
+  const id = gateway.rules.add({ ...rule, action: { kind: "kill", whom } });
+
+  await get(`${as1.toHomeserver}_synapse/mas/query_user`);
+
+  gateway.rules.remove(id);
+  expect(killed).toEqual([whom === "sender" ? "as1" : "hs1"]);
 });
 
 test("applies rules to one hop and not to the others", async () => {

@@ -39,8 +39,8 @@ export interface Route {
   readonly upstream: () => Dispatcher;
   /** The name that the client asked for goes on, instead of the receiver's address. */
   readonly keepsHost?: boolean;
-  /** Ends the receiving server, for `kill` rules. */
-  readonly kill: (() => Promise<void>) | undefined;
+  /** Ends the server at one of its ends, for `kill` rules. */
+  readonly kill: ((whom: "receiver" | "sender") => Promise<void>) | undefined;
 }
 
 /** A request, or a connection that a black hole has swallowed, that has not ended. */
@@ -135,7 +135,7 @@ export async function forward(
       } else if (action.kind === "gate") await race(released, abort.signal);
       else if (action.kind === "reorder") {
         whenOver.push(await swap.enter(action.withinMs, released, abort.signal));
-      } else if (action.kind === "kill") await route.kill?.();
+      } else if (action.kind === "kill") await route.kill?.(action.whom ?? "receiver");
       else if (action.kind === "reset") throw new Cut("reset");
       else if (action.kind === "blackhole") await stayLost();
       else apply(action);

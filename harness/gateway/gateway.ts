@@ -244,7 +244,7 @@ export class Gateway implements AsyncDisposable {
         }
         return this.#pool(pick(endpoint));
       },
-      kill: async () => this.#endpoints.get(to)?.kill?.(),
+      kill: async (whom) => this.#endpoints.get(whom === "sender" ? from : to)?.kill?.(),
     };
   }
 

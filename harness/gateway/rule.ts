@@ -123,8 +123,8 @@ export type RuleAction =
   | { readonly kind: "duplicate" }
   /** Holds the exchange until the rule's handle is released or removed. */
   | { readonly kind: "gate" }
-  /** Ends the receiving server at once, then goes on. */
-  | { readonly kind: "kill" };
+  /** Ends the receiving server at once, or the sending one, then goes on. */
+  | { readonly kind: "kill"; readonly whom?: "receiver" | "sender" };
 
 /** What a script sees of an exchange. */
 export interface ScriptExchange {

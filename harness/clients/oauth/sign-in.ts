@@ -1,15 +1,28 @@
 /** Signing in with a browser (specification §Authorization code flow, MSC2964), in one call or step by step. */
 import type { HttpResponse } from "#harness/http/client";
 import { at, numberAt, textAt } from "#harness/match/json";
+import type { WorldAuth } from "#harness/world/auth";
 import { ok } from "#harness/world/expect";
-import type { Account, Session } from "#harness/world/session";
-import type { World } from "#harness/world/world";
+import type { Account, ServerClient, Session } from "#harness/world/session";
 import { AuthClient } from "./auth-client.ts";
 import { type Callback, parameterOf } from "./callback.ts";
 import { makePkce, type Pkce } from "./pkce.ts";
 import { type RegisteredClient, registerClient } from "./registration.ts";
 import { deviceScope, devicesIn } from "./scopes.ts";
 import { UserAgent, type Visit } from "./user-agent.ts";
+
+/** Where people sign in: the world of a check, or what is like it. */
+export interface Site {
+  /** Unique within the run. */
+  name(prefix: string): string;
+  anonymous(role?: string): ServerClient;
+  auth(role?: string): Pick<WorldAuth, "kind">;
+  session(
+    role: string,
+    account: Account,
+    device: { accessToken: string; deviceId: string },
+  ): Session;
+}
 
 /** Somebody who can sign in, on the server of a role. */
 export type Person = Account & { readonly server: { readonly role: string } };
@@ -51,23 +64,23 @@ export interface CodeGrant extends AuthorizationRequest {
   readonly code: string;
 }
 
-export function deviceName(world: World): string {
+export function deviceName(world: Site): string {
   return world.name("DEVICE");
 }
 
 /** The service of a server, as clients reach it. */
-export function authClient(world: World, role = "hs1"): Promise<AuthClient> {
+export function authClient(world: Site, role = "hs1"): Promise<AuthClient> {
   return AuthClient.of(world.anonymous(role));
 }
 
 /** A browser of its own, without a session. */
-export function userAgent(world: World, auth: AuthClient, role = "hs1"): UserAgent {
+export function userAgent(world: Site, auth: AuthClient, role = "hs1"): UserAgent {
   return new UserAgent(auth, world.auth(role).kind);
 }
 
 /** @param changes parameters instead of the usual ones; undefined leaves one out */
 export function authorizationRequest(
-  world: World,
+  world: Site,
   client: RegisteredClient,
   changes: Readonly<Record<string, string | undefined>> = {},
 ): AuthorizationRequest {
@@ -144,7 +157,7 @@ export function revoke(
 
 /** A code for a person, with a browser that nobody has used yet unless one is given. */
 export async function codeFor(
-  world: World,
+  world: Site,
   person: Person,
   options: SignInOptions = {},
 ): Promise<CodeGrant> {
@@ -161,7 +174,7 @@ export async function codeFor(
 
 /** @throws CheckFailure unless the answer has tokens */
 export function sessionOf(
-  world: World,
+  world: Site,
   person: Person,
   grant: { readonly client: RegisteredClient; readonly scope: string },
   response: HttpResponse,
@@ -183,7 +196,7 @@ export function sessionOf(
 
 /** A device of its own for a person, who consents to everything on the way. */
 export async function signIn(
-  world: World,
+  world: Site,
   person: Person,
   options: SignInOptions = {},
 ): Promise<OAuthSession> {
