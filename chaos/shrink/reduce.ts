@@ -218,6 +218,19 @@ export function withoutServer(plan: Plan, server: string): Plan | undefined {
   );
 }
 
+/**
+ * Of each user the device of this number is not there, nor is what it did; the others are numbered anew. What names no device is
+ * the first one's, whichever that is. Undefined for the last.
+ */
+export function withoutDevice(plan: Plan, number: number): Plan | undefined {
+  const { devices = 1 } = plan;
+  if (devices < 2) return undefined;
+  return mapOperations({ ...plan, devices: devices - 1 }, (one) => {
+    if (!("device" in one) || one.device === undefined || one.device < number) return one;
+    return one.device === number ? undefined : { ...one, device: one.device - 1 };
+  });
+}
+
 /** Takes away what speaks of operations and faults that are not there, and heals and ends of nothing. */
 function settle(plan: Plan): Plan {
   const known = new Set<string>();

@@ -5,18 +5,17 @@ import { operationsOf, type Plan, parsePlan } from "#scenarios/plan";
 import { withoutServer } from "./reduce.ts";
 import { type ShrinkProgress, shrinkPlan } from "./shrink.ts";
 
-const planOf = (seed: number): Plan =>
-  generatePlan({
-    seed,
-    servers: 4,
-    rooms: 3,
-    versions: ["12"],
-    operations: chooseOperations(undefined),
-    faults: chooseFaults(["all"]),
-    partitions: choosePartitions(undefined),
-    epochs: 4,
-    operationsPerEpoch: 14,
-  });
+const OPTIONS = {
+  servers: 4,
+  rooms: 3,
+  versions: ["12"],
+  operations: chooseOperations(undefined),
+  faults: chooseFaults(["all"]),
+  partitions: choosePartitions(undefined),
+  epochs: 4,
+  operationsPerEpoch: 14,
+} as const;
+const planOf = (seed: number): Plan => generatePlan({ ...OPTIONS, seed });
 
 const budget = { replays: 3000, timeMs: Number.POSITIVE_INFINITY };
 const isPlan = (plan: Plan) => parsePlan(JSON.parse(JSON.stringify(plan)), "plan");
@@ -125,6 +124,24 @@ it("drops rooms, servers, races and twists that a failure does not need", async 
   expect(others).toEqual([small.steps.at(-1)]);
   expect(small.servers).toBeLessThanOrEqual(2);
 });
+
+it.each([1, 3])(
+  "drops devices that a failure of device %i does not need, and numbers it anew",
+  async (device) => {
+    const plan = generatePlan({ ...OPTIONS, seed: 3, devices: 3 });
+    const said = operationsOf(plan).filter((one) => one.op === "message" && one.device === device);
+    expect(said.length).toBeGreaterThan(0);
+    const ids = new Set(said.map(({ id }) => id));
+
+    const { plan: small } = await shrinkPlan(plan, {
+      ...budget,
+      fails: async (one) => operationsOf(isPlan(one)).some(({ id }) => ids.has(id)),
+    });
+
+    expect(small.devices).toBe(1);
+    expect(operationsOf(small)).toMatchObject([{ op: "message", device: 1 }]);
+  },
+);
 
 it("ends with its budget, says so, and tells how it goes", async () => {
   const told: ShrinkProgress[] = [];

@@ -1,6 +1,6 @@
 /**
- * Makes a plan that fails small: first go epochs before the last, then faults, operations by halves and one by one, rooms, users
- * and servers: what takes the most away at once comes first. What is kept is what still failed.
+ * Makes a plan that fails small: first go epochs before the last, then faults, operations by halves and one by one, rooms, users,
+ * servers and devices: what takes the most away at once comes first. What is kept is what still failed.
  */
 import { operationsOf, type Plan, rolesOf } from "#scenarios/plan";
 import {
@@ -9,6 +9,7 @@ import {
   inSequence,
   mergeRooms,
   withEarlierNudged,
+  withoutDevice,
   withoutEpochs,
   withoutFaults,
   withoutIdleUsers,
@@ -142,6 +143,11 @@ const PASSES: readonly Pass[] = [
     candidates: (plan) => rolesOf(plan).map((role) => withoutServer(plan, role)),
   },
   {
+    name: "devices",
+    candidates: (plan) =>
+      Array.from({ length: plan.devices ?? 1 }, (_, at) => withoutDevice(plan, at + 1)).reverse(),
+  },
+  {
     name: "races and twists",
     candidates: (plan) => [
       ...plan.steps.flatMap((step, at) => ("together" in step ? [inSequence(plan, at)] : [])),
@@ -170,6 +176,6 @@ function portions<T>(items: readonly T[]): readonly (readonly T[])[] {
 }
 
 /** A story is told by what it holds, not by its title. */
-function textOf({ users, rooms, steps, servers }: Plan): string {
-  return JSON.stringify([users, rooms, steps, servers]);
+function textOf({ users, rooms, steps, servers, devices }: Plan): string {
+  return JSON.stringify([users, rooms, steps, servers, devices]);
 }
