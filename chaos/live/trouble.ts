@@ -27,7 +27,9 @@ export interface Skipped {
   readonly text: string;
 }
 
-export type ServerCondition = "running" | "paused" | "down" | "full";
+type ProcessCondition = "running" | "paused" | "down";
+/** `full`: it runs, and its disk is full. */
+export type ServerCondition = ProcessCondition | "full";
 
 /** A fault that has begun. */
 interface InForce {
@@ -49,7 +51,9 @@ export class Trouble {
   readonly #cast: Cast;
   readonly #journal: JournalWriter;
   readonly #inForce = new Map<string, InForce>();
-  readonly #conditions = new Map<string, ServerCondition>();
+  readonly #conditions = new Map<string, ProcessCondition>();
+  /** Whose disk is full, whatever else happens to them. */
+  readonly #full = new Set<string>();
   readonly reports: FaultReport[] = [];
   /** What could not be done here. */
   readonly skipped: Skipped[] = [];
@@ -61,7 +65,8 @@ export class Trouble {
   }
 
   condition(role: string): ServerCondition {
-    return this.#conditions.get(role) ?? "running";
+    const now = this.#conditions.get(role) ?? "running";
+    return now === "running" && this.#full.has(role) ? "full" : now;
   }
 
   get faultsInForce(): readonly FaultStep[] {
@@ -167,7 +172,7 @@ export class Trouble {
 
   /** @throws HarnessError HS_DID_NOT_START when a server does not come back */
   async act({ server: role, action }: ServerStep, who: "plan" | "person" = "plan"): Promise<void> {
-    const condition = this.condition(role);
+    const condition = this.#conditions.get(role) ?? "running";
     const act = this.#actionOf(role, action, condition);
     if (act === undefined)
       return this.#skip(
@@ -190,6 +195,8 @@ export class Trouble {
       });
     }
     this.#conditions.set(role, afterwards(action, condition));
+    if (action === "fill-disk") this.#full.add(role);
+    if (action === "free-disk") this.#full.delete(role);
   }
 
   /** Ends all faults, and lets all servers run. */
@@ -200,9 +207,9 @@ export class Trouble {
 
   /** Lets all servers run, and waits until they answer. */
   async wakeAll(): Promise<void> {
+    for (const role of this.#full) await this.act({ server: role, action: "free-disk" });
     for (const [role, condition] of this.#conditions) {
       if (condition === "paused") await this.act({ server: role, action: "resume" });
-      if (condition === "full") await this.act({ server: role, action: "free-disk" });
       if (condition === "down") await this.act({ server: role, action: "start" });
     }
     await Promise.all([...this.#deployment.servers.keys()].map((role) => this.#answers(role)));
@@ -230,7 +237,7 @@ export class Trouble {
   #actionOf(
     role: string,
     action: ServerStep["action"],
-    condition: ServerCondition,
+    condition: ProcessCondition,
   ): (() => Promise<void>) | undefined {
     const server = this.#deployment.component(role);
     const does = (name: ServerAction) => actionOn(server, name);
@@ -239,7 +246,7 @@ export class Trouble {
       (action === "resume" && condition !== "paused") ||
       (action === "start" && condition === "running") ||
       (["kill", "stop"].includes(action) && condition === "down") ||
-      (action === "free-disk" && condition !== "full");
+      (action === "free-disk" && !this.#full.has(role));
     if (isIdle) return async () => undefined;
     const start = does("start") ?? does("restart");
     if (action === "start") return start;
@@ -293,11 +300,9 @@ function kindOf(step: FaultStep): "netsplit" | "delay" | "drop" | "custom" {
   return step.fault.startsWith("drop") ? "drop" : "custom";
 }
 
-function afterwards(action: ServerStep["action"], before: ServerCondition): ServerCondition {
+function afterwards(action: ServerStep["action"], before: ProcessCondition): ProcessCondition {
   if (action === "pause") return before === "running" ? "paused" : before;
   if (action === "kill" || action === "stop") return "down";
   if (action === "resume") return before === "paused" ? "running" : before;
-  if (action === "fill-disk") return before === "running" ? "full" : before;
-  if (action === "free-disk") return before === "full" ? "running" : before;
   return action === "start" || action === "restart" ? "running" : before;
 }
