@@ -59,29 +59,37 @@ export function isSensitive(file: string): boolean {
   return headOf(file).sensitive === true;
 }
 
-/** How a recording ended, in a few words; undefined where it does not say. */
-export function verdictOf(
-  file: string,
-): { readonly isOk: boolean; readonly text: string } | undefined {
+export interface Ending {
+  /** Null: it is neither. */
+  readonly isOk: boolean | null;
+  readonly text: string;
+}
+
+/** How a recording ended, in a few words; undefined where it does not say. What is unknown never counts as a pass. */
+export function verdictOf(file: string): Ending | undefined {
   if (!file.endsWith(REPLAY_SUFFIX)) return undefined;
-  const failed = new Set<string>();
-  let steps = 0;
-  let isJudged = false;
-  let failedSteps = 0;
+  const byOutcome = new Map<string, Set<string>>();
+  const steps = { all: 0, failed: 0 };
   for (const line of readFileSync(file, "utf8").split("\n")) {
     if (!/"t"\s*:\s*"(?:step|verdict)"/.test(line)) continue;
-    const value = parsed(line);
-    if (value?.t === "verdict") {
-      isJudged = true;
-      if (value.outcome === "fail") failed.add(String(value.checker));
-    } else if (value?.t === "step") {
-      steps++;
-      if (value.ok === false) failedSteps++;
+    const { t, checker, outcome, ok } = parsed(line) ?? {};
+    if (t === "step") {
+      steps.all++;
+      if (ok === false) steps.failed++;
     }
+    if (t !== "verdict") continue;
+    const checkers = byOutcome.get(String(outcome)) ?? new Set();
+    byOutcome.set(String(outcome), checkers.add(String(checker)));
   }
-  if (failed.size > 0) return { isOk: false, text: `failed: ${[...failed].join(", ")}` };
-  if (!isJudged && failedSteps > 0) return { isOk: false, text: "failed" };
-  return isJudged || steps > 0 ? { isOk: true, text: "passed" } : undefined;
+  const named = (outcome: string) => [...(byOutcome.get(outcome) ?? [])].join(", ");
+  if (byOutcome.has("fail")) return { isOk: false, text: `failed: ${named("fail")}` };
+  const open = [...byOutcome.keys()].filter((outcome) => outcome !== "pass" && outcome !== "skip");
+  if (open.length > 0)
+    return { isOk: null, text: open.map((one) => `${one}: ${named(one)}`).join("; ") };
+  if (byOutcome.has("pass")) return { isOk: true, text: "passed" };
+  if (byOutcome.size > 0) return { isOk: null, text: "nothing was looked at" };
+  if (steps.all === 0) return undefined;
+  return steps.failed > 0 ? { isOk: false, text: "failed" } : { isOk: true, text: "passed" };
 }
 
 function parsed(line: string): Readonly<Record<string, unknown>> | undefined {

@@ -1,22 +1,25 @@
-/** A page that lists recordings with how they ended, the failed ones first. */
+/** A page that lists recordings with how they ended, the failed ones first, and then those that did not pass. */
 import { shown } from "#tardis/explain/shown";
+import type { Ending } from "./folders.ts";
 
 export interface Listed {
   readonly href: string;
   readonly title: string;
-  readonly verdict: { readonly isOk: boolean; readonly text: string } | undefined;
+  readonly verdict: Ending | undefined;
 }
 
 const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'";
 
+/** By rank. */
+const MARKS = ["✕", "?", "✓"];
+
 /** @param more HTML below the list */
 export function listPage(entries: readonly Listed[], more = ""): string {
-  const rank = ({ verdict }: Listed) => (verdict?.isOk === false ? 0 : 1);
   const items = entries
-    .toSorted((a, b) => rank(a) - rank(b))
+    .toSorted((a, b) => rank(a.verdict) - rank(b.verdict))
     .map(({ href, title, verdict }) => {
-      const mark = verdict === undefined ? "" : verdict.isOk ? " ✓ " : " ✕ ";
-      const told = verdict === undefined ? "" : `${mark}${escaped(shown(verdict.text))}`;
+      const told =
+        verdict === undefined ? "" : ` ${MARKS[rank(verdict)]} ${escaped(shown(verdict.text))}`;
       return `<li><a href="${escaped(href)}">${escaped(shown(title))}</a>${told}</li>`;
     });
   return [
@@ -27,6 +30,11 @@ export function listPage(entries: readonly Listed[], more = ""): string {
     `<main><h1>room replays</h1><ul>${items.join("")}</ul>`,
     `${more}</main></html>`,
   ].join("\n");
+}
+
+function rank(verdict: Ending | undefined): number {
+  if (verdict?.isOk === false) return 0;
+  return verdict?.isOk === null ? 1 : 2;
 }
 
 export function escaped(text: string): string {
