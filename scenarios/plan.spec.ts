@@ -13,6 +13,8 @@ const plan = (steps: readonly unknown[], more: object = {}) => ({
 });
 const message = { op: "message", id: "hello", by: "alice", room: "main" };
 
+const ALONE = { id: "alone", by: "alice", room: "main" };
+
 describe("a plan", () => {
   it("is read with its operations in order", () => {
     const parsed = parsePlan(
@@ -56,6 +58,18 @@ describe("a plan", () => {
     ["steps.0", plan([{ heal: ["cut"] }])],
     ["steps.0", plan([{ together: [message, { ...message, id: "again" }] }])],
     ["steps.0", plan([{ server: "hs4", action: "kill" }])],
+    ["steps.0", plan([{ await: "delivered", servers: ["hs3"] }])],
+    ["steps.0: there is no user carol", plan([{ ...ALONE, op: "levels", users: { carol: 50 } }])],
+    [
+      "steps.0: there is no room other",
+      plan([{ ...ALONE, op: "join-rules", rule: "restricted", allow: "other" }]),
+    ],
+    [
+      "steps.0: there is no room other",
+      plan([{ ...ALONE, op: "upgrade", version: "12", into: "other" }]),
+    ],
+    ["steps.0: there is no server hs3", plan([{ ...ALONE, op: "acl", deny: ["hs2", "hs3"] }])],
+    ["steps.0: there is no device 2", plan([{ ...message, device: 2 }])],
     ["expect.0.state", plan([], { expect: [{ room: "main", state: { "m.room.topic|": "no" } }] })],
     ["steps.0", plan([{ op: "dance", id: "d", by: "alice" }])],
     ["format", plan([], { format: "else" })],

@@ -327,6 +327,8 @@ function problemOf(plan: Plan): { place: string; what: string } | undefined {
     if (!users.has(one.by)) return bad(place, `there is no user ${one.by}`);
     if (isOfAuth(one) && plan.auth !== true) return bad(place, `${one.op} needs "auth": true`);
     if ("room" in one && !rooms.has(one.room)) return bad(place, `there is no room ${one.room}`);
+    const [of = "", unknown] = strangerIn(one, users, rooms, servers) ?? [];
+    if (unknown !== undefined) return bad(place, `there is no ${of} ${unknown}`);
     if ("device" in one && (one.device ?? 1) > (plan.devices ?? 1))
       return bad(place, `there is no device ${one.device} of ${one.by}`);
     if ("target" in one && one.target !== undefined) {
@@ -355,6 +357,8 @@ function problemOf(plan: Plan): { place: string; what: string } | undefined {
     }
     if ("server" in one && !servers.has(one.server))
       return bad(place, `there is no server ${one.server}`);
+    const stranger = "await" in one ? one.servers?.find((each) => !servers.has(each)) : undefined;
+    if (stranger !== undefined) return bad(place, `there is no server ${stranger}`);
     const named = "heal" in one && one.heal !== "all" ? one.heal : "await" in one ? one.of : [];
     const unknown = named?.find((id) => !known.has(id));
     if (unknown !== undefined) return bad(place, `there is no earlier ${unknown}`);
@@ -366,6 +370,29 @@ function problemOf(plan: Plan): { place: string; what: string } | undefined {
       return bad(`expect.${at}.state`, `there is no operation ${unknown}`);
   }
   return undefined;
+}
+
+/** Of the names that only some operations have, one that nobody has: of what, and which. */
+function strangerIn(
+  one: Operation,
+  users: ReadonlySet<string>,
+  rooms: ReadonlySet<string>,
+  servers: ReadonlySet<string>,
+): readonly [of: string, name: string | undefined] | undefined {
+  const outside = (known: ReadonlySet<string>, names: readonly string[]) =>
+    names.find((each) => !known.has(each));
+  switch (one.op) {
+    case "levels":
+      return ["user", outside(users, Object.keys(one.users ?? {}))];
+    case "join-rules":
+      return ["room", outside(rooms, one.allow === undefined ? [] : [one.allow])];
+    case "upgrade":
+      return ["room", outside(rooms, [one.into])];
+    case "acl":
+      return ["server", outside(servers, one.deny)];
+    default:
+      return undefined;
+  }
 }
 
 function bad(file: string, place: string, what: string): HarnessError {
