@@ -173,9 +173,7 @@ function clientLines(one: Case): readonly Weighed[] {
     }
   };
   return [
-    ...ofSender.flatMap((entry) =>
-      entry.t === "read" || entry.t === "took" ? [] : tell("the sender", entry),
-    ),
+    ...ofSender.flatMap((entry) => (entry.t === "took" ? [] : tell("the sender", entry))),
     ...ofTarget.flatMap((entry) => tell("the device", entry)),
     ...readLines(one),
   ];

@@ -129,8 +129,6 @@ const deeds = {
     outcome: z.enum(["imported", "unknown", "not-downloaded", "refused"]),
   },
   sent: { ...exchange, room: text, event: text, session: text, index: z.number().optional() },
-  /** A session came into the store. */
-  stored: { room: text, session: text, sender: text.optional(), index: z.number().optional() },
   read: {
     room: text,
     event: text,

@@ -22,7 +22,7 @@ export function hasSession({ native }: Pick<Case, "native">): boolean {
 }
 
 export function stored(one: Case): Judged {
-  const { evidence, event, target, native } = one;
+  const { evidence, event, native } = one;
   const { code } = native;
   const twin = evidence
     .all("event")
@@ -45,13 +45,9 @@ export function stored(one: Case): Judged {
     );
   }
   if (code === "UnknownMessageIndex") {
-    const from = evidence
-      .told(target, "stored")
-      .findLast(({ session }) => session === event.session);
-    const index = from?.index === undefined ? "a later message" : `message ${from.index}`;
     return bad(
       "unknown-index",
-      `the device has the session from ${index} on, the event is message ${event.index ?? "?"}`,
+      `the device has the session from a later message on, the event is message ${event.index ?? "?"}`,
       event.sent,
     );
   }
