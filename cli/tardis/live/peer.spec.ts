@@ -100,6 +100,18 @@ test("it joins, tells what was and what comes as it comes, and leaves", async ()
   const said = await alice.send(room, "while it listens");
   await alice.setState(room, "m.room.topic", { topic: "and this" });
   await expect.poll(known, PATIENCE).toEqual(idsOf(room));
+  // What its server takes for delivered, and what it hears of by what follows it alone.
+  const swallows = await here.rule({
+    name: "swallows what is sent",
+    match: { from: "hs1", to: `${name}*`, path: "/_matrix/federation/v1/send/*" },
+    phase: "before",
+    action: { kind: "answer", status: 200, body: { pdus: {} } },
+  });
+  const missed = await alice.send(room, "missed");
+  await expect.poll(() => swallows.fired(), PATIENCE).toBeGreaterThan(0);
+  await swallows.end();
+  await alice.send(room, "after the gap");
+  await expect.poll(known, PATIENCE).toEqual(idsOf(room));
   command.signal("SIGINT");
   const { code, stdout, stderr } = await command.ended;
 
@@ -108,9 +120,13 @@ test("it joins, tells what was and what comes as it comes, and leaves", async ()
   expect(run.problems).toEqual([]);
   expect(checkIds(run)).toMatchObject({ differing: [], matching: run.pdus.length });
   const peer = run.servers.findIndex(({ name: one }) => one === `${name}:8448`);
-  const row = run.pdus.findIndex(({ eventId }) => eventId === said);
-  const came = run.arrivals.filter((arrival) => arrival.row === row && arrival.server === peer);
-  expect(came).toMatchObject([{ via: "send", from: serverName, verdict: "accepted" }]);
+  const came = (event: string) => {
+    const row = run.pdus.findIndex(({ eventId }) => eventId === event);
+    return run.arrivals.filter((arrival) => arrival.row === row && arrival.server === peer);
+  };
+  expect(came(said)).toMatchObject([{ via: "send", from: serverName, verdict: "accepted" }]);
+  const between = { via: "get_missing_events", from: serverName, verdict: "unknown" };
+  expect(came(missed)).toMatchObject([between]);
   const vias = new Set(run.arrivals.map(({ via }) => via));
   for (const via of ["send_join", "backfill", "send", "created"]) expect(vias).toContain(via);
   // What the server says that the state was is what our own rules come to.
