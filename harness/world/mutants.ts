@@ -23,3 +23,9 @@ export function altersRequest(name: string, match: RuleMatch, rewrite: Rewrite):
 export function altersAnswer(name: string, match: RuleMatch, rewrite: Rewrite): Mutant {
   return { name, rules: [{ match, phase: "processed", action: { kind: "rewrite", ...rewrite } }] };
 }
+
+/** A server that does not do what it is asked for. */
+export function refuses(name: string, match: RuleMatch, status: number, errcode: string): Mutant {
+  const body = { errcode, error: "" };
+  return { name, rules: [{ match, phase: "before", action: { kind: "answer", status, body } }] };
+}

@@ -6,14 +6,9 @@ import { check } from "#harness/world/check";
 import { expectEqual, expectStatus, ok } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
 import type { World } from "#harness/world/world";
+import { expectShown, hearing, TELLS_NOBODY } from "./device-news.ts";
 import { REFRESHES_ANYTHING, WHOAMI_REQUEST } from "./mutants.ts";
 import { DEVICES, expectAlive, expectEnded, expectOAuthError, signedIn } from "./people.ts";
-
-const HEARS_OF_NO_CHANGE = altersAnswer(
-  "tells nobody",
-  { path: "/_matrix/client/v3/sync" },
-  { remove: ["/device_lists"] },
-);
 
 check(
   "MSC3861.device.reuse-same-user",
@@ -68,49 +63,30 @@ check(
   },
 );
 
-/** Bob, of the server of this role, in an encrypted room with somebody who signs in once more. */
+/** Bob, of the server of this role, hears that somebody has signed in once more, and sees the device. */
 async function expectHeard(world: World, role: string): Promise<void> {
   const alice = await signedIn(world);
-  const bob = await world.user("bob", role);
-  const roomId = await alice.session.createRoom({
-    preset: "public_chat",
-    initial_state: [
-      { type: "m.room.encryption", state_key: "", content: { algorithm: "m.megolm.v1.aes-sha2" } },
-    ],
-  });
-  await bob.joinWhole(roomId, alice.session);
-  await publishDevice(alice.session);
-  const { since } = await bob.syncUntil(undefined, "the room", (body) =>
-    at(body, "rooms", "join", roomId),
-  );
 
-  const { session } = await signIn(world, alice.person);
-  await publishDevice(session);
+  const { bob, value: session } = await hearing(world, role, alice.session, async () => {
+    const { session } = await signIn(world, alice.person);
+    await publishDevice(session);
+    return session;
+  });
 
-  await bob.syncUntil(since, "alice in device_lists.changed", (body) => {
-    const changed = at(body, "device_lists", "changed");
-    return Array.isArray(changed) && changed.includes(session.userId) ? true : undefined;
-  });
-  await world.eventually(async () => {
-    const shown = await bob.post("/_matrix/client/v3/keys/query", {
-      device_keys: { [session.userId]: [] },
-    });
-    const device = at(ok(shown), "device_keys", session.userId, session.deviceId, "device_id");
-    expectEqual(device, session.deviceId, "the device that is shown", shown);
-  });
+  await world.eventually(() => expectShown(bob, session));
 }
 
 check(
   "MSC3861.device.list-update-login",
   "those who share an encrypted room hear of a new session's device",
-  { mutant: HEARS_OF_NO_CHANGE },
+  { mutant: TELLS_NOBODY },
   (world) => expectHeard(world, "hs1"),
 );
 
 check(
   "MSC3861.device.list-update-login",
   "those of another server hear of a new session's device",
-  { mutant: HEARS_OF_NO_CHANGE },
+  { mutant: TELLS_NOBODY },
   (world) => expectHeard(world, "hs2"),
 );
 

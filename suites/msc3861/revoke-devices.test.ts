@@ -6,6 +6,7 @@ import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectStatus, ok } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
 import type { World } from "#harness/world/world";
+import { hearing, TELLS_NOBODY } from "./device-news.ts";
 import { CLAIMS_TO_REVOKE } from "./mutants.ts";
 import { DEVICES, expectSessionEnded, PROPAGATION_MS, signedIn } from "./people.ts";
 
@@ -47,41 +48,12 @@ check(
   },
 );
 
-/** Bob, of the server of this role, in an encrypted room with somebody whose session ends. */
+/** Bob, of the server of this role, hears that somebody's session has ended. */
 async function expectHeard(world: World, role: string): Promise<void> {
   const session = await signedIn(world);
-  const alice = session.session;
-  const bob = await world.user("bob", role);
-  const content = { algorithm: "m.megolm.v1.aes-sha2" };
-  const roomId = await alice.createRoom({
-    preset: "public_chat",
-    initial_state: [{ type: "m.room.encryption", state_key: "", content }],
-  });
-  await bob.joinWhole(roomId, alice);
-  await publishDevice(alice);
-  const asked = { device_keys: { [alice.userId]: [] } };
-  await world.eventually(async () => {
-    const shown = await bob.post("/_matrix/client/v3/keys/query", asked);
-    const device = at(ok(shown), "device_keys", alice.userId, alice.deviceId, "device_id");
-    expectEqual(device, alice.deviceId, "the device before", shown);
-  });
-  const { since } = await bob.syncUntil(undefined, "the room", (body) =>
-    at(body, "rooms", "join", roomId),
-  );
 
-  expectStatus(await revoke(session), 200);
-
-  await bob.syncUntil(since, "alice in device_lists.changed", (body) => {
-    const changed = at(body, "device_lists", "changed");
-    return Array.isArray(changed) && changed.includes(alice.userId) ? true : undefined;
-  });
+  await hearing(world, role, session.session, async () => expectStatus(await revoke(session), 200));
 }
-
-const TELLS_NOBODY = altersAnswer(
-  "tells nobody",
-  { path: "/_matrix/client/v3/sync" },
-  { remove: ["/device_lists"] },
-);
 
 check(
   "MSC3861.revoke.device-list-update",
