@@ -9,7 +9,7 @@ import {
   fail,
   ok,
 } from "#harness/world/expect";
-import { altersAnswer, altersRequest } from "#harness/world/mutants";
+import { altersAnswer, altersRequest, refuses } from "#harness/world/mutants";
 import { room, type Session, timeline } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 
@@ -38,16 +38,12 @@ check(
   "CS.fed.join-alias-and-via",
   "a remote room is joined by alias, by id with via, and past a dead via",
   {
-    mutant: {
-      name: "asks only the first via",
-      rules: [
-        {
-          match: { method: "POST", path: JOIN, contains: "dead" },
-          phase: "before",
-          action: { kind: "answer", status: 502, body: { errcode: "M_UNKNOWN", error: "dead" } },
-        },
-      ],
-    },
+    mutant: refuses(
+      "asks only the first via",
+      { method: "POST", path: JOIN, contains: "dead" },
+      502,
+      "M_UNKNOWN",
+    ),
   },
   async (world) => {
     const [alice, bob, carol, dave] = await Promise.all([
@@ -875,16 +871,12 @@ check(
   "CS.fed.timestamp",
   "the closest event is found when only the other server has it",
   {
-    mutant: {
-      name: "knows only its own part of the history",
-      rules: [
-        {
-          match: { method: "GET", path: "/_matrix/client/v1/rooms/*/timestamp_to_event" },
-          phase: "before",
-          action: { kind: "answer", status: 404, body: { errcode: "M_NOT_FOUND", error: "none" } },
-        },
-      ],
-    },
+    mutant: refuses(
+      "knows only its own part of the history",
+      { method: "GET", path: "/_matrix/client/v1/rooms/*/timestamp_to_event" },
+      404,
+      "M_NOT_FOUND",
+    ),
   },
   async (world) => {
     const [alice, bob] = await pair(world);

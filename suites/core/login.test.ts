@@ -10,7 +10,7 @@ import {
   fail,
   ok,
 } from "#harness/world/expect";
-import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
+import { altersAnswer, altersRequest, claims, refuses } from "#harness/world/mutants";
 import type { World } from "#harness/world/world";
 import {
   DEVICES,
@@ -32,16 +32,12 @@ check(
   "CS.login.password",
   "the server accepts a password by full id and by localpart",
   {
-    mutant: {
-      name: "knows users by localpart only",
-      rules: [
-        {
-          match: { method: "POST", path: LOGIN, contains: ":hs" },
-          phase: "before",
-          action: { kind: "answer", status: 403, body: { errcode: "M_FORBIDDEN", error: "no" } },
-        },
-      ],
-    },
+    mutant: refuses(
+      "knows users by localpart only",
+      { method: "POST", path: LOGIN, contains: ":hs" },
+      403,
+      "M_FORBIDDEN",
+    ),
   },
   async (world) => {
     const alice = await world.user("alice");
@@ -94,20 +90,7 @@ check(
   "CS.login.flows",
   "the server lists login flows without a token",
   {
-    mutant: {
-      name: "demands a token",
-      rules: [
-        {
-          match: { method: "GET", path: LOGIN },
-          phase: "before",
-          action: {
-            kind: "answer",
-            status: 401,
-            body: { errcode: "M_MISSING_TOKEN", error: "no" },
-          },
-        },
-      ],
-    },
+    mutant: refuses("demands a token", { method: "GET", path: LOGIN }, 401, "M_MISSING_TOKEN"),
   },
   async (world) => {
     const response = await world.anonymous().get(LOGIN);

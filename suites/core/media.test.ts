@@ -10,7 +10,7 @@ import {
   fail,
   ok,
 } from "#harness/world/expect";
-import { altersAnswer } from "#harness/world/mutants";
+import { altersAnswer, claims } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 
 const UPLOAD = "/_matrix/media/v3/upload";
@@ -421,16 +421,11 @@ check(
   "CS.media.limit",
   "the limit of media/config is enforced",
   {
-    mutant: {
-      name: "takes what is too large",
-      rules: [
-        {
-          match: { method: "POST", path: UPLOAD },
-          phase: "before",
-          action: { kind: "answer", status: 200, body: { content_uri: "mxc://hs1/claimed" } },
-        },
-      ],
-    },
+    mutant: claims(
+      "takes what is too large",
+      { method: "POST", path: UPLOAD },
+      { content_uri: "mxc://hs1/claimed" },
+    ),
   },
   async (world) => {
     const alice = await world.user("alice");

@@ -11,7 +11,7 @@ import {
 } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
-import { altersAnswer, altersRequest } from "#harness/world/mutants";
+import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import { stateBefore, timeline } from "#harness/world/session";
 import { ids, texts } from "./rooms.ts";
 import { folded, presentState, roomsIn, SYNC, sendAll, syncWith } from "./syncs.ts";
@@ -282,16 +282,11 @@ check(
   "the server waits for the timeout when nothing happens, and not at all with timeout 0",
   {
     mutant: [
-      {
-        name: "answers an idle poll at once",
-        rules: [
-          {
-            match: { path: SYNC, contains: "timeout=2000" },
-            phase: "before",
-            action: { kind: "answer", status: 200, body: { next_batch: "early" } },
-          },
-        ],
-      },
+      claims(
+        "answers an idle poll at once",
+        { path: SYNC, contains: "timeout=2000" },
+        { next_batch: "early" },
+      ),
       {
         name: "hangs after the timeout",
         rules: [
@@ -356,16 +351,11 @@ check(
           },
         ],
       },
-      {
-        name: "does not wait for the news",
-        rules: [
-          {
-            match: { path: SYNC, contains: "timeout=20000" },
-            phase: "before",
-            action: { kind: "answer", status: 200, body: { next_batch: "early" } },
-          },
-        ],
-      },
+      claims(
+        "does not wait for the news",
+        { path: SYNC, contains: "timeout=20000" },
+        { next_batch: "early" },
+      ),
     ],
   },
   async (world) => {

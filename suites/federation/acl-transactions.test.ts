@@ -2,7 +2,7 @@ import { at, eventsAt, objectAt } from "#harness/match/json";
 import { expectUnknown, type Meeting, meet, message, SEND } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
-import { altersAnswer } from "#harness/world/mutants";
+import { altersAnswer, refuses } from "#harness/world/mutants";
 import { allow, deny } from "./acl.ts";
 
 const SYNC = { path: "/_matrix/client/v3/sync" };
@@ -22,16 +22,12 @@ check(
   {
     mutant: [
       altersAnswer("does not say so", { from: "peer-*", path: SEND }, { set: { "/pdus": {} } }),
-      {
-        name: "refuses the transaction",
-        rules: [
-          {
-            match: { from: "peer-*", path: SEND, contains: "denied" },
-            phase: "before",
-            action: { kind: "answer", status: 403, body: { errcode: "M_FORBIDDEN", error: "" } },
-          },
-        ],
-      },
+      refuses(
+        "refuses the transaction",
+        { from: "peer-*", path: SEND, contains: "denied" },
+        403,
+        "M_FORBIDDEN",
+      ),
     ],
   },
   async (world) => {

@@ -4,7 +4,7 @@ import { at, isObject } from "#harness/match/json";
 import { meet } from "#harness/peer/meeting";
 import { check, type Mutant } from "#harness/world/check";
 import { expectMatrixError, expectThat, ok } from "#harness/world/expect";
-import { altersAnswer } from "#harness/world/mutants";
+import { altersAnswer, refuses } from "#harness/world/mutants";
 
 const PREFIX = "/_matrix/federation/v1";
 const VERSION = `${PREFIX}/version`;
@@ -103,16 +103,7 @@ check(
   "the server tells its version to anybody",
   {
     mutant: [
-      {
-        name: "wants an authorization",
-        rules: [
-          {
-            match: { from: "peer-*", path: VERSION },
-            phase: "before",
-            action: { kind: "answer", status: 401, body: { errcode: "M_UNAUTHORIZED", error: "" } },
-          },
-        ],
-      },
+      refuses("wants an authorization", { from: "peer-*", path: VERSION }, 401, "M_UNAUTHORIZED"),
       altersAnswer(
         "sends a string for the server",
         { from: "peer-*", path: VERSION },

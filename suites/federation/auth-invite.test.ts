@@ -2,6 +2,7 @@ import { path } from "#harness/http/client";
 import { meet } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectMatrixError, ok } from "#harness/world/expect";
+import { refuses } from "#harness/world/mutants";
 import {
   agrees,
   ban,
@@ -102,16 +103,7 @@ check(
   {
     mutant: [
       keeps("takes 50 as the default", MEMBER, LEAVE),
-      {
-        name: "refuses the invite of its own user",
-        rules: [
-          {
-            match: { path: POST },
-            phase: "before",
-            action: { kind: "answer", status: 403, body: { errcode: "M_FORBIDDEN", error: "" } },
-          },
-        ],
-      },
+      refuses("refuses the invite of its own user", { path: POST }, 403, "M_FORBIDDEN"),
     ],
   },
   async (world) => {

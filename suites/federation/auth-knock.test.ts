@@ -2,6 +2,7 @@ import { path } from "#harness/http/client";
 import type { Meeting } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, ok } from "#harness/world/expect";
+import { refuses } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import {
   agrees,
@@ -25,20 +26,7 @@ const KNOCKS = [
   agrees("lets its own users knock", KNOCK),
   agrees("lets users of the peer knock", SEND_KNOCK),
   keeps("keeps knocks", MEMBER, { membership: "knock" }),
-  {
-    name: "lets nobody knock",
-    rules: [
-      {
-        match: { path: KNOCK },
-        phase: "before" as const,
-        action: {
-          kind: "answer" as const,
-          status: 403,
-          body: { errcode: "M_FORBIDDEN", error: "" },
-        },
-      },
-    ],
-  },
+  refuses("lets nobody knock", { path: KNOCK }, 403, "M_FORBIDDEN"),
 ];
 
 function knock(session: Session, { room }: Meeting) {

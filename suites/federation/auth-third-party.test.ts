@@ -4,7 +4,7 @@ import type { Meeting } from "#harness/peer/meeting";
 import type { Draft } from "#harness/peer/room";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, ok } from "#harness/world/expect";
-import { altersAnswer } from "#harness/world/mutants";
+import { altersAnswer, refuses } from "#harness/world/mutants";
 import type { JsonObject } from "#protocol/events/event";
 import { publicKeyOf, signJson } from "#protocol/events/signatures";
 import {
@@ -178,16 +178,12 @@ check(
   "the server asks for the invite level, and no other, for a third-party invite",
   {
     mutant: [
-      {
-        name: "asks for the level of state",
-        rules: [
-          {
-            match: { method: "PUT", path: PUT_OFFER },
-            phase: "before",
-            action: { kind: "answer", status: 403, body: { errcode: "M_FORBIDDEN", error: "" } },
-          },
-        ],
-      },
+      refuses(
+        "asks for the level of state",
+        { method: "PUT", path: PUT_OFFER },
+        403,
+        "M_FORBIDDEN",
+      ),
       altersAnswer(
         "asks for no level",
         { method: "PUT", path: PUT_OFFER, status: 403 },

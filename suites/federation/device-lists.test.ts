@@ -6,6 +6,7 @@ import { meet, SEND } from "#harness/peer/meeting";
 import type { Peer } from "#harness/peer/peer";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
+import { claims } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import { signJson } from "#protocol/events/signatures";
 
@@ -29,16 +30,11 @@ check(
   "FED.txn.device-list",
   "the server asks for the devices again when it lacks what an update follows",
   {
-    mutant: {
-      name: "applies the update to the list that it has",
-      rules: [
-        {
-          match: { from: "hs1", to: "peer-*", path: "/_matrix/federation/v1/user/**" },
-          phase: "before",
-          action: { kind: "answer", status: 200, body: { devices: [], device_keys: {} } },
-        },
-      ],
-    },
+    mutant: claims(
+      "applies the update to the list that it has",
+      { from: "hs1", to: "peer-*", path: "/_matrix/federation/v1/user/**" },
+      { devices: [], device_keys: {} },
+    ),
   },
   async (world) => {
     const { alice, peer, mallory } = await meet(world);
@@ -95,16 +91,12 @@ function updateOf(peer: Peer, user: Session, deviceId: string, isDeleted: boolea
   );
 }
 
-const LOSES_UPDATES = (contains: string) => ({
-  name: `loses updates with ${contains}`,
-  rules: [
-    {
-      match: { from: "hs1", to: "peer-*", path: SEND, contains },
-      phase: "before" as const,
-      action: { kind: "answer" as const, status: 200, body: { pdus: {} } },
-    },
-  ],
-});
+const LOSES_UPDATES = (contains: string) =>
+  claims(
+    `loses updates with ${contains}`,
+    { from: "hs1", to: "peer-*", path: SEND, contains },
+    { pdus: {} },
+  );
 
 check(
   "FED.txn.device-list-sent",

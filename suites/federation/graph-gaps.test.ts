@@ -9,7 +9,7 @@ import type { PeerRoom } from "#harness/peer/room";
 import { isOfRoute } from "#harness/peer/routes";
 import { check } from "#harness/world/check";
 import { expectEqual, expectStatus, expectThat, ok } from "#harness/world/expect";
-import { altersAnswer } from "#harness/world/mutants";
+import { altersAnswer, claims } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 
@@ -36,16 +36,11 @@ function chain(room: PeerRoom, sender: string, length: number, root: readonly st
   return pdus;
 }
 
-const CANNOT_ASK = {
-  name: "does not get what it asks for",
-  rules: [
-    {
-      match: { to: "peer-*", path: `${API}/get_missing_events/*` },
-      phase: "before" as const,
-      action: { kind: "answer" as const, status: 200, body: { events: [] } },
-    },
-  ],
-};
+const CANNOT_ASK = claims(
+  "does not get what it asks for",
+  { to: "peer-*", path: `${API}/get_missing_events/*` },
+  { events: [] },
+);
 
 check(
   "FED.dag.missing-events",

@@ -5,7 +5,7 @@ import { meet, message } from "#harness/peer/meeting";
 import type { PeerRequest } from "#harness/peer/routes";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
-import { altersAnswer } from "#harness/world/mutants";
+import { altersAnswer, claims, refuses } from "#harness/world/mutants";
 import type { World } from "#harness/world/world";
 import type { JsonObject } from "#protocol/events/event";
 import { eventId } from "#protocol/events/hashes";
@@ -143,16 +143,11 @@ check(
   "FED.dag.backfill-no-count-check",
   "the server shows an old event with more previous events than a new one may have",
   {
-    mutant: {
-      name: "does not get the event",
-      rules: [
-        {
-          match: { to: "peer-*", path: `${API}/backfill/*` },
-          phase: "before",
-          action: { kind: "answer", status: 200, body: { pdus: [] } },
-        },
-      ],
-    },
+    mutant: claims(
+      "does not get the event",
+      { to: "peer-*", path: `${API}/backfill/*` },
+      { pdus: [] },
+    ),
   },
   async (world) => {
     for (const version of listed(world, "10", "12")) {
@@ -202,16 +197,12 @@ check(
   "FED.dag.backfill-paginates",
   "the server shows a late member all events of a history with many branches, each once",
   {
-    mutant: {
-      name: "does not ask for what came before",
-      rules: [
-        {
-          match: { to: "peer-*", path: `${API}/backfill/*` },
-          phase: "before",
-          action: { kind: "answer", status: 404, body: { errcode: "M_NOT_FOUND", error: "" } },
-        },
-      ],
-    },
+    mutant: refuses(
+      "does not ask for what came before",
+      { to: "peer-*", path: `${API}/backfill/*` },
+      404,
+      "M_NOT_FOUND",
+    ),
   },
   async (world) => {
     const [alice, peer] = await Promise.all([world.user("alice"), world.peer()]);

@@ -2,7 +2,7 @@ import { at } from "#harness/match/json";
 import { expectUnknown, meet, message, SEND } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectStatus, expectThat } from "#harness/world/expect";
-import { altersRequest } from "#harness/world/mutants";
+import { altersRequest, refuses } from "#harness/world/mutants";
 import { shows } from "./mutants.ts";
 import { listed } from "./rejection.ts";
 
@@ -58,16 +58,12 @@ check(
   "the server gives its events no depth above the limit",
   {
     mutant: [
-      {
-        name: "can no longer send",
-        rules: [
-          {
-            match: { path: "/_matrix/client/v3/rooms/*/send/**" },
-            phase: "before",
-            action: { kind: "answer", status: 500, body: { errcode: "M_UNKNOWN", error: "" } },
-          },
-        ],
-      },
+      refuses(
+        "can no longer send",
+        { path: "/_matrix/client/v3/rooms/*/send/**" },
+        500,
+        "M_UNKNOWN",
+      ),
       altersRequest(
         "adds one",
         { from: "hs1", to: "peer-*", path: SEND, contains: "m.room.message" },

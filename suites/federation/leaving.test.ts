@@ -3,7 +3,7 @@ import type { Peer } from "#harness/peer/peer";
 import type { PeerRoom } from "#harness/peer/room";
 import { check, type Mutant } from "#harness/world/check";
 import { expectContains, expectEqual, expectStatus, ok } from "#harness/world/expect";
-import { altersAnswer } from "#harness/world/mutants";
+import { altersAnswer, claims } from "#harness/world/mutants";
 import { room as roomOf, type Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 import type { JsonObject } from "#protocol/events/event";
@@ -53,16 +53,11 @@ check(
   {
     mutant: [
       KEEPS_INVITE,
-      {
-        name: "drops the invite without telling",
-        rules: [
-          {
-            match: { to: "peer-*", path: "/_matrix/federation/v2/send_leave/**" },
-            phase: "before",
-            action: { kind: "answer", status: 200, body: {} },
-          },
-        ],
-      },
+      claims(
+        "drops the invite without telling",
+        { to: "peer-*", path: "/_matrix/federation/v2/send_leave/**" },
+        {},
+      ),
     ],
   },
   async (world) => {

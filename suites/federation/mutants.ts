@@ -1,7 +1,7 @@
 /** Ways for a server to be wrong, as mutants of checks. */
 import { EVENT } from "#harness/peer/meeting";
 import type { Mutant } from "#harness/world/check";
-import { altersAnswer } from "#harness/world/mutants";
+import { altersAnswer, refuses } from "#harness/world/mutants";
 import type { JsonObject } from "#protocol/events/event";
 
 /** A server that shows an event which it has refused. */
@@ -18,14 +18,5 @@ export function allows(name: string, path: string): Mutant {
 
 /** A server that drops events which it has to take. */
 export function hides(name: string): Mutant {
-  return {
-    name,
-    rules: [
-      {
-        match: { path: EVENT },
-        phase: "before",
-        action: { kind: "answer", status: 404, body: { errcode: "M_NOT_FOUND", error: "" } },
-      },
-    ],
-  };
+  return refuses(name, { path: EVENT }, 404, "M_NOT_FOUND");
 }

@@ -8,7 +8,7 @@ import type { Peer } from "#harness/peer/peer";
 import type { Handler } from "#harness/peer/routes";
 import { check, type Mutant } from "#harness/world/check";
 import { expectEqual, expectStatus, expectThat, ok } from "#harness/world/expect";
-import { altersRequest } from "#harness/world/mutants";
+import { altersRequest, claims } from "#harness/world/mutants";
 import type { World } from "#harness/world/world";
 import { domainOf } from "#protocol/auth/auth-event";
 
@@ -19,16 +19,11 @@ const FORKS = 50;
 
 /** A server that tells the peer nothing which contains the text. */
 function forgets(contains: string): Mutant {
-  return {
-    name: `forgets to send ${contains}`,
-    rules: [
-      {
-        match: { from: "hs1", to: "peer-*", path: SEND, contains },
-        phase: "before",
-        action: { kind: "answer", status: 200, body: { pdus: {} } },
-      },
-    ],
-  };
+  return claims(
+    `forgets to send ${contains}`,
+    { from: "hs1", to: "peer-*", path: SEND, contains },
+    { pdus: {} },
+  );
 }
 
 function hostOf(peer: Peer): string {
@@ -191,16 +186,11 @@ check(
   "FED.chaos.extremities-bounded",
   "the server does not let loose ends pile up",
   {
-    mutant: {
-      name: "sends nothing that would tie them up",
-      rules: [
-        {
-          match: { method: "PUT", path: CLIENT_SEND },
-          phase: "before",
-          action: { kind: "answer", status: 200, body: { event_id: "$nothing" } },
-        },
-      ],
-    },
+    mutant: claims(
+      "sends nothing that would tie them up",
+      { method: "PUT", path: CLIENT_SEND },
+      { event_id: "$nothing" },
+    ),
   },
   async (world) => {
     const { alice, peer, mallory, room } = await meet(world);

@@ -8,7 +8,7 @@ import type { Peer } from "#harness/peer/peer";
 import type { PeerRoom } from "#harness/peer/room";
 import { check, type Mutant } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat } from "#harness/world/expect";
-import { altersAnswer } from "#harness/world/mutants";
+import { altersAnswer, claims } from "#harness/world/mutants";
 import { timeline } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 import { isObject, type JsonObject } from "#protocol/events/event";
@@ -72,16 +72,7 @@ function signatureOf(event: JsonObject, { version }: PeerRoom, signer: Signer): 
   return signatures as JsonObject;
 }
 
-const NEVER_ASKS: Mutant = {
-  name: "does not ask",
-  rules: [
-    {
-      match: { to: "policy-*", path: SIGN_PATH },
-      phase: "before",
-      action: { kind: "answer", status: 200, body: {} },
-    },
-  ],
-};
+const NEVER_ASKS: Mutant = claims("does not ask", { to: "policy-*", path: SIGN_PATH }, {});
 
 /** An event reaches the other server with the signature of the policy server. */
 async function expectSigned(

@@ -5,7 +5,7 @@ import type { Peer } from "#harness/peer/peer";
 import { formatAuthorization, signRequest, type XMatrix } from "#harness/peer/request-auth";
 import { check, type Mutant } from "#harness/world/check";
 import { expectEqual, expectMatrixError, ok } from "#harness/world/expect";
-import { altersAnswer } from "#harness/world/mutants";
+import { altersAnswer, refuses } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 
 const PROFILE = "/_matrix/federation/v1/query/profile";
@@ -51,23 +51,14 @@ function expectName(alice: Session, response: HttpResponse, how: string): void {
   expectEqual(at(ok(response), "displayname"), alice.localpart, `the name, with ${how}`, response);
 }
 
-function refuses(name: string, contains: string): Mutant {
-  return {
-    name,
-    rules: [
-      {
-        match: { from: "peer-*", path: PROFILE, contains },
-        phase: "before",
-        action: { kind: "answer", status: 401, body: { errcode: "M_UNAUTHORIZED", error: "" } },
-      },
-    ],
-  };
+function refusesNames(name: string, contains: string): Mutant {
+  return refuses(name, { from: "peer-*", path: PROFILE, contains }, 401, "M_UNAUTHORIZED");
 }
 
 check(
   "FED.sig.header-parsing",
   "the server reads the authorization header by its grammar",
-  { mutant: refuses("reads one way of writing only", "field=displayname") },
+  { mutant: refusesNames("reads one way of writing only", "field=displayname") },
   async (world) => {
     const [alice, peer] = await Promise.all([world.user("alice"), world.peer()]);
 
@@ -80,7 +71,7 @@ check(
 check(
   "FED.sig.header-parsing",
   "the server reads a value that is a token without quotes",
-  { mutant: refuses("wants quotes around every value", "x.try=") },
+  { mutant: refusesNames("wants quotes around every value", "x.try=") },
   async (world) => {
     const [alice, peer] = await Promise.all([world.user("alice"), world.peer()]);
     const destination = alice.server.serverName;
@@ -114,7 +105,7 @@ check(
 check(
   "FED.sig.header-compat",
   "the server takes a request whose header does not name the destination",
-  { mutant: refuses("insists on the destination", "field=displayname") },
+  { mutant: refusesNames("insists on the destination", "field=displayname") },
   async (world) => {
     const [alice, peer] = await Promise.all([world.user("alice"), world.peer()]);
 
@@ -129,7 +120,7 @@ check(
 check(
   "FED.sig.header-compat",
   "the server takes a request whose header has colons outside of quotes",
-  { mutant: refuses("insists on the grammar", "field=displayname") },
+  { mutant: refusesNames("insists on the grammar", "field=displayname") },
   async (world) => {
     const [alice, peer] = await Promise.all([world.user("alice"), world.peer()]);
 

@@ -9,7 +9,7 @@ import {
   expectThat,
   ok,
 } from "#harness/world/expect";
-import { altersAnswer, altersRequest } from "#harness/world/mutants";
+import { altersAnswer, altersRequest, refuses } from "#harness/world/mutants";
 
 check(
   "FED.sig.event-unsigned-dropped",
@@ -51,16 +51,7 @@ check(
         { path: EVENT },
         { set: { "/content/body": "changed" } },
       ),
-      {
-        name: "drops the event",
-        rules: [
-          {
-            match: { path: EVENT },
-            phase: "before",
-            action: { kind: "answer", status: 404, body: { errcode: "M_NOT_FOUND", error: "" } },
-          },
-        ],
-      },
+      refuses("drops the event", { path: EVENT }, 404, "M_NOT_FOUND"),
     ],
   },
   async (world) => {

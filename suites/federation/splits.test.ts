@@ -7,7 +7,7 @@ import { EVENT, SEND } from "#harness/peer/meeting";
 import { slot, stateShown } from "#harness/peer/room-state";
 import { check } from "#harness/world/check";
 import { expectEqual, expectStatus, expectThat, fail, ok } from "#harness/world/expect";
-import { altersAnswer } from "#harness/world/mutants";
+import { altersAnswer, claims } from "#harness/world/mutants";
 import { room, type Session } from "#harness/world/session";
 import { converge, cut, NUDGE, promote, share, split } from "#harness/world/sharing";
 import { domainOf } from "#protocol/auth/auth-event";
@@ -137,16 +137,11 @@ check(
   "the servers agree on the state when each has changed the same keys in a split",
   {
     ...OWN_SERVERS,
-    mutant: {
-      name: "keeps to itself what it has",
-      rules: [
-        {
-          match: { from: "hs1", to: "hs2", path: SEND },
-          phase: "before",
-          action: { kind: "answer", status: 200, body: { pdus: {} } },
-        },
-      ],
-    },
+    mutant: claims(
+      "keeps to itself what it has",
+      { from: "hs1", to: "hs2", path: SEND },
+      { pdus: {} },
+    ),
   },
   async (world) => {
     const shared = await share(world);

@@ -3,7 +3,7 @@ import { eventsAt } from "#harness/match/json";
 import { EVENT, expectUnknown, meet, message, SEND } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual, expectStatus, expectThat } from "#harness/world/expect";
-import { altersAnswer } from "#harness/world/mutants";
+import { altersAnswer, refuses } from "#harness/world/mutants";
 import { SHOWS_TWO, toDevice, toDeviceUntil } from "./to-device.ts";
 
 /** What a transaction above the limits is answered: the text names no status. */
@@ -68,26 +68,8 @@ check(
   "the server takes a good PDU out of a transaction with bad ones",
   {
     mutant: [
-      {
-        name: "refuses the whole transaction",
-        rules: [
-          {
-            match: { from: "peer-*", path: SEND },
-            phase: "before",
-            action: { kind: "answer", status: 400, body: { errcode: "M_BAD_JSON", error: "" } },
-          },
-        ],
-      },
-      {
-        name: "loses the good PDU",
-        rules: [
-          {
-            match: { path: EVENT },
-            phase: "before",
-            action: { kind: "answer", status: 404, body: { errcode: "M_NOT_FOUND", error: "" } },
-          },
-        ],
-      },
+      refuses("refuses the whole transaction", { from: "peer-*", path: SEND }, 400, "M_BAD_JSON"),
+      refuses("loses the good PDU", { path: EVENT }, 404, "M_NOT_FOUND"),
     ],
   },
   async (world) => {
@@ -114,16 +96,12 @@ check(
   "FED.txn.edu-unknown",
   "the server takes the PDU beside an EDU of an unknown type",
   {
-    mutant: {
-      name: "refuses what it does not know",
-      rules: [
-        {
-          match: { from: "peer-*", path: SEND, contains: "x.unknown" },
-          phase: "before",
-          action: { kind: "answer", status: 400, body: { errcode: "M_UNRECOGNIZED", error: "" } },
-        },
-      ],
-    },
+    mutant: refuses(
+      "refuses what it does not know",
+      { from: "peer-*", path: SEND, contains: "x.unknown" },
+      400,
+      "M_UNRECOGNIZED",
+    ),
   },
   async (world) => {
     const { alice, peer, mallory, room } = await meet(world);

@@ -1,7 +1,7 @@
 import { SEND } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectEqual } from "#harness/world/expect";
-import { altersAnswer } from "#harness/world/mutants";
+import { altersAnswer, refuses } from "#harness/world/mutants";
 import { share } from "#harness/world/sharing";
 import { history } from "./history.ts";
 import { SHOWS_TWO, sendToDevice, toDeviceUntil } from "./to-device.ts";
@@ -18,16 +18,12 @@ check(
   "the server shows a late member the whole history, each event once",
   {
     mutant: [
-      {
-        name: "does not ask for what came before",
-        rules: [
-          {
-            match: { from: "hs2", to: "hs1", path: "/_matrix/federation/v1/backfill/*" },
-            phase: "before",
-            action: { kind: "answer", status: 404, body: { errcode: "M_NOT_FOUND", error: "" } },
-          },
-        ],
-      },
+      refuses(
+        "does not ask for what came before",
+        { from: "hs2", to: "hs1", path: "/_matrix/federation/v1/backfill/*" },
+        404,
+        "M_NOT_FOUND",
+      ),
       altersAnswer(
         "shows an event twice",
         { path: MESSAGES },

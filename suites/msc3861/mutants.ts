@@ -4,7 +4,7 @@
 import { AUTH_METADATA } from "#harness/clients/oauth/metadata";
 import type { JsonValue } from "#harness/gateway/rule";
 import type { Mutant } from "#harness/world/check";
-import { altersAnswer } from "#harness/world/mutants";
+import { altersAnswer, claims } from "#harness/world/mutants";
 
 export const METADATA = { method: "GET", path: AUTH_METADATA };
 export const REGISTER = { method: "POST", contains: '"client_uri"' };
@@ -95,10 +95,11 @@ export const BREAKS_ON_EXCHANGE = altersAnswer(
 );
 
 /** What a client sends to end its session does not arrive. */
-export const CLAIMS_TO_REVOKE: Mutant = {
-  name: "says that it has revoked, and revokes nothing",
-  rules: [{ match: REVOKE, phase: "before", action: { kind: "answer", status: 200, body: {} } }],
-};
+export const CLAIMS_TO_REVOKE: Mutant = claims(
+  "says that it has revoked, and revokes nothing",
+  REVOKE,
+  {},
+);
 
 /** A callback that says something else, or comes where it should not. @param pairs as of `Rewrite.head` */
 export function callsBack(name: string, ...pairs: readonly (readonly [string, string])[]): Mutant {

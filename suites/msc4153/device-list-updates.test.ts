@@ -7,7 +7,7 @@ import { enter, meet, SEND } from "#harness/peer/meeting";
 import type { Peer } from "#harness/peer/peer";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
-import { altersAnswer } from "#harness/world/mutants";
+import { altersAnswer, claims } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 import type { JsonObject } from "#protocol/events/event";
@@ -21,16 +21,12 @@ const DEVICES = { from: "peer-*", path: "/_matrix/federation/v1/user/devices/*" 
 const SIGNER = keyPair("self-signing key of a check");
 
 /** A server that forgets to tell the peer what contains the text. */
-const forgets = (what: string, contains: string) => ({
-  name: `forgets to tell of ${what}`,
-  rules: [
-    {
-      match: { from: "hs1", to: "peer-*", path: SEND, contains },
-      phase: "before" as const,
-      action: { kind: "answer" as const, status: 200, body: { pdus: {} } },
-    },
-  ],
-});
+const forgets = (what: string, contains: string) =>
+  claims(
+    `forgets to tell of ${what}`,
+    { from: "hs1", to: "peer-*", path: SEND, contains },
+    { pdus: {} },
+  );
 
 /** Whether a text is anywhere in it. */
 function tells(value: unknown, text: string): boolean {

@@ -8,7 +8,7 @@ import type { Peer } from "#harness/peer/peer";
 import { check } from "#harness/world/check";
 import { ENCRYPTED } from "#harness/world/encrypted-room";
 import { expectEqual, ok } from "#harness/world/expect";
-import { altersAnswer } from "#harness/world/mutants";
+import { altersAnswer, claims } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import type { JsonObject } from "#protocol/events/event";
 import { signJson } from "#protocol/events/signatures";
@@ -181,20 +181,15 @@ check(
   "E2EE.devlist.fed-unknown-device-trigger",
   "the server asks for the devices of a user when a message comes from one that it does not know",
   {
-    mutant: {
-      name: "does not look at the message",
-      rules: [
-        {
-          match: {
-            from: "peer-*",
-            path: "/_matrix/federation/v1/send/*",
-            contains: "m.room_key_request",
-          },
-          phase: "before",
-          action: { kind: "answer", status: 200, body: { pdus: {} } },
-        },
-      ],
-    },
+    mutant: claims(
+      "does not look at the message",
+      {
+        from: "peer-*",
+        path: "/_matrix/federation/v1/send/*",
+        contains: "m.room_key_request",
+      },
+      { pdus: {} },
+    ),
   },
   async (world) => {
     const meeting = await meet(world, { creation: { initial_state: ENCRYPTED.initial_state } });

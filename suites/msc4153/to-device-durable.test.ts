@@ -1,6 +1,6 @@
 import { check, type Mutant } from "#harness/world/check";
 import { expectEqual } from "#harness/world/expect";
-import { altersAnswer } from "#harness/world/mutants";
+import { altersAnswer, claims } from "#harness/world/mutants";
 import type { World } from "#harness/world/world";
 import { collect, MAKES_ONE_UP, numbered, post, SYNC, textsIn, unanswered } from "./mail.ts";
 
@@ -74,16 +74,11 @@ async function sentAgainAfterDeath(world: World): Promise<readonly unknown[]> {
 
 /** A server that takes what others send it and forgets it at its death. */
 function acknowledgesTooEarly(contains: string): Mutant {
-  return {
-    name: "acknowledges what it has not stored",
-    rules: [
-      {
-        match: { from: "hs1", to: "hs2", path: FEDERATION_SEND, contains },
-        phase: "before",
-        action: { kind: "answer", status: 200, body: { pdus: {} } },
-      },
-    ],
-  };
+  return claims(
+    "acknowledges what it has not stored",
+    { from: "hs1", to: "hs2", path: FEDERATION_SEND, contains },
+    { pdus: {} },
+  );
 }
 
 check(

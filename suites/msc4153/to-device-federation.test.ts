@@ -3,7 +3,7 @@ import { SEND } from "#harness/peer/meeting";
 import type { Peer } from "#harness/peer/peer";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
-import { altersAnswer } from "#harness/world/mutants";
+import { altersAnswer, claims } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import { NUDGE } from "#harness/world/sharing";
 import {
@@ -43,16 +43,11 @@ check(
   "E2EE.todevice.fed-delivery",
   "the server sends a message to a user of another server with all that it needs there",
   {
-    mutant: {
-      name: "sends other servers no messages",
-      rules: [
-        {
-          match: { from: "hs1", to: "peer-*", path: SEND, contains: EDU },
-          phase: "before",
-          action: { kind: "answer", status: 200, body: { pdus: {} } },
-        },
-      ],
-    },
+    mutant: claims(
+      "sends other servers no messages",
+      { from: "hs1", to: "peer-*", path: SEND, contains: EDU },
+      { pdus: {} },
+    ),
   },
   async (world) => {
     const [alice, peer] = await Promise.all([world.user("alice"), world.peer()]);

@@ -1,7 +1,7 @@
 import { eventsAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectStatus, expectThat, ok } from "#harness/world/expect";
-import { altersAnswer, altersRequest } from "#harness/world/mutants";
+import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import {
   collect,
   LOSES_FIRST,
@@ -173,21 +173,16 @@ check(
   "E2EE.todevice.wildcard",
   "the server delivers a message for * to all devices of a user of another server",
   {
-    mutant: {
-      name: "tells the other server of one device",
-      rules: [
-        {
-          match: {
-            from: "hs1",
-            to: "hs2",
-            path: "/_matrix/federation/v1/send/*",
-            contains: "to all of",
-          },
-          phase: "before",
-          action: { kind: "answer", status: 200, body: { pdus: {} } },
-        },
-      ],
-    },
+    mutant: claims(
+      "tells the other server of one device",
+      {
+        from: "hs1",
+        to: "hs2",
+        path: "/_matrix/federation/v1/send/*",
+        contains: "to all of",
+      },
+      { pdus: {} },
+    ),
   },
   async (world) => {
     const [alice, bob] = await Promise.all([world.user("alice"), world.user("bob", "hs2")]);
