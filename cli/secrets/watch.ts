@@ -12,7 +12,7 @@ export const PATIENCE = { timeout: 400_000 };
 
 /** A content is looked for as it stands in JSON, and in JSON within JSON; its text is too short to be looked for alone. */
 function formsOf([kind, text]: Seen): readonly string[] {
-  if (kind !== "plaintext") return [text];
+  if (!kind.includes("plaintext")) return [text];
   const { body } = JSON.parse(text) as { body?: unknown };
   const field = `"body":${JSON.stringify(body)}`;
   return [field, JSON.stringify(field).slice(1, -1)];

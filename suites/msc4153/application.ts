@@ -1,4 +1,5 @@
 /** matrix-js-sdk as applications use it, with its own loop: what is decided above the crypto engine is decided by it. */
+import { randomBytes } from "node:crypto";
 import { createClient, type MatrixClient } from "matrix-js-sdk";
 import type { CryptoApi } from "matrix-js-sdk/lib/crypto-api/index.js";
 import { fetch } from "undici";
@@ -51,7 +52,7 @@ export class Application implements AsyncDisposable {
     return crypto;
   }
 
-  /** All that a user is asked for at the first login: an identity, secret storage, and a backup. */
+  /** All that a user is asked for at the first login: an identity, secret storage under a passphrase, and a backup. */
   async setUp(): Promise<void> {
     const { crypto, session } = this;
     await crypto.bootstrapCrossSigning({
@@ -66,7 +67,8 @@ export class Application implements AsyncDisposable {
       },
     });
     await crypto.bootstrapSecretStorage({
-      createSecretStorageKey: () => crypto.createRecoveryKeyFromPassphrase(),
+      createSecretStorageKey: () =>
+        crypto.createRecoveryKeyFromPassphrase(randomBytes(16).toString("hex")),
       setupNewSecretStorage: true,
       setupNewKeyBackup: true,
     });
