@@ -787,6 +787,7 @@ export type RequirementId =
   | "MSC3861.refresh.scope-widen"
   | "MSC3861.refresh.unknown"
   | "MSC3861.reg.app-type-default"
+  | "MSC3861.reg.at-once"
   | "MSC3861.reg.auth-method-none"
   | "MSC3861.reg.base-suffix-trick"
   | "MSC3861.reg.client-uri-https"

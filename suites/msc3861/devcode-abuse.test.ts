@@ -85,7 +85,8 @@ check(
   async (world) => {
     const alice = await world.account("alice");
     const grant = await startGrant(world);
-    const other = await deviceClient(world);
+    const other = await deviceClient(world, "Other");
+    expectThat(other.clientId !== grant.client.clientId, "another client_id", other.clientId);
     await decide(world, grant, alice);
 
     const response = await poll(grant, { client_id: other.clientId });

@@ -41,8 +41,12 @@ export interface DeviceGrant extends Codes {
   readonly response: HttpResponse;
 }
 
-export async function deviceClient(world: World): Promise<RegisteredClient> {
-  return await registerClient(await authClient(world), DEVICE_CLIENT);
+/** @param name of the client; one with the same name may be the same to the server */
+export async function deviceClient(
+  world: World,
+  name = DEVICE_CLIENT.client_name,
+): Promise<RegisteredClient> {
+  return await registerClient(await authClient(world), { ...DEVICE_CLIENT, client_name: name });
 }
 
 /** RFC 8628 §3.1. */

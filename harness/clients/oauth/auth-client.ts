@@ -13,6 +13,8 @@ import { type AuthMetadata, discover } from "./metadata.ts";
 export class AuthClient {
   readonly metadata: AuthMetadata;
   readonly #http: HttpClient;
+  /** RFC 7591 §2. One of its own for each, or the clients of two checks would be one and the same to some servers. */
+  readonly #softwareId = crypto.randomUUID();
 
   constructor(metadata: AuthMetadata, context: SessionContext) {
     this.metadata = metadata;
@@ -45,7 +47,9 @@ export class AuthClient {
 
   /** RFC 7591 §3.1. */
   register(clientMetadata: JsonObject): Promise<HttpResponse> {
-    return this.request("POST", this.metadata.registrationEndpoint, { body: clientMetadata });
+    return this.request("POST", this.metadata.registrationEndpoint, {
+      body: { software_id: this.#softwareId, ...clientMetadata },
+    });
   }
 
   token(parameters: Parameters): Promise<HttpResponse> {
