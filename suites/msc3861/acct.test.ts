@@ -2,7 +2,7 @@ import type { Page } from "#harness/clients/oauth/browser";
 import { type AuthMetadata, discover, lists } from "#harness/clients/oauth/metadata";
 import { WEB_CLIENT } from "#harness/clients/oauth/registration";
 import { type OAuthSession, type Person, signIn, userAgent } from "#harness/clients/oauth/sign-in";
-import { summary, type UserAgent } from "#harness/clients/oauth/user-agent";
+import { expectReadable, summary, type UserAgent } from "#harness/clients/oauth/user-agent";
 import { Unsupported } from "#harness/errors";
 import { at, listAt, textAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
@@ -61,12 +61,17 @@ function endingActions(metadata: AuthMetadata): readonly string[] {
   return actions;
 }
 
-/** The page on which a link ends for somebody who is logged in, or who logs in on the way. */
+/**
+ * The page on which a link ends for somebody who is logged in, or who logs in on the way.
+ *
+ * @throws Unsupported when it can not be read here
+ */
 async function follow(agent: UserAgent, link: string, account: Person): Promise<Page> {
   const landing = await agent.visit(link, { account, until: "account-confirm" });
   if (landing.kind !== "page") fail("a page of the account", "a redirect to elsewhere");
   const { response } = landing;
   expectThat(response.status < 400, "a page of the account", summary(landing), response);
+  expectReadable(landing);
   return landing;
 }
 
@@ -210,6 +215,7 @@ check(
       const landing = await agent.visit(link, { account: alice, until: "account-confirm" });
       const { response } = landing;
       expectThat(response.status < 500, "no status of 500 or more", response.status, response);
+      if (landing.kind === "page") expectReadable(landing);
       const isShown = response.text.includes(CLIENT_OF_BOB);
       expectThat(!isShown, "nothing about somebody else's device", CLIENT_OF_BOB, response);
     }

@@ -9,6 +9,8 @@ import type { World } from "#harness/world/world";
 import { REFRESH, WHOAMI_REQUEST } from "./mutants.ts";
 import { DEVICES, expectAlive, signedIn, WHOAMI } from "./people.ts";
 
+/** Servers of its own, which take a while to start and to start again. */
+const ISOLATED = { isolated: {}, deadlineMs: 180_000 };
 const UNKNOWN = { errcode: "M_UNKNOWN_TOKEN", error: "no" };
 
 async function devicesOf(session: Session): Promise<readonly unknown[]> {
@@ -35,7 +37,7 @@ check(
   "MSC3861.user.relogin-after-restart",
   "sessions outlive restarts of the homeserver and of the authorization server",
   {
-    isolated: {},
+    ...ISOLATED,
     mutant: [
       {
         name: "ends them",
@@ -81,7 +83,7 @@ check(
   "MSC3861.user.outage-no-logout",
   "no client is told that it is logged out while the authorization server can not be asked",
   {
-    isolated: {},
+    ...ISOLATED,
     mutant: [
       altersAnswer(
         "says so of a token that it does not know yet",

@@ -46,6 +46,11 @@ function answer(
   if (isPost && body.get("csrf") !== CSRF) return void page("", 403);
   const [path = "", query = ""] = (request.url ?? "").split("?");
   if (path === "/loop") return void to("/loop");
+  if (path === "/application")
+    return void response.end(
+      `<html><head><title>App</title><script src="main.js"></script></head>
+      <body><div id="root">${query === "" ? "" : "Devices"}</div><script>1</script></body></html>`,
+    );
   if (path === "/authorize") return void to(isSignedIn ? "/consent/1" : `/login?after=${query}`);
   if (path === "/login" && isPost) {
     const isRight = body.get("username") === "alice" && body.get("password") === "right";
@@ -54,6 +59,14 @@ function answer(
   }
   if (path === "/login")
     return void page('<input name="username"><input type="password" name="password">');
+  if (path === "/register" && isPost) return void to("/register/name");
+  if (path === "/register")
+    return void page(
+      '<input name="username"><input type="password" name="password"><input type="password" name="password_confirm">',
+    );
+  if (path === "/register/name" && isPost) return void to(callback);
+  if (path === "/register/name")
+    return void page('<input type="hidden" name="action" value="set"><input name="display_name">');
   if (path === "/link" && isPost) return void to(`/device/${body.get("code")}`);
   if (path === "/link") return void page('<input name="code">');
   if (path === "/device/ABC" && !isPost)

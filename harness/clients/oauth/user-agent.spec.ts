@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { AuthClient } from "./auth-client.ts";
 import { samplePages } from "./pages-for-specs.ts";
-import { callbackOf, UserAgent } from "./user-agent.ts";
+import { callbackOf, expectReadable, UserAgent } from "./user-agent.ts";
 
 const CALLBACK = "https://app.example/callback#code=c&state=s";
 const account = { userId: "@alice:hs1", localpart: "alice", password: "right" };
@@ -112,4 +112,30 @@ test("knows no pages of others", async () => {
   const { pages, auth } = await start();
   await using _ = pages;
   expect(() => new UserAgent(auth, "unheard-of")).toThrow("nothing here knows the pages");
+});
+
+test("a page that its scripts draw is not there to be read, one with text is", async () => {
+  const { pages, agent } = await start();
+  await using _ = pages;
+  const read = async (path: string) => {
+    const landing = await agent.visit(`${pages.base}${path}`, { account });
+    if (landing.kind === "page") expectReadable(landing);
+  };
+  await expect(read("application")).rejects.toThrow("is drawn by scripts, and none run here");
+  await expect(read("application?with=text")).resolves.toBeUndefined();
+});
+
+test("registers, and takes the page about the new name for another question", async () => {
+  const { pages, agent } = await start();
+  await using _ = pages;
+  const url = `${pages.base}register`;
+  expect(await agent.visit(url, { account, until: "display-name" })).toMatchObject({
+    kind: "page",
+    url: `${pages.base}register/name`,
+  });
+  expect(await agent.visit(url, { account })).toMatchObject({ kind: "left", url: CALLBACK });
+  expect(pages.requests.slice(-2)).toEqual([
+    "GET /register/name",
+    "POST /register/name csrf=a-value&action=set&display_name=alice",
+  ]);
 });

@@ -2,6 +2,7 @@
  * A person in front of the pages of an authorization server: signs in or registers, consents or rejects, until the browser
  * is sent back to the client. What the pages look like is told by one reader for each implementation.
  */
+import { parse } from "node-html-parser";
 import { CheckFailure, HarnessError, Unsupported } from "#harness/errors";
 import type { Account } from "#harness/world/session";
 import { mas } from "./agents/mas.ts";
@@ -14,6 +15,8 @@ import { type Callback, readCallback } from "./callback.ts";
 export type Question =
   | "login"
   | "register"
+  /** How somebody whose registration has been taken wants to be called. */
+  | "display-name"
   | "consent"
   /** The code that another device shows (RFC 8628). */
   | "user-code"
@@ -147,6 +150,20 @@ export function callbackOf(landing: Landing): Callback {
     summary(landing),
     landing.response.describe(),
   );
+}
+
+/**
+ * A page that has to be read is there to be read. One whose scripts draw it shows nothing here, where no scripts run.
+ *
+ * @throws Unsupported
+ */
+export function expectReadable(page: Page): void {
+  const html = parse(page.response.text);
+  const scripts = html.querySelectorAll("script");
+  for (const script of scripts) script.remove();
+  const isBlank = html.querySelector("body")?.text.trim() === "";
+  if (scripts.length > 0 && isBlank && page.forms.length === 0)
+    throw new Unsupported("scripts", `${summary(page)} is drawn by scripts, and none run here`);
 }
 
 /** Where a page is and how it is called, for messages. */

@@ -14,6 +14,8 @@ export function answerFields(
       return { username, password };
     case "register":
       return { ...ticked, username, password, password_confirm: password };
+    case "display-name":
+      return { action: "set", display_name: username };
     case "user-code":
       return "user_code" in form.fields ? { user_code: userCode } : { code: userCode };
     case "consent":

@@ -14,7 +14,8 @@ const CONSENTS = /^\/(?:consent|complete-compat-sso)\/[^/]+$/;
 function question(page: Page): Question | undefined {
   const has = (name: string) => page.forms.some(({ fields }) => name in fields);
   if (page.response.status >= 400) return undefined;
-  if (has("password_confirm") || has("display_name")) return "register";
+  if (has("password_confirm")) return "register";
+  if (has("display_name")) return "display-name";
   if (has("password")) return "login";
   if (has("code")) return "user-code";
   if (page.forms.some(({ boxes }) => boxes.includes("confirm_device"))) return "device-consent";
@@ -24,10 +25,7 @@ function question(page: Page): Question | undefined {
 export const mas: PageReader = {
   kind: "mas",
   question,
-  answer: (question, form, answers) =>
-    "display_name" in form.fields
-      ? { action: "set", display_name: answers.username }
-      : answerFields(question, form, answers),
+  answer: answerFields,
   reject: (page) => {
     const link = page.html
       .querySelectorAll("a")
