@@ -30,7 +30,9 @@ async function whoami(session: Session): Promise<number> {
 
 test("has what an auth service brings, and not what it takes away", () => {
   const { features, name, servers: infos } = servers.deployment;
-  expect(features).toEqual(expect.arrayContaining(["next-gen-auth", "auth:managesAccounts"]));
+  expect(features).toEqual(
+    expect.arrayContaining(["next-gen-auth", "auth:managesAccounts", "auth:wired"]),
+  );
   expect(features).not.toContain("legacy-auth");
   expect(features).not.toContain("open-registration");
   expect(name).toContain("+oidc");

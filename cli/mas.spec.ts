@@ -43,7 +43,7 @@ describe.each(given)("%s", (mas) => {
     expect(features).toEqual(
       expect.arrayContaining([
         "next-gen-auth",
-        ...["managesAccounts", "killable", "pausable", "restartable", "stoppable"].map(
+        ...["managesAccounts", "wired", "killable", "pausable", "restartable", "stoppable"].map(
           (ability) => `auth:${ability}`,
         ),
       ]),

@@ -4,7 +4,7 @@ import type { AuthSession, ManagesAccounts } from "#harness/deployment/auth-cont
 import type { Registered, RegistersUsers } from "#harness/deployment/contract";
 import { HarnessError } from "#harness/errors";
 import { at } from "#harness/match/json";
-import type { AdminClient } from "./admin-client.ts";
+import { type AdminClient, textAt } from "./admin-client.ts";
 
 const API_SCOPE = "urn:matrix:client:api:*";
 const DEVICE_SCOPE = /^urn:matrix:(?:org\.matrix\.msc2967\.)?client:device:(.+)$/;
@@ -166,13 +166,4 @@ function deviceOf(entry: unknown): string | undefined {
   const scope = at(entry, "attributes", "scope");
   const scopes = typeof scope === "string" ? scope.split(" ") : [];
   return scopes.map((each) => DEVICE_SCOPE.exec(each)?.[1]).find((device) => device !== undefined);
-}
-
-function textAt(json: unknown, ...keys: string[]): string {
-  const value = at(json, ...keys);
-  if (typeof value === "string") return value;
-  throw new HarnessError("HS_NO_ANSWER", {
-    what: `MAS's admin API did not tell ${keys.join(".")}`,
-    next: "this driver was written after MAS 1.22; see the auth service's log",
-  });
 }

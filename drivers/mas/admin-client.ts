@@ -110,3 +110,13 @@ function refused(what: string, { status, json }: AdminAnswer): HarnessError {
     next: "see the auth service's log; the admin client needs the scope urn:mas:admin (policy.data.admin_clients)",
   });
 }
+
+/** @throws HarnessError HS_NO_ANSWER unless there is a text */
+export function textAt(json: unknown, ...keys: string[]): string {
+  const value = at(json, ...keys);
+  if (typeof value === "string") return value;
+  throw new HarnessError("HS_NO_ANSWER", {
+    what: `MAS's admin API did not tell ${keys.join(".")}`,
+    next: "this driver was written after MAS 1.22; see the auth service's log",
+  });
+}

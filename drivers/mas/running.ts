@@ -3,20 +3,17 @@ import { request } from "undici";
 import type { AuthStartContext, RunningAuthService } from "#harness/deployment/auth-contract";
 import { HarnessError } from "#harness/errors";
 import { managesAccounts, registersUsers } from "./accounts.ts";
-import { AdminClient } from "./admin-client.ts";
+import { AdminClient, textAt } from "./admin-client.ts";
 import { adminOf } from "./options.ts";
 
-export async function useRunning({
-  role,
-  spec,
-  homeserver,
-}: AuthStartContext): Promise<RunningAuthService> {
+export async function useRunning({ role, spec }: AuthStartContext): Promise<RunningAuthService> {
   const base = new URL(spec.url ?? "");
   const root = base.href.replace(/\/+$/, "");
   await answersMetadata(root, role);
   const admin = new AdminClient({ base: () => root, ...adminOf(spec) });
-  // Tells now whether the credentials are good.
-  await admin.ask("GET", "/version");
+  // Tells now whether the credentials are good. What the deployment would call the server is not what it is called.
+  const { json } = await admin.ask("GET", "/site-config");
+  const serverName = textAt(json, "server_name");
   const isTls = base.protocol === "https:";
   const port = base.port === "" ? (isTls ? 443 : 80) : Number(base.port);
   return {
@@ -29,7 +26,7 @@ export async function useRunning({
     }),
     settings: ["MAS runs elsewhere: its settings are not ours"],
     capabilities: {
-      registersUsers: registersUsers(admin, homeserver.serverName),
+      registersUsers: registersUsers(admin, serverName),
       managesAccounts: managesAccounts(admin),
     },
     [Symbol.asyncDispose]: async () => undefined,

@@ -63,7 +63,8 @@ interface Probed {
 
 /**
  * Features that requirements name under `needs`: `next-gen-auth` (it publishes an authorization server, MSC3861),
- * `legacy-auth` (accounts and devices are in the hands of its own client API), `auth:<ability>` of its auth service,
+ * `legacy-auth` (accounts and devices are in the hands of its own client API), `auth:<ability>` of its auth service, among
+ * them `auth:wired` (what the homeserver asks it passes the gateway, which is not so where both ran before),
  * `federation`, `fedpeer` (it reaches a peer that a check scripts),
  * `fedproxy` (it does so by a proxy, and so finds a peer on any port), `open-registration`, `password-login`,
  * `refresh-tokens`, `presence`, `directory-open`, `url-preview`, `appservice`, `crypto`, `dehydrated-devices` (MSC3814),
@@ -103,6 +104,8 @@ export async function probeFeatures(
     attempt(probeAppservice(links, appservice, features)),
     probeAsUser(server, links, features, gateway),
   ]);
+  // It has asked for the token of a user just now.
+  if (auth !== undefined && gateway.hasCarried(server.role, auth.role)) features.add("auth:wired");
   return features;
 }
 

@@ -61,6 +61,8 @@ test.each([
   const { name } = await get(url());
 
   expect(name).toBe(to);
+  expect(gateway.hasCarried(from, to)).toBe(true);
+  expect(gateway.hasCarried(to, "client")).toBe(false);
   expect(trace).toMatchObject([{ from, to, status: 200 }]);
   expect(JSON.stringify(trace)).not.toContain("s3cret");
 });

@@ -71,6 +71,8 @@ export class Gateway implements AsyncDisposable {
   readonly #sinks: Server[] = [];
   /** Servers that have asked their proxy for a tunnel. */
   readonly #tunnelled = new Set<string>();
+  /** Links that something has gone over. */
+  readonly #used = new Set<string>();
   readonly #context: ForwardContext;
   readonly #tunnels: Tunnels;
   #count = 0;
@@ -82,7 +84,10 @@ export class Gateway implements AsyncDisposable {
       connections: new Connections(),
       unanswered: new Set(),
       nextId: () => `${options.name}#${++this.#count}`,
-      record: options.record,
+      record: (exchange) => {
+        this.#used.add(linkOf(exchange.from, exchange.to));
+        options.record(exchange);
+      },
     };
     this.#tunnels = new Tunnels({
       ca: options.ca,
@@ -214,6 +219,11 @@ export class Gateway implements AsyncDisposable {
   /** True when the server has sent by its proxy, as which the gateway reaches any name, address and port. */
   usesProxy(role: string): boolean {
     return this.#tunnelled.has(role);
+  }
+
+  /** Something of the first has been answered by the second through this gateway. */
+  hasCarried(from: string, to: string): boolean {
+    return this.#used.has(linkOf(from, to));
   }
 
   /** What has not ended yet. */
@@ -351,6 +361,10 @@ function listen(server: NetServer, port: number, address: string): Promise<void>
       resolve();
     });
   });
+}
+
+function linkOf(from: string, to: string): string {
+  return `${from} ${to}`;
 }
 
 function poolKey({ host, port, tlsName }: Address): string {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { deal, placeOf } from "./deal.ts";
+import { deal, isBehindClients, placeOf } from "./deal.ts";
 import type { DeploymentInfo } from "./run-info.ts";
 
 function deployment(isUniform: boolean): DeploymentInfo {
@@ -65,4 +65,12 @@ test("an auth service goes with its homeserver", () => {
     expect(placeOf(one, "as1")).toBe(placeOf(one, "hs1").replace("hs", "as"));
   }
   expect(new Set(dealt.map((one) => placeOf(one, "as1")))).toEqual(new Set(["as1", "as2"]));
+});
+
+test("a server and its own auth service are behind clients, both ways, and nobody else is", () => {
+  const links = (from: string, to: string | undefined) =>
+    isBehindClients(deployment(true), from, to);
+  expect([links("hs1", "as1"), links("as2", "hs2")]).toEqual([true, true]);
+  expect([links("client", "as1"), links("hs1", "hs2"), links("hs1", "as2")]).not.toContain(true);
+  expect(links("hs1", undefined)).toBe(false);
 });

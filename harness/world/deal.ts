@@ -29,3 +29,16 @@ export function placeOf(deployment: DeploymentInfo, role: string): string {
   }
   return role;
 }
+
+/** Whether a link is one between a server and its own auth service, which no client is part of. */
+export function isBehindClients(
+  { servers }: DeploymentInfo,
+  from: string | undefined,
+  to: string | undefined,
+): boolean {
+  return servers.some(
+    ({ role, auth }) =>
+      auth !== undefined &&
+      ((from === role && to === auth.role) || (from === auth.role && to === role)),
+  );
+}

@@ -17,7 +17,7 @@ import type { Measurement } from "#harness/results/measurement";
 import type { Undecryptable } from "#harness/results/outcome";
 import { authOf, type WorldAuth } from "./auth.ts";
 import type { Control } from "./control.ts";
-import { placeOf } from "./deal.ts";
+import { isBehindClients, placeOf } from "./deal.ts";
 import { ok } from "./expect.ts";
 import type { DeploymentInfo, ServerInfo } from "./run-info.ts";
 import { type Account, ServerClient, Session, type SessionContext } from "./session.ts";
@@ -334,6 +334,8 @@ export class World implements AsyncDisposable {
   async rule(rule: Rule): Promise<RuleHandle> {
     const { control, deployment } = this.#options;
     const { from, to } = rule.match;
+    if (isBehindClients(deployment, from, to) && !this.has("auth:wired"))
+      throw new Unsupported("auth:wired", "the server asks its auth service past the gateway");
     const match = {
       ...rule.match,
       ...(from === undefined ? {} : { from: placeOf(deployment, from) }),
