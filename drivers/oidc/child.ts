@@ -10,5 +10,7 @@ const { web, control } = makeService(settings);
 // Longer than the gateway keeps its end: a request must not meet a connection that is being closed.
 web.keepAliveTimeout = 60_000;
 control.listen(settings.controlPort, settings.host);
-web.listen(settings.port, settings.host);
+web.listen(settings.port, settings.host, () => {
+  console.log(`auth service of ${settings.serverName}, listening at port ${settings.port}`);
+});
 process.on("SIGTERM", () => process.exit(0));

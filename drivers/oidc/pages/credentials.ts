@@ -36,11 +36,8 @@ export class Credentials {
     }
     if (password === "") return "A password is needed.";
     if (password !== form.get("password_confirm")) return "The two passwords differ.";
-    const isTaken = this.#accounts.find(localpart) !== undefined;
-    if (isTaken || !(await this.#homeserver.isAvailable(localpart))) {
-      return "This name is taken.";
-    }
-    if (!this.#accounts.add(localpart, password)) return "This name is taken.";
+    const isFree = await this.#homeserver.isAvailable(localpart);
+    if (!isFree || !this.#accounts.add(localpart, password)) return "This name is taken.";
     await this.#homeserver.provisionUser({ localpart });
     return this.#accounts.find(localpart) ?? "This name is taken.";
   }

@@ -260,6 +260,7 @@ test("allows a cross-signing reset, and deactivates, when the user says so", asy
     body: { localpart: alice },
   });
   const deactivate = await browser.open(account("org.matrix.account_deactivate"));
+  for (const { text } of [reset, deactivate]) expect(text).toContain(`@${alice}:hs1:8448`);
   await browser.submit(deactivate, { password: "secret" });
   expect(await isActive(access_token)).toBe(false);
   expect(service.told.at(-1)).toMatchObject({ name: "delete_user", body: { localpart: alice } });
