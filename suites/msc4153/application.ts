@@ -3,9 +3,8 @@ import { randomBytes } from "node:crypto";
 import { createClient, type MatrixClient } from "matrix-js-sdk";
 import type { CryptoApi } from "matrix-js-sdk/lib/crypto-api/index.js";
 import { fetch } from "undici";
-import { confirm } from "#harness/clients/confirmation";
+import { uploadingKeysOf } from "#harness/clients/crypto/js-sdk/upload-keys";
 import { HarnessError } from "#harness/errors";
-import { at } from "#harness/match/json";
 import type { Session } from "#harness/world/session";
 
 export class Application implements AsyncDisposable {
@@ -56,15 +55,7 @@ export class Application implements AsyncDisposable {
   async setUp(): Promise<void> {
     const { crypto, session } = this;
     await crypto.bootstrapCrossSigning({
-      authUploadDeviceSigningKeys: async (makeRequest) => {
-        try {
-          await makeRequest(null);
-        } catch (error) {
-          const { data } = error as { data?: unknown };
-          if (typeof at(data, "session") !== "string") throw error;
-          await makeRequest((await confirm(session, { json: data })) as never);
-        }
-      },
+      authUploadDeviceSigningKeys: uploadingKeysOf(session),
     });
     await crypto.bootstrapSecretStorage({
       createSecretStorageKey: () =>

@@ -15,9 +15,8 @@ import {
   OnlySignedDevicesIsolationMode,
 } from "matrix-js-sdk/lib/crypto-api/index.js";
 import { awakeMs } from "#harness/awake";
-import { confirm } from "#harness/clients/confirmation";
 import { HarnessError } from "#harness/errors";
-import { at, eventsAt, type JsonObject } from "#harness/match/json";
+import { eventsAt, type JsonObject } from "#harness/match/json";
 import { type Capability, LACKING, refusing, unsupported } from "../capabilities.ts";
 import type { Told } from "../client-log.ts";
 import type {
@@ -43,6 +42,7 @@ import { unreadable } from "../wasm/reading.ts";
 import { told } from "../wasm/room-keys.ts";
 import { lookedAt, takenOf, toDeviceReport } from "../wasm/taken.ts";
 import { Traffic, textsAt } from "./traffic.ts";
+import { uploadingKeysOf } from "./upload-keys.ts";
 import { COLOURS, SHIELDS, troubleOf } from "./words.ts";
 
 const QUIET = 2;
@@ -162,15 +162,7 @@ export class JsSdkClient implements CryptoClient {
     this.#setup.telling.tell("bootstrap", { reset });
     const bootstrapped = this.#crypto.bootstrapCrossSigning({
       setupNewCrossSigning: reset,
-      authUploadDeviceSigningKeys: async (makeRequest) => {
-        try {
-          await makeRequest(null);
-        } catch (error) {
-          const { data } = error as { data?: unknown };
-          if (typeof at(data, "session") !== "string") throw error;
-          await makeRequest((await confirm(this.#setup.session, { json: data })) as never);
-        }
-      },
+      authUploadDeviceSigningKeys: uploadingKeysOf(this.#setup.session),
     });
     await bootstrapped.catch((error) => this.#fail(error));
     await this.#quiet();
