@@ -87,10 +87,12 @@ export class DeploymentPool implements AsyncDisposable {
         if (recordings !== undefined) return recordings.add(evidence, deployment) ?? null;
         throw new HarnessError("INTERNAL", { what: "this command keeps no rooms" });
       },
-      startIsolated: async (features) => {
+      roomForIsolated: async () => {
         while (this.#isolated >= MAX_ISOLATED)
           await new Promise<void>((resolve) => this.#waiting.push(resolve));
         this.#isolated++;
+      },
+      startIsolated: async (features) => {
         try {
           const deployment = await this.#start({
             ...this.#plan,

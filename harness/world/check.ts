@@ -10,7 +10,7 @@ import { createClient } from "#harness/http/client";
 import { createRandom } from "#harness/random";
 import type { RequirementId } from "#harness/requirements/ids.generated";
 import { authOutage } from "./auth.ts";
-import { type Control, controlClient } from "./control.ts";
+import { CALL_TIMEOUT_MS, type Control, controlClient, ROOM_TIMEOUT_MS } from "./control.ts";
 import { deal } from "./deal.ts";
 import { extraMs, type Kind, whyNotAsked } from "./on-request.ts";
 import { MAX_ROOMS, viewsOf } from "./room-views.ts";
@@ -41,8 +41,8 @@ export interface CheckOptions {
 export type CheckBody = (world: World) => Promise<void>;
 
 const DEADLINE_MS = 60_000;
-/** Vitest's own bound lies behind ours, which says more; servers of a check's own start within it. */
-const VITEST_GRACE_MS = 200_000;
+/** Vitest's own bound lies behind ours, which says more; servers of a check's own are waited for within it. */
+const VITEST_GRACE_MS = ROOM_TIMEOUT_MS + CALL_TIMEOUT_MS + 20_000;
 const LOG_LINES = 15;
 
 /** A server that was restarted after its death answers again within this time. */
@@ -189,6 +189,7 @@ export class Checker {
     const from = Date.now();
     try {
       if (this.#options.isolated !== undefined || this.#run.isolate) {
+        await this.#control.roomForIsolated();
         isolated = await this.#control.startIsolated(this.#options.isolated?.features ?? []);
       }
       // Servers of its own have their time to start.

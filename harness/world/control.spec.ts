@@ -3,33 +3,38 @@ import { type Control, controlClient, serveControl } from "./control.ts";
 
 /** A command whose isolated deployments never start. */
 const STUCK = {
+  roomForIsolated: () => new Promise(() => undefined),
   startIsolated: () => new Promise(() => undefined),
   serverLog: () => new Promise(() => undefined),
 } as unknown as Control;
 
-const IMPATIENT_MS = 100;
+const IMPATIENT = { callMs: 100, roomMs: 300 };
 
 test("servers that do not start in time are trouble of ours, with place and next step", async () => {
   await using command = await serveControl(STUCK);
 
-  await expect(controlClient(command, IMPATIENT_MS).startIsolated([])).rejects.toMatchObject({
-    name: "HarnessError",
-    code: "DEADLINE",
+  const client = controlClient(command, IMPATIENT);
+  const late = { name: "HarnessError", code: "DEADLINE" };
+  await expect(client.startIsolated([])).rejects.toMatchObject({
+    ...late,
     what: "servers of the check's own did not start within 0.1 s",
-    facts: [expect.stringContaining("waits until other checks")],
     next: expect.stringContaining("logs folder"),
+  });
+  await expect(client.roomForIsolated()).rejects.toMatchObject({
+    ...late,
+    what: "no other check gave servers of its own back within 0.3 s",
   });
 });
 
 test("any other call says which one got no answer", async () => {
   await using command = await serveControl(STUCK);
 
-  await expect(
-    controlClient(command, IMPATIENT_MS).serverLog("main", "hs1", 5),
-  ).rejects.toMatchObject({
-    code: "DEADLINE",
-    what: "the command that holds the servers did not answer serverLog within 0.1 s",
-  });
+  await expect(controlClient(command, IMPATIENT).serverLog("main", "hs1", 5)).rejects.toMatchObject(
+    {
+      code: "DEADLINE",
+      what: "the command that holds the servers did not answer serverLog within 0.1 s",
+    },
+  );
 });
 
 test("a command that is gone is told as gone, not as late", async () => {

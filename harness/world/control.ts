@@ -55,23 +55,31 @@ export interface Control {
   removePeer(deployment: string, name: string): Promise<void>;
   /** Keeps what is known of a check's rooms for a replay file; returns its path within the run directory, null when there are enough. */
   recordCheck(evidence: CheckEvidence): Promise<string | null>;
+  /** Waits until there is room for a check's own servers; it is taken until `stopIsolated`, or until they did not start. */
+  roomForIsolated(): Promise<void>;
   startIsolated(features: readonly Feature[]): Promise<DeploymentInfo>;
   stopIsolated(deployment: string): Promise<void>;
 }
 
-/** Starting an isolated deployment is the longest call: it waits for those that are there, and then for its servers. */
-const CALL_TIMEOUT_MS = 180_000;
+/** Starting an isolated deployment is the longest thing that is done. */
+export const CALL_TIMEOUT_MS = 180_000;
+/** Other checks give back their servers once they end, some of which take minutes. */
+export const ROOM_TIMEOUT_MS = 600_000;
 
 interface Answer {
   readonly result?: unknown;
   readonly error?: { code: HarnessErrorCode; what: string; facts: string[]; next?: string };
 }
 
+const LIMITS = { callMs: CALL_TIMEOUT_MS, roomMs: ROOM_TIMEOUT_MS };
+const ROOM = "roomForIsolated" satisfies keyof Control;
+
 export function controlClient(
   { url, token }: { url: string; token: string },
-  timeoutMs = CALL_TIMEOUT_MS,
+  limits: { readonly callMs: number; readonly roomMs: number } = LIMITS,
 ): Control {
   const ask = async (method: string, parameters: unknown[]) => {
+    const timeoutMs = method === ROOM ? limits.roomMs : limits.callMs;
     try {
       const { statusCode, body } = await request(url, {
         method: "POST",
@@ -115,16 +123,14 @@ function unansweredBy(method: string, timeoutMs: number, cause: unknown): Harnes
       cause,
     });
   }
-  const isStart = method === ("startIsolated" satisfies keyof Control);
+  const within = `within ${timeoutMs / 1000} s`;
+  const told: Readonly<Record<string, string>> = {
+    roomForIsolated: `no other check gave servers of its own back ${within}`,
+    startIsolated: `servers of the check's own did not start ${within}`,
+  } satisfies Partial<Record<keyof Control, string>>;
   return new HarnessError("DEADLINE", {
-    what: isStart
-      ? `servers of the check's own did not start within ${timeoutMs / 1000} s`
-      : `the command that holds the servers did not answer ${method} within ${timeoutMs / 1000} s`,
-    facts: isStart
-      ? [
-          "it waits until other checks give servers of their own back, and for its servers to come up",
-        ]
-      : [describe(cause)],
+    what: told[method] ?? `the command that holds the servers did not answer ${method} ${within}`,
+    facts: [describe(cause)],
     next: "the machine has too much to do: give it less at a time, and see the run's logs folder for how far the servers came",
     cause,
   });
