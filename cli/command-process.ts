@@ -139,9 +139,9 @@ export class RunProcess extends CommandProcess {
   }
 
   /** Resolves when so many checks have a result on disk. */
-  async hasResults(count: number): Promise<void> {
+  async hasResults(count: number, timeoutMs?: number): Promise<void> {
     const partial = path.join(this.directory, "results.partial.jsonl");
-    await until(() => linesOf(partial).length > count, `${count} results`);
+    await until(() => linesOf(partial).length > count, `${count} results`, timeoutMs);
   }
 
   results(): StoredRun {

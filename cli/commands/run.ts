@@ -289,18 +289,19 @@ function compareWithBaseline(
   return diff.counts.regressed > 0 ? 1 : 0;
 }
 
-function dryRun({ plan, servers }: Selected, { json }: RunFlags): number {
+function dryRun({ plan, servers, auth }: Selected, { json }: RunFlags): number {
   const rows = plan.checks.map(({ id, title }) => ({ requirement: id, check: title }));
-  if (json)
-    printJson({
-      topology: plan.topology.name,
-      servers: [...servers].map(([role, { text }]) => ({ role, text })),
-      checks: rows,
-    });
+  const planned = [...servers].map(([role, { text }]) => {
+    const service = auth?.get(role)?.text;
+    return { role, text, ...(service === undefined ? {} : { auth: service }) };
+  });
+  if (json) printJson({ topology: plan.topology.name, servers: planned, checks: rows });
   else {
-    print(
-      `topology ${plan.topology.name}: ${[...servers].map(([role, { text }]) => `${role} ${text}`).join(", ")}`,
+    const told = planned.map(
+      ({ role, text, auth: service }) =>
+        `${role} ${text}${service === undefined ? "" : ` with ${service}`}`,
     );
+    print(`topology ${plan.topology.name}: ${told.join(", ")}`);
     for (const { requirement, check } of rows) print(`${requirement}  ${check}`);
     print(`${rows.length} checks would run`);
   }

@@ -4,7 +4,9 @@
  */
 import { connect } from "node:net";
 import { driversOf } from "#cli/drivers";
-import type { Address, RunningServer } from "#harness/deployment/contract";
+import { AUTH_METADATA } from "#harness/clients/oauth/metadata";
+import type { DeployedAuth } from "#harness/deployment/auth-services";
+import type { Address, HasLogs, RunningServer } from "#harness/deployment/contract";
 import type { DeployedServer, Deployment } from "#harness/deployment/deployment";
 import { createClient, type HttpClient, type HttpResponse } from "#harness/http/client";
 import { at } from "#harness/match/json";
@@ -12,6 +14,7 @@ import { sweepRun } from "#harness/runs/registry";
 import { type Probe, probeInOrder, type Step } from "./probe.ts";
 
 const CONNECT_MS = 2_000;
+const WHOAMI = "/_matrix/client/v3/account/whoami";
 
 /** Looks at each server; restarts those that can be restarted. */
 export async function probeDeployment(deployment: Deployment): Promise<readonly Probe[]> {
@@ -21,8 +24,70 @@ export async function probeDeployment(deployment: Deployment): Promise<readonly 
       ([name, look]): Step => [`${deployed.role}: ${name}`, look],
     );
     probes.push(...(await probeInOrder(steps, "the last lines of the server's log say more")));
+    if (deployed.auth !== undefined) probes.push(...(await probeAuth(deployed, deployed.auth)));
   }
   return probes;
+}
+
+/** The same of a server's auth service: what signs people in, and the driver contract. */
+async function probeAuth(
+  { links }: DeployedServer,
+  { role, service, links: own }: DeployedAuth,
+): Promise<readonly Probe[]> {
+  const { managesAccounts, registersUsers, restartable, hasLogs } = service.capabilities;
+  const homeserver = createClient({ baseUrl: links.clientUrl });
+  const localpart = `doctor-${crypto.randomUUID().slice(0, 8)}`;
+  let token = "";
+  const whoami = async () => {
+    const client = createClient({ baseUrl: links.clientUrl, accessToken: token });
+    return textOf(await client.request("GET", WHOAMI), "user_id");
+  };
+  const steps: Step[] = [
+    [
+      "metadata",
+      async () => {
+        const told = textOf(await homeserver.request("GET", AUTH_METADATA), "issuer");
+        if (told !== own.publicBase) throw new Error(`${told} instead of ${own.publicBase}`);
+        return told;
+      },
+    ],
+    [
+      "register",
+      registersUsers &&
+        (async () => {
+          const registered = await registersUsers.register(localpart, crypto.randomUUID());
+          token = registered.accessToken;
+          return await whoami();
+        }),
+    ],
+    [
+      "admin side",
+      managesAccounts &&
+        (async () => {
+          const sessions = await managesAccounts.sessions(localpart);
+          if (sessions.length === 0) throw new Error(`it knows no session of ${localpart}`);
+          return `knows ${sessions.length} session of ${localpart}`;
+        }),
+    ],
+    [
+      "restart keeps data",
+      restartable &&
+        (async () => {
+          const before = addressText(service.address());
+          await restartable.restart();
+          return `${await whoami()} is still signed in; was at ${before}`;
+        }),
+    ],
+    ["logs", hasLogs && (() => linesOf(hasLogs))],
+  ];
+  const named = steps.map(([name, look]): Step => [`${role}: ${name}`, look]);
+  return await probeInOrder(named, "the last lines of the auth service's log say more");
+}
+
+async function linesOf(log: HasLogs): Promise<string> {
+  const lines = await log.tail(1_000);
+  if (lines.length === 0) throw new Error("the log is empty");
+  return `${lines.length} lines`;
 }
 
 function stepsOf({ server, links }: DeployedServer): Step[] {
@@ -40,11 +105,7 @@ function stepsOf({ server, links }: DeployedServer): Step[] {
         return userId;
       },
     ],
-    [
-      "whoami",
-      async () =>
-        textOf(await client.request("GET", "/_matrix/client/v3/account/whoami"), "user_id"),
-    ],
+    ["whoami", async () => textOf(await client.request("GET", WHOAMI), "user_id")],
     [
       "room",
       async () => {
@@ -77,15 +138,7 @@ function stepsOf({ server, links }: DeployedServer): Step[] {
           return `answers at ${addressText(server.client())}, and through the gateway`;
         }),
     ],
-    [
-      "logs",
-      hasLogs &&
-        (async () => {
-          const lines = await hasLogs.tail(1_000);
-          if (lines.length === 0) throw new Error("the log is empty");
-          return `${lines.length} lines`;
-        }),
-    ],
+    ["logs", hasLogs && (() => linesOf(hasLogs))],
   ];
 }
 
@@ -120,7 +173,12 @@ export async function probeCleanUp(
 /** Addresses of the servers that are ours to end. */
 export function ownAddresses(servers: readonly DeployedServer[]): ReadonlyMap<string, Address> {
   const own = servers.filter(({ server: { capabilities } }) => capabilities.killable !== undefined);
-  return new Map(own.map(({ role, server }) => [role, server.client()]));
+  const services = servers.flatMap(({ auth }) => (auth === undefined ? [] : [auth]));
+  const ownServices = services.filter(({ service }) => service.capabilities.killable !== undefined);
+  return new Map([
+    ...own.map(({ role, server }) => [role, server.client()] as const),
+    ...ownServices.map(({ role, service }) => [role, service.address()] as const),
+  ]);
 }
 
 async function newestVersion(client: HttpClient): Promise<string> {
