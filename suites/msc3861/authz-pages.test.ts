@@ -85,15 +85,22 @@ async function leadsToCode(browser: Browser, response: HttpResponse): Promise<bo
   return landing.kind === "left" && parameterOf(readCallback(landing.url), "code") !== undefined;
 }
 
+function takesConsent(name: string, contains: string) {
+  return altersAnswer(
+    `takes consent ${name}`,
+    { method: "POST", contains, status: [400, 401, 403, 303, 302, 200] },
+    { status: 303, headers: { location: "https://app.crucible.example/callback#code=claimed" } },
+  );
+}
+
 check(
   "MSC3861.authz.csrf",
   "nobody can consent for somebody else by a request from another site",
   {
-    mutant: altersAnswer(
-      "takes consent from anywhere",
-      { method: "POST", contains: "action=consent", status: [400, 401, 403, 303, 302, 200] },
-      { status: 303, headers: { location: "https://app.crucible.example/callback#code=claimed" } },
-    ),
+    mutant: [
+      takesConsent("from anywhere", "action=consent"),
+      takesConsent("by any value", "csrf=wrong"),
+    ],
   },
   async (world) => {
     const here = await stage(world);
@@ -109,7 +116,8 @@ check(
     };
     // A browser sends no cookie that is SameSite=Lax or Strict with a post from another site.
     const foreign = await here.auth.request("POST", action, { ...post, headers });
-    const isGiven = hasCode(foreign);
+    // Where it leads to, a browser goes with cookies.
+    const isGiven = await leadsToCode(browser, foreign);
     const wrong = encodeForm({ ...fields, csrf: "wrong", action: "consent" });
     const forged =
       csrf === undefined ? undefined : await browser.request("POST", action, formPost(wrong));

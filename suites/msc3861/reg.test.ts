@@ -215,7 +215,16 @@ const HTTP_LINK = "http://example.com/page";
 check(
   "MSC3861.reg.logo-tos-policy-https",
   "the server refuses or drops links that are not https",
-  { mutant: registers(["logo_uri", HTTP_LINK], ["tos_uri", HTTP_LINK], ["policy_uri", HTTP_LINK]) },
+  {
+    mutant: [
+      ...registers(["logo_uri", HTTP_LINK], ["tos_uri", HTTP_LINK], ["policy_uri", HTTP_LINK]),
+      altersAnswer(
+        "registers this logo_uri in another form",
+        { ...REGISTER, contains: '"logo_uri"', status: [201, 400] },
+        { status: 201, body: { client_id: "claimed", logo_uri: `${HTTP_LINK}/` } },
+      ),
+    ],
+  },
   (world) =>
     expectRefusedOrDropped(
       world,
