@@ -15,6 +15,8 @@ export interface DeployedAuth {
   readonly links: AuthLinks;
   readonly spec: ServerSpec;
   readonly logFile: string;
+  /** What it and its homeserver show each other; absent: they were joined by others. */
+  readonly secret?: string;
 }
 
 /** An auth service whose addresses are known, and which has not been started. */
@@ -93,7 +95,8 @@ export async function startAuth(
     onUnexpectedExit: supervision.onUnexpectedExit,
   });
   supervision.watch(service);
-  return { role, service, links, spec, logFile };
+  const isOurs = spec.substrate !== "url";
+  return { role, service, links, spec, logFile, ...(isOurs ? { secret } : {}) };
 }
 
 /** @throws HarnessError BAD_USAGE */

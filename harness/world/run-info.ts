@@ -74,6 +74,8 @@ export interface AuthInfo {
   readonly capabilities: readonly string[];
   /** Names of faults that it knows. */
   readonly faults: readonly string[];
+  /** What it and its homeserver show each other; absent: nobody here knows. */
+  readonly secret?: string;
 }
 
 export interface AppserviceInfo {
@@ -143,7 +145,7 @@ export function serverInfo({ role, server, links, auth }: DeployedServer): Serve
   };
 }
 
-function authInfo({ role, service, links }: DeployedAuth): AuthInfo {
+function authInfo({ role, service, links, secret }: DeployedAuth): AuthInfo {
   return {
     role,
     place: role,
@@ -151,5 +153,6 @@ function authInfo({ role, service, links }: DeployedAuth): AuthInfo {
     issuer: links.publicBase,
     capabilities: Object.keys(service.capabilities),
     faults: service.capabilities.faults?.known ?? [],
+    ...(secret === undefined ? {} : { secret }),
   };
 }

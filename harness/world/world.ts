@@ -168,9 +168,10 @@ export class World implements AsyncDisposable {
     const info = this.server(role).auth;
     if (info === undefined) throw new Unsupported("next-gen-auth", `${role} has no auth service`);
     const { control, deployment } = this.#options;
-    const auth = authOf(control, deployment, info, () =>
-      this.#cleanups.push(() => auth.faults.clear()),
-    );
+    const auth = authOf(control, deployment, info, {
+      onFault: () => this.#cleanups.push(() => auth.faults.clear()),
+      onSecret: (secret) => this.#secrets.add(secret),
+    });
     return auth;
   }
 

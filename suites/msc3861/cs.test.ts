@@ -1,5 +1,6 @@
 import { API_SCOPE, deviceScope } from "#harness/clients/oauth/scopes";
 import { deviceName, refresh, revoke, signIn } from "#harness/clients/oauth/sign-in";
+import { HarnessError, Unsupported } from "#harness/errors";
 import { at } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import {
@@ -44,6 +45,70 @@ check(
 
     expectMatrixError(garbage, 401, "M_UNKNOWN_TOKEN");
     expectMatrixError(missing, 401, "M_MISSING_TOKEN");
+  },
+);
+
+function onlyRefused(error: unknown): void {
+  if (!(error instanceof HarnessError && error.code === "HS_NO_ANSWER")) throw error;
+}
+
+/** Statuses by which a homeserver takes what its authorization server tells it. */
+const TAKEN = [200, 201, 204];
+
+check(
+  "MSC3861.cs.shared-secret-not-user",
+  "what homeserver and authorization server show each other signs no user in, and no user's token stands in for it",
+  {
+    mutant: [
+      TAKES_IT,
+      {
+        name: "lets users tell it what its authorization server does",
+        rules: [
+          {
+            match: { from: "as1", to: "hs1", method: "POST", status: [401, 403] },
+            phase: "processed",
+            action: { kind: "rewrite", status: 200, body: {} },
+          },
+        ],
+      },
+    ],
+  },
+  async (world) => {
+    const auth = world.auth();
+    const accessToken = auth.secret();
+    const { session, person } = await signedIn(world);
+    const bob = await world.account("bob");
+    // What it tells of bob comes with a token of alice's, or with none.
+    const told = { from: "as1", to: "hs1", method: "POST", contains: bob.localpart };
+    const tells = async (authorization: string | null) => {
+      const swapped = await world.rule({
+        name: "swaps the secret",
+        match: told,
+        phase: "before",
+        action: { kind: "rewrite", headers: { authorization } },
+      });
+      const taken = await world.rule({
+        name: "counts what is taken",
+        match: { ...told, status: TAKEN },
+        phase: "after",
+        action: { kind: "delay", ms: 0 },
+      });
+      // It may say that it was refused, or try again later.
+      await auth.accounts.unlock(bob.localpart).catch(onlyRefused);
+      const count = { sent: await swapped.fired(), taken: await taken.fired() };
+      await Promise.all([swapped, taken].map((rule) => rule[Symbol.asyncDispose]()));
+      return count;
+    };
+
+    const whoami = await world.session("hs1", person, { accessToken, deviceId: "" }).get(WHOAMI);
+    const byUser = await tells(`Bearer ${session.accessToken}`);
+    const byNobody = await tells(null);
+
+    expectMatrixError(whoami, 401, "M_UNKNOWN_TOKEN");
+    for (const { sent, taken } of [byUser, byNobody]) {
+      if (sent === 0) throw new Unsupported("auth:secret", "the service told nothing of an unlock");
+      expectEqual(taken, 0, "times that the homeserver took it");
+    }
   },
 );
 

@@ -1,7 +1,7 @@
 import { API_SCOPE, DEVICE_SCOPE, deviceScope } from "#harness/clients/oauth/scopes";
 import { authorizationRequest, deviceName, exchange, signIn } from "#harness/clients/oauth/sign-in";
 import { path } from "#harness/http/client";
-import { textAt } from "#harness/match/json";
+import { at, textAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import {
   expectEqual,
@@ -136,6 +136,36 @@ check(
       const whois = await tokens.session.get(path`/_matrix/client/v3/admin/whois/${userId}`);
       expectMatrixError(whois, 403);
     }
+  },
+);
+
+const WHOIS = { method: "GET", path: "/_matrix/client/v3/admin/whois/*" };
+
+check(
+  "MSC3861.scope.admin-allowed",
+  "a token administers with the scope of administrators, and only with it",
+  {
+    mutant: [
+      altersAnswer("never lets it", { ...WHOIS, status: 200 }, { status: 403 }),
+      altersAnswer("always lets it", { ...WHOIS, status: 403 }, { status: 200, body: {} }),
+    ],
+  },
+  async (world) => {
+    const { accounts } = world.auth();
+    const [alice, bob] = await Promise.all([world.account("alice"), world.account("bob")]);
+    const whois = async (more: string) => {
+      const deviceId = deviceName(world);
+      const scope = `${deviceScope(deviceId)}${more}`;
+      const { accessToken } = await accounts.issueToken({ localpart: alice.localpart, scope });
+      const session = world.session("hs1", alice, { accessToken, deviceId });
+      return await session.get(path`/_matrix/client/v3/admin/whois/${bob.userId}`);
+    };
+
+    const without = await whois("");
+    const withScope = await whois(` ${ADMIN_SCOPES[0]}`);
+
+    expectMatrixError(without, 403);
+    expectEqual(at(ok(withScope), "user_id"), bob.userId, "who was looked at", withScope);
   },
 );
 

@@ -7,6 +7,7 @@ import {
   refresh,
   sessionOf,
 } from "#harness/clients/oauth/sign-in";
+import { Unsupported } from "#harness/errors";
 import { check } from "#harness/world/check";
 import { expectThat, ok } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
@@ -157,6 +158,33 @@ check(
 
     ok(first);
     expectOAuthError(second, 400, ["invalid_grant"]);
+  },
+);
+
+const LIFETIME = "code-lifetime";
+const SHORT_S = 2;
+/** The server's clock is not ours. */
+const LEEWAY_MS = 2_000;
+
+check(
+  "MSC3861.token.code-expiry",
+  "the server gives no tokens for a code whose time is over",
+  { isolated: {}, mutant: GIVES_TOKENS },
+  async (world) => {
+    const { alice, client, agent } = await stage(world);
+    const { faults } = world.auth();
+    if (!faults.known.includes(LIFETIME))
+      throw new Unsupported("short-codes", "codes can not be made to live shorter");
+    const long = await codeFor(world, alice, { client, agent });
+    await faults.set(LIFETIME, SHORT_S);
+    const short = await codeFor(world, alice, { client, agent });
+
+    await world.quietPeriod(SHORT_S * 1000 + LEEWAY_MS);
+    const late = await exchange(short);
+    const early = await exchange(long);
+
+    expectOAuthError(late, 400, ["invalid_grant"]);
+    ok(early);
   },
 );
 

@@ -3,6 +3,7 @@
 import { parameterOf, readCallback } from "#harness/clients/oauth/callback";
 import { authorizationRequest, refresh, signIn, userAgent } from "#harness/clients/oauth/sign-in";
 import type { UserAgent } from "#harness/clients/oauth/user-agent";
+import { Unsupported } from "#harness/errors";
 import { path } from "#harness/http/client";
 import { at, listAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
@@ -89,6 +90,7 @@ check(
 );
 
 const REFUSED = { ...WHOAMI_REQUEST, status: 401 };
+const PROFILE = "/_matrix/client/v3/profile/*";
 const TELLS_OF_NO_LOCK = [
   altersAnswer("takes it all the same", REFUSED, { status: 200, body: {} }),
   altersAnswer("does not say why", REFUSED, { body: UNKNOWN }),
@@ -177,6 +179,55 @@ check(
 );
 
 check(
+  "MSC3861.user.provision-idempotent",
+  "a user whom the authorization server tells of once more keeps the profile",
+  {
+    mutant: [
+      altersAnswer(
+        "forgets the name",
+        { method: "GET", path: PROFILE },
+        { remove: ["/displayname"] },
+      ),
+      altersAnswer(
+        "forgets the picture",
+        { method: "GET", path: PROFILE },
+        { remove: ["/avatar_url"] },
+      ),
+    ],
+  },
+  async (world) => {
+    const { session, person } = await signedIn(world);
+    const { accounts } = world.auth();
+    const of = (name: string) => path`/_matrix/client/v3/profile/${session.userId}/${name}`;
+    ok(await session.put(of("displayname"), { displayname: "Alice" }));
+    ok(await session.put(of("avatar_url"), { avatar_url: "mxc://crucible.example/alice" }));
+    const told = await world.rule({
+      name: "counts what is taken",
+      match: {
+        from: "as1",
+        to: "hs1",
+        method: "POST",
+        contains: person.localpart,
+        status: [200, 201],
+      },
+      phase: "processed",
+      action: { kind: "delay", ms: 0 },
+    });
+
+    await accounts.lock(person.localpart);
+    await accounts.unlock(person.localpart);
+    const again = await signIn(world, person);
+
+    if ((await told.fired()) === 0)
+      throw new Unsupported("auth:managesAccounts", "it told nothing");
+    const profile = await again.session.get(path`/_matrix/client/v3/profile/${session.userId}`);
+    const { displayname, avatar_url } = ok(profile);
+    const kept = { displayname: "Alice", avatar_url: "mxc://crucible.example/alice" };
+    expectEqual({ displayname, avatar_url }, kept, "the profile", profile);
+  },
+);
+
+check(
   "MSC3861.user.unknown-localpart",
   "a token of a user whom the homeserver does not know opens nothing, and makes no such user",
   {
@@ -188,7 +239,7 @@ check(
       ),
       altersAnswer(
         "makes the user",
-        { method: "GET", path: "/_matrix/client/v3/profile/*", status: [403, 404] },
+        { method: "GET", path: PROFILE, status: [403, 404] },
         { status: 200, body: {} },
       ),
     ],
