@@ -1,14 +1,19 @@
 /** The walk as a whole, on records written by hand. */
 import { expect, test } from "vitest";
+import { Evidence } from "./evidence.ts";
+import { explain } from "./explain.ts";
 import {
   ALICE,
   BOB,
   came,
+  EVENT,
   INBOX,
   OLM,
   PARCEL,
+  ROOM,
   ready,
   SENT,
+  SESSION,
   Story,
   shared,
 } from "./hand-written.ts";
@@ -28,8 +33,9 @@ test("an event that is read later was late for a while", async () => {
 });
 
 test("without any log the traffic tells, and what the library said is given", async () => {
-  const story = new Story().upload(1, ALICE).upload(2, BOB).join(4, BOB).query(10, ALICE, [BOB]);
+  const story = new Story().upload(1, ALICE).upload(2, BOB).join(4, BOB);
   story
+    .query(10, ALICE, [BOB], { rules: ["long before"], said: {} })
     .put(41, ALICE, { content: OLM })
     .send(SENT)
     .sync(60, BOB, {}, { said: INBOX, rules: ["strip"] });
@@ -56,4 +62,25 @@ test("what a device tries again and again is one line of the timeline, and where
 test("an event or a device that the records do not have is told", async () => {
   await expect(ready().explain()).rejects.toThrow(/do not have the encrypted event/);
   await expect(ready().send(SENT).explain()).rejects.toThrow(/do not tell who can not read/);
+});
+
+test("without any log it is asked of the devices that were shown the event", async () => {
+  const carol = { user: "@carol:hs1", device: "CAROL" };
+  const shows = (event: string) => {
+    const content = { session_id: SESSION, ciphertext: "AwgB" };
+    const shown = { type: "m.room.encrypted", event_id: event, sender: ALICE.user, content };
+    return { rooms: { join: { [ROOM]: { timeline: { events: [shown] } } } } };
+  };
+  const { exchanges } = new Story()
+    .upload(1, ALICE)
+    .upload(2, BOB)
+    .upload(3, carol)
+    .send(SENT)
+    .sync(60, carol, shows("$another"))
+    .sync(61, ALICE, shows(EVENT))
+    .sync(62, BOB, shows(EVENT));
+
+  const utds = explain(await Evidence.gather(exchanges), { event: EVENT });
+
+  expect(utds.map(({ target }) => target)).toEqual([BOB]);
 });
