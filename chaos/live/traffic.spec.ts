@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { JournalWriter } from "#chaos/journal/write";
 import type { Exchange } from "#harness/gateway/exchange";
-import { pdu, ROOM, trafficOf } from "./traffic-for-specs.ts";
+import { Traffic } from "./traffic.ts";
+import { castOf, pdu, ROOM, trafficOf } from "./traffic-for-specs.ts";
 
 const API = "/_matrix/federation";
 
@@ -71,4 +73,22 @@ test("what has come and is never shown follows nothing: the server has refused i
   vi.advanceTimersByTime(2_000);
   expect(traffic.ends("hs2.test", ROOM, [shown.id])).toEqual([shown.id]);
   expect(traffic.ends("hs2.test", ROOM, [shown.id, refused.id])).toEqual([refused.id]);
+});
+
+test("what a server says of an event when it comes is in the journal", () => {
+  const told: unknown[] = [];
+  const journal = { write: (record: { t: string }) => record.t === "arrive" && told.push(record) };
+  const traffic = new Traffic(castOf(), journal as unknown as JournalWriter);
+  const taken = pdu("hs1");
+  const refused = pdu("hs1", taken);
+  const pdus = { [taken.id]: {}, [refused.id]: { error: "not in the room" } };
+  const response = message(JSON.stringify({ pdus }));
+  traffic.take({ ...send("hs1", "hs2", taken, refused), response });
+
+  const at = { t: "arrive", server: "hs2.test", via: "send", from: "hs1.test" };
+  const ofHs2 = told.filter((record) => (record as { server: string }).server === "hs2.test");
+  expect(ofHs2).toMatchObject([
+    { ...at, event_id: taken.id, verdict: "unknown" },
+    { ...at, event_id: refused.id, verdict: "rejected", reason: "not in the room" },
+  ]);
 });

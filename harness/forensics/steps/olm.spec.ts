@@ -6,6 +6,7 @@ import {
   BOB,
   came,
   keyNamed,
+  PARCEL,
   preKeyMessage,
   type Row,
   ready,
@@ -218,6 +219,27 @@ const ROWS: readonly Row[] = [
     "olm.wedged",
     8,
     () => came().took(20, "failed", BOB, digest("earlier")).took(62, "failed").read(70),
+  ],
+  [
+    "the first that a new device gets",
+    "unexplained",
+    8,
+    () => came().tell(1, BOB, "start", { store: "new" }).took(62, "failed").read(70),
+  ],
+  [
+    "one of several at once",
+    "olm.order",
+    8,
+    () => {
+      const one = { sender: ALICE.user, isPreKey: false };
+      const parcels = [
+        { ...one, id: PARCEL, outcome: "failed" },
+        { ...one, id: digest("another"), outcome: "decrypted" },
+      ];
+      return came()
+        .tell(62, BOB, "took", { next: digest("x"), parcels })
+        .read(70);
+    },
   ],
   [
     "the store was set back",

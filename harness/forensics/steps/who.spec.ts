@@ -365,6 +365,21 @@ test.each([
   },
 );
 
+test("where no signature was sent, none is told to be lost", async () => {
+  const story = new Story()
+    .upload(1, ALICE)
+    .upload(2, BOB)
+    .join(4, BOB)
+    .query(10, ALICE, [BOB])
+    .withholds(41, "m.unverified")
+    .send(SENT)
+    .read(70);
+
+  const { steps } = await story.explain();
+
+  expect(steps.at(-1)?.says).toMatch(/m\.unverified, and it was not signed$/);
+});
+
 test("a signature that did not get through is told with the key that was withheld", async () => {
   const signed = { signatures: { [BOB.user]: { "ed25519:ssk": "s" } } };
   const keys = { user_id: BOB.user, device_id: BOB.device, ...signed };
