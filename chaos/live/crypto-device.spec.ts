@@ -98,3 +98,35 @@ test.each([
   expect(asked).toEqual(expected);
   expect(restored === undefined).toBe(version === undefined);
 });
+
+const [READABLE, UNREADABLE] = [{ isReadable: true }, { isReadable: false }];
+const [IN_TIME, PAST] = [Number.POSITIVE_INFINITY, 0];
+
+test.each([
+  ["there and readable", [READABLE], IN_TIME, READABLE, ["read"]],
+  [
+    "whose key comes late",
+    [UNREADABLE, UNREADABLE, READABLE],
+    IN_TIME,
+    READABLE,
+    ["read", "sync", "read", "sync", "read"],
+  ],
+  ["that nobody waits for any more", [UNREADABLE, READABLE], PAST, UNREADABLE, ["read"]],
+  ["that the server does not give", [undefined, READABLE], IN_TIME, undefined, ["read"]],
+])("an event %s is read as long as it takes", async (_which, results, end, expected, calls) => {
+  const asked: string[] = [];
+  const left = [...results];
+  const client = {
+    read: async () => {
+      asked.push("read");
+      const result = left.shift();
+      if (result === undefined) throw new CheckFailure("status 200", "404");
+      return result;
+    },
+    syncOnce: async () => asked.push("sync"),
+  };
+  const device = new CryptoDevice({ name: "alice" } as Actor, 1, client as unknown as CryptoClient);
+
+  expect(await device.read(ROOM.id, "$event", end)).toEqual(expected);
+  expect(asked).toEqual(calls);
+});

@@ -23,13 +23,23 @@ const taken = () => came().took(62, "decrypted");
 
 test("where nothing is known to have gone wrong it is unexplained, and that is not sure to anybody", async () => {
   const utd = await taken().read(70).explain();
-  expect(utd).toMatchObject({ root: "unexplained", lastGoodStep: 8, isPermanent: true });
+  expect(utd).toMatchObject({
+    root: "unexplained",
+    isSure: false,
+    lastGoodStep: 8,
+    isPermanent: true,
+  });
   expect(utd).not.toHaveProperty("failedStep", expect.any(Number));
 });
 
 test("an event that is read later was late for a while", async () => {
   const utd = await shared().read(55).sync(60, BOB, INBOX).read(80, "readable").explain();
-  expect(utd).toMatchObject({ root: "todevice.late", isPermanent: false, healedAt: 80_000 });
+  expect(utd).toMatchObject({
+    root: "todevice.late",
+    isSure: true,
+    isPermanent: false,
+    healedAt: 80_000,
+  });
 });
 
 test("without any log the traffic tells, and what the library said is given", async () => {
