@@ -165,7 +165,7 @@ async function takeIn(
   if (events.some(({ type }) => type === "m.secret.send")) await takeSecretsFromInbox(engine);
   await engine.pump();
   return {
-    toDevice: events.length,
+    toDevice: toDevice.length,
     undecryptable: undecryptable.length,
     events,
     changed,
