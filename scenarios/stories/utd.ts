@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { z } from "zod";
-import { parseStories, type Story } from "#harness/stories/story";
 import { HarnessError } from "#harness/errors";
+import { parseStories, type Story } from "#harness/stories/story";
 
 const FOLDER = new URL("utd/", import.meta.url);
 const BOXES = "utd-boxes.yaml";
@@ -33,7 +33,13 @@ export function utdStories(): ReadonlyMap<string, Story> {
       next: `boxes are listed in scenarios/stories/${BOXES}`,
     });
   }
-  return new Map(stories.map((story) => [story.id, story]));
+  const byId = new Map(stories.map((story) => [story.id, story]));
+  const twice = stories.find((story) => byId.get(story.id) !== story);
+  if (twice === undefined) return byId;
+  throw new HarnessError("BAD_FILE", {
+    what: `there are two stories ${twice.id}`,
+    next: "each has an id of its own, over all files of scenarios/stories/utd",
+  });
 }
 
 export function utdBoxes(): readonly Box[] {
