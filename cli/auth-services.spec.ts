@@ -40,15 +40,21 @@ test("gives each homeserver one of its own when asked, or when most checks are a
 });
 
 test("refuses homeservers that can not delegate, and gives them none unasked", () => {
-  for (const spec of ["docker:any", "url:https://hs.example.org", "process:synapse@1.135.0"]) {
+  for (const spec of ["docker:any", "url:https://hs.example.org", "process:synapse@1.134.0"]) {
     expect(() => authServicesOf({ ...NONE, auth: "oidc" }, servers(spec), MIXED)).toThrow(
       `--auth: hs1 (${spec}) can not be given an auth service`,
     );
     expect(authServicesOf(NONE, servers(spec), ABOUT_AUTH)).toBeUndefined();
   }
-  expect(
-    authServicesOf({ ...NONE, auth: "oidc" }, servers("process:synapse@1.136.0"), MIXED),
-  ).toBeDefined();
+  for (const spec of ["process:synapse@1.136.0", "process:synapse@1.135.0"])
+    expect(authServicesOf({ ...NONE, auth: "oidc" }, servers(spec), MIXED)).toBeDefined();
+});
+
+test("gives MAS to no homeserver that asks as an OAuth client", () => {
+  const mas = "process:mas=./mas-cli";
+  expect(() => authServicesOf({ ...NONE, mas }, servers("process:synapse@1.135.0"), MIXED)).toThrow(
+    "use --auth oidc",
+  );
 });
 
 test("takes a running MAS beside a running homeserver only", () => {

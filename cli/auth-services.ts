@@ -32,7 +32,7 @@ export function authServicesOf(
   const needing = requirements.filter(({ needs }) => needs.includes(NEED));
   const isWanted =
     needing.length > requirements.length / 2 &&
-    [...servers.values()].every((spec) => driverOf(spec)?.delegatesAuth?.(spec) === true);
+    [...servers.values()].every((spec) => driverOf(spec)?.delegatesAuth?.(spec) !== undefined);
   const auth = asked ?? (isWanted && mas === undefined ? "oidc" : "none");
   if (auth !== "none" && mas !== undefined) {
     throw new HarnessError("BAD_USAGE", {
@@ -67,13 +67,22 @@ function requireDelegation(flag: string, auth: ServerSpec, role: string, spec: S
       next: "name that homeserver by --hs url:…",
     });
   }
-  if (driverOf(spec)?.delegatesAuth?.(spec) === true) return;
+  const asking = driverOf(spec)?.delegatesAuth?.(spec);
+  if (asking === "bearer") return;
+  const takers = AUTH_DRIVERS.filter(({ takesClients }) => takesClients === true);
+  if (asking === "client") {
+    if (takers.includes(authDriverOf(AUTH_DRIVERS, auth))) return;
+    throw new HarnessError("BAD_USAGE", {
+      what: `${flag} ${auth.text}: ${role} (${spec.text}) asks about tokens as an OAuth client, which ours alone takes`,
+      next: `use ${takers.map(({ name }) => `--auth ${name}`).join(", ")}, or a newer homeserver`,
+    });
+  }
   const able = DRIVERS.filter(({ delegatesAuth }) => delegatesAuth !== undefined);
   throw new HarnessError("BAD_USAGE", {
     what: `${flag}: ${role} (${spec.text}) can not be given an auth service`,
     facts: [
       "an image and a running server bring a configuration of their own",
-      "Synapse knows matrix_authentication_service since 1.136",
+      "Synapse lets an auth service tell it of users and devices since 1.135",
     ],
     next: `leave out ${flag}, or use ${able.flatMap(({ usage }) => usage).join(", ")}`,
   });

@@ -60,6 +60,14 @@ export function bearerOf(context: Context): string | undefined {
   return /^Bearer (\S+)$/i.exec(context.get("authorization"))?.[1];
 }
 
+/** The password of HTTP Basic authentication, in which clients show their secrets (RFC 6749 §2.3.1). */
+export function basicPasswordOf(context: Context): string | undefined {
+  const credentials = /^Basic (\S+)$/i.exec(context.get("authorization"))?.[1];
+  if (credentials === undefined) return undefined;
+  const text = Buffer.from(credentials, "base64").toString();
+  return text.includes(":") ? text.slice(text.indexOf(":") + 1) : undefined;
+}
+
 /** Lets web clients of any origin use the endpoint; true when that was all that was asked for. */
 export function answersCors(context: Context, methods: string): boolean {
   context.set("Access-Control-Allow-Origin", "*");

@@ -18,6 +18,7 @@ export const oidc: AuthDriver = {
   name: "oidc",
   usage: ["process:oidc"],
   accepts: ({ substrate, driver }) => substrate === "process" && driver === "oidc",
+  takesClients: true,
   prepare: async () => undefined,
   start,
 };

@@ -11,7 +11,7 @@ import {
   sendForm,
   sendJson,
 } from "./client-for-specs.ts";
-import { type ServiceForSpecs, startForSpecs } from "./service-for-specs.ts";
+import { SECRET, type ServiceForSpecs, startForSpecs } from "./service-for-specs.ts";
 
 let service: ServiceForSpecs;
 let client: ClientForSpecs;
@@ -510,4 +510,22 @@ test("the admin side issues tokens, locks and ends sessions", async () => {
   await accounts?.endSession(String(session?.id));
   expect(await isActive(token)).toBe(false);
   expect(await accounts?.sessions(alice)).toEqual([]);
+});
+
+test("answers a homeserver from before 1.136, which asks as a client, in the names that it knows", async () => {
+  const alice = await service.newUser();
+  const accounts = service.running.capabilities.managesAccounts;
+  const issued = await accounts?.issueToken({ localpart: alice, scope: scopeOf("OLD") });
+  const ask = (secret: string) =>
+    send(`${service.base}oauth2/introspect`, `token=${issued?.accessToken}`, {
+      "content-type": "application/x-www-form-urlencoded",
+      authorization: `Basic ${Buffer.from(`synapse:${secret}`).toString("base64")}`,
+    });
+
+  const { body } = await ask(SECRET);
+
+  expect(String(body.scope).split(" ")).toEqual(
+    expect.arrayContaining(["urn:matrix:org.matrix.msc2967.client:device:OLD"]),
+  );
+  expect(await ask("another")).toMatchObject({ status: 401 });
 });

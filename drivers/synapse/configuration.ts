@@ -5,6 +5,7 @@ import path from "node:path";
 import { parse } from "yaml";
 import { registrationOf } from "#drivers/substrates/registration";
 import type { AuthAccess, Feature, NetworkPlan } from "#harness/deployment/contract";
+import type { Delegation } from "./versions.ts";
 
 const HERE = import.meta.dirname;
 
@@ -17,6 +18,8 @@ export interface ConfigurationPlan {
   readonly features: readonly Feature[];
   readonly network: NetworkPlan | undefined;
   readonly auth?: AuthAccess | undefined;
+  /** Where the release is told of it. */
+  readonly delegation?: Delegation;
   readonly database: Readonly<Record<string, unknown>>;
   /** Only migrates a database, in haste. */
   readonly isTemplate?: boolean;
@@ -58,7 +61,7 @@ export function writeConfiguration(plan: ConfigurationPlan): string {
     form_secret: secret(),
     ...(plan.isTemplate === true ? { background_updates: { sleep_enabled: false } } : {}),
   };
-  if (plan.auth !== undefined) delegate(configuration, plan.auth, plan.features);
+  if (plan.auth !== undefined) delegate(configuration, plan.auth, plan);
   if (network !== undefined) {
     configuration.federation_custom_ca_list = [network.ca.file];
     configuration.app_service_config_files = [inFolder("appservice.yaml")];
@@ -87,18 +90,39 @@ const OWN_ACCOUNTS = [
   "registration_shared_secret",
 ];
 
-/** Leaves accounts and tokens to an auth service: the form that Synapse knows since 1.136. */
+/** Leaves accounts and tokens to an auth service, in the form that the release knows. */
 function delegate(
   configuration: Record<string, unknown>,
-  { endpoint, secret }: AuthAccess,
-  features: readonly Feature[],
+  access: AuthAccess,
+  { delegation, features }: Pick<ConfigurationPlan, "delegation" | "features">,
 ): void {
   for (const setting of OWN_ACCOUNTS) delete configuration[setting];
   configuration.password_config = { enabled: false };
-  configuration.matrix_authentication_service = { enabled: true, endpoint, secret };
   const { experimental_features: experiments } = configuration;
+  if (delegation === "experimental_features.msc3861") {
+    configuration.experimental_features = { ...(experiments as object), msc3861: asClient(access) };
+    return;
+  }
+  const { endpoint, secret } = access;
+  configuration.matrix_authentication_service = { enabled: true, endpoint, secret };
   const rendezvous = features.includes("guarded-rendezvous") ? "authenticated" : "open";
   configuration.experimental_features = { ...(experiments as object), msc4388_mode: rendezvous };
+}
+
+/**
+ * Before 1.136 Synapse asks about tokens as a client of the service, and knows the service's calls by an admin's token
+ * (synapse/config/experimental.py of 1.135). It finds the service's metadata by the issuer: here by its link to the service.
+ */
+function asClient({ endpoint, secret }: AuthAccess): Record<string, unknown> {
+  return {
+    enabled: true,
+    issuer: endpoint,
+    introspection_endpoint: `${endpoint}oauth2/introspect`,
+    client_id: "synapse",
+    client_auth_method: "client_secret_basic",
+    client_secret: secret,
+    admin_token: secret,
+  };
 }
 
 const LOGGING = {

@@ -24,7 +24,13 @@ import { pythonEnvironment } from "#harness/python/environment";
 import { didYouMean } from "#harness/suggest";
 import { FEATURES, writeConfiguration } from "./configuration.ts";
 import { makeTemplate, templatePath } from "./template.ts";
-import { canDelegate, checkedVersion, DEFAULT_VERSION, packagesOf } from "./versions.ts";
+import {
+  canDelegate,
+  checkedVersion,
+  DEFAULT_VERSION,
+  delegationOf,
+  packagesOf,
+} from "./versions.ts";
 
 /** Told in the run header, since a default Synapse behaves differently. */
 const SETTINGS = [
@@ -53,13 +59,21 @@ export const synapse = defineDriver({
     diskOf(spec);
     if (spec.binary === undefined) checkedVersion(spec.version);
   },
-  delegatesAuth: ({ binary, version }) =>
-    binary !== undefined || canDelegate(checkedVersion(version)),
+  delegatesAuth: (spec) => {
+    const release = releaseOf(spec);
+    if (!canDelegate(release)) return undefined;
+    return delegationOf(release) === "matrix_authentication_service" ? "bearer" : "client";
+  },
   prepare: async (spec, context) => {
     await prepare(spec, context);
   },
   start,
 });
+
+/** Undefined: whatever a given Python has. */
+function releaseOf({ binary, version }: StartContext["spec"]): string | undefined {
+  return binary === undefined ? checkedVersion(version) : undefined;
+}
 
 function databaseOf({ options }: StartContext["spec"]): string {
   const kind = options.get("database") ?? "sqlite";
@@ -122,6 +136,7 @@ async function start(context: StartContext): Promise<RunningServer> {
   }
   const kind = databaseOf(spec);
   const python = await prepare(spec, context);
+  const release = releaseOf(spec);
   const address = await freeAddress();
   const sharedSecret = randomBytes(16).toString("hex");
   const data = path.join(workFolder, "data");
@@ -145,6 +160,7 @@ async function start(context: StartContext): Promise<RunningServer> {
     features,
     network,
     auth,
+    delegation: delegationOf(release),
     database:
       postgres === undefined
         ? { name: "sqlite3", args: { database: databaseFile } }
@@ -173,7 +189,9 @@ async function start(context: StartContext): Promise<RunningServer> {
     federation: () => address,
     settings: [
       ...SETTINGS,
-      ...(auth === undefined ? [] : ["accounts and tokens left to an auth service"]),
+      ...(auth === undefined
+        ? []
+        : [`accounts and tokens left to an auth service (${delegationOf(release)})`]),
       ...(size === undefined ? [] : [`disk of ${spec.options.get("disk")}`]),
       ...features.map((feature) => `feature ${feature}`),
     ],

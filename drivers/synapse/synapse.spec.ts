@@ -177,7 +177,16 @@ test("pins what old releases need, and refuses what is too old", () => {
     "service-identity<25",
     "setuptools<81",
   ]);
+  expect(packagesOf("1.135.2")).toContain("Authlib");
   expect(packagesOf("1.163.2")).toEqual(["matrix-synapse==1.163.2", "psycopg2-binary"]);
   expect(() => checkedVersion("1.9.0")).toThrow(/older than the oldest/);
   expect(() => checkedVersion("latest")).toThrow(/no Synapse version/);
+});
+
+test.each([
+  ["1.134.0", undefined],
+  ["1.135.2", "client"],
+  ["1.136.0", "bearer"],
+])("Synapse %s asks an auth service as %s", (version, asking) => {
+  expect(synapse.delegatesAuth?.(parseServerSpec(`process:synapse@${version}`))).toBe(asking);
 });

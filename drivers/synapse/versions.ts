@@ -17,7 +17,12 @@ const DATA = schema.parse(
   parse(readFileSync(path.join(import.meta.dirname, "versions.yaml"), "utf8")),
 );
 
-const FIRST_TO_DELEGATE = "1.136.0";
+/** The first whose auth service tells it of users and devices by calls of their own (`/_synapse/mas`). */
+const FIRST_TO_DELEGATE = "1.135.0";
+/** The first that knows `matrix_authentication_service`. */
+const FIRST_WITH_MAS_SECTION = "1.136.0";
+
+export type Delegation = "matrix_authentication_service" | "experimental_features.msc3861";
 
 export const DEFAULT_VERSION = DATA.default;
 
@@ -48,7 +53,14 @@ export function checkedVersion(version: string = DATA.default): string {
   return version;
 }
 
-/** Whether the release knows `matrix_authentication_service`. */
-export function canDelegate(version: string): boolean {
-  return compareVersions(version, FIRST_TO_DELEGATE) >= 0;
+/** Whether the release can leave accounts and tokens to an auth service. */
+export function canDelegate(version: string | undefined): boolean {
+  return version === undefined || compareVersions(version, FIRST_TO_DELEGATE) >= 0;
+}
+
+/** By which section of its configuration it does so. A release that is not known is new. */
+export function delegationOf(version: string | undefined): Delegation {
+  if (version === undefined) return "matrix_authentication_service";
+  const isOld = compareVersions(version, FIRST_WITH_MAS_SECTION) < 0;
+  return isOld ? "experimental_features.msc3861" : "matrix_authentication_service";
 }

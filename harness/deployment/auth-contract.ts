@@ -108,6 +108,8 @@ export interface AuthDriver {
   /** What `--auth` and `--mas` accept of it, for help and suggestions. */
   readonly usage: readonly string[];
   readonly accepts: (spec: ServerSpec) => boolean;
+  /** Takes homeservers that ask as OAuth clients. It does not unless given. */
+  readonly takesClients?: true;
   /** Refuses what can be seen to be wrong before anything starts. @throws HarnessError BAD_USAGE */
   readonly check?: (spec: ServerSpec) => void;
   /** As of a homeserver's driver: what must be there before anything starts. */

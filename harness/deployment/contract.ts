@@ -46,6 +46,9 @@ export interface StartContext {
   readonly onUnexpectedExit: (how: string) => void;
 }
 
+/** With the shared secret as a bearer token, or as an OAuth client that has it (`experimental_features.msc3861` of Synapse). */
+export type Asking = "bearer" | "client";
+
 /** An auth service as its homeserver reaches it. */
 export interface AuthAccess {
   /** Base URL through the gateway, ends in a slash. The service may not answer yet. */
@@ -227,10 +230,10 @@ export interface Driver {
   /** Refuses what can be seen to be wrong before anything starts. @throws HarnessError BAD_USAGE */
   readonly check?: (spec: ServerSpec) => void;
   /**
-   * Whether what this spec starts can leave accounts and tokens to an auth service (`StartContext.auth`); it is then named
-   * `<role>:8448`. It can not unless given.
+   * How what this spec starts, when it leaves accounts and tokens to an auth service (`StartContext.auth`), asks that
+   * about tokens; it is then named `<role>:8448`. It can not unless given, or when undefined.
    */
-  readonly delegatesAuth?: (spec: ServerSpec) => boolean;
+  readonly delegatesAuth?: (spec: ServerSpec) => Asking | undefined;
   /**
    * What must be there before anything starts (an environment, an image): may take minutes the first time, is cached
    * after. Throws HarnessError with the command that installs what is missing.

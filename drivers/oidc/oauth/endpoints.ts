@@ -5,6 +5,7 @@ import {
   answerOauthError,
   answersCors,
   BadRequest,
+  basicPasswordOf,
   bearerOf,
   type Context,
   isSame,
@@ -19,7 +20,7 @@ import { Turns } from "../turns.ts";
 import { INTERVAL_S, Polls } from "./polls.ts";
 import { DEVICE_GRANT, INTROSPECTION, ROUTES } from "./provider.ts";
 import { isRefusal, readRegistration } from "./registration.ts";
-import { deviceOf } from "./scope.ts";
+import { deviceOf, withUnstableNames } from "./scope.ts";
 import { ACCESS_TOKEN_TTL_S, type Tokens } from "./tokens.ts";
 
 export interface OauthParts {
@@ -225,7 +226,10 @@ function isOauth({ kind }: AuthSessionRow): boolean {
 }
 
 async function introspect({ tokens, secret }: OauthParts, context: Context): Promise<void> {
-  if (context.method !== "POST" || !isSame(bearerOf(context) ?? "", secret)) {
+  const isBearer = isSame(bearerOf(context) ?? "", secret);
+  // Synapse before 1.136 asks as an OAuth client, and knows no scopes but MSC2967's.
+  const isClient = isSame(basicPasswordOf(context) ?? "", secret);
+  if (context.method !== "POST" || !(isBearer || isClient)) {
     context.set("WWW-Authenticate", "Bearer");
     answerOauthError(context, 401, "invalid_client", "introspection is for the homeserver");
     return;
@@ -233,7 +237,10 @@ async function introspect({ tokens, secret }: OauthParts, context: Context): Pro
   const form = await formOr400(context);
   if (form === undefined) return;
   context.set("Cache-Control", "no-store");
-  context.body = tokens.introspect(form.get("token") ?? "");
+  const told = tokens.introspect(form.get("token") ?? "");
+  const { scope } = told;
+  context.body =
+    isClient && typeof scope === "string" ? { ...told, scope: withUnstableNames(scope) } : told;
 }
 
 async function formOr400(context: Context): Promise<ReadonlyMap<string, string> | undefined> {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { deviceOf, readScope } from "./scope.ts";
+import { deviceOf, readScope, withUnstableNames } from "./scope.ts";
 
 const API = "urn:matrix:client:api:*";
 const DEVICE = "urn:matrix:client:device:ABCDEFGHIJ";
@@ -44,4 +44,11 @@ test("takes a device id of 255 characters", () => {
 
 test("tells that administration is asked for", () => {
   expect(readScope(`${API} ${DEVICE} urn:synapse:admin:*`)).toMatchObject({ wantsAdmin: true });
+});
+
+test("has the old names beside the new ones, once", () => {
+  expect(withUnstableNames(`openid ${API} ${DEVICE}`)).toBe(
+    `openid ${API} ${DEVICE} ${OLD_API} ${OLD_DEVICE}`,
+  );
+  expect(withUnstableNames(`${API} ${OLD_API}`)).toBe(`${API} ${OLD_API}`);
 });

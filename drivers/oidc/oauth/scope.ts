@@ -53,3 +53,12 @@ export function deviceOf(scope: string): string | undefined {
   }
   return undefined;
 }
+
+/** The same with the names of MSC2967 beside the others: for homeservers from before it was merged. */
+export function withUnstableNames(scope: string): string {
+  const tokens = scope.split(" ");
+  const others = tokens.flatMap((token) =>
+    token.startsWith(STABLE) ? [UNSTABLE + token.slice(STABLE.length)] : [],
+  );
+  return [...new Set([...tokens, ...others])].join(" ");
+}

@@ -19,6 +19,9 @@ export interface AuthMetadata {
   readonly document: JsonObject;
 }
 
+/** Where servers from before the specification had it tell the same. */
+const UNSTABLE_METADATA = "/_matrix/client/unstable/org.matrix.msc2965/auth_metadata";
+
 /**
  * Asks a homeserver.
  *
@@ -26,8 +29,13 @@ export interface AuthMetadata {
  */
 export async function discover(client: ServerClient): Promise<AuthMetadata> {
   const response = await client.get(AUTH_METADATA);
-  if (response.status === 404 && at(response.json, "errcode") === "M_UNRECOGNIZED")
+  const isUnknown = ({ status, json }: HttpResponse) =>
+    status === 404 && at(json, "errcode") === "M_UNRECOGNIZED";
+  if (isUnknown(response)) {
+    const older = await client.get(UNSTABLE_METADATA);
+    if (!isUnknown(older)) return readMetadata(older);
     throw new Unsupported("oauth", "the server has no OAuth API");
+  }
   return readMetadata(response);
 }
 
