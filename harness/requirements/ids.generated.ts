@@ -633,6 +633,7 @@ export type RequirementId =
   | "MSC3861.adv.csrf-consent"
   | "MSC3861.adv.csrf-device"
   | "MSC3861.adv.csrf-login"
+  | "MSC3861.adv.forged-no-5xx"
   | "MSC3861.adv.hostile-authorization"
   | "MSC3861.adv.hostile-exchange"
   | "MSC3861.adv.hostile-registration"

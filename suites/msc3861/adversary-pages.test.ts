@@ -6,6 +6,7 @@ import { deviceScope } from "#harness/clients/oauth/scopes";
 import { authorizationRequest, deviceName, userAgent } from "#harness/clients/oauth/sign-in";
 import type { Question, UserAgent } from "#harness/clients/oauth/user-agent";
 import { Unsupported } from "#harness/errors";
+import type { HttpResponse } from "#harness/http/client";
 import { textAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, fail, ok } from "#harness/world/expect";
@@ -42,7 +43,8 @@ async function forge(
   world: World,
   { agent, form, foreign }: { agent: UserAgent; form: Form; foreign: Form },
   answer: Record<string, string>,
-): Promise<void> {
+): Promise<readonly HttpResponse[]> {
+  const responses: HttpResponse[] = [];
   for (const fields of [{}, secretFields(foreign)]) {
     const post = formPost(encodeForm({ ...fields, ...answer }));
     const headers = { ...post.headers, ...ELSEWHERE };
@@ -52,7 +54,9 @@ async function forge(
     const callback = readCallback(String(location ?? ""));
     const isGiven = parameterOf(callback, "code") !== undefined;
     expectThat(!isGiven, "no code for a forged post", "a code", response);
+    responses.push(response);
   }
+  return responses;
 }
 
 /** A request for authorization that a mutant can tell from others. */
@@ -150,6 +154,46 @@ check(
       device_code: textAt(begun, "device_code"),
     });
     expectOAuthError(response, [400, 401, 403]);
+  },
+);
+
+/** A field that a mutant can tell forged forms by. */
+const ELSEWHERE_FIELD = { from: "elsewhere" };
+
+check(
+  "MSC3861.adv.forged-no-5xx",
+  "the server takes no form of another site for trouble of its own",
+  {
+    mutant: altersAnswer(
+      "breaks down over forged forms",
+      { method: "POST", contains: "from=elsewhere" },
+      { status: 500 },
+    ),
+  },
+  async (world) => {
+    const { alice, auth, client, agent } = await stage(world);
+    const mallory = await world.account("mallory");
+    const other = userAgent(world, auth);
+    const forms = async (question: Question) => {
+      const form = agent.form(
+        await pageAt(agent, authorizationRequest(world, client).url, question, alice),
+      );
+      const begun = authorizationRequest(world, client);
+      return {
+        agent,
+        form,
+        foreign: other.form(await pageAt(other, begun.url, question, mallory)),
+      };
+    };
+
+    const { localpart: username, password } = mallory;
+    const login = { ...ELSEWHERE_FIELD, username, password };
+    const logins = await forge(world, await forms("login"), login);
+    const consent = { ...ELSEWHERE_FIELD, action: "consent" };
+    const consents = await forge(world, await forms("consent"), consent);
+
+    for (const response of [...logins, ...consents])
+      expectThat(response.status < 500, "no status of 500 or more", response.status, response);
   },
 );
 
