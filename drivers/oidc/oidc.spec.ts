@@ -294,6 +294,13 @@ test("sends a user who does not agree back with access_denied", async () => {
   expect(searchParams.get("state")).toBe("a state");
 });
 
+test("asks for consent each time, also for a device that has it", async () => {
+  const browser = new BrowserForSpecs(service.base);
+  await client.authorize(await service.newUser(), "ABCDEFGHIJ", {}, browser);
+  const again = await client.open({ scope: scopeOf("ABCDEFGHIJ") }, browser);
+  expect(again.page).toBe("consent");
+});
+
 test("takes no wrong password and no form of elsewhere", async () => {
   const browser = new BrowserForSpecs(service.base);
   const login = await client.open({ scope: scopeOf("ABCDEFGHIJ") }, browser);

@@ -9,6 +9,8 @@ let told: string[];
 let refused: Map<string, number>;
 let sessions: Sessions;
 let signIns: SignIns;
+/** Sessions of which nothing may be left elsewhere. */
+let forgotten: string[];
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["Date"] });
@@ -28,7 +30,8 @@ beforeEach(() => {
     knock: () => call("knock"),
   } as unknown as Homeserver;
   sessions = new Sessions(openDatabase(":memory:"));
-  signIns = new SignIns(sessions, homeserver, async () => undefined);
+  forgotten = [];
+  signIns = new SignIns(sessions, homeserver, async (id) => void forgotten.push(id));
 });
 afterEach(() => void vi.useRealTimers());
 
@@ -54,11 +57,13 @@ test("a device that is taken over lives on, unless the homeserver may believe in
   await begin("two", "D");
   expect(ended("one")).toBe(true);
   expect(told).toEqual(["provision", "upsert D"]);
+  expect(forgotten).toEqual(["one"]);
 });
 
 test("a token that the homeserver was told to be good is forgotten by the device's end", async () => {
   sessions.see(await begin("one", "D"));
   told = [];
+  vi.setSystemTime(Date.now() + 119_000);
   await begin("two", "D");
   expect(told).toEqual(["provision", "delete D", "knock", "upsert D"]);
 });
@@ -133,6 +138,7 @@ test("a sign-in that is cut short owes its device, also after a restart", async 
 test("a session that has ended does not end again", async () => {
   await begin("one", "D");
   await signIns.end(session("one"));
+  expect(forgotten).toEqual(["one"]);
   await begin("two", "D");
   told = [];
   await signIns.end(session("one"));
