@@ -25,9 +25,14 @@ export interface ConfigurationPlan {
   readonly isTemplate?: boolean;
 }
 
-export const FEATURES: readonly Feature[] = ["rate-limits", "guarded-rendezvous"];
+export const FEATURES: readonly Feature[] = [
+  "rate-limits",
+  "guarded-rendezvous",
+  "no-delayed-events",
+  "two-rtc-transports",
+];
 /** Those that have a file in `features/`. */
-const FILES: readonly Feature[] = ["rate-limits"];
+const FILES: readonly Feature[] = ["rate-limits", "no-delayed-events", "two-rtc-transports"];
 
 /** Writes configuration, signing key and registrations into the folder; returns the configuration's path. */
 export function writeConfiguration(plan: ConfigurationPlan): string {

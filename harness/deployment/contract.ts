@@ -10,8 +10,17 @@ import type { HostMount } from "#harness/config/values";
 /** Names of what a deployment may be asked to switch on; a driver ignores none in silence, see `ConfiguresFeatures`. */
 export type Feature = (typeof FEATURES)[number];
 
-/** `rate-limits`: few messages are too many. `guarded-rendezvous`: only users begin sessions of MSC4388. */
-const FEATURES = ["rate-limits", "guarded-rendezvous"] as const;
+/**
+ * `rate-limits`: few messages are too many. `guarded-rendezvous`: only users begin sessions of MSC4388. `no-delayed-events`:
+ * nobody may schedule any (MSC4140). `two-rtc-transports`: it tells two transports for calls, with the services
+ * https://first.rtc.invalid and https://second.rtc.invalid, in this order and whatever else the deployment has (MSC4143).
+ */
+const FEATURES = [
+  "rate-limits",
+  "guarded-rendezvous",
+  "no-delayed-events",
+  "two-rtc-transports",
+] as const;
 
 export function isFeature(word: string): word is Feature {
   return FEATURES.some((feature) => feature === word);

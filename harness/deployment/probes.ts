@@ -5,6 +5,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { DEDICATED_FORMS } from "#harness/clients/rtc/delayed-events";
 import {
   SLIDING_SYNC_FLAG,
   STABLE,
@@ -69,8 +70,9 @@ interface Probed {
  * `fedproxy` (it does so by a proxy, and so finds a peer on any port), `open-registration`, `password-login`,
  * `refresh-tokens`, `presence`, `directory-open`, `url-preview`, `appservice`, `crypto`, `dehydrated-devices` (MSC3814),
  * `sliding-sync` (`:stable`, `:unstable`), `device-grant` (RFC 8628),
- * `account-management` (MSC4191), `rendezvous` (MSC4388), `rate-limits` and `guarded-rendezvous`
- * (can be switched on), `delayed-events` (MSC4140), `sticky-events` (MSC4354), `rtc-transports` (MSC4143), `vX.Y` for each
+ * `account-management` (MSC4191), `rendezvous` (MSC4388), `rate-limits`, `guarded-rendezvous`, `no-delayed-events`
+ * and `two-rtc-transports` (can be switched on), `delayed-events` (MSC4140; `:stable`, `:unstable`: by the endpoint of the merged text),
+ * `sticky-events` (MSC4354), `rtc-transports` (MSC4143), `vX.Y` for each
  * version up to the newest listed one,
  * `room-version:N`, and a server's `unstable:<flag>`.
  */
@@ -253,6 +255,16 @@ async function probeAsUser(
       // The unstable endpoint goes by the flag, as clients do; nothing advertises the stable one.
       const { status: code } = await client.request("POST", STABLE_PATH, { body: {} });
       if (code === 200) features.add(STABLE.feature).add("sliding-sync");
+    },
+    async () => {
+      // Flags do not tell them from older forms. A room that is not there is refused, a path that is not there is unrecognized.
+      const roomId = "!unknown:probe.invalid";
+      for (const { feature, encode } of DEDICATED_FORMS) {
+        const call = encode(roomId, { type: "m.probe", content: {}, delayMs: 1 }, "probe");
+        const { status: code, json } = await client.request("PUT", call.path, { body: call.body });
+        if (code !== 405 && at(json, "errcode") !== "M_UNRECOGNIZED" && feature !== undefined)
+          features.add(feature);
+      }
     },
     async () => {
       const query = await client.request("POST", "/_matrix/client/v3/keys/query", {

@@ -1,0 +1,131 @@
+/** Delayed events over the death of the server: MSC4140 §Scheduling a delayed event. */
+import { check } from "#harness/world/check";
+import { expectEqual, expectThat } from "#harness/world/expect";
+import { altersAnswer } from "#harness/world/mutants";
+import {
+  BATCH_MS,
+  expectInTime,
+  marksIn,
+  message,
+  scene,
+  serverTime,
+  state,
+  TYPE,
+  untilSent,
+} from "./delayed.ts";
+import { MESSAGES, SYNC, takesDelayFor } from "./delayed-mutants.ts";
+
+const OWN_SERVERS = { isolated: {}, deadlineMs: 150_000 };
+
+check(
+  "MSC4140.persist.restart",
+  "a server that was killed sends what is overdue when it is back, and the rest at its time",
+  {
+    ...OWN_SERVERS,
+    mutant: [
+      altersAnswer("has lost what was overdue", SYNC, { replace: [["overdue-", "lost-"]] }),
+      takesDelayFor("sends all that is there", 15_000, 5_000),
+    ],
+  },
+  async (world) => {
+    const { delayed, alice, roomId } = await scene(world);
+    const [overdue, pending] = [world.name("overdue"), world.name("pending")];
+    const before = await serverTime(alice, roomId);
+    const pendingMs = 15_000;
+    await delayed.scheduled(alice, roomId, message(pending, pendingMs));
+    const [overdueMs, from] = [3_000, performance.now()];
+    await delayed.scheduled(alice, roomId, message(overdue, overdueMs));
+
+    await world.actOnServer("hs1", "kill");
+    expectInTime(from, overdueMs, "the kill");
+    await world.quietPeriod(overdueMs);
+    await world.actOnServer("hs1", "restart");
+    const ready = performance.now();
+
+    await untilSent(alice, roomId, overdue, BATCH_MS);
+    const tookMs = Math.round(performance.now() - ready);
+    world.note(`what was overdue was there ${tookMs} ms after the restart`);
+    const event = await untilSent(alice, roomId, pending, pendingMs + BATCH_MS);
+    const sentMs = event.origin_server_ts - before;
+    expectThat(sentMs >= pendingMs, `an event after its ${pendingMs} ms`, `${sentMs} ms`);
+    world.note(`what was pending was sent ${sentMs - pendingMs} ms after its time, or less`);
+  },
+);
+
+check(
+  "MSC4140.persist.order",
+  "a server that was killed sends all that is overdue in the order of its times",
+  {
+    ...OWN_SERVERS,
+    mutant: altersAnswer("sends the newest first", MESSAGES, { reverse: ["/chunk"] }),
+  },
+  async (world) => {
+    const { delayed, alice, roomId } = await scene(world);
+    const events = [state("1", 2_000), message("2", 2_300), message("3", 2_600), state("4", 2_900)];
+    // The order in which they were made is another one.
+    const from = performance.now();
+    for (const event of events.toReversed()) await delayed.scheduled(alice, roomId, event);
+
+    await world.actOnServer("hs1", "kill");
+    expectInTime(from, 4_000, "the kill");
+    await world.quietPeriod(5_000);
+    await world.actOnServer("hs1", "restart");
+
+    await world.eventually(
+      async () => expectEqual(await marksIn(alice, roomId), ["1", "2", "3", "4"], "what was sent"),
+      { deadlineMs: BATCH_MS },
+    );
+    expectEqual(await alice.state(roomId, TYPE, "key"), { mark: "4" }, "the state");
+  },
+);
+
+const DUE = 20;
+const DUE_EACH_MS = 60;
+const DEATHS = 2;
+
+check(
+  "MSC4140.persist.no-duplicate",
+  "a server that dies while it sends delayed events sends each of them once",
+  {
+    ...OWN_SERVERS,
+    deadlineMs: 200_000,
+    mutant: [
+      altersAnswer("sends some twice", MESSAGES, {
+        set: {
+          "/chunk/-": {
+            type: TYPE,
+            event_id: "$twice",
+            sender: "@alice:other.example",
+            origin_server_ts: 1,
+            content: { mark: "0 of death 1" },
+          },
+        },
+      }),
+      altersAnswer("loses one", MESSAGES, { replace: [['"5 of death 1"', '"lost"']] }),
+    ],
+  },
+  async (world) => {
+    const { delayed, alice, roomId } = await scene(world);
+    const wanted: string[] = [];
+
+    for (let death = 1; death <= DEATHS; death++) {
+      const dueAt = performance.now() + 4_000;
+      for (let index = 0; index < DUE; index++) {
+        const mark = `${index} of death ${death}`;
+        const delayMs = Math.round(dueAt + index * DUE_EACH_MS - performance.now());
+        await delayed.scheduled(alice, roomId, message(mark, Math.max(1, delayMs)));
+        wanted.push(mark);
+      }
+      const killAfterMs = dueAt - performance.now() + world.integer(DUE * DUE_EACH_MS);
+      await world.quietPeriod(Math.max(0, killAfterMs));
+      await world.killAndRestart();
+      const last = wanted.at(-1) ?? "";
+      await untilSent(alice, roomId, last, BATCH_MS);
+    }
+
+    await world.eventually(async () => {
+      const sent = await marksIn(alice, roomId);
+      expectEqual(sent.toSorted(), wanted.toSorted(), "the delayed events that were sent");
+    });
+  },
+);
