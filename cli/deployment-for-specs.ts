@@ -61,7 +61,8 @@ export class DeploymentForSpecs implements AsyncDisposable {
         traceFolder: folder,
         logFolder: folder,
         containers: NO_CONTAINER_SETTINGS,
-        startTimeoutMs: 60_000,
+        // A debug build of MAS compiles its policy first.
+        startTimeoutMs: 180_000,
         signal,
         progress,
         onDeath: () => undefined,
