@@ -62,6 +62,12 @@ export class DeploymentPool implements AsyncDisposable {
           throw new HarnessError("INTERNAL", { what: `${role} can not be asked to ${action}` });
         await act();
       },
+      suspendUser: async (id, role, userId, isSuspended, adminToken) => {
+        const { suspendsUsers } = find(id).server(role).server.capabilities;
+        if (suspendsUsers === undefined)
+          throw new HarnessError("INTERNAL", { what: `${role} can not be asked to suspend users` });
+        await suspendsUsers.suspend(userId, isSuspended, adminToken);
+      },
       askAuth: (id, role, capability, method, parameters) =>
         askAuth(find(id), role, capability, method, parameters),
       authOutages: async (id, since) =>

@@ -23,6 +23,7 @@ import { describe, HarnessError } from "#harness/errors";
 import { pythonEnvironment } from "#harness/python/environment";
 import { didYouMean } from "#harness/suggest";
 import { FEATURES, writeConfiguration } from "./configuration.ts";
+import { suspensionAt } from "./suspension.ts";
 import { makeTemplate, templatePath } from "./template.ts";
 import {
   canDelegate,
@@ -212,6 +213,7 @@ async function start(context: StartContext): Promise<RunningServer> {
           }),
       },
       configuresFeatures: { features: FEATURES },
+      suspendsUsers: suspensionAt(address),
       ...(process.platform === "linux" ? { usesCpu: { cpuMs: () => child.cpuMs() } } : {}),
       // A running database's folder can not be copied like a file.
       ...(postgres === undefined

@@ -154,6 +154,7 @@ export interface ServerCapabilities {
   readonly configuresFeatures?: ConfiguresFeatures;
   readonly snapshotsData?: SnapshotsData;
   readonly usesCpu?: UsesCpu;
+  readonly suspendsUsers?: SuspendsUsers;
 }
 
 export interface Killable {
@@ -222,6 +223,11 @@ export interface SnapshotsData {
   snapshot(name: string): Promise<void>;
   /** Replaces the data by the copy of this name; the server must be stopped. */
   restore(name: string): Promise<void>;
+}
+
+export interface SuspendsUsers {
+  /** @param adminToken of a server administrator, behind an auth service with the scope that makes one */
+  suspend(userId: string, isSuspended: boolean, adminToken: string): Promise<void>;
 }
 
 export interface UsesCpu {

@@ -32,6 +32,14 @@ export interface Control {
   /** Takes the rule back; tells how often it fired. */
   removeRule(deployment: string, rule: string): Promise<number>;
   actOnServer(deployment: string, role: string, action: ServerAction): Promise<void>;
+  /** Suspends a user of a server, or lets them be again. */
+  suspendUser(
+    deployment: string,
+    role: string,
+    userId: string,
+    isSuspended: boolean,
+    adminToken: string,
+  ): Promise<void>;
   /** Calls a method of an opt-in ability of an auth service. */
   askAuth(
     deployment: string,

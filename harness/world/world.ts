@@ -380,6 +380,21 @@ export class World implements AsyncDisposable {
     return this.rule({ name, match, phase, action, ...(times === undefined ? {} : { times }) });
   }
 
+  /**
+   * Suspends a user, or lets them be again, by the server's own means.
+   *
+   * @param adminToken of an administrator of that server
+   */
+  async suspend(
+    user: Pick<Session, "userId" | "server">,
+    isSuspended: boolean,
+    adminToken: string,
+  ) {
+    const { control, deployment } = this.#options;
+    const place = placeOf(deployment, user.server.role);
+    await control.suspendUser(deployment.id, place, user.userId, isSuspended, adminToken);
+  }
+
   async actOnServer(role: string, action: ServerAction): Promise<void> {
     await this.#options.control.actOnServer(
       this.deployment.id,

@@ -1,11 +1,18 @@
 /** Accounts that are locked, deactivated or unknown to the homeserver. */
 
 import { parameterOf, readCallback } from "#harness/clients/oauth/callback";
-import { authorizationRequest, refresh, signIn, userAgent } from "#harness/clients/oauth/sign-in";
+import { deviceScope } from "#harness/clients/oauth/scopes";
+import {
+  authorizationRequest,
+  deviceName,
+  refresh,
+  signIn,
+  userAgent,
+} from "#harness/clients/oauth/sign-in";
 import type { UserAgent } from "#harness/clients/oauth/user-agent";
 import { Unsupported } from "#harness/errors";
 import { path } from "#harness/http/client";
-import { at, listAt } from "#harness/match/json";
+import { at, listAt, textAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
@@ -26,6 +33,8 @@ import {
   WHOAMI,
 } from "./people.ts";
 
+/** Of administrators of Synapse, see scope.admin-allowed. */
+const ADMIN_SCOPE = "urn:synapse:admin:*";
 const UNKNOWN = { errcode: "M_UNKNOWN_TOKEN", error: "no" };
 
 /** A browser, used or not, that brings its client no code. */
@@ -91,6 +100,8 @@ check(
 
 const REFUSED = { ...WHOAMI_REQUEST, status: 401 };
 const PROFILE = "/_matrix/client/v3/profile/*";
+const SEND = { method: "PUT", path: "/_matrix/client/v3/rooms/*/send/m.room.message/*" };
+const SYNC = { method: "GET", path: "/_matrix/client/v3/sync" };
 const TELLS_OF_NO_LOCK = [
   altersAnswer("takes it all the same", REFUSED, { status: 200, body: {} }),
   altersAnswer("does not say why", REFUSED, { body: UNKNOWN }),
@@ -175,6 +186,49 @@ check(
     const devices = await live.get(DEVICES);
     const ids = listAt(ok(devices), "devices").map((device) => at(device, "device_id"));
     expectThat(ids.includes(live.deviceId), "the device listed", ids, devices);
+  },
+);
+
+check(
+  "MSC3861.user.suspended",
+  "a suspended user who has signed in by OAuth reads, and sends nothing",
+  {
+    mutant: [
+      altersAnswer("lets them send", { ...SEND, status: 403 }, { status: 200, body: {} }),
+      altersAnswer(
+        "does not say why",
+        { ...SEND, status: 403 },
+        { set: { "/errcode": "M_FORBIDDEN" } },
+      ),
+      altersAnswer("logs them out", { ...SYNC, status: 200 }, { status: 401, body: UNKNOWN }),
+      altersAnswer(
+        "never lets them send again",
+        { ...SEND, status: 200 },
+        { status: 403, body: { errcode: "M_USER_SUSPENDED", error: "no" } },
+      ),
+    ],
+  },
+  async (world) => {
+    const { session } = await signedIn(world);
+    const admin = await world.account("admin");
+    const scope = `${deviceScope(deviceName(world))} ${ADMIN_SCOPE}`;
+    const issued = await world.auth().accounts.issueToken({ localpart: admin.localpart, scope });
+    const created = ok(await session.post("/_matrix/client/v3/createRoom", {}));
+    const send = () =>
+      session.put(
+        path`/_matrix/client/v3/rooms/${textAt(created, "room_id")}/send/m.room.message/${world.name("txn")}`,
+        { msgtype: "m.text", body: "hello" },
+      );
+
+    await world.suspend(session, true, issued.accessToken);
+    const refused = await send();
+    const synced = await session.get("/_matrix/client/v3/sync");
+    await world.suspend(session, false, issued.accessToken);
+    const sent = await send();
+
+    expectMatrixError(refused, 403, "M_USER_SUSPENDED");
+    ok(synced);
+    ok(sent);
   },
 );
 
