@@ -79,7 +79,9 @@ function applies(
 ): boolean {
   if (when === undefined) return true;
   if (when.topology !== undefined && when.topology !== topology) return false;
-  if (when.database !== undefined && !name.split("/").includes(when.database)) return false;
+  if (when.database !== undefined && !name.split(/[/+]/).includes(when.database)) return false;
+  if (when.auth !== undefined && servers.some(({ auth = "none" }) => auth !== when.auth))
+    return false;
   const { version: range } = when;
   return range === undefined || servers.every(({ version }) => isInRange(version, range));
 }

@@ -107,6 +107,22 @@ test("conditions and check titles narrow an entry", () => {
   expect(applied(entry("check: another"), "fail")).toBe("fail");
 });
 
+test("an entry may hold behind one kind of auth service only, or without any, whatever the database", () => {
+  const entry = (condition: string) =>
+    manifest(`  - { id: CS.a.b, expect: fail, reason: known, evidence: seen, ${condition} }\n`);
+  const behind = {
+    ...FACTS,
+    name: "synapse@1.163.2/one/sqlite+oidc",
+    servers: FACTS.servers.map((server) => ({ ...server, auth: "oidc" })),
+  };
+  const on = (condition: string, facts: typeof FACTS) =>
+    applyManifest(result("fail"), undefined, entry(condition), facts).outcome;
+  expect(on("when: { auth: none }", FACTS)).toBe("xfail");
+  expect(on("when: { auth: none }", behind)).toBe("fail");
+  expect(on("when: { auth: oidc }", behind)).toBe("xfail");
+  expect(on("when: { database: sqlite }", behind)).toBe("xfail");
+});
+
 test("unsupported takes globs, disabled is given to the run", () => {
   expect(applied("  - { id: 'CS.a.*', expect: unsupported, reason: no such API }\n", "fail")).toBe(
     "skip",

@@ -25,6 +25,7 @@ const entrySchema = z.strictObject({
       version: z.string().refine(isRange, "a version range looks like >=1.150 <1.160").optional(),
       database: z.string().optional(),
       topology: z.string().optional(),
+      auth: z.string().optional(),
     })
     .optional(),
   /** Text that the failure has to contain: another failure is unexpected. */

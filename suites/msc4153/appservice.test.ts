@@ -1,11 +1,37 @@
 import { makeDevice } from "#harness/clients/identities";
+import { path } from "#harness/http/client";
 import { at, isObject, textAt } from "#harness/match/json";
+import { appservice, newGhost } from "#harness/world/appservice";
 import { check } from "#harness/world/check";
-import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
+import {
+  expectEqual,
+  expectMatrixError,
+  expectStatus,
+  expectThat,
+  ok,
+} from "#harness/world/expect";
 import { altersAnswer, altersRequest } from "#harness/world/mutants";
+import type { Account } from "#harness/world/session";
+import type { World } from "#harness/world/world";
 import { KEYS_UPLOAD, query } from "./cross-signing.ts";
 
 const WHOAMI = "/_matrix/client/v3/account/whoami";
+
+/** A device of the service's user: by login, or where an auth service has the logins, made by the service (MSC4190). */
+async function deviceOf(world: World, { localpart, userId }: Account): Promise<string> {
+  const service = appservice(world);
+  if (!world.has("legacy-auth")) {
+    const deviceId = world.name("GHOST");
+    const target = path`/_matrix/client/v3/devices/${deviceId}`;
+    expectStatus(await service.put(target, {}, { user_id: userId }), [200, 201]);
+    return deviceId;
+  }
+  const login = await service.post("/_matrix/client/v3/login", {
+    type: "m.login.application_service",
+    identifier: { type: "m.id.user", user: localpart },
+  });
+  return textAt(ok(login), "device_id");
+}
 
 check(
   "E2EE.appservice.masquerade",
@@ -26,20 +52,10 @@ check(
     ],
   },
   async (world) => {
-    const { asToken, prefix, senderLocalpart } = world.deployment.appservice;
-    const { serverName } = world.server();
-    const localpart = world.name(`${prefix}ghost`);
-    const account = { userId: `@${localpart}:${serverName}`, localpart, password: "" };
-    const service = world.session(
-      "hs1",
-      { ...account, userId: `@${senderLocalpart}:${serverName}` },
-      { accessToken: asToken, deviceId: "" },
-    );
-    const registered = await service.post("/_matrix/client/v3/register", {
-      type: "m.login.application_service",
-      username: localpart,
-    });
-    const deviceId = textAt(ok(registered), "device_id");
+    const service = appservice(world);
+    const account = await newGhost(world);
+    const deviceId = await deviceOf(world, account);
+    const { asToken } = world.deployment.appservice;
     const as = (device: string) => ({ user_id: account.userId, device_id: device });
     const ghost = world.session("hs1", account, { accessToken: asToken, deviceId });
     const device = makeDevice(ghost);

@@ -224,6 +224,10 @@ test("answers what it has not got, and what it can not do now, as homeservers do
   const refused = await logIn(alice);
   service.answerWith(200);
   expect(refused).toMatchObject({ status: 503, body: { errcode: "M_UNKNOWN" } });
+  service.answerWith(400, "upsert_device");
+  const odd = await logIn(alice);
+  service.answerWith(200);
+  expect(odd).toMatchObject({ status: 400, body: { errcode: "M_INVALID_PARAM" } });
   const large = await send(url("login"), JSON.stringify({ filling: "x".repeat(70_000) }), {});
   expect(large).toMatchObject({ status: 400, body: { errcode: "M_NOT_JSON" } });
 });

@@ -71,6 +71,9 @@ export function compatEndpoints(parts: CompatParts) {
 function matrixErrorOf(error: unknown): MatrixError {
   if (error instanceof MatrixError) return error;
   if (error instanceof BadRequest) return new MatrixError(400, "M_NOT_JSON", error.message);
+  // Of what a client has asked for, the homeserver refuses names of devices alone.
+  if (error instanceof HomeserverTrouble && error.status === 400)
+    return new MatrixError(400, "M_INVALID_PARAM", error.message);
   if (error instanceof HomeserverTrouble) return new MatrixError(503, "M_UNKNOWN", error.message);
   throw error;
 }
