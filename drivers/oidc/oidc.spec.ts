@@ -179,6 +179,24 @@ test("a code that comes twice ends what it gave", async () => {
   expect(service.toldOf(alice).at(-1)).toBe("delete_device");
 });
 
+test("who brings a code again is answered once its device is gone", async () => {
+  const alice = await service.newUser();
+  const granted = await client.authorize(alice, "ABCDEFGHIJ");
+  await client.redeem(granted);
+  const release = service.hold("delete_device");
+  let isAnswered = false;
+  const again = client.redeem(granted).then((answer) => {
+    isAnswered = true;
+    return answer;
+  });
+  await expect.poll(() => service.toldOf(alice).at(-1)).toBe("delete_device");
+  // An answer that waited for nothing would have come before this one.
+  await isActive("nonsense");
+  expect(isAnswered).toBe(false);
+  release();
+  expect((await again).status).toBe(400);
+});
+
 test("a code that comes several times at once gives tokens once", async () => {
   const granted = await client.authorize(await service.newUser(), "ABCDEFGHIJ");
   const answers = await Promise.all(Array.from({ length: 5 }, () => client.redeem(granted)));

@@ -27,6 +27,8 @@ export interface ServiceForSpecs extends AsyncDisposable {
   newUser(): Promise<string>;
   /** Status of its answers from now on; of those to one call, when that is named. */
   answerWith(status: number, name?: string): void;
+  /** Keeps its answers to one call back until what is returned is called. */
+  hold(name: string): () => void;
   readonly logFile: string;
   readonly workFolder: string;
 }
@@ -36,6 +38,7 @@ export async function startForSpecs(): Promise<ServiceForSpecs> {
   const folder = mkdtempSync(path.join(tmpdir(), "crucible-oidc-"));
   stack.defer(() => rmSync(folder, { recursive: true, force: true }));
   const told: Told[] = [];
+  let held: { readonly name: string; readonly isOver: Promise<void> } | undefined;
   let answers: { readonly status: number; readonly name?: string | undefined } = { status: 200 };
   const homeserver = await listen(stack, async (request, response) => {
     const chunks: Buffer[] = [];
@@ -43,6 +46,7 @@ export async function startForSpecs(): Promise<ServiceForSpecs> {
     const name = request.url?.split("/").at(-1) ?? "";
     const text = Buffer.concat(chunks).toString();
     told.push({ name, body: text === "" ? {} : JSON.parse(text) });
+    if (held?.name === name) await held.isOver;
     const { status, name: only = name } = answers;
     const isStranger =
       request.url?.startsWith("/_synapse/mas/") && request.headers.authorization !== SHOWN;
@@ -99,6 +103,14 @@ export async function startForSpecs(): Promise<ServiceForSpecs> {
     },
     logFile,
     workFolder,
+    hold: (name) => {
+      const { promise: isOver, resolve } = Promise.withResolvers<void>();
+      held = { name, isOver };
+      return () => {
+        held = undefined;
+        resolve();
+      };
+    },
     answerWith: (status, name) => {
       answers = { status, name };
     },

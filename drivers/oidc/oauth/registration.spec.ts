@@ -155,3 +155,9 @@ test("pages of the client may be on subdomains and other ports", () => {
   const uris = { tos_uri: "https://www.example.com/tos", policy_uri: "https://example.com:8443/" };
   expect(errorOf({ ...WEB, ...uris })).toBeUndefined();
 });
+
+test("keeps what is said twice once", () => {
+  const [uri = ""] = WEB.redirect_uris;
+  const registration = readRegistration({ ...WEB, redirect_uris: [uri, uri] });
+  expect(registration).toMatchObject({ metadata: { redirect_uris: [uri] } });
+});
