@@ -28,6 +28,7 @@ test.each([
   "http://example.com/cb",
   "http://localhost/cb",
   "https://u:p@example.com/cb",
+  "https://:p@example.com/cb",
   "https://evil.org/cb",
   "https://evilexample.com/cb",
   "https://example.com.evil.org/cb",
@@ -160,4 +161,10 @@ test("keeps what is said twice once", () => {
   const [uri = ""] = WEB.redirect_uris;
   const registration = readRegistration({ ...WEB, redirect_uris: [uri, uri] });
   expect(registration).toMatchObject({ metadata: { redirect_uris: [uri] } });
+});
+
+test("a client that has no use for codes has no response type", () => {
+  const grant_types = ["urn:ietf:params:oauth:grant-type:device_code"];
+  const registration = readRegistration({ ...WEB, grant_types, response_types: ["code"] });
+  expect(registration).toMatchObject({ metadata: { response_types: [] } });
 });
