@@ -40,7 +40,7 @@ const SETTINGS = [
   "federation retries within 2 s",
   "open registration, guests, refresh tokens, presence, room list publication allowed",
   "ip_range_blacklist empty, trusted_key_servers empty",
-  "msc4222, msc4306, msc4354 and include_profile_updates_in_sync on",
+  "msc4075, msc4143, msc4222, msc4306, msc4354, delayed events and include_profile_updates_in_sync on",
 ];
 
 const DATABASES = ["sqlite", "postgres"];

@@ -1,0 +1,339 @@
+/** Who is in a call after two servers could not reach each other for a while, by what clients of both are told. */
+import { awakeMs } from "#harness/awake";
+import { type Member, membersOf, type RoomFacts } from "#harness/clients/rtc/members";
+import { LEGACY_MEMBER, STICKY_DURATION } from "#harness/clients/rtc/names";
+import { StickyMap } from "#harness/clients/rtc/sticky-map";
+import { path } from "#harness/http/client";
+import { at, type JsonObject, textAt } from "#harness/match/json";
+import { check } from "#harness/world/check";
+import { expectEqual, ok } from "#harness/world/expect";
+import { altersAnswer, claims } from "#harness/world/mutants";
+import type { Session } from "#harness/world/session";
+import { converge, type Shared, share, split } from "#harness/world/sharing";
+import type { World } from "#harness/world/world";
+import { HIDES, LAST_ONLY, LONG_MS, SYNC, stick } from "./sticky.ts";
+
+const MEMBER = "org.matrix.msc4143.rtc.member";
+const SLOT = "org.matrix.msc4143.rtc.slot";
+const SLOT_ID = "m.call#room";
+const DELAY = "org.matrix.msc4140.delay";
+const DELAY_MS = 1_500;
+const OPERATIONS = 12;
+const KEYS = ["a", "b", "c"];
+const CONVERGED_MS = 30_000;
+const OWN_SERVERS = { isolated: {}, deadlineMs: 180_000 };
+
+/** A client that makes a map of what it is told to stick. */
+class Observer {
+  readonly session: Session;
+  readonly map = new StickyMap();
+  readonly #roomId: string;
+  #since: string | undefined;
+
+  constructor(session: Session, roomId: string) {
+    this.session = session;
+    this.#roomId = roomId;
+  }
+
+  async sync(): Promise<void> {
+    const body = await this.session.sync({ since: this.#since, filter: LAST_ONLY });
+    this.map.take(body, this.#roomId, awakeMs());
+    this.#since = body.next_batch;
+  }
+
+  /** Ids of what counts now. */
+  ids(): readonly string[] {
+    return this.map
+      .at(awakeMs())
+      .map(({ event }) => event.event_id)
+      .toSorted();
+  }
+}
+
+async function observe({ alice, bob, roomId }: Shared): Promise<readonly Observer[]> {
+  const observers = [alice, bob].map((session) => new Observer(session, roomId));
+  for (const observer of observers) await observer.sync();
+  return observers;
+}
+
+check(
+  "MSC4354.fed.converge",
+  "the servers tell their users the same of what sticks after a split in which both wrote",
+  {
+    ...OWN_SERVERS,
+    mutant: [
+      HIDES,
+      altersAnswer(
+        "shows the first of two values for the last",
+        { path: SYNC },
+        { replace: [['"origin_server_ts":', '"origin_server_ts":-']] },
+      ),
+    ],
+  },
+  async (world) => {
+    const shared = await share(world);
+    const { alice, bob, roomId } = shared;
+    const observers = await observe(shared);
+    const sent: { session: Session; id: string }[] = [];
+    const write = async (session: Session) => {
+      const key = KEYS[world.integer(KEYS.length)] ?? "";
+      const content = { msc4354_sticky_key: key, step: sent.length };
+      sent.push({ session, id: await stick(session, roomId, { content }) });
+    };
+
+    for (const session of [alice, bob]) await write(session);
+    const between = await split(world);
+    for (let step = 0; step < OPERATIONS; step++) await write(world.integer(2) ? alice : bob);
+    await Promise.all([write(alice), write(bob)]);
+    await between.untilTried();
+    for (const observer of observers) await observer.sync();
+    await between.heal();
+    await converge(
+      world,
+      shared,
+      sent.map(({ id }) => id),
+    );
+
+    const expected = new StickyMap();
+    for (const { session, id } of sent) expected.add(await session.event(roomId, id), awakeMs());
+    const ids = expected.at(awakeMs()).map(({ event }) => event.event_id);
+    for (const observer of observers) {
+      await world.eventually(
+        async () => {
+          await observer.sync();
+          const what = `the values by ${observer.session.server.serverName}`;
+          expectEqual(observer.ids(), ids.toSorted(), what);
+        },
+        { deadlineMs: CONVERGED_MS },
+      );
+    }
+  },
+);
+
+/** What a user does in a call. */
+function member(memberId: string, membership: "join" | "leave", published: string): JsonObject {
+  return {
+    slot_id: SLOT_ID,
+    member: { id: memberId, membership },
+    ...(membership === "join" ? { application: { type: "m.call" } } : {}),
+    transports: { published: [{ type: published }] },
+    msc4354_sticky_key: memberId,
+  };
+}
+
+function tell(session: Session, roomId: string, content: JsonObject, query = {}): Promise<string> {
+  return stick(session, roomId, { type: MEMBER, content, query });
+}
+
+/** Schedules a leave that nobody renews, as of a client that dies. */
+async function scheduleLeave(session: Session, roomId: string, memberId: string): Promise<void> {
+  const transaction = session.context.nextName("txn");
+  const target = path`/_matrix/client/v3/rooms/${roomId}/send/${MEMBER}/${transaction}`;
+  const query = { [STICKY_DURATION]: LONG_MS, [DELAY]: DELAY_MS };
+  const response = await session.put(target, member(memberId, "leave", "none"), query);
+  textAt(ok(response), "delay_id");
+}
+
+/** Members of the call as a client of this server sees them. */
+async function roster({ session, map }: Observer, roomId: string): Promise<readonly Member[]> {
+  const joined = at(
+    ok(await session.get(path`/_matrix/client/v3/rooms/${roomId}/joined_members`)),
+    "joined",
+  );
+  const facts: RoomFacts = {
+    slot: await session.state(roomId, SLOT, SLOT_ID),
+    isEncrypted: false,
+    isJoined: (userId) => at(joined, userId) !== undefined,
+  };
+  return membersOf(SLOT_ID, map.at(awakeMs()), facts);
+}
+
+/** A member for messages: who, by which id, where. */
+function line({ userId, memberId, transports }: Member): string {
+  return `${userId} ${memberId} ${at(transports, "published", 0, "type")}`;
+}
+
+check(
+  "RTC.chaos.netsplit-converge",
+  "the servers tell their users of the same members after joins, leaves and crashes in a split",
+  {
+    ...OWN_SERVERS,
+    mutant: [
+      HIDES,
+      claims(
+        "loses leaves",
+        { path: "/_matrix/client/v3/rooms/*/send/**", contains: '"membership":"leave"' },
+        { event_id: "$claimed", delay_id: "claimed" },
+      ),
+      altersAnswer(
+        "does not tell of the slot",
+        { path: `/_matrix/client/v3/rooms/*/state/${SLOT}/*` },
+        { status: 404, body: { errcode: "M_NOT_FOUND", error: "" } },
+      ),
+    ],
+  },
+  async (world) => {
+    const shared = await share(world);
+    const { alice, bob, roomId } = shared;
+    const [carol, dave] = [await world.user("carol"), await world.user("dave", "hs2")];
+    await carol.join(roomId);
+    await dave.join(roomId, alice);
+    await alice.setState(
+      roomId,
+      SLOT,
+      { status: "open", application: { type: "m.call" } },
+      SLOT_ID,
+    );
+    const observers = await observe(shared);
+    const members = new Map<string, { session: Session; published: string }>();
+    const join = async (session: Session, memberId: string) => {
+      const published = world.name("transport");
+      await tell(session, roomId, member(memberId, "join", published));
+      members.set(memberId, { session, published });
+    };
+    const leave = async (session: Session, memberId: string) => {
+      await tell(session, roomId, member(memberId, "leave", "none"));
+      members.delete(memberId);
+    };
+    const ids = new Map([alice, bob, carol, dave].map((one) => [one, world.name("member")]));
+    for (const [session, memberId] of ids) await join(session, memberId);
+
+    const between = await split(world);
+    await churn(world, [alice, bob], ids, members, { join, leave });
+    // Carol's client dies, and so does a second one of bob's that came in the split.
+    const second = world.name("member");
+    await join(bob, second);
+    for (const [session, memberId] of [
+      [carol, ids.get(carol) ?? ""],
+      [bob, second],
+    ] as const) {
+      await scheduleLeave(session, roomId, memberId);
+      members.delete(memberId);
+    }
+    // Dave is put out of the room by the other side.
+    await alice.kick(roomId, dave);
+    members.delete(ids.get(dave) ?? "");
+    await world.quietPeriod(DELAY_MS);
+    await between.untilTried();
+    await between.heal();
+    const healed = awakeMs();
+    await converge(world, shared);
+
+    const expected = [...members]
+      .map(([memberId, { session, published }]) => `${session.userId} ${memberId} ${published}`)
+      .toSorted();
+    for (const observer of observers) {
+      await world.eventually(
+        async () => {
+          await observer.sync();
+          const seen = (await roster(observer, roomId)).map(line).toSorted();
+          expectEqual(seen, expected, `the members by ${observer.session.server.serverName}`);
+        },
+        { deadlineMs: CONVERGED_MS },
+      );
+    }
+    world.note(
+      `the rosters were equal ${((awakeMs() - healed) / 1_000).toFixed(1)} s after the split`,
+    );
+  },
+);
+
+interface Moves {
+  readonly join: (session: Session, memberId: string) => Promise<void>;
+  readonly leave: (session: Session, memberId: string) => Promise<void>;
+}
+
+/** Random joins, updates and leaves; who comes back does so under a new id. */
+async function churn(
+  world: World,
+  sessions: readonly Session[],
+  ids: Map<Session, string>,
+  members: ReadonlyMap<string, unknown>,
+  { join, leave }: Moves,
+): Promise<void> {
+  for (let step = 0; step < OPERATIONS; step++) {
+    const session = sessions[step % sessions.length];
+    if (session === undefined) return;
+    const memberId = ids.get(session) ?? "";
+    const isIn = members.has(memberId);
+    if (isIn && world.integer(2) === 0) await leave(session, memberId);
+    else if (isIn) await join(session, memberId);
+    else {
+      const fresh = world.name("member");
+      ids.set(session, fresh);
+      await join(session, fresh);
+    }
+  }
+}
+
+const LEGACY_STATE = `/_matrix/client/v3/rooms/*/state/${LEGACY_MEMBER}/*`;
+
+check(
+  "RTC.chaos.netsplit-legacy",
+  "the servers agree on members by state after joins, leaves and crashes in a split",
+  {
+    ...OWN_SERVERS,
+    mutant: [
+      altersAnswer(
+        "brings back those who have left",
+        { path: LEGACY_STATE },
+        { set: { "/device_id": "DEVICE", "/step": 0 } },
+      ),
+      {
+        name: "keeps to itself what it has",
+        rules: [
+          {
+            match: { from: "hs1", to: "hs2", path: "/_matrix/federation/v1/send/*" },
+            phase: "before",
+            action: { kind: "answer", status: 200, body: { pdus: {} } },
+          },
+        ],
+      },
+    ],
+  },
+  async (world) => {
+    const [alice, bob] = [await world.user("alice"), await world.user("bob", "hs2")];
+    const roomId = await alice.createRoom({
+      preset: "public_chat",
+      power_level_content_override: { events: { [LEGACY_MEMBER]: 0 } },
+    });
+    await bob.joinWhole(roomId, alice);
+    const shared = { alice, bob, roomId };
+    const [carol, dave] = [await world.user("carol"), await world.user("dave", "hs2")];
+    await carol.join(roomId);
+    await dave.join(roomId, alice);
+    const keyOf = ({ userId }: Session) => `_${userId}_DEVICE_m.call`;
+    const written = new Map<Session, JsonObject>();
+    let steps = 0;
+    const write = async (session: Session, isIn: boolean) => {
+      steps++;
+      const content = isIn ? { device_id: "DEVICE", application: "m.call", step: steps } : {};
+      await session.setState(roomId, LEGACY_MEMBER, content, keyOf(session));
+      written.set(session, content);
+    };
+    for (const session of [alice, bob, carol, dave]) await write(session, true);
+
+    const between = await split(world);
+    for (let step = 0; step < OPERATIONS; step++)
+      await write(step % 2 === 0 ? alice : bob, world.integer(2) === 0);
+    await write(dave, false);
+    const target = path`/_matrix/client/v3/rooms/${roomId}/state/${LEGACY_MEMBER}/${keyOf(carol)}`;
+    textAt(ok(await carol.put(target, {}, { [DELAY]: DELAY_MS })), "delay_id");
+    written.set(carol, {});
+    await world.eventually(async () => {
+      const content = await carol.state(roomId, LEGACY_MEMBER, keyOf(carol));
+      expectEqual(content, {}, "the membership of a client that died, on its server");
+    });
+    await between.untilTried();
+    await between.heal();
+    await converge(world, shared);
+
+    for (const observer of [alice, bob]) {
+      for (const [session, content] of written) {
+        const shown = await observer.state(roomId, LEGACY_MEMBER, keyOf(session));
+        const what = `the membership of ${session.userId} by ${observer.server.serverName}`;
+        expectEqual(shown, content, what);
+      }
+    }
+  },
+);
