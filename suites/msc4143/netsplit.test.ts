@@ -1,22 +1,22 @@
 /** Who is in a call after two servers could not reach each other for a while, by what clients of both are told. */
 import { awakeMs } from "#harness/awake";
 import { type Member, membersOf, type RoomFacts } from "#harness/clients/rtc/members";
-import { LEGACY_MEMBER, STICKY_DURATION } from "#harness/clients/rtc/names";
+import { LEGACY_MEMBER } from "#harness/clients/rtc/names";
 import { StickyMap } from "#harness/clients/rtc/sticky-map";
 import { path } from "#harness/http/client";
-import { at, type JsonObject, textAt } from "#harness/match/json";
+import { at, type JsonObject } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, ok } from "#harness/world/expect";
 import { altersAnswer, claims } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import { converge, type Shared, share, split } from "#harness/world/sharing";
 import type { World } from "#harness/world/world";
+import { BATCH_MS, delayedEvents } from "./delayed.ts";
 import { HIDES, LAST_ONLY, LONG_MS, SYNC, stick } from "./sticky.ts";
 
 const MEMBER = "org.matrix.msc4143.rtc.member";
 const SLOT = "org.matrix.msc4143.rtc.slot";
 const SLOT_ID = "m.call#room";
-const DELAY = "org.matrix.msc4140.delay";
 const DELAY_MS = 1_500;
 const OPERATIONS = 12;
 const KEYS = ["a", "b", "c"];
@@ -125,15 +125,6 @@ function tell(session: Session, roomId: string, content: JsonObject, query = {})
   return stick(session, roomId, { type: MEMBER, content, query });
 }
 
-/** Schedules a leave that nobody renews, as of a client that dies. */
-async function scheduleLeave(session: Session, roomId: string, memberId: string): Promise<void> {
-  const transaction = session.context.nextName("txn");
-  const target = path`/_matrix/client/v3/rooms/${roomId}/send/${MEMBER}/${transaction}`;
-  const query = { [STICKY_DURATION]: LONG_MS, [DELAY]: DELAY_MS };
-  const response = await session.put(target, member(memberId, "leave", "none"), query);
-  textAt(ok(response), "delay_id");
-}
-
 /** Members of the call as a client of this server sees them. */
 async function roster({ session, map }: Observer, roomId: string): Promise<readonly Member[]> {
   const joined = at(
@@ -173,6 +164,7 @@ check(
     ],
   },
   async (world) => {
+    const delayed = delayedEvents(world);
     const shared = await share(world);
     const { alice, bob, roomId } = shared;
     const [carol, dave] = [await world.user("carol"), await world.user("dave", "hs2")];
@@ -200,14 +192,19 @@ check(
 
     const between = await split(world);
     await churn(world, [alice, bob], ids, members, { join, leave });
-    // Carol's client dies, and so does a second one of bob's that came in the split.
+    // Carol's client dies, and so does a second one of bob's that came in the split: nobody renews their leaves.
     const second = world.name("member");
     await join(bob, second);
     for (const [session, memberId] of [
       [carol, ids.get(carol) ?? ""],
       [bob, second],
     ] as const) {
-      await scheduleLeave(session, roomId, memberId);
+      await delayed.scheduled(session, roomId, {
+        type: MEMBER,
+        content: member(memberId, "leave", "none"),
+        delayMs: DELAY_MS,
+        stickyMs: LONG_MS,
+      });
       members.delete(memberId);
     }
     // Dave is put out of the room by the other side.
@@ -317,13 +314,20 @@ check(
     for (let step = 0; step < OPERATIONS; step++)
       await write(step % 2 === 0 ? alice : bob, world.integer(2) === 0);
     await write(dave, false);
-    const target = path`/_matrix/client/v3/rooms/${roomId}/state/${LEGACY_MEMBER}/${keyOf(carol)}`;
-    textAt(ok(await carol.put(target, {}, { [DELAY]: DELAY_MS })), "delay_id");
-    written.set(carol, {});
-    await world.eventually(async () => {
-      const content = await carol.state(roomId, LEGACY_MEMBER, keyOf(carol));
-      expectEqual(content, {}, "the membership of a client that died, on its server");
+    await delayedEvents(world).scheduled(carol, roomId, {
+      type: LEGACY_MEMBER,
+      stateKey: keyOf(carol),
+      content: {},
+      delayMs: DELAY_MS,
     });
+    written.set(carol, {});
+    await world.eventually(
+      async () => {
+        const content = await carol.state(roomId, LEGACY_MEMBER, keyOf(carol));
+        expectEqual(content, {}, "the membership of a client that died, on its server");
+      },
+      { deadlineMs: DELAY_MS + BATCH_MS },
+    );
     await between.untilTried();
     await between.heal();
     await converge(world, shared);
