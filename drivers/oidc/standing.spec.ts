@@ -9,6 +9,8 @@ import { Sessions } from "./store/sessions.ts";
 let told: string[];
 /** Calls that the homeserver does not take. */
 let refused: Set<string>;
+/** Done once, while the homeserver is told something. */
+let meanwhile: (() => void) | undefined;
 let accounts: Accounts;
 let signIns: SignIns;
 let standing: Standing;
@@ -19,6 +21,8 @@ beforeEach(async () => {
   const call = async (name: string, ...more: readonly unknown[]) => {
     if (refused.has(name)) throw new HomeserverTrouble(`${name}: no`, 500);
     told.push([name, ...more].join(" "));
+    meanwhile?.();
+    meanwhile = undefined;
   };
   const homeserver = {
     provisionUser: ({ localpart, locked }: ProvisionedUser) =>
@@ -93,6 +97,14 @@ test("a lock and an unlock at once are told in their order", async () => {
   await Promise.all([standing.setLocked("alice", true), standing.setLocked("alice", false)]);
 
   expect(told.at(-1)).toBe("provision_user alice locked=false");
+});
+
+test("what changes while the homeserver is told is told too", async () => {
+  meanwhile = () => accounts.setLocked("alice", false);
+  await standing.setLocked("alice", true);
+  await standing.catchUp();
+
+  expect(told).toEqual(["provision_user alice locked=true", "provision_user alice locked=false"]);
 });
 
 test("an account is given back only once the homeserver has agreed", async () => {

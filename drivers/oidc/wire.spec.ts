@@ -1,5 +1,5 @@
 /** Methods, headers and errors of the endpoints, which protect what is in their answers. */
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { type Dispatcher, request } from "undici";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -213,4 +213,12 @@ test("the admin side is for who knows its secret, which lies in a file of its ow
     { authorization: "Bearer guess" },
   );
   expect(asked).toMatchObject({ status: 401, body: { trouble: "the secret is wrong" } });
+});
+
+test("leaves no process and no file behind when it is stopped", async () => {
+  await using own = await startForSpecs();
+  const { host, port } = own.running.address();
+  await own.running[Symbol.asyncDispose]();
+  expect(existsSync(own.workFolder)).toBe(false);
+  await expect(request(`http://${host}:${port}/`)).rejects.toThrow("ECONNREFUSED");
 });
