@@ -33,9 +33,6 @@ async function missAndCatchUp(
   then: () => Promise<unknown> = async () => undefined,
 ): Promise<Missed> {
   const { alice, peer, room, mallory } = meeting;
-  // A server that has never sent anything may not know that there is something to catch up on.
-  const hello = await alice.send(room.roomId, "before the split");
-  await peer.waitForPdu(room, "the message before the split", ({ id }) => id === hello);
   const cut = await cutOff(world, meeting);
   await first();
   const ordinary = await alice.send(room.roomId, "ordinary");
@@ -57,6 +54,15 @@ async function missAndCatchUp(
   return { lasting, ordinary };
 }
 
+/** A room of which the server has sent the peer something. */
+async function meetAndGreet(world: World): Promise<Meeting> {
+  const meeting = await meet(world);
+  const { alice, peer, room } = meeting;
+  const hello = await alice.send(room.roomId, "before the split");
+  await peer.waitForPdu(room, "the message before the split", ({ id }) => id === hello);
+  return meeting;
+}
+
 /** A server that sends all that was missed sends this one as well, like any other event. */
 function expectMissing(world: World, { peer }: Meeting, id: string, { ordinary }: Missed): void {
   const sendsAll = received(peer, ordinary);
@@ -67,6 +73,17 @@ function expectMissing(world: World, { peer }: Meeting, id: string, { ordinary }
 check(
   "MSC4354.fed.catch-up",
   "the server that was killed meanwhile still sends what sticks to a server that it could not reach",
+  { ...OWN_SERVERS, mutant: FORGETS },
+  async (world) => {
+    const meeting = await meetAndGreet(world);
+
+    await missAndCatchUp(world, meeting, async () => undefined);
+  },
+);
+
+check(
+  "MSC4354.fed.catch-up",
+  "the server that was killed sends what sticks to a server that it had never sent anything",
   { ...OWN_SERVERS, mutant: FORGETS },
   async (world) => {
     const meeting = await meet(world);
@@ -87,7 +104,7 @@ check(
     ),
   },
   async (world) => {
-    const meeting = await meet(world);
+    const meeting = await meetAndGreet(world);
     const { alice, room } = meeting;
     let expiring = "";
 
@@ -129,7 +146,7 @@ check(
   },
   async (world) => {
     world.needs("legacy-auth");
-    const meeting = await meet(world);
+    const meeting = await meetAndGreet(world);
     const { room } = meeting;
     const dave = await world.user("dave");
     await dave.join(room.roomId);

@@ -219,6 +219,33 @@ check(
 );
 
 check(
+  "MSC4354.softfail.reevaluate",
+  "the server shows a sticky event that it had held back, once its sender has the power again",
+  {
+    mutant: [HIDES, sticksBesides("shows it at once")],
+  },
+  async (world) => {
+    const meeting = await meet(world);
+    const { alice, peer, room, mallory } = meeting;
+    const levels = await alice.state(room.roomId, "m.room.power_levels");
+    const before = room.extremities;
+    const raised = { ...levels, events: { [TYPE]: 50 } };
+    const raise = await alice.setState(room.roomId, "m.room.power_levels", raised);
+    await peer.waitForPdu(room, "the power levels", ({ id }) => id === raise);
+    const late = room.build(sticky(mallory, { prevEvents: before }));
+    await peer.transmit(room, late);
+    await peer.fence(room, alice);
+    const held = await seen(meeting);
+    const since = await alice.syncToken();
+
+    await alice.setState(room.roomId, "m.room.power_levels", { ...levels });
+
+    expectEqual(held.stuck, [], "the sticky section while the sender lacks the power");
+    await untilStuck(alice, since, room.roomId, [late.id]);
+  },
+);
+
+check(
   "MSC4354.ratelimit.no-drop",
   "the server loses nothing of a flood of sticky events that it has taken",
   {

@@ -1,7 +1,7 @@
 /** Hidden history hides nothing that sticks (MSC4354 §Proposal). */
 import { STICKY } from "#harness/clients/rtc/names";
 import { type HttpResponse, path } from "#harness/http/client";
-import { at, listAt, textAt } from "#harness/match/json";
+import { at, eventsAt, listAt, textAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, ok } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
@@ -11,6 +11,7 @@ import { chat, LONG_MS, stick, TYPE, untilStuck } from "./sticky.ts";
 
 const EVENT = "/_matrix/client/v3/rooms/*/event/*";
 const CONTEXT = "/_matrix/client/v3/rooms/*/context/*";
+const MESSAGES = "/_matrix/client/v3/rooms/*/messages";
 const NOT_FOUND = { status: 404, body: { errcode: "M_NOT_FOUND", error: "" } };
 const SHORT_MS = 4_000;
 const CONTENT = { text: "hidden" };
@@ -74,6 +75,24 @@ check(
     const response = await ask(hidden, "context");
 
     expectEqual(at(ok(response), "event", "content"), CONTENT, "the content", response);
+  },
+);
+
+check(
+  "MSC4354.visibility",
+  "the server shows a joined user what sticks in the history, hidden or not",
+  {
+    mutant: altersAnswer("shows no history", { path: MESSAGES }, { set: { "/chunk": [] } }),
+  },
+  async (world) => {
+    const { bob, roomId, id } = await enterLate(world);
+    await untilStuck(bob, undefined, roomId, [id]);
+
+    const target = path`/_matrix/client/v3/rooms/${roomId}/messages`;
+    const response = await bob.get(target, { dir: "b", limit: 50 });
+
+    const event = eventsAt(ok(response), "chunk").find(({ event_id }) => event_id === id);
+    expectEqual(event?.content, CONTENT, `the content of ${id} in the history`, response);
   },
 );
 
