@@ -34,6 +34,8 @@ export interface SpecKind {
   /** Words after `process:`. */
   readonly drivers: readonly string[];
   readonly examples: Readonly<Record<Substrate, string>>;
+  /** Of URLs, with and without TLS; http unless given. */
+  readonly scheme?: "http" | "ws";
 }
 
 const HOMESERVER: SpecKind = {
@@ -96,8 +98,9 @@ function parseSubject(
 ): Pick<ServerSpec, "driver" | "version" | "binary" | "image" | "url"> {
   if (substrate === "docker") return { image: subject };
   if (substrate === "url") {
-    if (URL.canParse(subject) && /^https?:/.test(subject)) return { url: subject };
-    throw bad(`${redact(subject)} is no http(s) URL`, exampleOf(substrate, kind));
+    const { scheme = "http" } = kind;
+    if (URL.canParse(subject) && new RegExp(`^${scheme}s?:`).test(subject)) return { url: subject };
+    throw bad(`${redact(subject)} is no ${scheme}(s) URL`, exampleOf(substrate, kind));
   }
   const [, driver = subject, separator, argument = ""] =
     /^([^@=]*)([@=])(.*)$/s.exec(subject) ?? [];
