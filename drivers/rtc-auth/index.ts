@@ -1,0 +1,115 @@
+/**
+ * The RTC authorization service of a homeserver (MSC4195): our own, `embedded`, which speaks the OpenID form and, behind a
+ * homeserver that hands it requests (MSC4512), the newer one; or one that already runs, `url:<base>`, of which only the OpenID
+ * form is ours to ask.
+ */
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { request } from "undici";
+import { freeAddress } from "#drivers/substrates/process/address";
+import { serve } from "#drivers/substrates/process/served";
+import type {
+  RtcAuthDriver,
+  RtcAuthStartContext,
+  RunningRtcAuth,
+} from "#harness/deployment/rtc-contract";
+import { describe, HarnessError } from "#harness/errors";
+import type { ServiceSettings } from "./settings.ts";
+
+const HEALTH = "/healthz";
+
+export const rtcAuth: RtcAuthDriver = {
+  name: "rtc-auth",
+  usage: ["embedded", "url:<base URL of a running service>"],
+  accepts: ({ substrate, driver }) =>
+    substrate === "url" || (substrate === "process" && driver === "rtc-auth"),
+  check: ({ text, url, binary, version, options }) => {
+    const isPlain = url === undefined || new URL(url).pathname === "/";
+    if (binary === undefined && version === undefined && options.size === 0 && isPlain) return;
+    throw new HarnessError("BAD_USAGE", {
+      what: `--rtc-auth ${text}: neither options nor a path may follow`,
+      next: "write --rtc-auth embedded, or --rtc-auth url:<base URL>",
+    });
+  },
+  prepare: async () => undefined,
+  start: (context) => (context.spec.substrate === "url" ? useRunning(context) : start(context)),
+};
+
+async function start(context: RtcAuthStartContext): Promise<RunningRtcAuth> {
+  const { role, workFolder, homeserver, proxy, sfu, registration } = context;
+  const address = await freeAddress();
+  const settings: ServiceSettings = {
+    ...address,
+    serverName: homeserver.serverName,
+    homeserver: homeserver.endpoint,
+    federation: homeserver.federation,
+    proxy: { url: `http://127.0.0.1:${proxy.port}`, caFile: proxy.caFile },
+    sfu,
+    registration,
+    storeFile: path.join(workFolder, "delegations.json"),
+    takesFaults: true,
+  };
+  await mkdir(workFolder, { recursive: true });
+  const settingsFile = path.join(workFolder, "settings.json");
+  await writeFile(settingsFile, JSON.stringify(settings), { mode: 0o600 });
+  const { child, capabilities } = await serve(context, {
+    command: process.execPath,
+    args: [childFile(), settingsFile],
+    cwd: workFolder,
+    env: { NODE_NO_WARNINGS: "1" },
+    address,
+    path: HEALTH,
+  });
+  return {
+    role,
+    kind: "embedded",
+    address: () => address,
+    settings: [],
+    capabilities,
+    [Symbol.asyncDispose]: async () => {
+      await child.kill();
+      await rm(workFolder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function useRunning({ role, spec }: RtcAuthStartContext): Promise<RunningRtcAuth> {
+  const base = new URL(spec.url ?? "");
+  const target = new URL(HEALTH, base);
+  try {
+    const { statusCode, body } = await request(target, {
+      headersTimeout: 10_000,
+      bodyTimeout: 10_000,
+    });
+    await body.dump();
+    if (statusCode !== 200) throw new Error(`status ${statusCode}`);
+  } catch (cause) {
+    throw new HarnessError("HS_DID_NOT_START", {
+      what: `${role} does not answer GET ${target.href}`,
+      facts: [describe(cause)],
+      next: "check the URL, and that the service runs",
+      cause,
+    });
+  }
+  const isTls = base.protocol === "https:";
+  const port = base.port === "" ? (isTls ? 443 : 80) : Number(base.port);
+  return {
+    role,
+    kind: "running",
+    address: () => ({
+      host: base.hostname,
+      port,
+      ...(isTls ? ({ tlsName: base.hostname, trust: "machine" } as const) : {}),
+    }),
+    settings: ["the RTC authorization service runs elsewhere: its settings are not ours"],
+    capabilities: {},
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}
+
+/** As source, or compiled in the package that is published. */
+function childFile(): string {
+  const [, extension = "ts"] = /\.(\w+)$/.exec(import.meta.url) ?? [];
+  return fileURLToPath(new URL(`./child.${extension}`, import.meta.url));
+}

@@ -1,0 +1,38 @@
+/** Names on the SFU, and tokens for it (MSC4195 §Mapping MatrixRTC members to LiveKit, §Access token properties). */
+import { createHash } from "node:crypto";
+import { AccessToken } from "livekit-server-sdk";
+import type { Faults } from "./faults.ts";
+import type { ServiceSettings } from "./settings.ts";
+
+const LIFETIME = "1h";
+
+/** Unpadded base64 of the SHA-256 of canonical JSON, which that of a list of strings is. */
+export function hashOf(...parts: readonly string[]): string {
+  const digest = createHash("sha256").update(JSON.stringify(parts)).digest("base64");
+  return digest.replace(/=+$/, "");
+}
+
+export interface TokenOrder {
+  readonly identity: string;
+  readonly room: string;
+  readonly canPublish: boolean;
+  readonly faults: Faults;
+}
+
+export function signToken(
+  { apiKey, apiSecret }: ServiceSettings["sfu"],
+  { identity, room, canPublish, faults }: TokenOrder,
+): Promise<string> {
+  const token = new AccessToken(apiKey, apiSecret, { identity, ttl: LIFETIME });
+  token.addGrant({
+    room,
+    roomJoin: true,
+    // Whoever may make a room may end it as well.
+    roomCreate: faults.has("room-create"),
+    canPublish: canPublish || faults.has("publish-for-all"),
+    canSubscribe: true,
+    canUpdateOwnMetadata: faults.has("update-metadata"),
+    ...(faults.has("hidden") ? { hidden: true } : {}),
+  });
+  return token.toJwt();
+}
