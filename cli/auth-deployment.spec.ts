@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { removeDevice } from "#harness/clients/confirmation";
 import { publishIdentity } from "#harness/clients/identities";
 import { at } from "#harness/match/json";
-import { authOutage } from "#harness/world/auth";
+import { serviceOutage } from "#harness/world/auth";
 import { expectStatus, expectThat } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import { DeploymentForSpecs } from "./deployment-for-specs.ts";
@@ -115,7 +115,7 @@ test("kills and restarts an auth service, which keeps its accounts, and calls th
   const alive = await whoami(alice);
 
   expect([dead, alive]).toEqual([503, 200]);
-  expect(await authOutage(servers.pool.control, servers.deployment, since)).toBeUndefined();
+  expect(await serviceOutage(servers.pool.control, servers.deployment, since)).toBeUndefined();
 });
 
 test("tells that an auth service ended by itself, and starts it again", async () => {
@@ -125,7 +125,7 @@ test("tells that an auth service ended by itself, and starts it again", async ()
 
   for (const pid of servers.processesOf("main-as1")) process.kill(pid, "SIGKILL");
 
-  const outage = (from: number) => authOutage(servers.pool.control, servers.deployment, from);
+  const outage = (from: number) => serviceOutage(servers.pool.control, servers.deployment, from);
   await here.eventually(async () => {
     const told = (await outage(since))?.message ?? "none";
     expectThat(told.includes("as1 ended by itself: SIGKILL"), "an outage of as1", told);

@@ -1,6 +1,6 @@
 /** `crucible clean`: removes what killed runs left behind. */
 import { Command } from "commander";
-import { AUTH_DRIVERS, DRIVERS } from "#cli/drivers";
+import { AUTH_DRIVERS, DRIVERS, RTC_AUTH_DRIVERS, SFU_DRIVERS } from "#cli/drivers";
 import { print, printJson, remark } from "#cli/io";
 import { sweep } from "#cli/sweep";
 import { registeredRuns } from "#harness/runs/registry";
@@ -23,7 +23,7 @@ never ended, unless they were named with --out.`,
 async function clean(run: string | undefined, { json }: { readonly json?: true }): Promise<void> {
   const known = registeredRuns().map(({ runId }) => runId);
   const { removed, problems } = await sweep({
-    drivers: [...DRIVERS, ...AUTH_DRIVERS],
+    drivers: [...DRIVERS, ...AUTH_DRIVERS, ...SFU_DRIVERS, ...RTC_AUTH_DRIVERS],
     withUnfinishedResults: true,
     ...(run === undefined ? {} : { runId: run }),
   });

@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { probeMachine } from "#cli/doctor/machine";
 import type { Probe } from "#cli/doctor/probe";
 import { ownAddresses, probeCleanUp, probeDeployment } from "#cli/doctor/server";
-import { AUTH_DRIVERS, DRIVERS, driversOf, prepare } from "#cli/drivers";
+import { ALL_DRIVERS, deploymentPlan, driversOf, prepare } from "#cli/drivers";
 import { colour, print, printJson, remark } from "#cli/io";
 import { containerSettings } from "#cli/run/containers";
 import { DeploymentPool } from "#cli/run/control";
@@ -74,28 +74,24 @@ interface Started {
 }
 
 async function startAndProbe(settings: Settings, selected: Selected): Promise<Started> {
-  const { servers, plan, auth } = selected;
+  const { plan } = selected;
   await sweep({ drivers: driversOf(selected), withUnfinishedResults: false });
   await using registry = RunRegistry.open(newRunId());
   const { signal, release } = abortOnSignals(registry);
   const folder = registry.workFolder("doctor");
   try {
     await prepare(selected, { signal, progress: remark, isReuseAllowed: settings.fast });
-    await using pool = new DeploymentPool(
-      { id: "doctor", topology: plan.topology.name, servers, ...(auth && { auth }), features: [] },
-      {
-        drivers: DRIVERS,
-        authDrivers: AUTH_DRIVERS,
-        registry,
-        traceFolder: folder,
-        logFolder: folder,
-        containers: containerSettings(settings),
-        startTimeoutMs: settings.spawnTimeoutMs,
-        signal,
-        progress: () => undefined,
-        onDeath: (role, how) => remark(`${role} ended by itself: ${how}`),
-      },
-    );
+    await using pool = new DeploymentPool(deploymentPlan("doctor", plan.topology.name, selected), {
+      ...ALL_DRIVERS,
+      registry,
+      traceFolder: folder,
+      logFolder: folder,
+      containers: containerSettings(settings),
+      startTimeoutMs: settings.spawnTimeoutMs,
+      signal,
+      progress: () => undefined,
+      onDeath: (role, how) => remark(`${role} ended by itself: ${how}`),
+    });
     const deployment = await pool.startMain();
     const deployed = [...deployment.servers.values()];
     const probes = await probeDeployment(deployment);

@@ -318,11 +318,18 @@ function headerLines(
   const given = Object.entries(settingsShown(resolved)).filter(
     ([, { origin }]) => origin !== "default",
   );
-  const auth = server?.auth?.service.settings ?? [];
+  const beside = [
+    ["auth services", server?.auth],
+    ["SFUs", server?.sfu],
+    ["RTC authorization services", server?.rtc],
+  ] as const;
   return [
     `${deployment.facts.name}, seed ${seed}`,
     ...(server === undefined ? [] : [`  set on the servers: ${server.server.settings.join("; ")}`]),
-    ...(auth.length === 0 ? [] : [`  set on the auth services: ${auth.join("; ")}`]),
+    ...beside.flatMap(([what, one]) => {
+      const settings = one?.service.settings ?? [];
+      return settings.length === 0 ? [] : [`  set on the ${what}: ${settings.join("; ")}`];
+    }),
     ...(manifest === undefined
       ? []
       : [`  expected failures: ${manifest.file.split(", ").map(displayPath).join(", ")}`]),

@@ -1,6 +1,6 @@
 /** `crucible up`: servers to try things on, until Ctrl-C. */
 import { Command } from "commander";
-import { AUTH_DRIVERS, DRIVERS, driversOf, prepare } from "#cli/drivers";
+import { ALL_DRIVERS, deploymentPlan, driversOf, prepare } from "#cli/drivers";
 import { print, printJson, remark } from "#cli/io";
 import { containerSettings } from "#cli/run/containers";
 import { DeploymentPool, describeDeployment } from "#cli/run/control";
@@ -28,7 +28,7 @@ export function upCommand(): Command {
     .description("start a topology behind the gateway, print URLs and tokens, wait for Ctrl-C")
     .option("--users <n>", "users to make on each server", "2")
     .option("--json", "an object {run, name, servers, users, trace, …}, then wait");
-  addRunOptions(command, ["topology", "auth", "mas", ...SERVER_SETTINGS]).action(
+  addRunOptions(command, ["topology", "auth", "mas", "sfu", "rtcAuth", ...SERVER_SETTINGS]).action(
     async (options: Options, self: Command) => {
       await up(settingsOf(self), options);
     },
@@ -46,28 +46,24 @@ export function upCommand(): Command {
 async function up({ settings, notices }: Resolved, options: Options): Promise<void> {
   const count = userCount(options.users);
   const selected = await select({ ...settings, topology: settings.topology ?? "one" }, []);
-  const { servers, plan, auth } = selected;
+  const { plan } = selected;
   for (const notice of notices) remark(notice);
   await sweep({ drivers: driversOf(selected), withUnfinishedResults: false });
   await using registry = RunRegistry.open(newRunId());
   const { signal, release } = abortOnSignals(registry);
   const folder = registry.workFolder("up");
   await prepare(selected, { signal, progress: remark, isReuseAllowed: settings.fast });
-  await using pool = new DeploymentPool(
-    { id: "up", topology: plan.topology.name, servers, ...(auth && { auth }), features: [] },
-    {
-      drivers: DRIVERS,
-      authDrivers: AUTH_DRIVERS,
-      registry,
-      traceFolder: folder,
-      logFolder: folder,
-      containers: containerSettings(settings),
-      startTimeoutMs: settings.spawnTimeoutMs,
-      signal,
-      progress: remark,
-      onDeath: (role, how) => remark(`${role} ended by itself: ${how}`),
-    },
-  );
+  await using pool = new DeploymentPool(deploymentPlan("up", plan.topology.name, selected), {
+    ...ALL_DRIVERS,
+    registry,
+    traceFolder: folder,
+    logFolder: folder,
+    containers: containerSettings(settings),
+    startTimeoutMs: settings.spawnTimeoutMs,
+    signal,
+    progress: remark,
+    onDeath: (role, how) => remark(`${role} ended by itself: ${how}`),
+  });
   const deployment = await pool.startMain();
   const started = {
     run: registry.runId,

@@ -70,9 +70,10 @@ export class DeploymentPool implements AsyncDisposable {
       },
       askAuth: (id, role, capability, method, parameters) =>
         askAuth(find(id), role, capability, method, parameters),
-      authOutages: async (id, since) =>
+      askSfu: (id, role, method, parameters) => askSfu(find(id), role, method, parameters),
+      serviceOutages: async (id, since) =>
         find(id)
-          .authOutages(since)
+          .serviceOutages(since)
           .map(({ role, how }) => `${role} ended by itself: ${how}`),
       serverLog: async (id, role, lines) => [
         ...((await find(id).component(role).capabilities.hasLogs?.tail(lines)) ?? []),
@@ -188,4 +189,18 @@ async function askAuth(
     });
   }
   return await asked.apply(methods, parameters);
+}
+
+async function askSfu(
+  deployment: Deployment,
+  role: string,
+  method: "access" | "rooms" | "participants",
+  [room = ""]: readonly string[],
+): Promise<unknown> {
+  const service = deployment.sfuOf(role)?.service;
+  if (service === undefined)
+    throw new HarnessError("INTERNAL", { what: `this deployment has no SFU ${role}` });
+  const { showsRooms } = service.capabilities;
+  if (method === "access") return service.access;
+  return await (method === "rooms" ? showsRooms?.rooms() : showsRooms?.participants(room));
 }

@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { AUTH_DRIVERS, DRIVERS, driversOf, prepare } from "#cli/drivers";
+import { ALL_DRIVERS, deploymentPlan, driversOf, prepare } from "#cli/drivers";
 import { sweep } from "#cli/sweep";
 import { exitCodeOf } from "#cli/trouble";
 import type { Resolved, Settings } from "#harness/config/settings";
@@ -67,7 +67,7 @@ export function newRun(settings: Settings): Pick<Execution, "runId" | "seed" | "
 
 export async function execute(execution: Execution): Promise<Executed> {
   const { selected, resolved, runId, seed, mode } = execution;
-  const { plan, servers, auth } = selected;
+  const { plan } = selected;
   const { settings } = resolved;
   const notes: string[] = [];
   const swept = await sweep({
@@ -97,25 +97,21 @@ export async function execute(execution: Execution): Promise<Executed> {
     isSensitive: (id) => plan.requirements.find((one) => one.id === id)?.sensitive !== false,
     onProblem: note,
   });
-  await using pool = new DeploymentPool(
-    { id: "main", topology: plan.topology.name, servers, ...(auth && { auth }), features: [] },
-    {
-      drivers: DRIVERS,
-      authDrivers: AUTH_DRIVERS,
-      registry,
-      traceFolder,
-      logFolder,
-      recordings,
-      containers: containerSettings(settings),
-      startTimeoutMs: settings.spawnTimeoutMs,
-      signal,
-      progress: (line) => progress.stage(line),
-      onDeath: (role, how, tail) => {
-        note(`${role} ended by itself: ${how}`);
-        for (const line of tail) progress.note(`    ${line}`);
-      },
+  await using pool = new DeploymentPool(deploymentPlan("main", plan.topology.name, selected), {
+    ...ALL_DRIVERS,
+    registry,
+    traceFolder,
+    logFolder,
+    recordings,
+    containers: containerSettings(settings),
+    startTimeoutMs: settings.spawnTimeoutMs,
+    signal,
+    progress: (line) => progress.stage(line),
+    onDeath: (role, how, tail) => {
+      note(`${role} ended by itself: ${how}`);
+      for (const line of tail) progress.note(`    ${line}`);
     },
-  );
+  });
   // Checks that wait for an answer end at once when there is nobody left to give it.
   signal.addEventListener("abort", () => void pool[Symbol.asyncDispose](), { once: true });
   const verdicts = new Verdicts(selected, settings.repeat);

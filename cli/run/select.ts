@@ -1,6 +1,7 @@
 /** What a command line asks for: requirements, checks, topology, servers. */
 import { authServicesOf } from "#cli/auth-services";
 import { DRIVERS } from "#cli/drivers";
+import { type RtcServices, rtcServicesOf } from "#cli/rtc-services";
 import { assignServers, parseServerSpec, type ServerSpec } from "#harness/config/driver-spec";
 import type { Settings } from "#harness/config/settings";
 import { HarnessError } from "#harness/errors";
@@ -15,7 +16,7 @@ import { type CheckPlan, planChecks } from "./plan.ts";
 import { requireScript } from "./post-test.ts";
 import { quickCut } from "./quick.ts";
 
-export interface Selected {
+export interface Selected extends RtcServices {
   readonly catalogue: Catalogue;
   readonly plan: CheckPlan;
   readonly servers: ReadonlyMap<string, ServerSpec>;
@@ -72,7 +73,9 @@ export async function select(settings: Settings, ids: readonly string[]): Promis
     });
   }
   if (settings.postTestScript !== undefined) requireScript(settings.postTestScript);
-  return { catalogue, plan, servers, auth: authServicesOf(settings, servers, plan.requirements) };
+  const auth = authServicesOf(settings, servers, plan.requirements);
+  const rtc = rtcServicesOf(settings, servers.keys(), plan.requirements);
+  return { catalogue, plan, servers, auth, ...rtc };
 }
 
 function topologyOf(asked: string | undefined): Topology | undefined {

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
 import { registrationOf } from "#drivers/substrates/registration";
-import type { AuthAccess, Feature, NetworkPlan } from "#harness/deployment/contract";
+import type { AuthAccess, Feature, NetworkPlan, RtcAccess } from "#harness/deployment/contract";
 import type { Delegation } from "./versions.ts";
 
 const HERE = import.meta.dirname;
@@ -20,6 +20,7 @@ export interface ConfigurationPlan {
   readonly auth?: AuthAccess | undefined;
   /** Where the release is told of it. */
   readonly delegation?: Delegation;
+  readonly rtc?: RtcAccess | undefined;
   readonly database: Readonly<Record<string, unknown>>;
   /** Only migrates a database, in haste. */
   readonly isTemplate?: boolean;
@@ -72,6 +73,7 @@ export function writeConfiguration(plan: ConfigurationPlan): string {
     configuration.app_service_config_files = [inFolder("appservice.yaml")];
     write(inFolder("appservice.yaml"), registrationOf(network.appservice, "127.0.0.1"));
   }
+  if (plan.rtc !== undefined) serveCalls(configuration, plan.rtc, inFolder("rtc.yaml"));
   if (!existsSync(inFolder("signing.key"))) {
     const seed = randomBytes(32).toString("base64").replace(/=+$/, "");
     writeFileSync(
@@ -128,6 +130,38 @@ function asClient({ endpoint, secret }: AuthAccess): Record<string, unknown> {
     client_secret: secret,
     admin_token: secret,
   };
+}
+
+/**
+ * Announces the SFU, and hands requests for tokens to the RTC authorization service as an application service (MSC4512), which may
+ * ask who is in a room (MSC4502) and act for users.
+ */
+function serveCalls(configuration: Record<string, unknown>, rtc: RtcAccess, file: string): void {
+  const { websocketUrl: url, publicBase, endpoint, registration } = rtc;
+  const transport = { type: "livekit", url, livekit_service_url: publicBase.replace(/\/$/, "") };
+  // A feature may have set others.
+  configuration.matrix_rtc ??= { transports: [transport] };
+  if (registration === undefined) return;
+  const { experimental_features: experiments, app_service_config_files: files = [] } =
+    configuration;
+  configuration.experimental_features = {
+    ...(experiments as object),
+    msc4512_enabled: true,
+    msc4502_enabled: true,
+  };
+  configuration.app_service_config_files = [...(files as string[]), file];
+  write(file, {
+    id: "rtc",
+    url: null,
+    as_token: registration.asToken,
+    hs_token: registration.hsToken,
+    sender_localpart: "crucible_rtc_bot",
+    rate_limited: false,
+    namespaces: { users: [{ exclusive: false, regex: ".*" }], aliases: [], rooms: [] },
+    "io.element.msc4512.proxy_prefix": "rtc/livekit",
+    "io.element.msc4512.proxy_url": endpoint.replace(/\/$/, ""),
+    "io.element.msc4502.scopes": ["urn:matrix:client:io.element.msc4502:rooms:is_joined"],
+  });
 }
 
 const LOGGING = {

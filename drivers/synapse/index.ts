@@ -130,7 +130,7 @@ export function synapsePython(
 }
 
 async function start(context: StartContext): Promise<RunningServer> {
-  const { role, spec, features, workFolder, network, auth } = context;
+  const { role, spec, features, workFolder, network, auth, rtc } = context;
   const unknown = features.filter((feature) => !FEATURES.includes(feature));
   if (unknown.length > 0) {
     throw new HarnessError("INTERNAL", { what: `synapse can not switch on ${unknown.join(", ")}` });
@@ -162,6 +162,7 @@ async function start(context: StartContext): Promise<RunningServer> {
     network,
     auth,
     delegation: delegationOf(release),
+    rtc,
     database:
       postgres === undefined
         ? { name: "sqlite3", args: { database: databaseFile } }
@@ -193,6 +194,8 @@ async function start(context: StartContext): Promise<RunningServer> {
       ...(auth === undefined
         ? []
         : [`accounts and tokens left to an auth service (${delegationOf(release)})`]),
+      ...(rtc === undefined ? [] : ["matrix_rtc.transports set"]),
+      ...(rtc?.registration === undefined ? [] : ["msc4512 and msc4502 on for the RTC service"]),
       ...(size === undefined ? [] : [`disk of ${spec.options.get("disk")}`]),
       ...features.map((feature) => `feature ${feature}`),
     ],

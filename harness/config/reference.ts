@@ -70,6 +70,37 @@ ${table(
 The first two get a configuration of ours and a PostgreSQL of this machine's packages; with \`token-lifetime=60\` access tokens live
 that many seconds. A running one is asked by its admin API, as the client in \`CRUCIBLE_MAS_ADMIN_CLIENT\` and
 \`CRUCIBLE_MAS_ADMIN_SECRET\`. MAS's known failures are in \`drivers/mas/expectations.yaml\`.
+
+With \`--sfu\` each homeserver gets an SFU, \`sfu1\` for \`hs1\`, and with \`--rtc-auth\` a service that gives tokens for it, \`rtc1\`
+(MSC4195). What neither needs an SFU nor media runs without one.
+
+${table(
+  ["spec", "means"],
+  [
+    [
+      "`--sfu livekit`",
+      "LiveKit 1.11.0, built from its Go module at first use (Go 1.25 or newer; some minutes), then from the cache",
+    ],
+    ["`--sfu process:livekit=<livekit-server>`", "this program"],
+    [
+      "`--sfu docker:<image>`",
+      "a container on this machine's network; the engine has to be on this machine, and Linux",
+    ],
+    [
+      "`--sfu url:<ws url>`",
+      "one that already runs, with the key in `CRUCIBLE_SFU_KEY` and `CRUCIBLE_SFU_SECRET`; it needs `room.auto_create: false`",
+    ],
+    [
+      "`--rtc-auth embedded`",
+      "our own: the OpenID form of lk-jwt-service, and behind a `process:synapse` the endpoints of MSC4195 (by MSC4512)",
+    ],
+    [
+      "`--rtc-auth url:<url>`",
+      "one that already runs, of which the OpenID form is asked; it has to reach the homeserver by its name",
+    ],
+  ],
+)}
+
 Values of options whose name contains secret, token or password are not shown.
 
 ${GROUPS.map(groupSection).join("\n\n")}

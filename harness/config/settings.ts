@@ -8,6 +8,9 @@ export interface Settings {
   /** Absent: none, unless most checks are about one. */
   readonly auth: (typeof AUTHS)[number] | undefined;
   readonly mas: string | undefined;
+  readonly sfu: string | undefined;
+  /** Absent: none, unless most checks are of MatrixRTC or there is an SFU. */
+  readonly rtcAuth: string | undefined;
   readonly topology: string | undefined;
   readonly spawnTimeoutMs: number;
   readonly isolate: boolean;
@@ -118,6 +121,14 @@ const TABLE: { readonly [Name in SettingName]: Row<Settings[Name]> } = {
   mas: {
     ...row("servers", "--mas <spec>", value.text, undefined),
     help: "MAS as auth service of each homeserver: process:mas=<binary>, docker:<image>, url:<url>",
+  },
+  sfu: {
+    ...row("servers", "--sfu <spec>", value.text, undefined),
+    help: "SFU of each homeserver: none, livekit (built once, with Go), process:livekit=<binary>, docker:<image>, url:<ws url>",
+  },
+  rtcAuth: {
+    ...row("servers", "--rtc-auth <spec>", value.text, undefined),
+    help: "RTC authorization service of each homeserver: none, url:<url>, or embedded, which --suite msc4143 and --sfu take unless given",
   },
   topology: {
     ...row("servers", "--topology <name>", value.text, undefined),

@@ -43,6 +43,8 @@ export interface StartContext {
   readonly network: NetworkPlan;
   /** It leaves accounts and tokens to this auth service; absent: it has them itself. */
   readonly auth?: AuthAccess;
+  /** What it announces for calls (MSC4143), and whom it hands requests about them (MSC4512); absent: nothing. */
+  readonly rtc?: RtcAccess;
   readonly containers: ContainerSettings;
   /** Upper bound for start-up, milliseconds. */
   readonly startTimeoutMs: number;
@@ -66,6 +68,18 @@ export interface AuthAccess {
   readonly publicBase: string;
   /** Shared between the two: what each shows the other as its bearer token. */
   readonly secret: string;
+}
+
+/** An RTC authorization service as its homeserver reaches it, and as it tells clients of it. */
+export interface RtcAccess {
+  /** Base URL through the gateway, ends in a slash. The service may not answer yet. */
+  readonly endpoint: string;
+  /** Base URL for clients, ends in a slash. */
+  readonly publicBase: string;
+  /** Where clients reach the SFU. */
+  readonly websocketUrl: string;
+  /** What the two show each other; absent: the service runs elsewhere, and is handed nothing. */
+  readonly registration?: { readonly asToken: string; readonly hsToken: string };
 }
 
 /** What the user asked for all containers. */

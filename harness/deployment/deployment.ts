@@ -21,6 +21,16 @@ import type {
   ServerCapabilities,
 } from "./contract.ts";
 import { type Identity, probeFeatures, probeIdentity } from "./probes.ts";
+import type { RtcAuthDriver, SfuDriver } from "./rtc-contract.ts";
+import {
+  accessToRtc,
+  announceRtc,
+  type DeployedRtcAuth,
+  type DeployedSfu,
+  sfuAccessOf,
+  startRtcAuth,
+  startSfu,
+} from "./rtc-services.ts";
 import { type Outage, type Supervision, supervise } from "./supervision.ts";
 
 export interface DeploymentPlan {
@@ -31,12 +41,18 @@ export interface DeploymentPlan {
   readonly servers: ReadonlyMap<string, ServerSpec>;
   /** Spec of each server's auth service, by the server's role; absent: they have none. */
   readonly auth?: ReadonlyMap<string, ServerSpec>;
+  /** Spec of each server's SFU, and of its RTC authorization service, by the server's role; absent: they have none. */
+  readonly sfu?: ReadonlyMap<string, ServerSpec>;
+  readonly rtcAuth?: ReadonlyMap<string, ServerSpec>;
   readonly features: readonly Feature[];
 }
 
 export interface DeploymentContext {
   readonly drivers: readonly Driver[];
   readonly authDrivers: readonly AuthDriver[];
+  /** Absent: no SFU and no RTC authorization service is started. */
+  readonly sfuDrivers?: readonly SfuDriver[];
+  readonly rtcAuthDrivers?: readonly RtcAuthDriver[];
   readonly registry: RunRegistry;
   readonly traceFolder: string;
   /** False: exchanges are not kept on disk. */
@@ -58,6 +74,8 @@ export interface DeployedServer {
   readonly spec: ServerSpec;
   readonly logFile: string;
   readonly auth?: DeployedAuth;
+  readonly sfu?: DeployedSfu;
+  readonly rtc?: DeployedRtcAuth;
 }
 
 export class Deployment implements AsyncDisposable {
@@ -124,12 +142,14 @@ export class Deployment implements AsyncDisposable {
   }
 
   /**
-   * The server or auth service of this role.
+   * The server, or the service beside one, of this role.
    *
    * @throws HarnessError INTERNAL for a role that the deployment does not have.
    */
   component(role: string): { readonly capabilities: ServerCapabilities } {
-    return this.authOf(role)?.service ?? this.server(role).server;
+    const services = [...this.servers.values()].flatMap(({ auth, sfu, rtc }) => [auth, sfu, rtc]);
+    const service = services.find((one) => one?.role === role)?.service;
+    return service ?? this.server(role).server;
   }
 
   /** The auth service of this role. */
@@ -137,9 +157,14 @@ export class Deployment implements AsyncDisposable {
     return [...this.servers.values()].find(({ auth }) => auth?.role === role)?.auth;
   }
 
-  /** How auth services ended by themselves, of those times that had not ended by then (epoch milliseconds). */
-  authOutages(since: number): readonly Outage[] {
-    return this.#parts.authOutages().filter(({ to }) => to === undefined || to >= since);
+  /** The SFU of this role. */
+  sfuOf(role: string): DeployedSfu | undefined {
+    return [...this.servers.values()].find(({ sfu }) => sfu?.role === role)?.sfu;
+  }
+
+  /** How services beside homeservers ended by themselves, of those times that had not ended by then (epoch milliseconds). */
+  serviceOutages(since: number): readonly Outage[] {
+    return this.#parts.serviceOutages().filter(({ to }) => to === undefined || to >= since);
   }
 
   /** Hears of each exchange at the gateway when it has ended, until what is returned is called. */
@@ -166,7 +191,7 @@ class Parts implements AsyncDisposable {
   readonly recorder: Recorder;
   readonly appservice: AppserviceRegistration;
   readonly #running: AsyncDisposable[] = [];
-  readonly #authSupervisions: Supervision[] = [];
+  readonly #serviceSupervisions: Supervision[] = [];
   readonly watchers = new Set<(exchange: Exchange) => void>();
   appserviceUpstream: Address | undefined;
   #end: Promise<void> | undefined;
@@ -226,13 +251,13 @@ class Parts implements AsyncDisposable {
     });
   }
 
-  superviseAuth(supervision: Supervision): Supervision {
-    this.#authSupervisions.push(supervision);
+  superviseService(supervision: Supervision): Supervision {
+    this.#serviceSupervisions.push(supervision);
     return supervision;
   }
 
-  authOutages(): readonly Outage[] {
-    return this.#authSupervisions.flatMap(({ outages }) => outages);
+  serviceOutages(): readonly Outage[] {
+    return this.#serviceSupervisions.flatMap(({ outages }) => outages);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -253,7 +278,7 @@ async function allOrFirstError<T>(promises: readonly Promise<T>[]): Promise<T[]>
   return await Promise.all(promises);
 }
 
-/** A server and its auth service, which do not wait for each other. */
+/** A server and its auth service, which do not wait for each other; before it its SFU, whose address it announces. */
 async function startServer(
   role: string,
   spec: ServerSpec,
@@ -272,6 +297,18 @@ async function startServer(
   const authSpec = plan.auth?.get(role);
   const announced =
     authSpec === undefined ? undefined : await announceAuth(parts.gateway, role, authSpec);
+  const rtcSpecs = { sfu: plan.sfu?.get(role), rtcAuth: plan.rtcAuth?.get(role) };
+  const announcedRtc = await announceRtc(parts.gateway, role, rtcSpecs);
+  const rtcOptions = {
+    ...context,
+    sfuDrivers: context.sfuDrivers ?? [],
+    rtcAuthDrivers: context.rtcAuthDrivers ?? [],
+    deployment: plan.id,
+  };
+  const supervised = (service: string) => parts.superviseService(supervise(service, context));
+  const sfu = await startSfu(parts.gateway, role, rtcSpecs, announcedRtc, supervised, rtcOptions);
+  if (sfu !== undefined) await join(parts, sfu);
+  const sfuAccess = sfuAccessOf(role, sfu);
   const logFile = path.join(context.logFolder, `${plan.id}-${role}.log`);
   const supervision = supervise(role, context);
   const startHomeserver = async () => {
@@ -296,6 +333,7 @@ async function startServer(
         appservice: parts.appservice,
       },
       ...(announced === undefined ? {} : { auth: accessTo(announced) }),
+      ...(announcedRtc === undefined ? {} : { rtc: accessToRtc(announcedRtc, sfuAccess) }),
       containers: context.containers,
       startTimeoutMs: context.startTimeoutMs,
       signal: context.signal,
@@ -314,16 +352,28 @@ async function startServer(
       ...context,
       drivers: context.authDrivers,
       deployment: plan.id,
-      supervision: parts.superviseAuth(supervise(announced.role, context)),
+      supervision: supervised(announced.role),
     });
-    const { service } = deployed;
-    await parts.add(service);
-    connect(parts.gateway, deployed.role, service, service.address, service.address);
+    await join(parts, deployed);
     return deployed;
   };
   const starting = [startHomeserver(), startItsAuth()] as const;
   await Promise.allSettled(starting);
   const [running, auth] = await Promise.all(starting);
+  const rtc =
+    announcedRtc &&
+    (await startRtcAuth(
+      announcedRtc,
+      {
+        serverName: running.serverName,
+        caFile: parts.caFile,
+        access: sfuAccess,
+        hasSfu: sfu !== undefined,
+      },
+      supervised,
+      rtcOptions,
+    ));
+  if (rtc !== undefined) await join(parts, rtc);
   return {
     role,
     server: auth === undefined ? running : withUsersOf(running, auth),
@@ -332,7 +382,18 @@ async function startServer(
     spec,
     logFile,
     ...(auth === undefined ? {} : { auth }),
+    ...(sfu === undefined ? {} : { sfu }),
+    ...(rtc === undefined ? {} : { rtc }),
   };
+}
+
+/** A service that runs beside a homeserver: from now on it is reached, and taken down with the rest. */
+async function join(
+  parts: Parts,
+  { role, service }: DeployedAuth | DeployedSfu | DeployedRtcAuth,
+): Promise<void> {
+  await parts.add(service);
+  connect(parts.gateway, role, service, service.address, service.address);
 }
 
 function connect(
@@ -356,13 +417,15 @@ function withUsersOf(server: RunningServer, { service }: DeployedAuth): RunningS
   };
 }
 
-function factsOf({ role, identity, spec, auth }: DeployedServer): ServerFacts {
+function factsOf({ role, identity, spec, auth, sfu, rtc }: DeployedServer): ServerFacts {
   return {
     role,
     implementation: identity.name,
     version: identity.version,
     driver: spec.text,
     ...(auth === undefined ? {} : { auth: auth.service.kind }),
+    ...(sfu === undefined ? {} : { sfu: sfu.service.kind }),
+    ...(rtc === undefined ? {} : { rtcAuth: rtc.service.kind }),
   };
 }
 
@@ -370,10 +433,11 @@ function factsOf({ role, identity, spec, auth }: DeployedServer): ServerFacts {
 function nameOf(plan: DeploymentPlan, servers: readonly DeployedServer[]): string {
   const names = new Set(servers.map(({ identity }) => `${identity.name}@${identity.version}`));
   const variants = new Set(
-    servers.map(({ spec, auth }) =>
-      [spec.options.get("database") ?? variantOf(spec), ...(auth ? [auth.service.kind] : [])].join(
-        "+",
-      ),
+    servers.map(({ spec, auth, sfu }) =>
+      [
+        spec.options.get("database") ?? variantOf(spec),
+        ...[auth, sfu].flatMap((service) => (service ? [service.service.kind] : [])),
+      ].join("+"),
     ),
   );
   return `${[...names].join("+")}/${plan.topology}/${[...variants].join("+")}`;

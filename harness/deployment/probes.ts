@@ -19,6 +19,8 @@ import { compareVersions } from "#harness/versions";
 import type { DeployedAuth } from "./auth-services.ts";
 import type { AppserviceRegistration, RunningServer } from "./contract.ts";
 import { registerUser } from "./register.ts";
+import { probeRtcAuth, probeRtcToken, probeSfu } from "./rtc-probes.ts";
+import type { DeployedRtcAuth, DeployedSfu } from "./rtc-services.ts";
 
 export interface Identity {
   /** Lower case; `unknown` when the server does not say. */
@@ -60,6 +62,8 @@ interface Probed {
   readonly server: RunningServer;
   readonly links: ServerLinks;
   readonly auth?: DeployedAuth;
+  readonly sfu?: DeployedSfu;
+  readonly rtc?: DeployedRtcAuth;
 }
 
 /**
@@ -72,7 +76,8 @@ interface Probed {
  * `sliding-sync` (`:stable`, `:unstable`), `device-grant` (RFC 8628),
  * `account-management` (MSC4191), `rendezvous` (MSC4388), `rate-limits`, `guarded-rendezvous`, `no-delayed-events`
  * and `two-rtc-transports` (can be switched on), `delayed-events` (MSC4140; `:stable`, `:unstable`: by the endpoint of the merged text),
- * `sticky-events` (MSC4354), `rtc-transports` (MSC4143), `vX.Y` for each
+ * `sticky-events` (MSC4354), `rtc-transports` (MSC4143), `sfu`, `rtc-auth` and `rtc-token` (older and newer way to a token for it,
+ * MSC4195), `vX.Y` for each
  * version up to the newest listed one,
  * `room-version:N`, and a server's `unstable:<flag>`.
  */
@@ -85,7 +90,7 @@ export async function probeFeatures(
   const [first] = servers;
   if (first === undefined) return features;
   if (servers.length > 1) features.add("federation");
-  const { server, links, auth } = first;
+  const { server, links, auth, sfu, rtc } = first;
   for (const feature of server.capabilities.configuresFeatures?.features ?? [])
     features.add(feature);
   for (const [capability, value] of Object.entries(server.capabilities)) {
@@ -104,6 +109,8 @@ export async function probeFeatures(
     attempt(probeAuthMetadata(anonymous, features)),
     attempt(probeRendezvous(anonymous, features)),
     attempt(probeAppservice(links, appservice, features)),
+    attempt(probeSfu(sfu, features)),
+    attempt(probeRtcAuth(rtc, features)),
     probeAsUser(server, links, features, gateway),
   ]);
   // It has asked for the token of a user just now.
@@ -279,6 +286,7 @@ async function probeAsUser(
       if ((json as { errcode?: string }).errcode === "M_NOT_FOUND")
         features.add("dehydrated-devices");
     },
+    () => probeRtcToken(client, features),
     async () => {
       const room = await client.request("POST", "/_matrix/client/v3/createRoom", {
         body: { visibility: "public" },

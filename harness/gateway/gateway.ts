@@ -5,7 +5,8 @@
  * Each server has a listener for clients, one for federation requests of the harness, and a forward proxy of its own
  * for everything that it sends: the proxy's port tells the sender, the CONNECT target tells the receiver, so every
  * directed link is known. A peer, which a check scripts, has a proxy only. An auth service has a listener for clients and
- * one for its homeserver, and reaches that by a third.
+ * one for its homeserver, and reaches that by a third. An RTC authorization service has these, one for its SFU, one to it, and a
+ * proxy of its own.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Server as NetServer, Socket } from "node:net";
@@ -46,6 +47,24 @@ export interface AuthLinks {
   readonly forHomeserver: string;
   /** The homeserver, for it. */
   readonly toHomeserver: string;
+}
+
+/** The listeners around one RTC authorization service; each base URL ends in a slash. */
+export interface RtcLinks {
+  /** For clients. */
+  readonly publicBase: string;
+  /** For its homeserver. */
+  readonly forHomeserver: string;
+  /** For its SFU. */
+  readonly forSfu: string;
+  /** The client API of its homeserver, for it. */
+  readonly toHomeserver: string;
+  /** The federation API of its homeserver, for it. */
+  readonly toFederation: string;
+  /** The HTTP API of its SFU, for it. */
+  readonly toSfu: string;
+  /** By which it reaches other servers. */
+  readonly proxyPort: number;
 }
 
 export interface GatewayOptions {
@@ -129,12 +148,34 @@ export class Gateway implements AsyncDisposable {
       this.#route(homeserver, role, (end) => end.client()),
       this.#route(role, homeserver, (end) => end.client()),
     ];
-    const bases = await Promise.all(
-      routes.map(async (route) => `http://${LOOPBACK}:${portOf(await this.#listen(route))}/`),
-    );
+    const bases = await Promise.all(routes.map((route) => this.#base(route)));
     const [publicBase = "", forHomeserver = "", toHomeserver = ""] = bases;
     this.#authServices.set(homeserver, role);
     return { publicBase, forHomeserver, toHomeserver };
+  }
+
+  /** Opens the listeners around the RTC authorization service of a server and its SFU. Requests before `connect` get no answer. */
+  async addRtcService(role: string, homeserver: string, sfu: string): Promise<RtcLinks> {
+    const routes = [
+      this.#route("client", role, (end) => end.client()),
+      this.#route(homeserver, role, (end) => end.client()),
+      this.#route(sfu, role, (end) => end.client()),
+      this.#route(role, homeserver, (end) => end.client()),
+      this.#route(role, homeserver, (end) => end.federation()),
+      this.#route(role, sfu, (end) => end.client()),
+    ];
+    const bases = await Promise.all(routes.map((route) => this.#base(route)));
+    const [publicBase = "", forHomeserver = "", forSfu = "", ...rest] = bases;
+    const [toHomeserver = "", toFederation = "", toSfu = ""] = rest;
+    const proxy = this.#proxy(role);
+    await listen(proxy, 0, LOOPBACK);
+    const proxyPort = portOf(proxy);
+    return { publicBase, forHomeserver, forSfu, toHomeserver, toFederation, toSfu, proxyPort };
+  }
+
+  /** Opens the listener of an SFU's HTTP API for clients: its base URL, which ends in a slash. Media goes its own ways. */
+  addSfu(role: string): Promise<string> {
+    return this.#base(this.#route("client", role, (end) => end.client()));
   }
 
   /**
@@ -279,6 +320,10 @@ export class Gateway implements AsyncDisposable {
       this.#pools.set(key, pool);
     }
     return pool;
+  }
+
+  async #base(route: Route): Promise<string> {
+    return `http://${LOOPBACK}:${portOf(await this.#listen(route))}/`;
   }
 
   /** @param elsewhere another route for some request targets */

@@ -53,6 +53,9 @@ export interface ServerFacts {
   readonly driver: string;
   /** Kind of its auth service, for example `mas`; absent: it has none. */
   readonly auth?: string;
+  /** The same of its SFU, for example `livekit`, and of its RTC authorization service. */
+  readonly sfu?: string;
+  readonly rtcAuth?: string;
 }
 
 /** One line a check in `results.jsonl`. */

@@ -58,20 +58,21 @@ export function authOf(
 }
 
 /**
- * Why a failure since then is none of the homeserver's: an auth service was down without having been asked to, so that
- * nobody could tell the homeserver whose tokens it was shown. Undefined: none was.
+ * Why a failure since then is none of the homeserver's: a service beside it was down without having been asked to, such as an
+ * auth service, so that nobody could tell the homeserver whose tokens it was shown. Undefined: none was.
  */
-export async function authOutage(
+export async function serviceOutage(
   control: Control,
   deployment: DeploymentInfo,
   since: number,
 ): Promise<HarnessError | undefined> {
-  if (deployment.servers.every(({ auth }) => auth === undefined)) return undefined;
-  const [first, ...others] = await control.authOutages(deployment.id, since);
+  if (deployment.servers.every(({ auth, sfu, rtc }) => (auth ?? sfu ?? rtc) === undefined))
+    return undefined;
+  const [first, ...others] = await control.serviceOutages(deployment.id, since);
   if (first === undefined) return undefined;
   return new HarnessError("AUTH_SERVICE_DIED", {
-    what: `the auth service was down while the check ran: ${first}`,
+    what: `a service beside the homeserver was down while the check ran: ${first}`,
     facts: others,
-    next: "see the auth service's log in the run directory",
+    next: "see the service's log in the run directory",
   });
 }

@@ -34,8 +34,8 @@ const DEPLOYMENT: RunInfo["deployment"] = {
 
 /** What becomes of a check with this body, while auth services were down as told. */
 async function judge(body: CheckBody, outages: readonly string[] = []) {
-  const control: Pick<Control, "authOutages" | "serverLog"> = {
-    authOutages: async () => outages,
+  const control: Pick<Control, "serviceOutages" | "serverLog"> = {
+    serviceOutages: async () => outages,
     serverLog: async (_, place) => [`last line of ${place}`],
   };
   await using command = await serveControl(control as Control);

@@ -9,7 +9,7 @@ import { scrub } from "#harness/gateway/scrub";
 import { createClient } from "#harness/http/client";
 import { createRandom } from "#harness/random";
 import type { RequirementId } from "#harness/requirements/ids.generated";
-import { authOutage } from "./auth.ts";
+import { serviceOutage } from "./auth.ts";
 import { CALL_TIMEOUT_MS, type Control, controlClient, ROOM_TIMEOUT_MS } from "./control.ts";
 import { deal } from "./deal.ts";
 import { extraMs, type Kind, whyNotAsked } from "./on-request.ts";
@@ -228,7 +228,7 @@ export class Checker {
       }
       verdict = await this.#runBody(world, deadline.signal);
       const outage =
-        verdict.outcome === "fail" && (await authOutage(this.#control, world.deployment, from));
+        verdict.outcome === "fail" && (await serviceOutage(this.#control, world.deployment, from));
       if (outage) verdict = await this.#verdictOf(outage, world);
       if (handles.length > 0) {
         const fired = await Promise.all(handles.map((handle) => handle.fired()));

@@ -48,8 +48,15 @@ export interface Control {
     method: string,
     parameters: readonly unknown[],
   ): Promise<unknown>;
-  /** How auth services were down by themselves since then (epoch milliseconds), one line each. */
-  authOutages(deployment: string, since: number): Promise<readonly string[]>;
+  /** What an SFU is reached by, and what its admin side tells. */
+  askSfu(
+    deployment: string,
+    role: string,
+    method: "access" | "rooms" | "participants",
+    parameters: readonly string[],
+  ): Promise<unknown>;
+  /** How services beside homeservers were down by themselves since then (epoch milliseconds), one line each. */
+  serviceOutages(deployment: string, since: number): Promise<readonly string[]>;
   serverLog(deployment: string, role: string, lines: number): Promise<readonly string[]>;
   /** CPU time of a server so far, milliseconds; null: its driver can not tell. */
   cpuMs(deployment: string, role: string): Promise<number | null>;

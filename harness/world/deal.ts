@@ -1,7 +1,7 @@
 /**
  * Which server plays which role in a check. Most checks need one server; were it always the same, the others would idle
  * while it works. So the roles of equal servers are dealt out anew for each check, always the same way for the same check;
- * the auth service of each goes with it.
+ * what runs beside each goes with it.
  */
 import { createHash } from "node:crypto";
 import type { DeploymentInfo } from "./run-info.ts";
@@ -16,16 +16,25 @@ export function deal(deployment: DeploymentInfo, check: string): DeploymentInfo 
     servers: servers.map((server, at) => {
       const dealt = servers[(at + shift) % servers.length] ?? server;
       const auth = dealt.auth && server.auth && { ...dealt.auth, role: server.auth.role };
-      return { ...dealt, role: server.role, ...(auth && { auth }) };
+      const sfu = dealt.sfu && server.sfu && { ...dealt.sfu, role: server.sfu.role };
+      const rtc = dealt.rtc && server.rtc && { ...dealt.rtc, role: server.rtc.role };
+      return {
+        ...dealt,
+        role: server.role,
+        ...(auth && { auth }),
+        ...(sfu && { sfu }),
+        ...(rtc && { rtc }),
+      };
     }),
   };
 }
 
-/** The role under which a server or auth service was started, for one that plays another in a check. Anything else is left as it is. */
+/** The role under which a server or service was started, for one that plays another in a check. Anything else is left as it is. */
 export function placeOf(deployment: DeploymentInfo, role: string): string {
   for (const server of deployment.servers) {
     if (server.role === role) return server.place;
-    if (server.auth?.role === role) return server.auth.place;
+    for (const service of [server.auth, server.sfu, server.rtc])
+      if (service?.role === role) return service.place;
   }
   return role;
 }

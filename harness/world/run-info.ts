@@ -1,6 +1,7 @@
 /** What the command tells the checks: plain data, so that it crosses into Vitest's workers. */
 import type { DeployedAuth } from "#harness/deployment/auth-services";
 import type { DeployedServer } from "#harness/deployment/deployment";
+import type { DeployedRtcAuth, DeployedSfu } from "#harness/deployment/rtc-services";
 import type { Measurement } from "#harness/results/measurement";
 import type { Undecryptable } from "#harness/results/outcome";
 
@@ -59,7 +60,27 @@ export interface ServerInfo {
   readonly capabilities: readonly string[];
   /** Absent: it has accounts and tokens itself. */
   readonly auth?: AuthInfo;
+  readonly sfu?: SfuInfo;
+  readonly rtc?: RtcInfo;
 }
+
+/** A service beside a homeserver. */
+interface ServiceInfo {
+  /** `sfu1` or `rtc1` of `hs1`, as the check calls them. */
+  readonly role: string;
+  /** As it was started. */
+  readonly place: string;
+  /** For clients, through the gateway; ends in a slash. */
+  readonly base: string;
+  /** Where clients connect, and what tokens are asked for. */
+  readonly websocketUrl: string;
+  readonly capabilities: readonly string[];
+}
+
+export type SfuInfo = ServiceInfo;
+
+/** An RTC authorization service. */
+export type RtcInfo = ServiceInfo;
 
 /** An auth service. */
 export interface AuthInfo {
@@ -133,7 +154,7 @@ declare module "vitest" {
 }
 
 /** As it was started. */
-export function serverInfo({ role, server, links, auth }: DeployedServer): ServerInfo {
+export function serverInfo({ role, server, links, auth, sfu, rtc }: DeployedServer): ServerInfo {
   return {
     role,
     place: role,
@@ -142,7 +163,20 @@ export function serverInfo({ role, server, links, auth }: DeployedServer): Serve
     federationUrl: links.federationUrl,
     capabilities: Object.keys(server.capabilities),
     ...(auth === undefined ? {} : { auth: authInfo(auth) }),
+    ...(sfu === undefined
+      ? {}
+      : { sfu: serviceInfo(sfu, sfu.base, sfu.service.access.websocketUrl) }),
+    ...(rtc === undefined ? {} : { rtc: serviceInfo(rtc, rtc.links.publicBase, rtc.websocketUrl) }),
   };
+}
+
+function serviceInfo(
+  { role, service }: DeployedSfu | DeployedRtcAuth,
+  base: string,
+  websocketUrl: string,
+): ServiceInfo {
+  const capabilities = Object.keys(service.capabilities);
+  return { role, place: role, base, websocketUrl, capabilities };
 }
 
 function authInfo({ role, service, links, secret }: DeployedAuth): AuthInfo {

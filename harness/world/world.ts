@@ -8,7 +8,7 @@ import type { ServerAction } from "#harness/deployment/actions";
 import { CheckFailure, HarnessError, Unsupported } from "#harness/errors";
 import type { Rule, RuleAction, RuleMatch } from "#harness/gateway/rule";
 import { scrubValues, secretsIn } from "#harness/gateway/scrub";
-import type { HttpResponse } from "#harness/http/client";
+import { createClient, type HttpClient, type HttpResponse } from "#harness/http/client";
 import { textAt } from "#harness/match/json";
 import { Peer } from "#harness/peer/peer";
 import type { Random } from "#harness/random";
@@ -19,8 +19,9 @@ import { authOf, type WorldAuth } from "./auth.ts";
 import type { Control } from "./control.ts";
 import { isBehindClients, placeOf } from "./deal.ts";
 import { ok } from "./expect.ts";
-import type { DeploymentInfo, ServerInfo } from "./run-info.ts";
+import type { DeploymentInfo, RtcInfo, ServerInfo } from "./run-info.ts";
 import { type Account, ServerClient, Session, type SessionContext } from "./session.ts";
+import { sfuOf, type WorldSfu } from "./sfu.ts";
 
 export interface WorldOptions {
   readonly requirement: string;
@@ -173,6 +174,35 @@ export class World implements AsyncDisposable {
       onSecret: (secret) => this.#secrets.add(secret),
     });
     return auth;
+  }
+
+  /**
+   * The RTC authorization service of a server.
+   *
+   * @throws Unsupported when it has none
+   */
+  rtc(role = "hs1"): RtcInfo {
+    const { rtc } = this.server(role);
+    if (rtc === undefined) throw new Unsupported("rtc-auth", `${role} has no such service`);
+    return rtc;
+  }
+
+  /**
+   * The SFU of a server.
+   *
+   * @throws Unsupported when it has none
+   */
+  sfu(role = "hs1"): WorldSfu {
+    const { sfu } = this.server(role);
+    if (sfu === undefined) throw new Unsupported("sfu", `${role} has none; see --sfu`);
+    const { control, deployment } = this.#options;
+    return sfuOf(control, deployment, sfu);
+  }
+
+  /** A client of a service beside the homeservers, such as an SFU's HTTP API, by its base URL. */
+  clientOf(base: string): HttpClient {
+    const { check, onExchange } = this.#context;
+    return createClient({ baseUrl: base.replace(/\/$/, ""), check, onExchange });
   }
 
   /** A new account without a device, for the pages of the server's auth service. */

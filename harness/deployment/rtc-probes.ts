@@ -1,0 +1,36 @@
+/** What there is for calls besides what a homeserver advertises: an SFU, and the two ways to a token for it. */
+import { createClient, type HttpClient } from "#harness/http/client";
+import type { DeployedRtcAuth, DeployedSfu } from "./rtc-services.ts";
+
+/** The newest path comes first. */
+const TOKEN_PATHS = [
+  "/_matrix/client/v1/rtc/livekit/get_token",
+  "/_matrix/client/unstable/io.element.msc4195/rtc/livekit/get_token",
+] as const;
+
+/** It answers requests about tokens, whatever it says of this one. */
+export async function probeSfu(sfu: DeployedSfu | undefined, features: Set<string>): Promise<void> {
+  if (sfu === undefined) return;
+  const client = createClient({ baseUrl: sfu.base.replace(/\/$/, "") });
+  const { status } = await client.request("GET", "/rtc/validate");
+  if (status === 200 || status === 401) features.add("sfu");
+}
+
+/** A request without anything is refused as one, by a service that knows the endpoint. */
+export async function probeRtcAuth(
+  rtc: DeployedRtcAuth | undefined,
+  features: Set<string>,
+): Promise<void> {
+  if (rtc === undefined) return;
+  const client = createClient({ baseUrl: rtc.links.publicBase.replace(/\/$/, "") });
+  const { status } = await client.request("POST", "/get_token", { body: {} });
+  if (status === 400) features.add("rtc-auth");
+}
+
+/** @param client of a user */
+export async function probeRtcToken(client: HttpClient, features: Set<string>): Promise<void> {
+  for (const path of TOKEN_PATHS) {
+    const { status } = await client.request("POST", path, { body: {} });
+    if (status === 400) features.add("rtc-token");
+  }
+}
