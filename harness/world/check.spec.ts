@@ -67,7 +67,8 @@ test("a failure while the auth service was down is trouble of ours, with the log
 
   expect(report).toMatchObject({
     outcome: "error",
-    reason: "a service beside the homeserver was down while the check ran: as1 ended by itself: SIGKILL",
+    reason:
+      "a service beside the homeserver was down while the check ran: as1 ended by itself: SIGKILL",
     logs: ["hs1: last line of hs1", "as1: last line of as1"],
   });
   expect(report.message).toContain("see the auth service's log");
