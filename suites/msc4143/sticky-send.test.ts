@@ -18,6 +18,8 @@ import { HOUR_MS, LONG_MS, stick, TYPE } from "./sticky.ts";
 const SEND = "/_matrix/client/v3/rooms/*/send/**";
 const EVENT = "/_matrix/client/v3/rooms/*/event/*";
 const VERSIONS = "/_matrix/client/versions";
+/** Those between which the format or the redaction of events differs. */
+const VERSIONS_OF_ROOMS = ["1", "3", "6", "8", "9", "11", "12"];
 const FLAG = "org.matrix.msc4354";
 
 /** Asks for an event that sticks so long, whatever that is. */
@@ -95,6 +97,43 @@ check(
       const event = await alice.event(roomId, id);
 
       expectEqual(at(event, STICKY, "duration_ms"), 300_000, `duration_ms of ${type}`);
+    }
+  },
+);
+
+check(
+  "MSC4354.send.echo",
+  "the server makes events sticky in rooms of all versions, and redaction ends it in each",
+  {
+    mutant: [
+      altersRequest(
+        "drops the parameter",
+        { path: SEND },
+        { head: [[STICKY_DURATION, "dropped"]] },
+      ),
+      altersAnswer(
+        "keeps the object when the event is redacted",
+        { path: EVENT },
+        { set: { [`/${STICKY}`]: { duration_ms: LONG_MS } } },
+      ),
+    ],
+  },
+  async (world) => {
+    const alice = await world.user("alice");
+    const versions = VERSIONS_OF_ROOMS.filter((version) => world.has(`room-version:${version}`));
+    if (versions.length === 0) world.needs(`room-version:${VERSIONS_OF_ROOMS.at(-1)}`);
+
+    for (const version of versions) {
+      const roomId = await alice.createRoom({ room_version: version });
+      const id = await stick(alice, roomId);
+      const event = await alice.event(roomId, id);
+      const redact = path`/_matrix/client/v3/rooms/${roomId}/redact/${id}/${world.name("txn")}`;
+      ok(await alice.put(redact, {}));
+      const redacted = await alice.event(roomId, id);
+
+      const what = `the sticky object in version ${version}`;
+      expectEqual(at(event, STICKY), { duration_ms: LONG_MS }, what);
+      expectEqual(at(redacted, STICKY), undefined, `${what}, after redaction`);
     }
   },
 );

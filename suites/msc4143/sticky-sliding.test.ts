@@ -24,6 +24,8 @@ const PAGES_AT_MOST = 10;
 const LIMIT = 10;
 const MANY = 35;
 const TOLERANCE_MS = 1_000;
+const WAIT_MS = 15_000;
+const SOON_MS = 1_000;
 
 /** A server whose answers are changed like this, in either dialect. */
 function answers(
@@ -251,6 +253,32 @@ check(
       "the pages after the first, asked for again",
     );
     world.note(`pages of ${first.map(({ ids }) => ids.length).join(", ")}`);
+  },
+);
+
+check(
+  "MSC4480.ext.basic",
+  "the server wakes a client that waits, for a sticky event of which it asks for no timeline",
+  { mutant: answers("leaves it out", { set: { [EVENTS]: [] } }) },
+  async (world) => {
+    const [alice, bob] = await world.users("alice", "bob");
+    const roomId = await alice.createRoom({ preset: "public_chat" });
+    await bob.join(roomId);
+    const connection = connect(world, bob);
+    const bare = { lists: { newest: { range: [0, 0] as const, timelineLimit: 0 } } };
+    const first = await connection.initial(withSticky(bare));
+    const rules = withSticky(bare, { since: nextOf(first) });
+
+    const waiting = connection.start(rules, { timeoutMs: WAIT_MS });
+    await world.quietPeriod(SOON_MS);
+    const sentAt = performance.now();
+    const id = await stick(alice, roomId);
+    const http = await waiting.answer;
+    const tookMs = Math.round(performance.now() - sentAt);
+
+    expectThat(http !== undefined, "an answer", "none");
+    expectEqual(allIn(connection.process(rules, http)), [id], "the sticky events", http);
+    expectThat(tookMs < WAIT_MS - 2 * SOON_MS, "an answer as soon as it is there", `${tookMs} ms`);
   },
 );
 

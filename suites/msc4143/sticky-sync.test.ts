@@ -32,6 +32,7 @@ const SHORT_MS = 2_000;
 const TOLERANCE_MS = 1_000;
 const AT_ONCE_MS = 1_000;
 const POLL_MS = 5_000;
+const WAIT_MS = 15_000;
 
 check(
   "MSC4354.sync.section",
@@ -305,6 +306,33 @@ check(
       expectThat(!idsOf(timeline(body, roomId)).includes(id), "no timeline with it", body);
       expectEqual(idsOf(stuck(body, roomId)), [id], "the sticky section");
     }
+  },
+);
+
+check(
+  "MSC4354.sync.filter",
+  "the server wakes a client that waits, for a sticky event that its filter keeps out of the timeline",
+  { mutant: HIDES },
+  async (world) => {
+    const { alice, bob, roomId } = await pair(world);
+    const since = await bob.syncToken();
+    const filter = {
+      room: { timeline: { types: ["m.room.message"], limit: 50 }, state: { types: ["none"] } },
+    };
+
+    const waiting = bob.sync({ since, filter, timeoutMs: WAIT_MS });
+    await world.quietPeriod(AT_ONCE_MS);
+    const sentAt = performance.now();
+    const id = await stick(alice, roomId);
+    const body = await waiting;
+    const tookMs = Math.round(performance.now() - sentAt);
+
+    expectEqual(idsOf(stuck(body, roomId)), [id], "the sticky section of the answer");
+    expectThat(
+      tookMs < WAIT_MS - 2 * AT_ONCE_MS,
+      "an answer as soon as it is there",
+      `${tookMs} ms`,
+    );
   },
 );
 
