@@ -1,6 +1,6 @@
 /** What a report may say of a finding, and how: hostile text made harmless, sensitive evidence withheld. */
 import path from "node:path";
-import type { CheckResult, Outcome } from "#harness/results/outcome";
+import type { CheckResult, OtherParty, Outcome } from "#harness/results/outcome";
 import type { Finding } from "./summarise.ts";
 
 export const WITHHELD = "withheld: report it privately to the server's maintainers";
@@ -81,8 +81,15 @@ export function describeFinding(finding: Finding, options: RenderOptions): Findi
   };
 }
 
+/** Who has missed it, where that is not the homeserver. */
+export const PARTY_TEXT: Readonly<Record<OtherParty, string>> = {
+  client: "of a client library",
+  rtc: "of the RTC authorization service",
+  sfu: "of the SFU",
+};
+
 function levelText({ level, party }: CheckResult, basis: string | undefined): string {
-  const remarks = [party === "client" ? "of a client library" : undefined, basis];
+  const remarks = [party && PARTY_TEXT[party], basis];
   const told = remarks.filter((remark) => remark !== undefined).join("; ");
   return told === "" ? level : `${level} (${told})`;
 }

@@ -172,8 +172,9 @@ function groupsOf(findings: readonly Finding[]): Group[] {
   });
 }
 
-function levelsOf(results: readonly CheckResult[], party?: "client"): LevelSummary[] {
-  const own = results.filter((result) => result.party === party);
+/** Services beside a homeserver are counted with it: they are tried together. */
+function levelsOf(results: readonly CheckResult[], ofWhom?: "client"): LevelSummary[] {
+  const own = results.filter(({ party }) => (party === "client") === (ofWhom === "client"));
   return LEVELS.map((level) => levelSummary(level, own)).filter(({ total }) => total > 0);
 }
 

@@ -131,13 +131,14 @@ export class Verdicts {
     rest: Pick<CheckResult, "outcome" | "durationMs"> & { reason?: string },
   ): CheckResult {
     const requirement = this.#requirements.get(id);
+    const party = requirement?.party;
     return {
       kind: "check",
       deployment: this.deployment,
       suite: requirement?.suite ?? "unknown",
       requirement: id,
       level: requirement?.level ?? "MUST",
-      ...(requirement?.party === "client" ? { party: "client" } : {}),
+      ...(party === undefined || party === "server" ? {} : { party }),
       check,
       ...rest,
     };

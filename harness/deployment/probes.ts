@@ -77,7 +77,7 @@ interface Probed {
  * `account-management` (MSC4191), `rendezvous` (MSC4388), `rate-limits`, `guarded-rendezvous`, `no-delayed-events`
  * and `two-rtc-transports` (can be switched on), `delayed-events` (MSC4140; `:stable`, `:unstable`: by the endpoint of the merged text),
  * `sticky-events` (MSC4354), `rtc-transports` (MSC4143), `sfu`, `rtc-auth` and `rtc-token` (older and newer way to a token for it,
- * MSC4195), `vX.Y` for each
+ * MSC4195; `:stable`: by the path without a prefix), `vX.Y` for each
  * version up to the newest listed one,
  * `room-version:N`, and a server's `unstable:<flag>`.
  */

@@ -2,11 +2,8 @@
 import { createClient, type HttpClient } from "#harness/http/client";
 import type { DeployedRtcAuth, DeployedSfu } from "./rtc-services.ts";
 
-/** The newest path comes first. */
-const TOKEN_PATHS = [
-  "/_matrix/client/v1/rtc/livekit/get_token",
-  "/_matrix/client/unstable/io.element.msc4195/rtc/livekit/get_token",
-] as const;
+const STABLE_TOKEN = "/_matrix/client/v1/rtc/livekit/get_token";
+const UNSTABLE_TOKEN = "/_matrix/client/unstable/io.element.msc4195/rtc/livekit/get_token";
 
 /** It answers requests about tokens, whatever it says of this one. */
 export async function probeSfu(sfu: DeployedSfu | undefined, features: Set<string>): Promise<void> {
@@ -29,8 +26,10 @@ export async function probeRtcAuth(
 
 /** @param client of a user */
 export async function probeRtcToken(client: HttpClient, features: Set<string>): Promise<void> {
-  for (const path of TOKEN_PATHS) {
+  for (const path of [STABLE_TOKEN, UNSTABLE_TOKEN]) {
     const { status } = await client.request("POST", path, { body: {} });
-    if (status === 400) features.add("rtc-token");
+    if (status !== 400) continue;
+    features.add("rtc-token");
+    if (path === STABLE_TOKEN) features.add("rtc-token:stable");
   }
 }

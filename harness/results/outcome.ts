@@ -25,8 +25,13 @@ export type Level = (typeof LEVELS)[number];
 export const BASES = ["text", "derived", "practice"] as const;
 export type Basis = (typeof BASES)[number];
 
-/** Whom a requirement is about: the homeserver under test, or the client library by which its rules for clients are tried. */
-export const PARTIES = ["server", "client"] as const;
+/**
+ * Whom a requirement is about: the homeserver under test, the client library by which its rules for clients are tried, or a service
+ * beside the homeserver: the one that gives tokens for calls, or the SFU.
+ */
+export const PARTIES = ["server", "client", "rtc", "sfu"] as const;
+/** All but the homeserver. */
+export type OtherParty = Exclude<(typeof PARTIES)[number], "server">;
 
 /** First line of `results.jsonl`. Everything that must be equal for two runs to be comparable. */
 export interface RunHeader {
@@ -65,8 +70,8 @@ export interface CheckResult {
   readonly suite: string;
   readonly requirement: string;
   readonly level: Level;
-  /** Present when it judges a client library: no homeserver passes or fails by it. */
-  readonly party?: "client";
+  /** Present when it judges somebody else: no homeserver passes or fails by it. */
+  readonly party?: OtherParty;
   /** Title of the check, unique within its requirement. */
   readonly check: string;
   readonly outcome: Outcome;

@@ -23,6 +23,7 @@ import {
   type Evidence,
   LEVELS,
   OUTCOMES,
+  PARTIES,
   type RunHeader,
 } from "./outcome.ts";
 import { evidenceIn, pagesIn, type ReplayPages, readPages } from "./replays.ts";
@@ -161,7 +162,7 @@ const resultSchema = z.looseObject({
   suite: z.string(),
   requirement: z.string(),
   level: z.enum(LEVELS),
-  party: z.literal("client").optional(),
+  party: z.enum(PARTIES).exclude(["server"]).optional(),
   check: z.string(),
   outcome: z.enum(OUTCOMES),
   durationMs: z.number().default(0),

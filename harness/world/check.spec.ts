@@ -71,7 +71,7 @@ test("a failure while the auth service was down is trouble of ours, with the log
       "a service beside the homeserver was down while the check ran: as1 ended by itself: SIGKILL",
     logs: ["hs1: last line of hs1", "as1: last line of as1"],
   });
-  expect(report.message).toContain("see the auth service's log");
+  expect(report.message).toContain("see the service's log");
 });
 
 test("a failure while the auth service was there is the server's", async () => {

@@ -377,9 +377,12 @@ export class Checker {
   }
 }
 
-/** Servers, and the auth services of those that have one. */
+/** Servers, and the services beside them. */
 function placesOf({ servers }: DeploymentInfo): readonly string[] {
-  return servers.flatMap(({ place, auth }) => (auth === undefined ? [place] : [place, auth.place]));
+  return servers.flatMap(({ place, auth, rtc, sfu }) => [
+    place,
+    ...[auth, rtc, sfu].flatMap((service) => (service === undefined ? [] : [service.place])),
+  ]);
 }
 
 function mutantsOf({ mutant = [] }: CheckOptions): readonly Mutant[] {

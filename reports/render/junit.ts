@@ -1,5 +1,11 @@
 import type { CheckResult, Outcome } from "#harness/results/outcome";
-import { describeFinding, type FindingText, type RenderOptions, tameLine } from "#reports/finding";
+import {
+  describeFinding,
+  type FindingText,
+  PARTY_TEXT,
+  type RenderOptions,
+  tameLine,
+} from "#reports/finding";
 import type { Finding, Group, Summary } from "#reports/summarise";
 
 type Element = "failure" | "error" | "skipped";
@@ -80,7 +86,7 @@ function replay({ replay }: FindingText): string {
 function body({ result }: Finding, text: FindingText): string {
   const element = elementOf(result);
   if (element === undefined) return "";
-  const party = result.party === "client" ? "of a client library: " : "";
+  const party = result.party === undefined ? "" : `${PARTY_TEXT[result.party]}: `;
   const message = xml(`${party}${PREFIXES[result.outcome] ?? ""}${tameLine(text.reason ?? "")}`);
   if (element === "skipped") return `      <skipped message="${message}"/>\n`;
   return `      <${element} type="${result.level}" message="${message}">${xml(detail(text))}</${element}>\n`;
