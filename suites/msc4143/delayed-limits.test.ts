@@ -1,7 +1,8 @@
 /** What the server refuses to schedule: MSC4140 §Scheduling a delayed event, §Delayed event limits as a capability. */
 import { Unsupported } from "#harness/errors";
+import type { JsonValue } from "#harness/gateway/rule";
 import type { HttpResponse } from "#harness/http/client";
-import { check } from "#harness/world/check";
+import { check, type Mutant } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
 import type { World } from "#harness/world/world";
@@ -19,7 +20,8 @@ import {
 import { altersScheduled, claimsScheduling, SENDS_MORE } from "./delayed-mutants.ts";
 
 const CAPABILITIES = { method: "GET", path: "/_matrix/client/v3/capabilities" };
-const CAPABILITY = "/capabilities/org.matrix.msc4140.delayed_events";
+/** Of the merged text, and under the unstable prefix; pointers into one that is not there do nothing. */
+const NAMES = ["m.delayed_events", "org.matrix.msc4140.delayed_events"];
 /** A limit above it is not tried out. */
 const MAX_TRIED = 500;
 /** What a server without a limit has to take. */
@@ -44,6 +46,19 @@ async function fill({ delayed, alice, roomId }: Scene, count: number): Promise<r
   return ids;
 }
 
+/** The capability says something else than the server does. */
+function advertises(name: string, field: string, value: JsonValue): Mutant {
+  const pointers = NAMES.map((capability) => `/capabilities/${capability}/${field}`);
+  const set = Object.fromEntries(pointers.map((pointer) => [pointer, value]));
+  return altersAnswer(name, CAPABILITIES, { set });
+}
+
+/** @param field of the capability; the whole of it unless given */
+function hides(name: string, field = ""): Mutant {
+  const remove = NAMES.map((capability) => `/capabilities/${capability}${field}`);
+  return altersAnswer(name, CAPABILITIES, { remove });
+}
+
 async function maxDelayOf({ alice }: Scene): Promise<number> {
   const max = (await limitsOf(alice))?.maxDelayMs;
   if (typeof max !== "number") throw new Unsupported("a longest delay", "no capability names one");
@@ -63,14 +78,10 @@ check(
   "the server advertises the longest delay that it takes",
   {
     mutant: [
-      altersAnswer("advertises more", CAPABILITIES, {
-        set: { [`${CAPABILITY}/max_delay_ms`]: 1e14 },
-      }),
-      altersAnswer("advertises none", CAPABILITIES, { remove: [`${CAPABILITY}/max_delay_ms`] }),
-      altersAnswer("advertises a text", CAPABILITIES, {
-        set: { [`${CAPABILITY}/max_delay_ms`]: "24h" },
-      }),
-      altersAnswer("has no capability", CAPABILITIES, { remove: [CAPABILITY] }),
+      advertises("advertises more", "max_delay_ms", 1e14),
+      advertises("advertises a text", "max_delay_ms", "24h"),
+      hides("advertises none", "/max_delay_ms"),
+      hides("has no capability"),
       altersScheduled("refuses all", {
         status: 400,
         body: { errcode: TOO_LARGE[0] ?? "", error: "" },
@@ -95,13 +106,9 @@ check(
   "the server advertises how many delayed events a user may have",
   {
     mutant: [
-      altersAnswer("advertises more", CAPABILITIES, {
-        set: { [`${CAPABILITY}/max_scheduled`]: 300 },
-      }),
-      altersAnswer("advertises none", CAPABILITIES, { remove: [`${CAPABILITY}/max_scheduled`] }),
-      altersAnswer("advertises a text", CAPABILITIES, {
-        set: { [`${CAPABILITY}/max_scheduled`]: "100" },
-      }),
+      advertises("advertises more", "max_scheduled", 300),
+      advertises("advertises a text", "max_scheduled", "100"),
+      hides("advertises none", "/max_scheduled"),
     ],
   },
   async (world) => {

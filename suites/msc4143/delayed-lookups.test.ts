@@ -192,7 +192,7 @@ check(
         { ...LOOK_UP, status: [200, 404] },
         { status: 200, body: { finalised: { finalised_ts: 1, event_id: "$other" } } },
       ),
-      altersAnswer("has another error", { ...LOOK_UP, status: 404 }, { status: 500 }),
+      altersAnswer("breaks", LOOK_UP, { status: 500 }),
     ],
   },
   async (world) => {

@@ -8,8 +8,15 @@ import {
   UNSTABLE,
 } from "#harness/clients/rtc/delayed-events";
 import { HarnessError } from "#harness/errors";
-import { path } from "#harness/http/client";
-import { at, eventsAt, isObject, type JsonObject, type MatrixEvent } from "#harness/match/json";
+import { type HttpResponse, path } from "#harness/http/client";
+import {
+  at,
+  eventsAt,
+  isObject,
+  type JsonObject,
+  type MatrixEvent,
+  numberAt,
+} from "#harness/match/json";
 import { expectEqual, ok } from "#harness/world/expect";
 import { type Session, stateBefore, timeline } from "#harness/world/session";
 import type { World } from "#harness/world/world";
@@ -110,6 +117,20 @@ export async function expectMarksOnceOvertaken(
   await delayed.scheduled(alice, other, message(witness, Math.max(0, dueMs) + 300));
   await untilSent(alice, other, witness, Math.max(0, dueMs) + BATCH_MS + 10_000);
   expectEqual(await marksIn(reader, roomId), marks, "the delayed events that were sent");
+}
+
+/** A look-up of a delayed event that is still to be sent. */
+export function expectScheduled(response: HttpResponse): void {
+  expectEqual(ok(response).finalised, undefined, "finalised of a scheduled event", response);
+}
+
+/** When the server is going to send a delayed event, by its own clock. */
+export async function dueTime(
+  { delayed, alice }: Pick<Scene, "delayed" | "alice">,
+  id: string,
+): Promise<number> {
+  const body = ok(await delayed.lookUp(alice, id));
+  return numberAt(body, "delayed_since_ts") + numberAt(body, "delay_ms");
 }
 
 /** The server's clock, by an event of this moment. */

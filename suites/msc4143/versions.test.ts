@@ -11,6 +11,7 @@ import { TRANSPORT_PATHS } from "./transports.ts";
 
 const ANSWER = { method: "GET", path: VERSIONS };
 const DELAYED = "org.matrix.msc4140";
+const FLAGS = [DELAYED, `${DELAYED}.stable`].map((flag) => `/unstable_features/${flag}`);
 const TRANSPORTS = "org.matrix.msc4143";
 
 /** True when the server knows the path. */
@@ -24,8 +25,10 @@ check(
   "a server that has delayed events says so",
   {
     mutant: [
-      altersAnswer("keeps it to itself", ANSWER, { remove: [`/unstable_features/${DELAYED}`] }),
-      altersAnswer("denies it", ANSWER, { set: { [`/unstable_features/${DELAYED}`]: false } }),
+      altersAnswer("keeps it to itself", ANSWER, { remove: FLAGS }),
+      altersAnswer("denies it", ANSWER, {
+        set: Object.fromEntries(FLAGS.map((flag) => [flag, false])),
+      }),
     ],
   },
   async (world) => {
@@ -46,8 +49,12 @@ check(
   "MSC4140.versions.stable",
   "the server says that it serves the stable paths of delayed events if it does",
   {
-    mutant: altersAnswer("claims that it does", ANSWER, {
-      set: { [`/unstable_features/${DELAYED}.stable`]: true },
+    // Of two equal keys the later one counts.
+    mutant: altersAnswer("says the contrary", ANSWER, {
+      replace: [
+        [`"${DELAYED}.stable":true`, `"${DELAYED}.stable":false`],
+        ['"unstable_features":{', `"unstable_features":{"${DELAYED}.stable":true,`],
+      ],
     }),
   },
   async (world) => {
