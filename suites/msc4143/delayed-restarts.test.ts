@@ -139,7 +139,9 @@ check(
 
     await world.eventually(async () => {
       const sent = await marksIn(alice, roomId);
-      expectEqual(sent.toSorted(), wanted.toSorted(), "the delayed events that were sent");
+      const counts = wanted.map((mark) => [mark, sent.filter((one) => one === mark).length]);
+      const others = Object.fromEntries(counts.filter(([, count]) => count !== 1));
+      expectEqual(others, {}, "how often those were sent that were not sent once");
     });
   },
 );
