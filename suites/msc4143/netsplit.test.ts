@@ -2,59 +2,25 @@
 import { awakeMs } from "#harness/awake";
 import { type Member, membersOf, type RoomFacts } from "#harness/clients/rtc/members";
 import { LEGACY_MEMBER } from "#harness/clients/rtc/names";
-import { StickyMap } from "#harness/clients/rtc/sticky-map";
 import { path } from "#harness/http/client";
 import { at, type JsonObject } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, ok } from "#harness/world/expect";
 import { altersAnswer, claims } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
-import { converge, type Shared, share, split } from "#harness/world/sharing";
+import { converge, share, split } from "#harness/world/sharing";
 import type { World } from "#harness/world/world";
 import { BATCH_MS, delayedEvents } from "./delayed.ts";
-import { HIDES, LAST_ONLY, LONG_MS, SYNC, stick } from "./sticky.ts";
+import { expectTold, type Observer, observe, type Sent, writeValue } from "./observers.ts";
+import { HIDES, LONG_MS, SYNC, stick } from "./sticky.ts";
 
 const MEMBER = "org.matrix.msc4143.rtc.member";
 const SLOT = "org.matrix.msc4143.rtc.slot";
 const SLOT_ID = "m.call#room";
 const DELAY_MS = 1_500;
 const OPERATIONS = 12;
-const KEYS = ["a", "b", "c"];
 const CONVERGED_MS = 30_000;
 const OWN_SERVERS = { isolated: {}, deadlineMs: 180_000 };
-
-/** A client that makes a map of what it is told to stick. */
-class Observer {
-  readonly session: Session;
-  readonly map = new StickyMap();
-  readonly #roomId: string;
-  #since: string | undefined;
-
-  constructor(session: Session, roomId: string) {
-    this.session = session;
-    this.#roomId = roomId;
-  }
-
-  async sync(): Promise<void> {
-    const body = await this.session.sync({ since: this.#since, filter: LAST_ONLY });
-    this.map.take(body, this.#roomId, awakeMs());
-    this.#since = body.next_batch;
-  }
-
-  /** Ids of what counts now. */
-  ids(): readonly string[] {
-    return this.map
-      .at(awakeMs())
-      .map(({ event }) => event.event_id)
-      .toSorted();
-  }
-}
-
-async function observe({ alice, bob, roomId }: Shared): Promise<readonly Observer[]> {
-  const observers = [alice, bob].map((session) => new Observer(session, roomId));
-  for (const observer of observers) await observer.sync();
-  return observers;
-}
 
 check(
   "MSC4354.fed.converge",
@@ -74,11 +40,9 @@ check(
     const shared = await share(world);
     const { alice, bob, roomId } = shared;
     const observers = await observe(shared);
-    const sent: { session: Session; id: string }[] = [];
+    const sent: Sent[] = [];
     const write = async (session: Session) => {
-      const key = KEYS[world.integer(KEYS.length)] ?? "";
-      const content = { msc4354_sticky_key: key, step: sent.length };
-      sent.push({ session, id: await stick(session, roomId, { content }) });
+      sent.push(await writeValue(world, session, roomId));
     };
 
     for (const session of [alice, bob]) await write(session);
@@ -94,19 +58,7 @@ check(
       sent.map(({ id }) => id),
     );
 
-    const expected = new StickyMap();
-    for (const { session, id } of sent) expected.add(await session.event(roomId, id), awakeMs());
-    const ids = expected.at(awakeMs()).map(({ event }) => event.event_id);
-    for (const observer of observers) {
-      await world.eventually(
-        async () => {
-          await observer.sync();
-          const what = `the values by ${observer.session.server.serverName}`;
-          expectEqual(observer.ids(), ids.toSorted(), what);
-        },
-        { deadlineMs: CONVERGED_MS },
-      );
-    }
+    await expectTold(world, observers, sent);
   },
 );
 
