@@ -141,6 +141,12 @@ function serveCalls(configuration: Record<string, unknown>, rtc: RtcAccess, file
   const transport = { type: "livekit", url, livekit_service_url: publicBase.replace(/\/$/, "") };
   // A feature may have set others.
   configuration.matrix_rtc ??= { transports: [transport] };
+  // What clients of the older contract read is served only where this is said, which is the default otherwise.
+  configuration.public_baseurl = `https://${configuration.server_name}/`;
+  const { type, livekit_service_url } = transport;
+  configuration.extra_well_known_client_content = {
+    "org.matrix.msc4143.rtc_foci": [{ type, livekit_service_url }],
+  };
   if (registration === undefined) return;
   const { experimental_features: experiments, app_service_config_files: files = [] } =
     configuration;
