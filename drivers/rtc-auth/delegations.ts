@@ -122,7 +122,8 @@ export class Delegations {
 
   #keep(): void {
     if (this.#storeFile === undefined) return;
-    const kept = [...this.#jobs.values()].map(
+    const stored = [...this.#jobs.values()].filter(({ faults }) => !faults.has("never-store"));
+    const kept = stored.map(
       ({ room, identity, userId, delayId, delayMs }): Delegation => ({
         room,
         identity,

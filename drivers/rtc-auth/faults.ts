@@ -27,6 +27,7 @@ const FAULTS = [
   "let-restricted-delegate",
   "never-send",
   "never-restart",
+  "never-store",
   "keep-earlier",
   "tell-upstream",
 ] as const;
