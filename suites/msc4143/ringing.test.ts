@@ -1,14 +1,17 @@
 /** What a server does so that phones ring (MSC4075 §Push rules). */
+import { STICKY, STICKY_DURATION } from "#harness/clients/rtc/names";
 import { Unsupported } from "#harness/errors";
-import { at, isObject, type JsonObject, listAt } from "#harness/match/json";
+import { type HttpResponse, path } from "#harness/http/client";
+import { at, eventsAt, isObject, type JsonObject, listAt, textAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
 import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
-import { stick } from "./sticky.ts";
+import { LONG_MS, stick } from "./sticky.ts";
 
 const RULES = "/_matrix/client/v3/pushrules/";
+const RELATIONS = "/_matrix/client/v1/rooms/*/relations/**";
 const OVERRIDE = "/_matrix/client/v3/pushrules/global/override";
 const NOTIFICATIONS = "/_matrix/client/v3/notifications";
 const SEND = "/_matrix/client/v3/rooms/*/send/**";
@@ -164,5 +167,58 @@ check(
       expectEqual(soundOf(found, forAll), "ring", "the sound when all are called");
     expectEqual(carols.get(forBob), undefined, "what a user hears who is not called");
     expectEqual(bobs.get(muted), undefined, "what a user hears of a room that is muted");
+  },
+);
+
+/** Name of m.rtc.decline until the proposal is accepted. */
+const DECLINE = "org.matrix.msc4310.rtc.decline";
+
+/** Tries to decline an invite; any answer. */
+function decline(session: Session, roomId: string, eventId: string): Promise<HttpResponse> {
+  const relation = { rel_type: "m.reference", event_id: eventId };
+  const content = { "m.relates_to": relation, msc4354_sticky_key: eventId };
+  const target = path`/_matrix/client/v3/rooms/${roomId}/send/${DECLINE}/${session.context.nextName("txn")}`;
+  return session.put(target, content, { [STICKY_DURATION]: LONG_MS });
+}
+
+check(
+  "MSC4075.decline.listed",
+  "the server lists who has declined an invite, and nobody else",
+  {
+    mutant: [
+      altersAnswer("lists nobody", { path: RELATIONS }, { set: { "/chunk": [] } }),
+      altersAnswer(
+        "lists others too",
+        { path: RELATIONS },
+        {
+          set: {
+            "/chunk/-": { type: DECLINE, sender: "@carol:hs1", event_id: "$other", content: {} },
+          },
+        },
+      ),
+      altersAnswer("hides that it sticks", { path: RELATIONS }, { remove: [`/chunk/*/${STICKY}`] }),
+    ],
+  },
+  async (world) => {
+    const [alice, bob, carol] = await world.users("alice", "bob", "carol");
+    const roomId = await alice.createRoom({ preset: "public_chat" });
+    for (const session of [bob, carol]) await session.join(roomId);
+    const invite = await ring(alice, roomId, { room: true });
+
+    const declined = textAt(ok(await decline(bob, roomId, invite)), "event_id");
+    const lost = await decline(carol, roomId, `$${world.name("nothing")}`);
+    world.note(`a decline of an event that nobody knows answers ${lost.status}`);
+
+    const target = path`/_matrix/client/v1/rooms/${roomId}/relations/${invite}/m.reference`;
+    const response = await alice.get(target);
+    const listed = eventsAt(ok(response), "chunk");
+    expectEqual(
+      listed.map(({ event_id }) => event_id),
+      [declined],
+      "the declines",
+      response,
+    );
+    expectEqual(listed[0]?.sender, bob.userId, "who has declined", response);
+    expectThat(at(listed[0], STICKY) !== undefined, "a sticky object", listed[0], response);
   },
 );

@@ -337,6 +337,35 @@ check(
 );
 
 check(
+  "MSC4354.sync.room-filter",
+  "the server sends nothing that sticks in rooms which the filter leaves out",
+  {
+    mutant: [
+      HIDES,
+      altersRequest("ignores the filter", { path: SYNC }, { head: [["rooms", "ignored"]] }),
+    ],
+  },
+  async (world) => {
+    const { alice, bob, roomId } = await pair(world);
+    const other = await alice.createRoom({ preset: "public_chat" });
+    await bob.join(other);
+    const since = await bob.syncToken();
+    const id = await stick(alice, roomId);
+    await stick(alice, other);
+    for (const room of [roomId, other]) await chat(alice, room, 3);
+
+    for (const rooms of [{ rooms: [roomId] }, { not_rooms: [other] }]) {
+      const filter = { room: { ...rooms, timeline: { limit: 1 } } };
+      for (const body of [await bob.sync({ filter }), await bob.sync({ since, filter })]) {
+        expectEqual(idsOf(stuck(body, roomId)), [id], "the sticky section of the room");
+        const what = `the other room, by ${Object.keys(rooms)}`;
+        expectEqual(idsOf(stuck(body, other)), [], `the sticky section of ${what}`);
+      }
+    }
+  },
+);
+
+check(
   "MSC4354.sync.ignored-user",
   "the server sends no sticky events of a user whom the client ignores",
   { mutant: sticksBesides("sends them") },
