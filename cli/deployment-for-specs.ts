@@ -10,8 +10,11 @@ import { RunRegistry } from "#harness/runs/registry";
 import type { DeploymentInfo } from "#harness/world/run-info";
 import { World } from "#harness/world/world";
 import { authServicesOf } from "./auth-services.ts";
-import { AUTH_DRIVERS, DRIVERS, prepare } from "./drivers.ts";
+import { ALL_DRIVERS, deploymentPlan, prepare } from "./drivers.ts";
+import { rtcServicesOf } from "./rtc-services.ts";
 import { DeploymentPool, describeDeployment } from "./run/control.ts";
+
+const NONE = { auth: undefined, mas: undefined, sfu: undefined, rtcAuth: undefined };
 
 export class DeploymentForSpecs implements AsyncDisposable {
   readonly pool: DeploymentPool;
@@ -37,37 +40,39 @@ export class DeploymentForSpecs implements AsyncDisposable {
     this.#signal = signal;
   }
 
-  /** @param given that of `--auth`, or of `--mas` */
+  /** @param given that of `--auth`, or of other flags */
   static async start(
     topology: "one" | "two" = "one",
-    given: "none" | "oidc" | { readonly mas: string } = "none",
+    given:
+      | "none"
+      | "oidc"
+      | { readonly mas?: string; readonly sfu?: string; readonly rtcAuth?: string } = "none",
   ): Promise<DeploymentForSpecs> {
     const roles = topology === "one" ? ["hs1"] : ["hs1", "hs2"];
     const servers = new Map(roles.map((role) => [role, parseServerSpec("process:synapse")]));
-    const asked =
-      typeof given === "string" ? { auth: given, mas: undefined } : { auth: undefined, ...given };
-    const services = authServicesOf(asked, servers, []);
+    const asked = typeof given === "string" ? { ...NONE, auth: given } : { ...NONE, ...given };
+    const specs = {
+      servers,
+      auth: authServicesOf(asked, servers, []),
+      ...rtcServicesOf(asked, roles, []),
+    };
     const { signal } = new AbortController();
     const progress = () => undefined;
-    await prepare({ servers, auth: services }, { signal, progress, isReuseAllowed: false });
+    await prepare(specs, { signal, progress, isReuseAllowed: false });
     const registry = RunRegistry.open(newRunId());
     const folder = registry.workFolder("spec");
-    const pool = new DeploymentPool(
-      { id: "main", topology, servers, ...(services && { auth: services }), features: [] },
-      {
-        drivers: DRIVERS,
-        authDrivers: AUTH_DRIVERS,
-        registry,
-        traceFolder: folder,
-        logFolder: folder,
-        containers: NO_CONTAINER_SETTINGS,
-        // A debug build of MAS compiles its policy first.
-        startTimeoutMs: 180_000,
-        signal,
-        progress,
-        onDeath: () => undefined,
-      },
-    );
+    const pool = new DeploymentPool(deploymentPlan("main", topology, specs), {
+      ...ALL_DRIVERS,
+      registry,
+      traceFolder: folder,
+      logFolder: folder,
+      containers: NO_CONTAINER_SETTINGS,
+      // A debug build of MAS compiles its policy first.
+      startTimeoutMs: 180_000,
+      signal,
+      progress,
+      onDeath: () => undefined,
+    });
     return new DeploymentForSpecs(pool, await pool.startMain(), registry, signal);
   }
 

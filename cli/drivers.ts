@@ -10,7 +10,7 @@ import { url } from "#drivers/url/index";
 import type { ServerSpec } from "#harness/config/driver-spec";
 import type { AuthDriver } from "#harness/deployment/auth-contract";
 import type { Driver, PrepareContext } from "#harness/deployment/contract";
-import type { DeploymentPlan } from "#harness/deployment/deployment";
+import type { DeploymentPlan } from "#harness/deployment/plan";
 import type { RtcAuthDriver, SfuDriver } from "#harness/deployment/rtc-contract";
 
 export const DRIVERS: readonly Driver[] = [synapse, complementImage, url];

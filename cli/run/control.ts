@@ -1,10 +1,7 @@
 /** What checks may ask of the command that holds servers and gateways. */
 import { actionOn } from "#harness/deployment/actions";
-import {
-  Deployment,
-  type DeploymentContext,
-  type DeploymentPlan,
-} from "#harness/deployment/deployment";
+import { Deployment } from "#harness/deployment/deployment";
+import type { DeploymentContext, DeploymentPlan } from "#harness/deployment/plan";
 import { registerUser } from "#harness/deployment/register";
 import { HarnessError } from "#harness/errors";
 import type { Control } from "#harness/world/control";

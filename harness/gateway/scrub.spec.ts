@@ -10,6 +10,11 @@ test.each([
   ['{"auth":{"password":"cut of', '{"auth":{"password":"<scrubbed>"'],
   ["/sync?access_token=abc&since=s1", "/sync?access_token=<scrubbed>&since=s1"],
   ["Authorization: Bearer syt_x", "Authorization: Bearer <scrubbed>"],
+  ['{"url":"ws://a","jwt":"e30.e30.e30"}', '{"url":"ws://a","jwt":"<scrubbed>"}'],
+  [
+    '{"authorization":"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln-_"}',
+    '{"authorization":"<scrubbed>"}',
+  ],
   [
     'X-Matrix origin="hs1",key="ed25519:a",sig="Zm9v"',
     'X-Matrix origin="hs1",key="ed25519:a",sig=<scrubbed>',

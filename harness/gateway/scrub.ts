@@ -32,6 +32,8 @@ const PART = new RegExp(
   "gi",
 );
 const AUTHORIZATION = /\b(Bearer|Basic)\s+[^\s"',]+/gi;
+/** Signed tokens (RFC 7519), wherever they stand: LiveKit shows them without a scheme before them. */
+const SIGNED_TOKEN = /\beyJ[\w-]{10,}\.[\w.-]*/g;
 const SIGNATURE = /(\bsig=)"?[^",\s]+"?/g;
 
 export const SCRUBBED = "<scrubbed>";
@@ -48,6 +50,7 @@ export function scrub(text: string): string {
     .replace(PART, `$1${SCRUBBED}`)
     .replace(FORM_VALUE, `$1${SCRUBBED}`)
     .replace(AUTHORIZATION, `$1 ${SCRUBBED}`)
+    .replace(SIGNED_TOKEN, SCRUBBED)
     .replace(SIGNATURE, `$1${SCRUBBED}`);
 }
 

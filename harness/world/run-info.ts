@@ -1,6 +1,6 @@
 /** What the command tells the checks: plain data, so that it crosses into Vitest's workers. */
 import type { DeployedAuth } from "#harness/deployment/auth-services";
-import type { DeployedServer } from "#harness/deployment/deployment";
+import type { DeployedServer } from "#harness/deployment/plan";
 import type { DeployedRtcAuth, DeployedSfu } from "#harness/deployment/rtc-services";
 import type { Measurement } from "#harness/results/measurement";
 import type { Undecryptable } from "#harness/results/outcome";
