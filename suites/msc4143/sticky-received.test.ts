@@ -83,6 +83,39 @@ check(
 );
 
 check(
+  "MSC4354.send.range",
+  "the server lets no event of another server stick for more than an hour",
+  {
+    mutant: altersAnswer(
+      "lets it stick for two",
+      { path: SYNC },
+      {
+        set: Object.fromEntries(
+          [TIMELINE, `${SECTION}/events`].map((place) => [
+            `${place}/*/unsigned/${STICKY_REMAINING[1]}`,
+            2 * HOUR_MS,
+          ]),
+        ),
+      },
+    ),
+  },
+  async (world) => {
+    const { alice, peer, room, mallory } = await meet(world);
+    const pdu = await peer.send(room, sticky(mallory, { durationMs: 100 * HOUR_MS }));
+    await peer.fence(room, alice);
+
+    const body = await alice.sync({ filter: { room: { timeline: { limit: 50 } } } });
+
+    const event = timeline(body, room.roomId).find(({ event_id }) => event_id === pdu.id);
+    expectThat(event !== undefined, `${pdu.id} in the timeline`, body);
+    const remaining = remainingOf(event);
+    world.note(`100 hours of another server are taken; remaining: ${remaining}`);
+    const isInRange = remaining === undefined || Number(remaining) <= HOUR_MS;
+    expectThat(isInRange, `at most ${HOUR_MS} ms of 100 hours`, remaining);
+  },
+);
+
+check(
   "MSC4354.send.federated-state",
   "the server takes a state event of another server that has a sticky object",
   {
