@@ -18,5 +18,7 @@ npx node -e 'const rows = JSON.parse(require("fs").readFileSync("list.json")); i
 npx crucible run 'CS.versions.*' 'CS.login.*' --topology one
 # The auth service of our own starts compiled too.
 npx crucible run MSC3861.meta.get 'MSC3861.refresh.*'
+# And so does the service that gives tokens for calls.
+npx crucible run MSC4195.token.claims LKJWT.openid.happy
 npx crucible tardis export node_modules/matrix-crucible/tardis/examples/reset-class-a.json5 -o room.html
 grep -q "Content-Security-Policy" room.html

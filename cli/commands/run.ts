@@ -289,18 +289,25 @@ function compareWithBaseline(
   return diff.counts.regressed > 0 ? 1 : 0;
 }
 
-function dryRun({ plan, servers, auth }: Selected, { json }: RunFlags): number {
+function dryRun({ plan, servers, auth, sfu, rtcAuth }: Selected, { json }: RunFlags): number {
   const rows = plan.checks.map(({ id, title }) => ({ requirement: id, check: title }));
   const planned = [...servers].map(([role, { text }]) => {
-    const service = auth?.get(role)?.text;
-    return { role, text, ...(service === undefined ? {} : { auth: service }) };
+    const beside = Object.entries({ auth, sfu, rtcAuth }).flatMap(([kind, specs]) => {
+      const spec = specs?.get(role)?.text;
+      return spec === undefined ? [] : [[kind, spec] as const];
+    });
+    return { role, text, ...Object.fromEntries(beside) } as {
+      readonly role: string;
+      readonly text: string;
+      readonly [kind: string]: string;
+    };
   });
   if (json) printJson({ topology: plan.topology.name, servers: planned, checks: rows });
   else {
-    const told = planned.map(
-      ({ role, text, auth: service }) =>
-        `${role} ${text}${service === undefined ? "" : ` with ${service}`}`,
-    );
+    const told = planned.map(({ role, text, ...beside }) => {
+      const services = Object.values(beside).join(" and ");
+      return `${role} ${text}${services === "" ? "" : ` with ${services}`}`;
+    });
     print(`topology ${plan.topology.name}: ${told.join(", ")}`);
     for (const { requirement, check } of rows) print(`${requirement}  ${check}`);
     print(`${rows.length} checks would run`);

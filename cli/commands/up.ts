@@ -38,6 +38,7 @@ export function upCommand(): Command {
     examples: [
       "--topology two",
       "--auth oidc",
+      "--sfu livekit",
       "--hs process:synapse@1.150.0,database=postgres --json",
     ],
   });
@@ -120,8 +121,10 @@ function show(
   },
 ): void {
   print(started.name);
-  for (const { role, serverName, clientUrl, federationUrl } of started.servers) {
+  for (const { role, serverName, clientUrl, federationUrl, sfu, rtc } of started.servers) {
     print(`  ${role}  ${serverName}  client ${clientUrl}  federation ${federationUrl}`);
+    if (sfu !== undefined) print(`  ${sfu.role}  ${sfu.websocketUrl}  HTTP API ${sfu.base}`);
+    if (rtc !== undefined) print(`  ${rtc.role}  ${rtc.base}`);
   }
   for (const { userId, accessToken, password } of started.users) {
     print(`  ${userId}  token ${accessToken}  password ${password}`);

@@ -5,6 +5,7 @@
 import { connect } from "node:net";
 import { driversOf } from "#cli/drivers";
 import { AUTH_METADATA } from "#harness/clients/oauth/metadata";
+import type { ServerSpec } from "#harness/config/driver-spec";
 import type { DeployedAuth } from "#harness/deployment/auth-services";
 import type { Address, HasLogs, RunningServer } from "#harness/deployment/contract";
 import type { Deployment } from "#harness/deployment/deployment";
@@ -12,6 +13,7 @@ import type { DeployedServer } from "#harness/deployment/plan";
 import { createClient, type HttpClient, type HttpResponse } from "#harness/http/client";
 import { at } from "#harness/match/json";
 import { sweepRun } from "#harness/runs/registry";
+import { probeCalls } from "./calls.ts";
 import { type Probe, probeInOrder, type Step } from "./probe.ts";
 
 const CONNECT_MS = 2_000;
@@ -26,6 +28,7 @@ export async function probeDeployment(deployment: Deployment): Promise<readonly 
     );
     probes.push(...(await probeInOrder(steps, "the last lines of the server's log say more")));
     if (deployed.auth !== undefined) probes.push(...(await probeAuth(deployed, deployed.auth)));
+    probes.push(...(await probeCalls(deployed)));
   }
   return probes;
 }
@@ -149,9 +152,18 @@ export async function probeCleanUp(
   addresses: ReadonlyMap<string, Address>,
   runId: string,
 ): Promise<readonly Probe[]> {
+  const specsOf = (pick: (server: DeployedServer) => { readonly spec: ServerSpec } | undefined) =>
+    new Map(
+      servers.flatMap((server) => {
+        const spec = pick(server)?.spec;
+        return spec === undefined ? [] : [[server.role, spec] as const];
+      }),
+    );
   const drivers = driversOf({
     servers: new Map(servers.map(({ role, spec }) => [role, spec])),
-    auth: new Map(servers.flatMap(({ role, auth }) => (auth ? [[role, auth.spec] as const] : []))),
+    auth: specsOf(({ auth }) => auth),
+    sfu: specsOf(({ sfu }) => sfu),
+    rtcAuth: specsOf(({ rtc }) => rtc),
   });
   const look = async () => {
     const swept = await Promise.all(drivers.map((driver) => driver.sweep?.((id) => id === runId)));
@@ -174,7 +186,9 @@ export async function probeCleanUp(
 /** Addresses of the servers that are ours to end. */
 export function ownAddresses(servers: readonly DeployedServer[]): ReadonlyMap<string, Address> {
   const own = servers.filter(({ server: { capabilities } }) => capabilities.killable !== undefined);
-  const services = servers.flatMap(({ auth }) => (auth === undefined ? [] : [auth]));
+  const services = servers
+    .flatMap(({ auth, sfu, rtc }) => [auth, sfu, rtc])
+    .filter((service) => service !== undefined);
   const ownServices = services.filter(({ service }) => service.capabilities.killable !== undefined);
   return new Map([
     ...own.map(({ role, server }) => [role, server.client()] as const),
