@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { AccessToken, TokenVerifier } from "livekit-server-sdk";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { FAULT_HEADER } from "./faults.ts";
+import { rtcAuth } from "./index.ts";
 import { HS_TOKEN, SERVER, type ServiceForSpecs, SFU, startForSpecs } from "./service-for-specs.ts";
 import { hashOf } from "./tokens.ts";
 
@@ -294,6 +295,30 @@ describe("left a leave", () => {
     await service.running.capabilities.restartable?.restart();
     await webhook("participant_left", identity);
     await expect.poll(() => managed("kept")).toContain("send");
+  });
+});
+
+describe("one that runs elsewhere", () => {
+  const use = (url: string) => {
+    const spec = { text: `url:${url}`, substrate: "url", url, options: new Map() } as const;
+    rtcAuth.check?.(spec);
+    return rtcAuth.start({ ...service.context, role: "rtc9", spec });
+  };
+
+  test("is used as it is", async () => {
+    const { host, port } = service.running.address();
+    const running = await use(`http://${host}:${port}`);
+    expect(running.address()).toEqual({ host, port });
+    expect(running.capabilities).toEqual({});
+    expect(running.settings.join()).toContain("runs elsewhere");
+    await running[Symbol.asyncDispose]();
+    expect((await getToken()).status).toBe(200);
+  });
+
+  test("has to answer, and to have no path", async () => {
+    const dead = use("http://127.0.0.1:9");
+    await expect(dead).rejects.toThrow("rtc9 does not answer GET http://127.0.0.1:9/healthz");
+    expect(() => use("http://127.0.0.1:9/path")).toThrow("neither options nor a path may follow");
   });
 });
 

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseServerSpec } from "#harness/config/driver-spec";
-import type { RunningRtcAuth } from "#harness/deployment/rtc-contract";
+import type { RtcAuthStartContext, RunningRtcAuth } from "#harness/deployment/rtc-contract";
 import { createClient, type HttpClient } from "#harness/http/client";
 import { rtcAuth } from "./index.ts";
 
@@ -20,6 +20,8 @@ export interface Asked {
 
 export interface ServiceForSpecs extends AsyncDisposable {
   readonly running: RunningRtcAuth;
+  /** With which it was started. */
+  readonly context: RtcAuthStartContext;
   readonly client: HttpClient;
   /** What the homeserver and the SFU were asked, oldest first. */
   readonly asked: readonly Asked[];
@@ -85,7 +87,7 @@ export async function startForSpecs(): Promise<ServiceForSpecs> {
   const caFile = path.join(import.meta.dirname, "settings.ts");
   const logFile = path.join(folder, "rtc1.log");
   const workFolder = path.join(folder, "rtc1");
-  const running = await rtcAuth.start({
+  const context: RtcAuthStartContext = {
     runId: "spec",
     role: "rtc1",
     name: "spec-rtc1",
@@ -106,11 +108,13 @@ export async function startForSpecs(): Promise<ServiceForSpecs> {
     proxy: { port: 1, caFile },
     sfu: { ...SFU, endpoint: base },
     registration: { asToken: "shown-by-the-service", hsToken: HS_TOKEN },
-  });
+  };
+  const running = await rtcAuth.start(context);
   stack.defer(() => running[Symbol.asyncDispose]());
   const { host, port } = running.address();
   return {
     running,
+    context,
     client: createClient({ baseUrl: `http://${host}:${port}` }),
     asked,
     world,
