@@ -60,6 +60,10 @@ test.each([
   ],
   ['<input value="AB-CD" name="user_code">', '<input value="<scrubbed>" name="user_code">'],
   [
+    'It shows <b>ABCD-EFGH</b>.<input name="user_code" value="ABCD-EFGH">',
+    'It shows <b><scrubbed></b>.<input name="user_code" value="<scrubbed>">',
+  ],
+  [
     '<a href="/link?x=1&amp;code=AB-CD">go on</a>',
     '<a href="/link?x=1&amp;code=<scrubbed>">go on</a>',
   ],

@@ -41,9 +41,11 @@ export const SCRUBBED = "<scrubbed>";
 /** A shorter value is likely to stand for something else where it is found. */
 const MIN_SECRET_LENGTH = 8;
 
-/** The text without tokens, passwords and signatures. */
+/** The text without tokens, passwords and signatures. What a page has in a field goes also where the page says it to people. */
 export function scrub(text: string): string {
-  return text
+  let scrubbed = text;
+  for (const secret of fieldSecretsIn(text)) scrubbed = scrubbed.replaceAll(secret, SCRUBBED);
+  return scrubbed
     .replace(JSON_VALUE, `$1"${SCRUBBED}"`)
     .replace(FIELD_VALUES[0], `$1${SCRUBBED}`)
     .replace(FIELD_VALUES[1], `$1${SCRUBBED}`)
@@ -52,6 +54,11 @@ export function scrub(text: string): string {
     .replace(AUTHORIZATION, `$1 ${SCRUBBED}`)
     .replace(SIGNED_TOKEN, SCRUBBED)
     .replace(SIGNATURE, `$1${SCRUBBED}`);
+}
+
+function fieldSecretsIn(text: string): string[] {
+  const fields = FIELD_VALUES.flatMap((pattern) => [...text.matchAll(pattern)]);
+  return fields.flatMap(([, , value = ""]) => (value.length < MIN_SECRET_LENGTH ? [] : value));
 }
 
 /** Values of the secrets in a text, to be found again where they stand without their names. */

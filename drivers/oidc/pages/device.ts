@@ -133,7 +133,7 @@ async function showConsent(
     body: html`${alert(problem)}${about(client?.metadata())}
 <p>Another device asks for full access to the account of <strong>${account.localpart}</strong>, as device <strong>${typeof scope === "string" ? "" : scope.deviceId}</strong>. It shows the code <strong>${asShown(code)}</strong>.</p>
 <form method="post" action="${DEVICE}">${formCookie.field(context)}
-<input type="hidden" name="user_code" value="${code.userCode}">
+<input type="hidden" name="user_code" value="${asShown(code)}">
 <label><input type="checkbox" name="confirm_device" value="on"> The device is mine, and it shows this code.</label>
 <button type="submit" name="action" value="consent">Allow</button>
 <button type="submit" name="action" value="reject">Cancel</button></form>`,
