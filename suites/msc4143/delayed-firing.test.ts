@@ -226,8 +226,9 @@ check(
   },
 );
 
-const PAIRS = 12;
-const APART_MS = 10;
+const PAIRS = 20;
+/** Messages that are due at the same moment, so that the server is busy at it. */
+const OTHERS = 40;
 
 check(
   "MSC4140.fire.order",
@@ -243,17 +244,18 @@ check(
     const { delayed, alice, roomId } = here;
     const from = performance.now();
     const dueMs = 8_000;
-    const schedule = (mark: string, key: string, laterMs: number) => {
-      const delayMs = Math.round(from + dueMs + laterMs - performance.now());
-      return delayed.scheduled(alice, roomId, state(mark, Math.max(1, delayMs), key));
-    };
+    const delayMs = () => Math.max(1, Math.round(from + dueMs - performance.now()));
+    const schedule = (mark: string, key: string) =>
+      delayed.scheduled(alice, roomId, state(mark, delayMs(), key));
+    for (let index = 0; index < OTHERS; index++)
+      await delayed.scheduled(alice, roomId, message(`other ${index}`, delayMs()));
     // Each pair is due at nearly one moment. Which of the two is the later one depends on when the server got them.
     const pairs = [];
     for (let index = 0; index < PAIRS; index++) {
       const key = `key-${index}`;
       const marks = [`older of ${key}`, `newer of ${key}`] as const;
-      const older = await schedule(marks[0], key, 0);
-      pairs.push({ key, marks, older, newer: await schedule(marks[1], key, APART_MS) });
+      const [older, newer] = await Promise.all([schedule(marks[0], key), schedule(marks[1], key)]);
+      pairs.push({ key, marks, older, newer });
     }
     const wanted: { key: string; marks: readonly string[] }[] = [];
     for (const { key, marks, older, newer } of pairs) {

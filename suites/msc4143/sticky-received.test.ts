@@ -26,6 +26,7 @@ import {
 const TIMELINE = "/rooms/join/*/timeline/events";
 const SHORT_MS = 3_000;
 const MINUTES_20_MS = 1_200_000;
+const MISSING = "/_matrix/federation/v1/get_missing_events/*";
 const FLOOD = 300;
 const IN_A_TRANSACTION = 50;
 /** A transaction that was refused goes out again after this time, so often. */
@@ -302,6 +303,10 @@ check(
     // Servers that can not keep up may ask for what they have let go.
     peer.serve(room);
     const since = await alice.syncToken();
+    // The first comes after one that was never sent: while the server waits for that one, all others wait with it.
+    room.add(room.build({ type: TYPE, sender: mallory, content: { index: -1 } }));
+    const asks = { from: "hs1", path: MISSING };
+    const wait = await world.fault(asks, "before", { kind: "gate" });
     const pdus: Pdu[] = [];
     for (let index = 0; index < FLOOD; index++) {
       const pdu = room.build(sticky(mallory, { content: { index }, durationMs: HOUR_MS }));
@@ -319,6 +324,7 @@ check(
       }
     }
 
+    await wait.end();
     // By then it has processed what it was sent before.
     await peer.fence(room, alice, { deadlineMs: 60_000 });
 
