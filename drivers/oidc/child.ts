@@ -9,7 +9,7 @@ const settings: ServiceSettings = JSON.parse(readFileSync(file, "utf8"));
 const { web, control } = makeService(settings);
 // Longer than the gateway keeps its end: a request must not meet a connection that is being closed.
 web.keepAliveTimeout = 60_000;
-control.listen(settings.controlPort, settings.host);
+control.listen(settings.control.port, settings.control.host);
 web.listen(settings.port, settings.host, () => {
   console.log(`auth service of ${settings.serverName}, listening at port ${settings.port}`);
 });

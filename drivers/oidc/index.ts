@@ -26,11 +26,9 @@ export const oidc: AuthDriver = {
 async function start(context: AuthStartContext): Promise<RunningAuthService> {
   const { role, workFolder, publicBase, homeserver, secret } = context;
   const address = await freeAddress();
-  const { port: controlPort } = await freeAddress();
   const control: ControlAddress = {
     role,
-    host: address.host,
-    port: controlPort,
+    ...(await freeAddress()),
     secret: randomBytes(24).toString("hex"),
   };
   const settings: ServiceSettings = {
@@ -38,10 +36,8 @@ async function start(context: AuthStartContext): Promise<RunningAuthService> {
     serverName: homeserver.serverName,
     homeserver: homeserver.endpoint,
     secret,
-    host: address.host,
-    port: address.port,
-    controlPort,
-    controlSecret: control.secret,
+    ...address,
+    control: { host: control.host, port: control.port, secret: control.secret },
     databaseFile: path.join(workFolder, "oidc.db"),
   };
   await mkdir(workFolder, { recursive: true });

@@ -86,7 +86,7 @@ export function makeService(settings: ServiceSettings): Service {
   });
   return {
     web: createServer(provider.callback()),
-    control: controlListener(admin, settings.controlSecret),
+    control: controlListener(admin, settings.control.secret),
   };
 }
 

@@ -9,8 +9,7 @@ export interface ServiceSettings {
   readonly secret: string;
   readonly host: string;
   readonly port: number;
-  /** The admin side has a listener and a secret of its own. */
-  readonly controlPort: number;
-  readonly controlSecret: string;
+  /** The admin side's listener. Its host is another one: a port that is free there need not be free here. */
+  readonly control: { readonly host: string; readonly port: number; readonly secret: string };
   readonly databaseFile: string;
 }

@@ -206,9 +206,9 @@ test("a device that the homeserver has not got is gone", async () => {
 test("the admin side is for who knows its secret, which lies in a file of its owner", async () => {
   const file = path.join(service.workFolder, "settings.json");
   expect(statSync(file).mode & 0o777).toBe(0o600);
-  const { host, controlPort } = JSON.parse(readFileSync(file, "utf8"));
+  const { host, port } = JSON.parse(readFileSync(file, "utf8")).control;
   const asked = await send(
-    `http://${host}:${controlPort}/`,
+    `http://${host}:${port}/`,
     JSON.stringify({ name: "sessions", parameters: ["alice"] }),
     { authorization: "Bearer guess" },
   );
