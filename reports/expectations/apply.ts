@@ -82,6 +82,11 @@ function applies(
   if (when.database !== undefined && !name.split(/[/+]/).includes(when.database)) return false;
   if (when.auth !== undefined && servers.some(({ auth = "none" }) => auth !== when.auth))
     return false;
+  if (
+    when.rtc_auth !== undefined &&
+    servers.some(({ rtcAuth = "none" }) => rtcAuth !== when.rtc_auth)
+  )
+    return false;
   const { version: range } = when;
   return range === undefined || servers.every(({ version }) => isInRange(version, range));
 }

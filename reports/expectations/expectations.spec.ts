@@ -107,20 +107,34 @@ test("conditions and check titles narrow an entry", () => {
   expect(applied(entry("check: another"), "fail")).toBe("fail");
 });
 
+/** What a failure is on a deployment, by an entry with this condition. */
+function failureOn(condition: string, facts: typeof FACTS): Outcome {
+  const entry = `  - { id: CS.a.b, expect: fail, reason: known, evidence: seen, when: { ${condition} } }\n`;
+  return applyManifest(result("fail"), undefined, manifest(entry), facts).outcome;
+}
+
 test("an entry may hold behind one kind of auth service only, or without any, whatever the database", () => {
-  const entry = (condition: string) =>
-    manifest(`  - { id: CS.a.b, expect: fail, reason: known, evidence: seen, ${condition} }\n`);
   const behind = {
     ...FACTS,
     name: "synapse@1.163.2/one/sqlite+oidc",
     servers: FACTS.servers.map((server) => ({ ...server, auth: "oidc" })),
   };
-  const on = (condition: string, facts: typeof FACTS) =>
-    applyManifest(result("fail"), undefined, entry(condition), facts).outcome;
-  expect(on("when: { auth: none }", FACTS)).toBe("xfail");
-  expect(on("when: { auth: none }", behind)).toBe("fail");
-  expect(on("when: { auth: oidc }", behind)).toBe("xfail");
-  expect(on("when: { database: sqlite }", behind)).toBe("xfail");
+  expect(failureOn("auth: none", FACTS)).toBe("xfail");
+  expect(failureOn("auth: none", behind)).toBe("fail");
+  expect(failureOn("auth: oidc", behind)).toBe("xfail");
+  expect(failureOn("database: sqlite", behind)).toBe("xfail");
+});
+
+test("an entry may hold beside one kind of RTC authorization service only, or without any", () => {
+  const beside = {
+    ...FACTS,
+    servers: FACTS.servers.map((server) => ({ ...server, rtcAuth: "embedded" })),
+  };
+  expect(failureOn("rtc_auth: none", FACTS)).toBe("xfail");
+  expect(failureOn("rtc_auth: none", beside)).toBe("fail");
+  expect(failureOn("rtc_auth: embedded", FACTS)).toBe("fail");
+  expect(failureOn("rtc_auth: embedded", beside)).toBe("xfail");
+  expect(failureOn("rtc_auth: running", beside)).toBe("fail");
 });
 
 test("unsupported takes globs, disabled is given to the run", () => {

@@ -26,6 +26,7 @@ const entrySchema = z.strictObject({
       database: z.string().optional(),
       topology: z.string().optional(),
       auth: z.string().optional(),
+      rtc_auth: z.string().optional(),
     })
     .optional(),
   /** Text that the failure has to contain: another failure is unexpected. */
