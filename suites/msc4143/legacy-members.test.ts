@@ -1,4 +1,5 @@
 /** What deployed clients of calls rely on: memberships as state events (matrix-js-sdk, element-call). */
+import { LEGACY_MEMBER as MEMBER } from "#harness/clients/rtc/names";
 import { path } from "#harness/http/client";
 import { at, isObject, type JsonObject } from "#harness/match/json";
 import { check } from "#harness/world/check";
@@ -7,7 +8,6 @@ import { altersAnswer } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import { share } from "#harness/world/sharing";
 
-const MEMBER = "org.matrix.msc3401.call.member";
 const MEMBERSHIP = `/_matrix/client/v3/rooms/*/state/${MEMBER}/*`;
 const WRITES = { method: "PUT", path: MEMBERSHIP };
 const READS = { method: "GET", path: MEMBERSHIP };

@@ -15,13 +15,11 @@ import {
   scene,
   untilSent,
 } from "./delayed.ts";
+import { expectSentOnceLost, NOTICED_MS, SLOW } from "./leaves.ts";
 import { memberOf, openidTokenOf, SLOT, standaloneThat } from "./openid.ts";
 import { claimsOf, grantOf, tokenOf } from "./tokens.ts";
 
 const DELEGATE = "/delegate_delayed_leave";
-/** The SFU notices at once; a service that only asks it now and then takes longer. */
-const NOTICED_MS = 30_000;
-const SLOW = { deadlineMs: 120_000 };
 
 interface Delegated {
   readonly here: Scene;
@@ -61,11 +59,8 @@ check(
     const { here, mark, connection, response } = await delegated(world, "/get_token");
     await using _ = connection;
     ok(response);
-    await expectMarksOnceOvertaken(world, here, 1_000, []);
 
-    connection.lose();
-
-    await untilSent(here.alice, here.roomId, mark, NOTICED_MS);
+    await expectSentOnceLost(world, here, connection, mark);
   },
 );
 
@@ -138,10 +133,7 @@ check(
     await using _ = connection;
     ok(response);
     await world.killAndRestart(rtc.role);
-    await expectMarksOnceOvertaken(world, here, 1_000, []);
 
-    connection.lose();
-
-    await untilSent(here.alice, here.roomId, mark, NOTICED_MS);
+    await expectSentOnceLost(world, here, connection, mark);
   },
 );

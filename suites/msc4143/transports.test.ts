@@ -3,16 +3,11 @@ import { Unsupported } from "#harness/errors";
 import { createClient, type HttpResponse } from "#harness/http/client";
 import { at, isObject } from "#harness/match/json";
 import { check, type Mutant } from "#harness/world/check";
-import {
-  expectEqual,
-  expectMatrixError,
-  expectStatus,
-  expectThat,
-  ok,
-} from "#harness/world/expect";
+import { expectEqual, expectStatus, expectThat, ok } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
 import type { World } from "#harness/world/world";
 import { entriesOf, transportsOf } from "./transports.ts";
+import { expectUsersOnly } from "./users-only.ts";
 
 const TRANSPORTS = { method: "GET", path: "/_matrix/client/**/rtc/transports" };
 const WELL_KNOWN = { method: "GET", path: "/.well-known/matrix/client" };
@@ -31,17 +26,8 @@ check(
   },
   async (world) => {
     world.needs("rtc-transports");
-    const mallory = world.session(
-      "hs1",
-      { userId: "@mallory:hs1", localpart: "mallory", password: "" },
-      { accessToken: world.name("invented"), deviceId: "" },
-    );
 
-    const anonymous = await transportsOf(world, world.anonymous());
-    const unknown = await transportsOf(world, mallory);
-
-    expectMatrixError(anonymous, 401, "M_MISSING_TOKEN");
-    expectMatrixError(unknown, 401, "M_UNKNOWN_TOKEN");
+    await expectUsersOnly(world, (client) => transportsOf(world, client));
   },
 );
 

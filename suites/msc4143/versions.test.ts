@@ -1,5 +1,9 @@
 /** What servers advertise: MSC4140 and MSC4143 §Unstable prefix. */
-import { STABLE, UNSTABLE } from "#harness/clients/rtc/delayed-events";
+import {
+  DELAYED_EVENTS_FLAG as DELAYED,
+  STABLE,
+  UNSTABLE,
+} from "#harness/clients/rtc/delayed-events";
 import { Unsupported } from "#harness/errors";
 import { at } from "#harness/match/json";
 import { check } from "#harness/world/check";
@@ -10,7 +14,6 @@ import { flagsOf, VERSIONS } from "./delayed.ts";
 import { TRANSPORT_PATHS } from "./transports.ts";
 
 const ANSWER = { method: "GET", path: VERSIONS };
-const DELAYED = "org.matrix.msc4140";
 const FLAGS = [DELAYED, `${DELAYED}.stable`].map((flag) => `/unstable_features/${flag}`);
 const TRANSPORTS = "org.matrix.msc4143";
 

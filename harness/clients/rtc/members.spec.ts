@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { JsonObject } from "#harness/match/json";
-import { legacyMembersOf, membersOf, openFor, type RoomFacts } from "./members.ts";
+import { membersOf, openFor, type RoomFacts } from "./members.ts";
 import type { StickyValue } from "./sticky-map.ts";
 
 const SLOT = "m.call#room";
@@ -60,22 +60,4 @@ test.each([
 test("takes a slot with encryption in an encrypted room for open", () => {
   const slot = { ...OPEN, encryption: { type: "m.per_member" } };
   expect(openFor(SLOT, { ...EVERYBODY, slot, isEncrypted: true })).toBe("m.call");
-});
-
-test("counts members of deployed calls until they leave or their time is over", () => {
-  const state = (key: string, content: JsonObject, sentAt = 0) => ({
-    state_key: key,
-    sender: `@${key}:hs1`,
-    content,
-    origin_server_ts: sentAt,
-  });
-  const events = [
-    state("here", { device_id: "D", expires: 10 }),
-    state("left", {}),
-    state("over", { device_id: "D", expires: 4 }),
-    state("renewed", { device_id: "D", expires: 4, created_ts: 2 }),
-    state("kicked", { device_id: "D" }),
-  ];
-  const members = legacyMembersOf(events, 5, (userId) => userId !== "@kicked:hs1");
-  expect([...members.keys()]).toEqual(["here", "renewed"]);
 });

@@ -1,5 +1,5 @@
 /** Who is in a session (MSC4143 §Joining a slot), by what a client knows of the room. */
-import { at, isObject, type JsonObject } from "#harness/match/json";
+import { at, type JsonObject } from "#harness/match/json";
 import { MEMBER_TYPES } from "./names.ts";
 import type { StickyValue } from "./sticky-map.ts";
 
@@ -53,38 +53,4 @@ export function membersOf(
       ? [{ userId: sender, memberId: stickyKey, transports: content.transports }]
       : [];
   });
-}
-
-/** Default of `expires` in deployed calls: four hours (matrix-js-sdk, CallMembership). */
-const LEGACY_EXPIRES_MS = 4 * 3_600_000;
-
-export interface LegacyMember {
-  readonly userId: string;
-  readonly deviceId: string;
-}
-
-/**
- * Members by the state events of deployed calls (MSC3401 as matrix-js-sdk reads it), by state key.
- *
- * @param state events of type org.matrix.msc3401.call.member
- */
-export function legacyMembersOf(
-  state: readonly JsonObject[],
-  now: number,
-  isJoined: (userId: string) => boolean,
-): ReadonlyMap<string, LegacyMember> {
-  const members = new Map<string, LegacyMember>();
-  for (const { content, sender, state_key: stateKey, origin_server_ts: sentAt } of state) {
-    if (!isObject(content) || typeof stateKey !== "string" || typeof sender !== "string") continue;
-    const {
-      device_id: deviceId,
-      created_ts: createdAt = sentAt,
-      expires = LEGACY_EXPIRES_MS,
-    } = content;
-    const isFresh = Number(createdAt) + Number(expires) > now;
-    // A leave is an empty object.
-    if (typeof deviceId === "string" && isFresh && isJoined(sender))
-      members.set(stateKey, { userId: sender, deviceId });
-  }
-  return members;
 }
