@@ -6,15 +6,15 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { request } from "undici";
 import { freeAddress } from "#drivers/substrates/process/address";
 import { serve } from "#drivers/substrates/process/served";
+import { addressOf, requireAnswer } from "#drivers/substrates/running";
 import type {
   RtcAuthDriver,
   RtcAuthStartContext,
   RunningRtcAuth,
 } from "#harness/deployment/rtc-contract";
-import { describe, HarnessError } from "#harness/errors";
+import { HarnessError } from "#harness/errors";
 import type { ServiceSettings } from "./settings.ts";
 
 const HEALTH = "/healthz";
@@ -76,32 +76,12 @@ async function start(context: RtcAuthStartContext): Promise<RunningRtcAuth> {
 
 async function useRunning({ role, spec }: RtcAuthStartContext): Promise<RunningRtcAuth> {
   const base = new URL(spec.url ?? "");
-  const target = new URL(HEALTH, base);
-  try {
-    const { statusCode, body } = await request(target, {
-      headersTimeout: 10_000,
-      bodyTimeout: 10_000,
-    });
-    await body.dump();
-    if (statusCode !== 200) throw new Error(`status ${statusCode}`);
-  } catch (cause) {
-    throw new HarnessError("HS_DID_NOT_START", {
-      what: `${role} does not answer GET ${target.href}`,
-      facts: [describe(cause)],
-      next: "check the URL, and that the service runs",
-      cause,
-    });
-  }
-  const isTls = base.protocol === "https:";
-  const port = base.port === "" ? (isTls ? 443 : 80) : Number(base.port);
+  const address = addressOf(base);
+  await requireAnswer(role, new URL(HEALTH, base).href);
   return {
     role,
     kind: "running",
-    address: () => ({
-      host: base.hostname,
-      port,
-      ...(isTls ? ({ tlsName: base.hostname, trust: "machine" } as const) : {}),
-    }),
+    address: () => address,
     settings: ["the RTC authorization service runs elsewhere: its settings are not ours"],
     capabilities: {},
     [Symbol.asyncDispose]: async () => undefined,

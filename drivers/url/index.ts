@@ -4,10 +4,9 @@
  * registration API), `users` (file with one `localpart:password` a line; each is used once).
  */
 import { readFileSync } from "node:fs";
-import { request } from "undici";
+import { addressOf, requireAnswer } from "#drivers/substrates/running";
 import { registerBySharedSecret } from "#drivers/substrates/shared-secret";
 import {
-  type Address,
   defineDriver,
   type Registered,
   type RegistersUsers,
@@ -32,7 +31,7 @@ async function start({ role, spec }: StartContext): Promise<RunningServer> {
   const client = addressOf(base);
   const given = spec.options.get("federation");
   const federation = given === undefined ? client : addressOf(parseBase(given));
-  await answersVersions(base, role);
+  await requireAnswer(role, `${base.origin}/_matrix/client/versions`);
   const registersUsers = registration(base.origin, spec.options);
   return {
     role,
@@ -145,36 +144,6 @@ function parseBase(text: string): URL {
     throw new HarnessError("BAD_USAGE", {
       what: `${text} is no URL`,
       next: "write url:https://host[:port]",
-      cause,
-    });
-  }
-}
-
-function addressOf({ protocol, hostname, port }: URL): Address {
-  const isTls = protocol === "https:";
-  const number = port === "" ? (isTls ? 443 : 80) : Number(port);
-  return {
-    host: hostname,
-    port: number,
-    ...(isTls ? { tlsName: hostname, trust: "machine" } : {}),
-  };
-}
-
-async function answersVersions(base: URL, role: string): Promise<void> {
-  const target = `${base.origin}/_matrix/client/versions`;
-  try {
-    const { statusCode, body } = await request(target, {
-      headersTimeout: 10_000,
-      bodyTimeout: 10_000,
-    });
-    await body.dump();
-    if (statusCode === 200) return;
-    throw new Error(`status ${statusCode}`);
-  } catch (cause) {
-    throw new HarnessError("HS_DID_NOT_START", {
-      what: `${role} does not answer GET ${target}`,
-      facts: [cause instanceof Error ? cause.message : String(cause)],
-      next: "check the URL, and that the server runs",
       cause,
     });
   }
