@@ -1,10 +1,8 @@
 /** The embedded auth service: an authorization server of our own for a homeserver that delegates to one (MSC3861). */
 import { randomBytes } from "node:crypto";
-import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { freeAddress } from "#drivers/substrates/process/address";
-import { serve } from "#drivers/substrates/process/served";
+import { serveOwn } from "#drivers/substrates/process/own-service";
 import type {
   AuthDriver,
   AuthStartContext,
@@ -40,14 +38,9 @@ async function start(context: AuthStartContext): Promise<RunningAuthService> {
     control: { host: control.host, port: control.port, secret: control.secret },
     databaseFile: path.join(workFolder, "oidc.db"),
   };
-  await mkdir(workFolder, { recursive: true });
-  const settingsFile = path.join(workFolder, "settings.json");
-  await writeFile(settingsFile, JSON.stringify(settings), { mode: 0o600 });
-  const { child, capabilities } = await serve(context, {
-    command: process.execPath,
-    args: [childFile(), settingsFile],
-    cwd: workFolder,
-    env: { NODE_NO_WARNINGS: "1" },
+  const served = await serveOwn(context, {
+    besideChild: import.meta.url,
+    settings,
     address,
     path: "/.well-known/openid-configuration",
   });
@@ -57,7 +50,7 @@ async function start(context: AuthStartContext): Promise<RunningAuthService> {
     address: () => address,
     settings: [],
     capabilities: {
-      ...capabilities,
+      ...served.capabilities,
       registersUsers: {
         register: (localpart, password, options) =>
           ask(control, "register", localpart, password, options?.admin ?? false),
@@ -79,15 +72,6 @@ async function start(context: AuthStartContext): Promise<RunningAuthService> {
         clear: () => ask(control, "clearFaults"),
       },
     },
-    [Symbol.asyncDispose]: async () => {
-      await child.kill();
-      await rm(workFolder, { recursive: true, force: true });
-    },
+    [Symbol.asyncDispose]: () => served[Symbol.asyncDispose](),
   };
-}
-
-/** As source, or compiled in the package that is published. */
-function childFile(): string {
-  const [, extension = "ts"] = /\.(\w+)$/.exec(import.meta.url) ?? [];
-  return fileURLToPath(new URL(`./child.${extension}`, import.meta.url));
 }

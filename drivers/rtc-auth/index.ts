@@ -3,11 +3,9 @@
  * homeserver that hands it requests (MSC4512), the newer one; or one that already runs, `url:<base>`, of which only the OpenID
  * form is ours to ask.
  */
-import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { freeAddress } from "#drivers/substrates/process/address";
-import { serve } from "#drivers/substrates/process/served";
+import { serveOwn } from "#drivers/substrates/process/own-service";
 import { addressOf, requireAnswer } from "#drivers/substrates/running";
 import type {
   RtcAuthDriver,
@@ -50,14 +48,9 @@ async function start(context: RtcAuthStartContext): Promise<RunningRtcAuth> {
     storeFile: path.join(workFolder, "delegations.json"),
     takesFaults: true,
   };
-  await mkdir(workFolder, { recursive: true });
-  const settingsFile = path.join(workFolder, "settings.json");
-  await writeFile(settingsFile, JSON.stringify(settings), { mode: 0o600 });
-  const { child, capabilities } = await serve(context, {
-    command: process.execPath,
-    args: [childFile(), settingsFile],
-    cwd: workFolder,
-    env: { NODE_NO_WARNINGS: "1" },
+  const served = await serveOwn(context, {
+    besideChild: import.meta.url,
+    settings,
     address,
     path: HEALTH,
   });
@@ -66,11 +59,8 @@ async function start(context: RtcAuthStartContext): Promise<RunningRtcAuth> {
     kind: "embedded",
     address: () => address,
     settings: [],
-    capabilities,
-    [Symbol.asyncDispose]: async () => {
-      await child.kill();
-      await rm(workFolder, { recursive: true, force: true });
-    },
+    capabilities: served.capabilities,
+    [Symbol.asyncDispose]: () => served[Symbol.asyncDispose](),
   };
 }
 
@@ -86,10 +76,4 @@ async function useRunning({ role, spec }: RtcAuthStartContext): Promise<RunningR
     capabilities: {},
     [Symbol.asyncDispose]: async () => undefined,
   };
-}
-
-/** As source, or compiled in the package that is published. */
-function childFile(): string {
-  const [, extension = "ts"] = /\.(\w+)$/.exec(import.meta.url) ?? [];
-  return fileURLToPath(new URL(`./child.${extension}`, import.meta.url));
 }

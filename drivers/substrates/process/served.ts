@@ -3,7 +3,7 @@ import { waitUntilReady } from "#drivers/substrates/ready";
 import type { Address, ServerCapabilities, StartContext } from "#harness/deployment/contract";
 import { Child, tailFile } from "./child.ts";
 
-type Context = Pick<
+export type ServeContext = Pick<
   StartContext,
   | "role"
   | "runId"
@@ -33,7 +33,7 @@ export interface Served {
 }
 
 /** @throws HarnessError HS_DID_NOT_START with its last log lines; nothing runs then */
-export async function serve(context: Context, program: Program): Promise<Served> {
+export async function serve(context: ServeContext, program: Program): Promise<Served> {
   const { role, runId, logFile, startTimeoutMs: timeoutMs, signal } = context;
   const { address, path, ...command } = program;
   const child = new Child({
