@@ -62,7 +62,7 @@ test("a server is freed while it is down, and then started", async () => {
   expect(trouble.condition("hs1")).toBe("running");
 });
 
-test("what is so already is not done again", async () => {
+test("what is so already is not done again, and has not acted", async () => {
   const { done, trouble, act } = server();
 
   for (const action of ["start", "resume", "free-disk", "pause", "pause"] as const)
@@ -70,4 +70,12 @@ test("what is so already is not done again", async () => {
 
   expect(done).toEqual(["pause"]);
   expect(trouble.condition("hs1")).toBe("paused");
+  const acted = trouble.reports.map(({ fault, fired }) => [fault, fired]);
+  expect(acted).toEqual([
+    ["start", 0],
+    ["resume", 0],
+    ["free-disk", 0],
+    ["pause", 1],
+    ["pause", 0],
+  ]);
 });

@@ -64,8 +64,12 @@ export class Trouble {
     this.#journal = journal;
   }
 
+  #processOf(role: string): ProcessCondition {
+    return this.#conditions.get(role) ?? "running";
+  }
+
   condition(role: string): ServerCondition {
-    const now = this.#conditions.get(role) ?? "running";
+    const now = this.#processOf(role);
     return now === "running" && this.#full.has(role) ? "full" : now;
   }
 
@@ -126,7 +130,7 @@ export class Trouble {
   /** Those who died as they called. */
   async #bringBack({ links }: FaultStep): Promise<void> {
     for (const role of new Set(links.map((link) => link.split(">")[0] ?? ""))) {
-      if (this.condition(role) === "running") this.#conditions.set(role, "down");
+      if (this.#processOf(role) === "running") this.#conditions.set(role, "down");
       await this.act({ server: role, action: "start" });
     }
   }
@@ -172,20 +176,20 @@ export class Trouble {
 
   /** @throws HarnessError HS_DID_NOT_START when a server does not come back */
   async act({ server: role, action }: ServerStep, who: "plan" | "person" = "plan"): Promise<void> {
-    const condition = this.#conditions.get(role) ?? "running";
+    const condition = this.#processOf(role);
+    const isIdle = this.#isSo(role, action, condition);
     const act = this.#actionOf(role, action, condition);
-    if (act === undefined)
-      return this.#skip(
-        isAuthRole(role) ? ofAuth(action) : action,
-        `${role} can not be asked to ${action}`,
-      );
+    const own = isAuthRole(role) ? ofAuth(action) : action;
+    if (!isIdle && act === undefined)
+      return this.#skip(own, `${role} can not be asked to ${action}`);
     this.#tell(role, action, who === "person" ? byHand(`${action} ${role}`) : `${action} ${role}`);
     const isCutOff = isInSplit(role, this.faultsInForce);
-    const kind = isAuthRole(role) ? ofAuth(action) : isCutOff ? inSplit(action) : action;
+    const kind = isCutOff && !isAuthRole(role) ? inSplit(action) : own;
     const fault = who === "person" ? byHand(kind) : kind;
-    this.reports.push({ id: `${role}-${action}`, fault, on: [role], fired: 1 });
+    this.reports.push({ id: `${role}-${action}`, fault, on: [role], fired: isIdle ? 0 : 1 });
+    if (isIdle) return;
     try {
-      await act();
+      await act?.();
     } catch (error) {
       if (action !== "start" && action !== "restart" && action !== "resume") throw error;
       throw new HarnessError("HS_DID_NOT_START", {
@@ -234,6 +238,17 @@ export class Trouble {
     }
   }
 
+  /** True when there is nothing to do. */
+  #isSo(role: string, action: ServerStep["action"], condition: ProcessCondition): boolean {
+    return (
+      (action === "pause" && condition !== "running") ||
+      (action === "resume" && condition !== "paused") ||
+      (action === "start" && condition === "running") ||
+      (["kill", "stop"].includes(action) && condition === "down") ||
+      (action === "free-disk" && !this.#full.has(role))
+    );
+  }
+
   #actionOf(
     role: string,
     action: ServerStep["action"],
@@ -241,13 +256,6 @@ export class Trouble {
   ): (() => Promise<void>) | undefined {
     const server = this.#deployment.component(role);
     const does = (name: ServerAction) => actionOn(server, name);
-    const isIdle =
-      (action === "pause" && condition !== "running") ||
-      (action === "resume" && condition !== "paused") ||
-      (action === "start" && condition === "running") ||
-      (["kill", "stop"].includes(action) && condition === "down") ||
-      (action === "free-disk" && !this.#full.has(role));
-    if (isIdle) return async () => undefined;
     const start = does("start") ?? does("restart");
     if (action === "start") return start;
     // What does not come back is not taken down.
