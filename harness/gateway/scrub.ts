@@ -41,11 +41,13 @@ export const SCRUBBED = "<scrubbed>";
 /** A shorter value is likely to stand for something else where it is found. */
 const MIN_SECRET_LENGTH = 8;
 
+/** Of what pages have in fields so many are looked for in the rest of the page: it costs a reading of it for each. */
+const MAX_FIELD_SECRETS = 50;
+
 /** The text without tokens, passwords and signatures. What a page has in a field goes also where the page says it to people. */
 export function scrub(text: string): string {
-  let scrubbed = text;
-  for (const secret of fieldSecretsIn(text)) scrubbed = scrubbed.replaceAll(secret, SCRUBBED);
-  return scrubbed
+  const shown = new Set(secretsBy(FIELD_VALUES, text));
+  return without(text, [...shown].slice(0, MAX_FIELD_SECRETS))
     .replace(JSON_VALUE, `$1"${SCRUBBED}"`)
     .replace(FIELD_VALUES[0], `$1${SCRUBBED}`)
     .replace(FIELD_VALUES[1], `$1${SCRUBBED}`)
@@ -56,9 +58,22 @@ export function scrub(text: string): string {
     .replace(SIGNATURE, `$1${SCRUBBED}`);
 }
 
-function fieldSecretsIn(text: string): string[] {
-  const fields = FIELD_VALUES.flatMap((pattern) => [...text.matchAll(pattern)]);
-  return fields.flatMap(([, , value = ""]) => (value.length < MIN_SECRET_LENGTH ? [] : value));
+function without(text: string, values: Iterable<string>): string {
+  // One may begin with another.
+  const longestFirst = [...values].sort((one, other) => other.length - one.length);
+  return longestFirst.reduce((left, value) => left.replaceAll(value, SCRUBBED), text);
+}
+
+/** By patterns whose second group is the value. */
+function secretsBy(patterns: readonly RegExp[], text: string): string[] {
+  const values = patterns.flatMap((pattern) =>
+    [...text.matchAll(pattern)].map(([, , value = ""]) => value),
+  );
+  return values.filter(isLongEnough);
+}
+
+function isLongEnough(secret: string): boolean {
+  return secret.length >= MIN_SECRET_LENGTH;
 }
 
 /** Values of the secrets in a text, to be found again where they stand without their names. */
@@ -66,15 +81,10 @@ export function secretsIn(text: string): string[] {
   const named = [...text.matchAll(JSON_VALUE)].map(([whole, key = ""]) =>
     whole.slice(key.length + 1).replace(/"$/, ""),
   );
-  const others = [FORM_VALUE, PART, ...FIELD_VALUES].flatMap((pattern) =>
-    [...text.matchAll(pattern)].map(([, , value = ""]) => value),
-  );
-  return [...named, ...others].filter((secret) => secret.length >= MIN_SECRET_LENGTH);
+  return [...named.filter(isLongEnough), ...secretsBy([FORM_VALUE, PART, ...FIELD_VALUES], text)];
 }
 
 /** As `scrub`, and without these values wherever they stand. */
 export function scrubValues(text: string, secrets: Iterable<string>): string {
-  let scrubbed = scrub(text);
-  for (const secret of secrets) scrubbed = scrubbed.replaceAll(secret, SCRUBBED);
-  return scrubbed;
+  return without(scrub(text), secrets);
 }

@@ -12,6 +12,13 @@ const TROUBLES: Readonly<Record<string, (socket: Socket) => void>> = {
       "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 15\r\n\r\n<html>oh</html>",
     );
   },
+  "/page": (socket) => {
+    const shown = `<p>ABCD-EFGH</p>${" ".repeat(5_000)}`;
+    const body = `${shown}<input name="user_code" value="ABCD-EFGH">`;
+    socket.end(
+      `HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    );
+  },
   "/invalid-json": (socket) => {
     socket.end(
       'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 8\r\n\r\n{"a":nop',
@@ -73,6 +80,13 @@ test("what is no JSON is an answer without json, not an error", async () => {
   const html = await client.request("GET", "/html");
   expect(html).toMatchObject({ status: 200, json: undefined, text: "<html>oh</html>" });
   expect((await client.request("GET", "/invalid-json")).json).toBeUndefined();
+});
+
+test("a long body is cut off, and has no secret that only the rest tells", async () => {
+  const response = await createClient({ baseUrl }).request("GET", "/page");
+
+  expect(response.text).toContain("ABCD-EFGH");
+  expect(response.describe()).toMatch(/<p><scrubbed><\/p> +… \(\d+ characters\)$/);
 });
 
 test.each([

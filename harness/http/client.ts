@@ -195,11 +195,15 @@ function describeExchange(
   const type = headers["content-type"];
   const lines = [
     `${method} ${target}`,
-    ...(sent === "" ? [] : [shorten(sent)]),
+    sent,
     `-> ${status}${typeof type === "string" ? ` ${type}` : ""}`,
-    ...(text === "" ? [] : [shorten(text)]),
+    text,
   ];
-  return scrub(lines.join("\n"));
+  // Whole: what is cut off may tell that something before it is a secret.
+  return lines
+    .filter((line) => line !== "")
+    .map((line) => shorten(scrub(line)))
+    .join("\n");
 }
 
 function shorten(text: string): string {
