@@ -207,6 +207,12 @@ export const SENDS_KEYS = altersAnswer("sends the key to the device", SYNC, {
     },
   },
 });
+/** By it, checks of what a client says of its own device fail: those of other devices are as they were. */
+export const SHOWS_OTHER_KEYS = altersAnswer(
+  "shows other device keys than were published",
+  { ...QUERY, contains: "alice" },
+  { set: { "/device_keys/*/*/algorithms": ["x.other"] } },
+);
 export const HIDES_IDENTITIES = altersAnswer("sees no identity", QUERY, {
   remove: ["/master_keys", "/self_signing_keys"],
 });

@@ -1,8 +1,12 @@
 /** A client library in a room with a peer of libolm, and what the peer gives it. */
 import type { CryptoPolicy } from "#harness/clients/crypto/crypto-client";
+import { objectAt } from "#harness/match/json";
 import { encryptedRoom } from "#harness/world/encrypted-room";
+import { expectContains, ok } from "#harness/world/expect";
+import type { Session } from "#harness/world/session";
 import type { JsonObject } from "#protocol/events/event";
 import { type Actor, type Cast, untilMail } from "./clients.ts";
+import { query } from "./cross-signing.ts";
 import { OlmPeer } from "./olm-peer.ts";
 
 export interface Scene {
@@ -30,4 +34,16 @@ export async function give(
 ): Promise<void> {
   await from.send(to.session, alter(await from.payload(to.session, type, content)));
   await untilMail(to);
+}
+
+/** A payload of a client has the keys of its device as others are shown them, with what has signed them (MSC4147). */
+export async function expectSenderKeys(
+  payload: JsonObject,
+  { userId, deviceId }: Session,
+  peer: OlmPeer,
+): Promise<void> {
+  const embedded = payload.sender_device_keys ?? payload["org.matrix.msc4147.device_keys"];
+  const shown = ok(await query(peer.session, { userId }));
+  const { unsigned: _unsigned, ...published } = objectAt(shown, "device_keys", userId, deviceId);
+  expectContains(embedded, published, "the device keys in the message");
 }
