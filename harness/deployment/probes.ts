@@ -269,8 +269,7 @@ async function probeAsUser(
       for (const { feature, encode } of DEDICATED_FORMS) {
         const call = encode(roomId, { type: "m.probe", content: {}, delayMs: 1 }, "probe");
         const { status: code, json } = await client.request("PUT", call.path, { body: call.body });
-        if (code !== 405 && at(json, "errcode") !== "M_UNRECOGNIZED" && feature !== undefined)
-          features.add(feature);
+        if (code !== 405 && at(json, "errcode") !== "M_UNRECOGNIZED") features.add(feature);
       }
     },
     async () => {

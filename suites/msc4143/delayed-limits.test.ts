@@ -1,4 +1,5 @@
 /** What the server refuses to schedule: MSC4140 §Scheduling a delayed event, §Delayed event limits as a capability. */
+import { OLDER } from "#harness/clients/rtc/delayed-events";
 import { Unsupported } from "#harness/errors";
 import type { JsonValue } from "#harness/gateway/rule";
 import type { HttpResponse } from "#harness/http/client";
@@ -230,7 +231,7 @@ check(
   },
   async (world) => {
     // Without a delay the older form sends at once, as it always did.
-    const missing = delayedEvents(world).form.isDedicated ? [undefined] : [];
+    const missing = delayedEvents(world).form === OLDER ? [] : [undefined];
     await expectDelaysRefused(world, [-1, 1.5, "abc", "", ...missing]);
   },
 );

@@ -1,4 +1,5 @@
 /** Who may act on a delayed event, and what can be done when: MSC4140 §Managing scheduled delayed events. */
+import { STABLE } from "#harness/clients/rtc/delayed-events";
 import type { HttpResponse } from "#harness/http/client";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectStatus, ok } from "#harness/world/expect";
@@ -25,10 +26,7 @@ const ANY_ACTION = acting("*");
 
 /** Older drafts took the delay id for a key: whoever had it could act, with a token or without. */
 async function isOpenForm({ alice, delayed }: Scene): Promise<boolean> {
-  return (
-    !delayed.form.events.includes("/v1/") &&
-    !(await flagsOf(alice)).has("org.matrix.msc4140.stable")
-  );
+  return delayed.form !== STABLE && !(await flagsOf(alice)).has("org.matrix.msc4140.stable");
 }
 
 check(

@@ -1,11 +1,10 @@
 /** What checks of delayed events share: a room, events that can be told apart, and what became of them. */
 import {
+  DEDICATED_FORMS,
   DELAYED_EVENTS_FLAG,
   type DelayedEvent,
   DelayedEvents,
   OLDER,
-  STABLE,
-  UNSTABLE,
 } from "#harness/clients/rtc/delayed-events";
 import { HarnessError } from "#harness/errors";
 import { type HttpResponse, path } from "#harness/http/client";
@@ -33,9 +32,7 @@ export const PATIENT = { deadlineMs: 90_000 };
 
 /** The form that the server serves, the newest there is; the verdict says which. */
 export function delayedEvents(world: World): DelayedEvents {
-  const isServed = ({ feature }: { feature?: string }) =>
-    feature === undefined || world.has(feature);
-  const form = [STABLE, UNSTABLE].find(isServed) ?? OLDER;
+  const form = DEDICATED_FORMS.find(({ feature }) => world.has(feature)) ?? OLDER;
   world.note(`scheduled by ${form.name}`);
   return new DelayedEvents(form);
 }

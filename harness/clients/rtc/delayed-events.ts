@@ -38,13 +38,15 @@ interface Call {
 export interface Form {
   /** Completes "by". */
   readonly name: string;
-  /** Feature of a deployment that offers it; undefined: of all that have delayed events and offer nothing newer. */
-  readonly feature?: string;
-  /** Its endpoint is the one that MSC4140 has had since the query parameter went. */
-  readonly isDedicated: boolean;
   /** Of delayed events that are there. */
   readonly events: string;
   encode(roomId: string, event: DelayedEvent, transaction: string): Call;
+}
+
+/** Its endpoint is the one that MSC4140 has had since the query parameter went. */
+interface DedicatedForm extends Form {
+  /** Of a deployment that offers it. */
+  readonly feature: string;
 }
 
 function dedicated(rooms: string): Form["encode"] {
@@ -56,25 +58,23 @@ function dedicated(rooms: string): Form["encode"] {
   });
 }
 
-export const STABLE: Form = {
+export const STABLE: DedicatedForm = {
   name: "the stable endpoint",
   feature: "delayed-events:stable",
-  isDedicated: true,
   events: "/_matrix/client/v1/delayed_events",
   encode: dedicated("/_matrix/client/v3/rooms"),
 };
 
-export const UNSTABLE: Form = {
+export const UNSTABLE: DedicatedForm = {
   name: "the unstable endpoint",
   feature: "delayed-events:unstable",
-  isDedicated: true,
   events: `${UNSTABLE_BASE}/delayed_events`,
   encode: dedicated(`${UNSTABLE_BASE}/rooms`),
 };
 
+/** For servers that offer nothing newer. */
 export const OLDER: Form = {
   name: "the query parameter of older revisions",
-  isDedicated: false,
   events: `${UNSTABLE_BASE}/delayed_events`,
   encode: (roomId, { type, content, delayMs, stateKey, stickyMs, query }, transaction) => ({
     path:
@@ -90,7 +90,8 @@ export const OLDER: Form = {
   }),
 };
 
-export const DEDICATED_FORMS: readonly Form[] = [STABLE, UNSTABLE];
+/** The newest first. */
+export const DEDICATED_FORMS: readonly DedicatedForm[] = [STABLE, UNSTABLE];
 
 export type Action = "restart" | "send" | "cancel";
 
