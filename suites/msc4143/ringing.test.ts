@@ -1,5 +1,5 @@
 /** What a server does so that phones ring (MSC4075 §Push rules). */
-import { STICKY, STICKY_DURATION } from "#harness/clients/rtc/names";
+import { STICKY } from "#harness/clients/rtc/names";
 import { Unsupported } from "#harness/errors";
 import { type HttpResponse, path } from "#harness/http/client";
 import { at, eventsAt, isObject, type JsonObject, listAt, textAt } from "#harness/match/json";
@@ -8,7 +8,7 @@ import { expectEqual, expectThat, ok } from "#harness/world/expect";
 import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
-import { LONG_MS, stick } from "./sticky.ts";
+import { stick, trySticking } from "./sticky.ts";
 
 const RULES = "/_matrix/client/v3/pushrules/";
 const RELATIONS = "/_matrix/client/v1/rooms/*/relations/**";
@@ -177,8 +177,7 @@ const DECLINE = "org.matrix.msc4310.rtc.decline";
 function decline(session: Session, roomId: string, eventId: string): Promise<HttpResponse> {
   const relation = { rel_type: "m.reference", event_id: eventId };
   const content = { "m.relates_to": relation, msc4354_sticky_key: eventId };
-  const target = path`/_matrix/client/v3/rooms/${roomId}/send/${DECLINE}/${session.context.nextName("txn")}`;
-  return session.put(target, content, { [STICKY_DURATION]: LONG_MS });
+  return trySticking(session, roomId, { type: DECLINE, content });
 }
 
 check(

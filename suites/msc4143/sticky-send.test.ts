@@ -1,7 +1,7 @@
 /** Sending of sticky events by clients (MSC4354 §Proposal). */
 import { STICKY, STICKY_DURATION, STICKY_REMAINING } from "#harness/clients/rtc/names";
 import { remainingOf } from "#harness/clients/rtc/sticky-map";
-import { type HttpResponse, path, type Query } from "#harness/http/client";
+import { type HttpResponse, path } from "#harness/http/client";
 import { at, type MatrixEvent, textAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import {
@@ -13,7 +13,7 @@ import {
 } from "#harness/world/expect";
 import { altersAnswer, altersRequest } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
-import { HOUR_MS, LONG_MS, stick, TYPE } from "./sticky.ts";
+import { HOUR_MS, LONG_MS, stick, TYPE, trySticking } from "./sticky.ts";
 
 const SEND = "/_matrix/client/v3/rooms/*/send/**";
 const EVENT = "/_matrix/client/v3/rooms/*/event/*";
@@ -21,12 +21,6 @@ const VERSIONS = "/_matrix/client/versions";
 /** Those between which the format or the redaction of events differs. */
 const VERSIONS_OF_ROOMS = ["1", "3", "6", "8", "9", "11", "12"];
 const FLAG = "org.matrix.msc4354";
-
-/** Asks for an event that sticks so long, whatever that is. */
-function trySticking(session: Session, roomId: string, duration: Query[string]) {
-  const target = path`/_matrix/client/v3/rooms/${roomId}/send/${TYPE}/${session.context.nextName("txn")}`;
-  return session.put(target, {}, { [STICKY_DURATION]: duration });
-}
 
 /** The event that an accepted request has made. */
 async function eventOf(
@@ -153,7 +147,7 @@ check(
     const roomId = await alice.createRoom();
 
     for (const durationMs of [HOUR_MS, HOUR_MS + 1, 100 * HOUR_MS]) {
-      const response = await trySticking(alice, roomId, durationMs);
+      const response = await trySticking(alice, roomId, { durationMs });
       if (durationMs > HOUR_MS && response.status !== 200) {
         world.note(`${durationMs} ms are refused with ${response.status}`);
         expectMatrixError(response, [400, 403, 413]);
@@ -189,7 +183,7 @@ check(
     const alice = await world.user("alice");
     const roomId = await alice.createRoom();
 
-    const response = await trySticking(alice, roomId, 0);
+    const response = await trySticking(alice, roomId, { durationMs: 0 });
 
     expectStatus(response, 200);
     const event = await eventOf(alice, roomId, response);
@@ -211,11 +205,11 @@ check(
     const alice = await world.user("alice");
     const roomId = await alice.createRoom();
 
-    for (const duration of ["-1", "1.5", "x"]) {
-      const response = await trySticking(alice, roomId, duration);
+    for (const durationMs of ["-1", "1.5", "x"]) {
+      const response = await trySticking(alice, roomId, { durationMs });
 
       const errcode = expectMatrixError(response, 400);
-      world.note(`${duration} is refused with ${errcode}`);
+      world.note(`${durationMs} is refused with ${errcode}`);
     }
   },
 );

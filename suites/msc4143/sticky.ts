@@ -1,6 +1,6 @@
 /** What checks of sticky events share (MSC4354): sending them, where they arrive, and answers that break a rule. */
 import { STICKY, STICKY_DURATION } from "#harness/clients/rtc/names";
-import { path, type Query } from "#harness/http/client";
+import { type HttpResponse, path, type Query } from "#harness/http/client";
 import { at, eventsAt, type JsonObject, type MatrixEvent, textAt } from "#harness/match/json";
 import type { Draft } from "#harness/peer/room";
 import type { Mutant } from "#harness/world/check";
@@ -20,22 +20,30 @@ export const LAST_ONLY: JsonObject = { room: { timeline: { limit: 1 } } };
 const SYNCS_AT_MOST = 20;
 
 export interface StickOptions {
-  /** Ten minutes unless given. */
-  readonly durationMs?: number;
+  /** Ten minutes unless given; what is no number is for what is to be refused. */
+  readonly durationMs?: Query[string];
   readonly type?: string;
   readonly content?: JsonObject;
   readonly query?: Query;
+}
+
+/** Sends an event that is to stick; any answer, for what is under test. */
+export function trySticking(
+  session: Session,
+  roomId: string,
+  { durationMs = LONG_MS, type = TYPE, content = {}, query = {} }: StickOptions = {},
+): Promise<HttpResponse> {
+  const target = path`/_matrix/client/v3/rooms/${roomId}/send/${type}/${session.context.nextName("txn")}`;
+  return session.put(target, content, { [STICKY_DURATION]: durationMs, ...query });
 }
 
 /** Sends an event that sticks; returns its id. */
 export async function stick(
   session: Session,
   roomId: string,
-  { durationMs = LONG_MS, type = TYPE, content = {}, query = {} }: StickOptions = {},
+  options: StickOptions = {},
 ): Promise<string> {
-  const target = path`/_matrix/client/v3/rooms/${roomId}/send/${type}/${session.context.nextName("txn")}`;
-  const options = { body: content, query: { [STICKY_DURATION]: durationMs, ...query } };
-  return textAt(ok(await session.request("PUT", target, options)), "event_id");
+  return textAt(ok(await trySticking(session, roomId, options)), "event_id");
 }
 
 /** Sends so many at a time. */
