@@ -1,8 +1,9 @@
 /** Which auth service the command line gives to each homeserver. */
 import { parseServerSpec, type ServerSpec } from "#harness/config/driver-spec";
 import type { Settings } from "#harness/config/settings";
-import { authDriverOf } from "#harness/deployment/auth-services";
+import type { AuthDriver } from "#harness/deployment/auth-contract";
 import type { Driver } from "#harness/deployment/contract";
+import { driverOf } from "#harness/deployment/services";
 import { HarnessError } from "#harness/errors";
 import type { Requirement } from "#harness/requirements/requirement";
 import { AUTH_DRIVERS, DRIVERS } from "./drivers.ts";
@@ -32,7 +33,9 @@ export function authServicesOf(
   const needing = requirements.filter(({ needs }) => needs.includes(NEED));
   const isWanted =
     needing.length > requirements.length / 2 &&
-    [...servers.values()].every((spec) => driverOf(spec)?.delegatesAuth?.(spec) !== undefined);
+    [...servers.values()].every(
+      (spec) => homeserverDriverOf(spec)?.delegatesAuth?.(spec) !== undefined,
+    );
   const auth = asked ?? (isWanted && mas === undefined ? "oidc" : "none");
   if (auth !== "none" && mas !== undefined) {
     throw new HarnessError("BAD_USAGE", {
@@ -54,7 +57,7 @@ export function authServicesOf(
       next: "leave out the role: each homeserver gets one",
     });
   }
-  authDriverOf(AUTH_DRIVERS, spec).check?.(spec);
+  authDriverOf(spec).check?.(spec);
   for (const [role, server] of servers) requireDelegation(flag, spec, role, server);
   return new Map([...servers.keys()].map((role) => [role, spec]));
 }
@@ -67,11 +70,11 @@ function requireDelegation(flag: string, auth: ServerSpec, role: string, spec: S
       next: "name that homeserver by --hs url:…",
     });
   }
-  const asking = driverOf(spec)?.delegatesAuth?.(spec);
+  const asking = homeserverDriverOf(spec)?.delegatesAuth?.(spec);
   if (asking === "bearer") return;
   const takers = AUTH_DRIVERS.filter(({ takesClients }) => takesClients === true);
   if (asking === "client") {
-    if (takers.includes(authDriverOf(AUTH_DRIVERS, auth))) return;
+    if (takers.includes(authDriverOf(auth))) return;
     throw new HarnessError("BAD_USAGE", {
       what: `${flag} ${auth.text}: ${role} (${spec.text}) asks about tokens as an OAuth client, which ours alone takes`,
       next: `use ${takers.map(({ name }) => `--auth ${name}`).join(", ")}, or a newer homeserver`,
@@ -88,6 +91,10 @@ function requireDelegation(flag: string, auth: ServerSpec, role: string, spec: S
   });
 }
 
-function driverOf(spec: ServerSpec): Driver | undefined {
+function authDriverOf(spec: ServerSpec): AuthDriver {
+  return driverOf(AUTH_DRIVERS, spec, "an auth service");
+}
+
+function homeserverDriverOf(spec: ServerSpec): Driver | undefined {
   return DRIVERS.find((candidate) => candidate.accepts(spec));
 }

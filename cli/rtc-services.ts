@@ -1,7 +1,7 @@
 /** Which SFU and which RTC authorization service the command line gives to each homeserver. */
 import { parseServerSpec, type ServerSpec, type SpecKind } from "#harness/config/driver-spec";
 import type { Settings } from "#harness/config/settings";
-import { rtcDriverOf } from "#harness/deployment/rtc-services";
+import { driverOf } from "#harness/deployment/services";
 import { HarnessError } from "#harness/errors";
 import type { Requirement } from "#harness/requirements/requirement";
 import { RTC_AUTH_DRIVERS, SFU_DRIVERS } from "./drivers.ts";
@@ -43,7 +43,7 @@ export function rtcServicesOf(
   requirements: readonly Pick<Requirement, "suite">[],
 ): RtcServices {
   const sfu = specOf(givenSfu, SFU, (word) => `process:${word}`);
-  if (sfu !== undefined) rtcDriverOf(SFU_DRIVERS, sfu, "an SFU").check?.(sfu);
+  if (sfu !== undefined) driverOf(SFU_DRIVERS, sfu, "an SFU").check?.(sfu);
   const ofRtc = requirements.filter(({ suite }) => suite === SUITE);
   const isWanted = sfu !== undefined || ofRtc.length > requirements.length / 2;
   const asked = givenAuth ?? (isWanted ? "embedded" : "none");
@@ -51,7 +51,7 @@ export function rtcServicesOf(
     word === "embedded" ? "process:rtc-auth" : word,
   );
   if (rtcAuth !== undefined)
-    rtcDriverOf(RTC_AUTH_DRIVERS, rtcAuth, "an RTC authorization service").check?.(rtcAuth);
+    driverOf(RTC_AUTH_DRIVERS, rtcAuth, "an RTC authorization service").check?.(rtcAuth);
   const all = [...roles];
   const forAll = (spec: ServerSpec | undefined) =>
     spec && new Map(all.map((role) => [role, spec] as const));

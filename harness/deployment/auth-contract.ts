@@ -1,28 +1,14 @@
-/**
- * What a driver of auth services is and what it gives: the authorization server of one homeserver (MSC3861), such as MAS.
- *
- * As with homeservers, `start` and dispose are all that it has to offer; the rest is an opt-in capability.
- */
-import type { ServerSpec } from "#harness/config/driver-spec";
-import type { Address, PrepareContext, ServerCapabilities, StartContext } from "./contract.ts";
+/** What a driver of auth services is and what it gives: the authorization server of one homeserver (MSC3861), such as MAS. */
+import type { ServerCapabilities } from "./contract.ts";
+import type {
+  RunningService,
+  ServiceCapabilities,
+  ServiceDriver,
+  ServiceStartContext,
+} from "./service-contract.ts";
 
-/** Everything a driver needs to start one auth service. Neither side waits for the other: each is asked when needed. */
-export interface AuthStartContext
-  extends Pick<
-    StartContext,
-    | "runId"
-    | "name"
-    | "spec"
-    | "workFolder"
-    | "logFile"
-    | "startTimeoutMs"
-    | "signal"
-    | "progress"
-    | "registerProcess"
-    | "onUnexpectedExit"
-  > {
-  /** `as1` belongs to `hs1`, and so on. */
-  readonly role: string;
+/** Everything a driver needs to start one auth service. */
+export interface AuthStartContext extends ServiceStartContext {
   /** Issuer, ends in a slash: where clients reach it, which is a listener of the gateway. */
   readonly publicBase: string;
   readonly homeserver: {
@@ -34,29 +20,12 @@ export interface AuthStartContext
   readonly secret: string;
 }
 
-/** A started auth service. Dispose stops it and removes what it used. */
-export interface RunningAuthService extends AsyncDisposable {
-  readonly role: string;
-  /** Which user agent presses its buttons: `oidc`, `mas`. */
-  readonly kind: string;
-  /** Where the gateway reaches it now, for clients and for its homeserver. Read anew for each connection. */
-  readonly address: () => Address;
-  readonly capabilities: AuthCapabilities;
-  /** Settings that differ from the implementation's defaults, one line each, for the run header. */
-  readonly settings: readonly string[];
-}
+/** `kind` says which user agent presses its buttons: `oidc`, `mas`. The gateway reaches it for clients and for its homeserver. */
+export type RunningAuthService = RunningService<AuthCapabilities>;
 
 export interface AuthCapabilities
-  extends Pick<
-    ServerCapabilities,
-    | "killable"
-    | "pausable"
-    | "restartable"
-    | "stoppable"
-    | "hasLogs"
-    | "hasDatabase"
-    | "registersUsers"
-  > {
+  extends ServiceCapabilities,
+    Pick<ServerCapabilities, "hasDatabase" | "registersUsers"> {
   readonly managesAccounts?: ManagesAccounts;
   readonly faults?: AuthFaults;
 }
@@ -101,21 +70,7 @@ export interface AuthFaults {
   clear(): Promise<void>;
 }
 
-/** A driver: knows one implementation on one or more substrates. */
-export interface AuthDriver {
-  /** Word in specs, for example `oidc`. */
-  readonly name: string;
-  /** What `--auth` and `--mas` accept of it, for help and suggestions. */
-  readonly usage: readonly string[];
-  readonly accepts: (spec: ServerSpec) => boolean;
+export interface AuthDriver extends ServiceDriver<AuthStartContext, RunningAuthService> {
   /** Takes homeservers that ask as OAuth clients. It does not unless given. */
   readonly takesClients?: true;
-  /** Refuses what can be seen to be wrong before anything starts. @throws HarnessError BAD_USAGE */
-  readonly check?: (spec: ServerSpec) => void;
-  /** As of a homeserver's driver: what must be there before anything starts. */
-  readonly prepare: (spec: ServerSpec, context: PrepareContext) => Promise<void>;
-  /** @throws HarnessError HS_DID_NOT_START with the last log lines. */
-  readonly start: (context: AuthStartContext) => Promise<RunningAuthService>;
-  /** Removes what dead runs left behind on this driver's substrate; tells what it removed, one line each. */
-  readonly sweep?: (isDead: (runId: string) => boolean) => Promise<readonly string[]>;
 }

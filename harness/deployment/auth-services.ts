@@ -1,20 +1,14 @@
 /** The auth service of one homeserver in a deployment: its links, its start, and what its homeserver is told of it. */
 import { randomBytes } from "node:crypto";
-import path from "node:path";
 import type { ServerSpec } from "#harness/config/driver-spec";
-import { HarnessError } from "#harness/errors";
 import type { AuthLinks, Gateway } from "#harness/gateway/gateway";
 import type { AuthDriver, RunningAuthService } from "./auth-contract.ts";
 import type { AuthAccess } from "./contract.ts";
+import { contextOf, type DeployedService, driverOf, type ServiceStartOptions } from "./services.ts";
 import type { Supervision } from "./supervision.ts";
 
-export interface DeployedAuth {
-  /** `as1` of `hs1`. */
-  readonly role: string;
-  readonly service: RunningAuthService;
+export interface DeployedAuth extends DeployedService<RunningAuthService> {
   readonly links: AuthLinks;
-  readonly spec: ServerSpec;
-  readonly logFile: string;
   /** What it and its homeserver show each other; absent: they were joined by others. */
   readonly secret?: string;
 }
@@ -28,18 +22,8 @@ export interface AnnouncedAuth {
   readonly secret: string;
 }
 
-export interface AuthStartOptions {
+export interface AuthStartOptions extends ServiceStartOptions {
   readonly drivers: readonly AuthDriver[];
-  readonly deployment: string;
-  readonly registry: {
-    readonly runId: string;
-    workFolder(name: string): string;
-    addChild(pid: number): void;
-  };
-  readonly logFolder: string;
-  readonly startTimeoutMs: number;
-  readonly signal: AbortSignal;
-  readonly progress: (line: string) => void;
   readonly supervision: Supervision;
 }
 
@@ -73,38 +57,17 @@ export async function startAuth(
   { role, homeserver, spec, links, secret }: AnnouncedAuth,
   options: AuthStartOptions,
 ): Promise<DeployedAuth> {
-  const { drivers, deployment, registry, logFolder, supervision } = options;
-  const driver = authDriverOf(drivers, spec);
-  const name = `${deployment}-${role}`;
-  const logFile = path.join(logFolder, `${name}.log`);
-  options.progress(`starting ${role} (${spec.text})`);
+  const { drivers, supervision } = options;
+  const driver = driverOf(drivers, spec, "an auth service");
+  const context = contextOf(role, spec, supervision, options);
   const service = await driver.start({
-    runId: registry.runId,
-    role,
-    name,
-    spec,
+    ...context,
     publicBase: links.publicBase,
     homeserver: { serverName: serverNameOf(homeserver), endpoint: links.toHomeserver },
     secret,
-    workFolder: registry.workFolder(name),
-    logFile,
-    startTimeoutMs: options.startTimeoutMs,
-    signal: options.signal,
-    progress: options.progress,
-    registerProcess: (pid) => registry.addChild(pid),
-    onUnexpectedExit: supervision.onUnexpectedExit,
   });
   supervision.watch(service);
+  const { logFile } = context;
   const isOurs = spec.substrate !== "url";
   return { role, service, links, spec, logFile, ...(isOurs ? { secret } : {}) };
-}
-
-/** @throws HarnessError BAD_USAGE */
-export function authDriverOf(drivers: readonly AuthDriver[], spec: ServerSpec): AuthDriver {
-  const driver = drivers.find((candidate) => candidate.accepts(spec));
-  if (driver !== undefined) return driver;
-  throw new HarnessError("BAD_USAGE", {
-    what: `no driver starts the auth service ${spec.text}`,
-    next: `known forms: ${drivers.flatMap(({ usage }) => usage).join(", ")}`,
-  });
 }

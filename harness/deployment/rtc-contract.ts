@@ -1,34 +1,13 @@
-/**
- * What drivers of SFUs and of RTC authorization services are and what they give (MSC4143, MSC4195): `sfu1` and `rtc1` belong to
- * `hs1`, and so on.
- *
- * As with homeservers, `start` and dispose are all that they have to offer; the rest is an opt-in capability.
- */
-import type { ServerSpec } from "#harness/config/driver-spec";
-import type { Address, PrepareContext, ServerCapabilities, StartContext } from "./contract.ts";
-
-type ServiceContext = Pick<
-  StartContext,
-  | "runId"
-  | "role"
-  | "name"
-  | "spec"
-  | "workFolder"
-  | "logFile"
-  | "startTimeoutMs"
-  | "signal"
-  | "progress"
-  | "registerProcess"
-  | "onUnexpectedExit"
->;
-
-type ProcessCapabilities = Pick<
-  ServerCapabilities,
-  "killable" | "pausable" | "restartable" | "stoppable" | "hasLogs"
->;
+/** What drivers of SFUs and of RTC authorization services are and what they give (MSC4143, MSC4195). */
+import type {
+  RunningService,
+  ServiceCapabilities,
+  ServiceDriver,
+  ServiceStartContext,
+} from "./service-contract.ts";
 
 /** Everything a driver needs to start one SFU. */
-export interface SfuStartContext extends ServiceContext {
+export interface SfuStartContext extends ServiceStartContext {
   /** Where it tells what happens in its rooms; absent: nobody listens. */
   readonly webhookUrl?: string;
 }
@@ -41,20 +20,12 @@ export interface SfuAccess {
   readonly apiSecret: string;
 }
 
-/** A started SFU. Dispose stops it and removes what it used. */
-export interface RunningSfu extends AsyncDisposable {
-  readonly role: string;
-  /** `livekit`. */
-  readonly kind: string;
-  /** Where the gateway reaches its HTTP API now. Read anew for each connection. */
-  readonly address: () => Address;
+/** `kind` is `livekit`. */
+export interface RunningSfu extends RunningService<SfuCapabilities> {
   readonly access: SfuAccess;
-  readonly capabilities: SfuCapabilities;
-  /** Settings that differ from the implementation's defaults, one line each, for the run header. */
-  readonly settings: readonly string[];
 }
 
-export interface SfuCapabilities extends ProcessCapabilities {
+export interface SfuCapabilities extends ServiceCapabilities {
   readonly showsRooms?: ShowsRooms;
 }
 
@@ -70,26 +41,10 @@ export interface SfuParticipant {
   readonly canPublish: boolean;
 }
 
-export interface SfuDriver extends ServiceDriver {
-  readonly start: (context: SfuStartContext) => Promise<RunningSfu>;
-}
-
-interface ServiceDriver {
-  /** Word in specs, for example `livekit`. */
-  readonly name: string;
-  /** What its flag accepts of it, for help and suggestions. */
-  readonly usage: readonly string[];
-  readonly accepts: (spec: ServerSpec) => boolean;
-  /** Refuses what can be seen to be wrong before anything starts. @throws HarnessError BAD_USAGE */
-  readonly check?: (spec: ServerSpec) => void;
-  /** As of a homeserver's driver: what must be there before anything starts. */
-  readonly prepare: (spec: ServerSpec, context: PrepareContext) => Promise<void>;
-  /** Removes what dead runs left behind on this driver's substrate; tells what it removed, one line each. */
-  readonly sweep?: (isDead: (runId: string) => boolean) => Promise<readonly string[]>;
-}
+export type SfuDriver = ServiceDriver<SfuStartContext, RunningSfu>;
 
 /** Everything a driver needs to start one RTC authorization service. */
-export interface RtcAuthStartContext extends ServiceContext {
+export interface RtcAuthStartContext extends ServiceStartContext {
   /** Where clients reach it, which is a listener of the gateway; ends in a slash. */
   readonly publicBase: string;
   readonly homeserver: {
@@ -115,18 +70,7 @@ export interface RtcRegistration {
   readonly hsToken: string;
 }
 
-/** A started RTC authorization service. Dispose stops it and removes what it used. */
-export interface RunningRtcAuth extends AsyncDisposable {
-  readonly role: string;
-  /** `embedded`, `running`. */
-  readonly kind: string;
-  /** Where the gateway reaches it now. Read anew for each connection. */
-  readonly address: () => Address;
-  readonly capabilities: ProcessCapabilities;
-  /** Settings that differ from the implementation's defaults, one line each, for the run header. */
-  readonly settings: readonly string[];
-}
+/** `kind` is `embedded` or `running`. */
+export type RunningRtcAuth = RunningService;
 
-export interface RtcAuthDriver extends ServiceDriver {
-  readonly start: (context: RtcAuthStartContext) => Promise<RunningRtcAuth>;
-}
+export type RtcAuthDriver = ServiceDriver<RtcAuthStartContext, RunningRtcAuth>;

@@ -1,8 +1,6 @@
 /** The SFU and the RTC authorization service of one homeserver in a deployment: their links, their start, what is told of them. */
 import { randomBytes } from "node:crypto";
-import path from "node:path";
 import type { ServerSpec } from "#harness/config/driver-spec";
-import { HarnessError } from "#harness/errors";
 import type { Gateway, RtcLinks } from "#harness/gateway/gateway";
 import type { RtcAccess } from "./contract.ts";
 import type {
@@ -13,6 +11,7 @@ import type {
   SfuAccess,
   SfuDriver,
 } from "./rtc-contract.ts";
+import { contextOf, type DeployedService, driverOf, type ServiceStartOptions } from "./services.ts";
 import type { Supervision } from "./supervision.ts";
 
 /** Which of the two a homeserver has; either may be absent. */
@@ -21,40 +20,20 @@ export interface RtcSpecs {
   readonly rtcAuth?: ServerSpec | undefined;
 }
 
-export interface DeployedSfu {
-  /** `sfu1` of `hs1`. */
-  readonly role: string;
-  readonly service: RunningSfu;
+export interface DeployedSfu extends DeployedService<RunningSfu> {
   /** Base URL of its HTTP API for clients, ends in a slash. */
   readonly base: string;
-  readonly spec: ServerSpec;
-  readonly logFile: string;
 }
 
-export interface DeployedRtcAuth {
-  /** `rtc1` of `hs1`. */
-  readonly role: string;
-  readonly service: RunningRtcAuth;
+export interface DeployedRtcAuth extends DeployedService<RunningRtcAuth> {
   readonly links: RtcLinks;
   /** Where its tokens are for. */
   readonly websocketUrl: string;
-  readonly spec: ServerSpec;
-  readonly logFile: string;
 }
 
-export interface RtcStartOptions {
+export interface RtcStartOptions extends ServiceStartOptions {
   readonly sfuDrivers: readonly SfuDriver[];
   readonly rtcAuthDrivers: readonly RtcAuthDriver[];
-  readonly deployment: string;
-  readonly registry: {
-    readonly runId: string;
-    workFolder(name: string): string;
-    addChild(pid: number): void;
-  };
-  readonly logFolder: string;
-  readonly startTimeoutMs: number;
-  readonly signal: AbortSignal;
-  readonly progress: (line: string) => void;
 }
 
 /** An RTC authorization service whose addresses are known, and which has not been started. */
@@ -97,11 +76,12 @@ export async function startSfu(
   if (spec === undefined) return undefined;
   const { sfu: role } = rolesOf(homeserver);
   const base = await gateway.addSfu(role);
-  const driver = rtcDriverOf(options.sfuDrivers, spec, "an SFU");
-  const context = contextOf(role, spec, supervision(role), options);
+  const driver = driverOf(options.sfuDrivers, spec, "an SFU");
+  const watching = supervision(role);
+  const context = contextOf(role, spec, watching, options);
   const webhookUrl = announced && new URL("sfu_webhook", announced.links.forSfu).href;
   const service = await driver.start({ ...context, ...(webhookUrl && { webhookUrl }) });
-  context.watch(service);
+  watching.watch(service);
   return { role, service, base, spec, logFile: context.logFile };
 }
 
@@ -134,8 +114,9 @@ export async function startRtcAuth(
   supervision: (role: string) => Supervision,
   options: RtcStartOptions,
 ): Promise<DeployedRtcAuth> {
-  const driver = rtcDriverOf(options.rtcAuthDrivers, spec, "an RTC authorization service");
-  const context = contextOf(role, spec, supervision(role), options);
+  const driver = driverOf(options.rtcAuthDrivers, spec, "an RTC authorization service");
+  const watching = supervision(role);
+  const context = contextOf(role, spec, watching, options);
   const { serverName, caFile, access, hasSfu } = around;
   const service = await driver.start({
     ...context,
@@ -145,46 +126,7 @@ export async function startRtcAuth(
     sfu: { ...access, ...(hasSfu ? { endpoint: links.toSfu } : {}) },
     registration,
   });
-  context.watch(service);
+  watching.watch(service);
   const { websocketUrl } = access;
   return { role, service, links, websocketUrl, spec, logFile: context.logFile };
-}
-
-function contextOf(
-  role: string,
-  spec: ServerSpec,
-  supervision: Supervision,
-  options: RtcStartOptions,
-) {
-  const { deployment, registry, logFolder, startTimeoutMs, signal, progress } = options;
-  const name = `${deployment}-${role}`;
-  progress(`starting ${role} (${spec.text})`);
-  return {
-    runId: registry.runId,
-    role,
-    name,
-    spec,
-    workFolder: registry.workFolder(name),
-    logFile: path.join(logFolder, `${name}.log`),
-    startTimeoutMs,
-    signal,
-    progress,
-    registerProcess: (pid: number) => registry.addChild(pid),
-    onUnexpectedExit: supervision.onUnexpectedExit,
-    watch: supervision.watch,
-  };
-}
-
-/** @throws HarnessError BAD_USAGE */
-export function rtcDriverOf<D extends Pick<SfuDriver, "accepts" | "usage">>(
-  drivers: readonly D[],
-  spec: ServerSpec,
-  what: string,
-): D {
-  const driver = drivers.find((candidate) => candidate.accepts(spec));
-  if (driver !== undefined) return driver;
-  throw new HarnessError("BAD_USAGE", {
-    what: `no driver starts ${what} as ${spec.text}`,
-    next: `known forms: ${drivers.flatMap(({ usage }) => usage).join(", ")}`,
-  });
 }
