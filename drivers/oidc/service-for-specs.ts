@@ -1,9 +1,6 @@
 /** The service beside a homeserver that only notes what it is told, behind a forwarder in the gateway's stead. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, request as forward, type RequestListener } from "node:http";
-import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import path from "node:path";
+import { request as forward } from "node:http";
+import { contextForSpecs, jsonOf, listenForSpecs } from "#drivers/substrates/service-for-specs";
 import type { RunningAuthService } from "#harness/deployment/auth-contract";
 import { oidc } from "./index.ts";
 
@@ -35,17 +32,18 @@ export interface ServiceForSpecs extends AsyncDisposable {
 
 export async function startForSpecs(): Promise<ServiceForSpecs> {
   const stack = new AsyncDisposableStack();
-  const folder = mkdtempSync(path.join(tmpdir(), "crucible-oidc-"));
-  stack.defer(() => rmSync(folder, { recursive: true, force: true }));
+  const context = contextForSpecs(stack, "as1", {
+    text: "process:oidc",
+    substrate: "process",
+    driver: "oidc",
+    options: new Map(),
+  });
   const told: Told[] = [];
   let held: { readonly name: string; readonly isOver: Promise<void> } | undefined;
   let answers: { readonly status: number; readonly name?: string | undefined } = { status: 200 };
-  const homeserver = await listen(stack, async (request, response) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk);
+  const homeserver = await listenForSpecs(stack, async (request, response) => {
     const name = request.url?.split("/").at(-1) ?? "";
-    const text = Buffer.concat(chunks).toString();
-    told.push({ name, body: text === "" ? {} : JSON.parse(text) });
+    told.push({ name, body: await jsonOf(request) });
     if (held?.name === name) await held.isOver;
     const { status, name: only = name } = answers;
     const isStranger =
@@ -57,7 +55,7 @@ export async function startForSpecs(): Promise<ServiceForSpecs> {
       .end("{}");
   });
   let running: RunningAuthService | undefined;
-  const base = await listen(stack, (request, response) => {
+  const base = await listenForSpecs(stack, (request, response) => {
     const { host, port } = running?.address() ?? {};
     const onward = forward(
       { host, port, path: request.url, method: request.method, headers: request.headers },
@@ -69,20 +67,8 @@ export async function startForSpecs(): Promise<ServiceForSpecs> {
     onward.on("error", () => response.destroy());
     request.pipe(onward);
   });
-  const logFile = path.join(folder, "as1.log");
-  const workFolder = path.join(folder, "as1");
   running = await oidc.start({
-    runId: "spec",
-    role: "as1",
-    name: "spec-as1",
-    spec: { text: "process:oidc", substrate: "process", driver: "oidc", options: new Map() },
-    workFolder,
-    logFile,
-    startTimeoutMs: 30_000,
-    signal: new AbortController().signal,
-    progress: () => undefined,
-    registerProcess: () => undefined,
-    onUnexpectedExit: () => undefined,
+    ...context,
     publicBase: base,
     homeserver: { serverName: "hs1:8448", endpoint: homeserver },
     secret: SECRET,
@@ -101,8 +87,8 @@ export async function startForSpecs(): Promise<ServiceForSpecs> {
       await started.capabilities.managesAccounts?.createAccount(localpart, "secret");
       return localpart;
     },
-    logFile,
-    workFolder,
+    logFile: context.logFile,
+    workFolder: context.workFolder,
     hold: (name) => {
       const { promise: isOver, resolve } = Promise.withResolvers<void>();
       held = { name, isOver };
@@ -116,14 +102,4 @@ export async function startForSpecs(): Promise<ServiceForSpecs> {
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
-}
-
-async function listen(stack: AsyncDisposableStack, listener: RequestListener): Promise<string> {
-  const server = createServer(listener);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  stack.defer(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
 }

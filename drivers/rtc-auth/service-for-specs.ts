@@ -1,10 +1,6 @@
 /** The service beside a homeserver and an SFU that only note what they are asked. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, type IncomingMessage } from "node:http";
-import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import path from "node:path";
-import { parseServerSpec } from "#harness/config/driver-spec";
+import { contextForSpecs, jsonOf, listenForSpecs } from "#drivers/substrates/service-for-specs";
 import type { RtcAuthStartContext, RunningRtcAuth } from "#harness/deployment/rtc-contract";
 import { createClient, type HttpClient } from "#harness/http/client";
 import { rtcAuth } from "./index.ts";
@@ -42,8 +38,6 @@ export interface ServiceForSpecs extends AsyncDisposable {
 
 export async function startForSpecs(): Promise<ServiceForSpecs> {
   const stack = new AsyncDisposableStack();
-  const folder = mkdtempSync(path.join(tmpdir(), "crucible-rtc-auth-"));
-  stack.defer(() => rmSync(folder, { recursive: true, force: true }));
   const asked: Asked[] = [];
   const world: ServiceForSpecs["world"] = {
     subjects: new Map(),
@@ -71,41 +65,23 @@ export async function startForSpecs(): Promise<ServiceForSpecs> {
     }
     return [200, {}];
   };
-  const server = createServer(async (request, response) => {
+  const base = await listenForSpecs(stack, async (request, response) => {
     const body = await jsonOf(request);
     const url = new URL(request.url ?? "/", "http://any");
     asked.push({ path: url.pathname, body });
     const [status, content] = answerTo(url, body);
     response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(content));
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  stack.defer(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-  const caFile = path.join(import.meta.dirname, "settings.ts");
-  const logFile = path.join(folder, "rtc1.log");
-  const workFolder = path.join(folder, "rtc1");
   const context: RtcAuthStartContext = {
-    runId: "spec",
-    role: "rtc1",
-    name: "spec-rtc1",
-    spec: parseServerSpec("process:rtc-auth", {
-      flag: "--rtc-auth",
-      drivers: ["rtc-auth"],
-      examples: { process: "", docker: "", url: "" },
+    ...contextForSpecs(stack, "rtc1", {
+      text: "process:rtc-auth",
+      substrate: "process",
+      driver: "rtc-auth",
+      options: new Map(),
     }),
-    workFolder,
-    logFile,
-    startTimeoutMs: 30_000,
-    signal: new AbortController().signal,
-    progress: () => undefined,
-    registerProcess: () => undefined,
-    onUnexpectedExit: () => undefined,
     publicBase: base,
     homeserver: { serverName: SERVER, endpoint: base, federation: base },
-    proxy: { port: 1, caFile },
+    proxy: { port: 1, caFile: path.join(import.meta.dirname, "settings.ts") },
     sfu: { ...SFU, endpoint: base },
     registration: { asToken: "shown-by-the-service", hsToken: HS_TOKEN },
   };
@@ -118,15 +94,8 @@ export async function startForSpecs(): Promise<ServiceForSpecs> {
     client: createClient({ baseUrl: `http://${host}:${port}` }),
     asked,
     world,
-    logFile,
-    workFolder,
+    logFile: context.logFile,
+    workFolder: context.workFolder,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
-}
-
-async function jsonOf(request: IncomingMessage): Promise<Record<string, unknown>> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk);
-  const text = Buffer.concat(chunks).toString();
-  return text === "" ? {} : JSON.parse(text);
 }
