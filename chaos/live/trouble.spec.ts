@@ -22,6 +22,7 @@ function server() {
     servers: new Map([["hs1", running]]),
     server: () => ({ server: running }),
     component: () => running,
+    gateway: { rules: { add: () => "rule", fired: () => 1, remove: () => undefined } },
   } as unknown as Deployment;
   // Nobody is there to ask whether it answers again.
   const cast = { serverName: (role: string) => role, on: () => [] } as unknown as Cast;
@@ -60,6 +61,17 @@ test("a server is freed while it is down, and then started", async () => {
 
   expect(done).toEqual(["fill", "kill", "free", "start"]);
   expect(trouble.condition("hs1")).toBe("running");
+});
+
+test("a server that dies as it calls, with its disk full, is brought back with the heal", async () => {
+  const { done, trouble, act } = server();
+
+  await act("fill-disk");
+  await trouble.start({ fault: "kill-caller", id: "dies", links: ["hs1>hs2"] });
+  await trouble.heal(["dies"]);
+
+  expect(done).toEqual(["fill", "start"]);
+  expect(trouble.condition("hs1")).toBe("full");
 });
 
 test("what is so already is not done again, and has not acted", async () => {
