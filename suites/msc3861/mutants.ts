@@ -37,7 +37,7 @@ export const REGISTERS_NOTHING = altersAnswer(
   { status: 400, body: { error: "invalid_client_metadata" } },
 );
 
-const TOKENS = {
+export const TOKENS = {
   access_token: "claimed-access-token",
   token_type: "Bearer",
   expires_in: 300,

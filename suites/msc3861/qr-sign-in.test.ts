@@ -7,6 +7,7 @@ import { at, textAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectMatrixError, expectStatus, ok } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
+import { encodeBase64 } from "#protocol/events/base64";
 import { publicKeyOf } from "#protocol/events/signatures";
 import { askForCodes, decide, deviceClient, POLL, poll, readCodes } from "./device-grants.ts";
 import { DEVICES, expectAlive, signedIn } from "./people.ts";
@@ -83,7 +84,7 @@ check(
     await existing.send({
       type: "m.login.secrets",
       cross_signing: Object.fromEntries(
-        KEYS.map((usage) => [`${usage}_key`, base64(identity.pairs[usage].secret)]),
+        KEYS.map((usage) => [`${usage}_key`, encodeBase64(identity.pairs[usage].secret)]),
       ),
     });
     const secrets = at(await fresh.receive("m.login.secrets"), "cross_signing");
@@ -110,8 +111,3 @@ check(
     expectEqual(seen, signed.signatures, "the signatures of the new device", answer);
   },
 );
-
-/** Unpadded, as keys are written (specification, appendix Unpadded Base64). */
-function base64(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("base64").replace(/=+$/, "");
-}

@@ -7,7 +7,7 @@ import { check, type Mutant } from "#harness/world/check";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
 import type { World } from "#harness/world/world";
-import { REFRESH, REFRESHES_ANYTHING, WHOAMI_REQUEST } from "./mutants.ts";
+import { REFRESH, REFRESHES_ANYTHING, TOKENS, WHOAMI_REQUEST } from "./mutants.ts";
 import {
   answerOf,
   expectAlive,
@@ -241,13 +241,7 @@ const ADMIN_SCOPE = "urn:synapse:admin:*";
 
 /** A refresh that asks for this is granted what it asks for. */
 function widens(name: string, asked: string, scope: string): Mutant {
-  const body = {
-    access_token: "claimed-access-token",
-    token_type: "Bearer",
-    expires_in: 300,
-    refresh_token: "claimed-refresh-token",
-    scope,
-  };
+  const body = { ...TOKENS, scope };
   return altersAnswer(name, { method: "POST", contains: asked }, { status: 200, body });
 }
 
