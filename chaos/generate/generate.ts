@@ -1,7 +1,8 @@
 /**
  * Plans at random: epochs of calm and then of trouble on links, or of a partition with something happening to a process and
  * to a link that is not cut, each with operations on all sides, and each followed by a convergence. The same seed and options
- * give the same plan, and more epochs only continue it. Where servers have auth services, these have trouble of their own before that. Every fault of the default mix comes within PROMISED_EPOCHS.
+ * give the same plan, and more epochs only continue it. Where servers have auth services, these have trouble of their own before
+ * that. Every fault of the default mix comes within PROMISED_EPOCHS.
  */
 import { createRandom } from "#harness/random";
 import { Choice } from "#protocol/dag/choice";

@@ -19,7 +19,7 @@ import { CheckFailure, describe, HarnessError } from "#harness/errors";
 import type { HttpResponse } from "#harness/http/client";
 import { at, textAt } from "#harness/match/json";
 import { type ServerInfo, serverInfo } from "#harness/world/run-info";
-import { ServerClient, Session, type SessionContext } from "#harness/world/session";
+import { type Account, ServerClient, Session, type SessionContext } from "#harness/world/session";
 import { type AuthOperation, isOfAuth, type Operation } from "#scenarios/plan";
 import { storyContext } from "./actors.ts";
 import type { Actor, Cast } from "./cast.ts";
@@ -268,7 +268,7 @@ class StorySite implements Site {
 
   session(
     role: string,
-    account: { userId: string; localpart: string; password: string },
+    account: Account,
     device: { accessToken: string; deviceId: string },
   ): Session {
     return new Session(this.#info(role), this.#context, { ...account, ...device });

@@ -197,10 +197,10 @@ class Teller implements AsyncDisposable {
       deviceOf: (user: string) => this.#cast.actor(user).session.deviceId,
     };
     const timeoutMs = isHopeless ? HOPELESS_MS : OPERATION_MS;
-    const byDevice =
+    const performed =
       (await this.#signIns?.perform(operation)) ??
-      (await this.#encryption?.perform(operation, isHopeless));
-    const performed = byDevice ?? (await perform(operation, this.#cast, lookups, timeoutMs));
+      (await this.#encryption?.perform(operation, isHopeless)) ??
+      (await perform(operation, this.#cast, lookups, timeoutMs));
     this.#cast.events.set(operation.id, performed.events);
     if (performed.newRoom !== undefined && operation.op === "upgrade") {
       const { into, version } = operation;
