@@ -5,8 +5,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { removeDevice } from "#harness/clients/confirmation";
 import { publishIdentity } from "#harness/clients/identities";
 import { at } from "#harness/match/json";
-import { serviceOutage } from "#harness/world/auth";
 import { expectStatus, expectThat } from "#harness/world/expect";
+import { serviceOutage } from "#harness/world/service-outage";
 import type { Session } from "#harness/world/session";
 import { DeploymentForSpecs } from "./deployment-for-specs.ts";
 

@@ -18,7 +18,7 @@ export type HarnessErrorCode =
   | "HS_DID_NOT_START"
   | "HS_DIED"
   | "HS_NO_ANSWER"
-  | "AUTH_SERVICE_DIED"
+  | "SERVICE_DIED"
   | "NO_ROUTE"
   | "NOTHING_RAN"
   | "DEADLINE"

@@ -1,6 +1,6 @@
 /** The auth service of a check's homeserver. Kill, pause or restart it by `world.actOnServer(auth.role, …)`. */
 import type { AuthFaults, ManagesAccounts } from "#harness/deployment/auth-contract";
-import { HarnessError, Unsupported } from "#harness/errors";
+import { Unsupported } from "#harness/errors";
 import type { Control } from "./control.ts";
 import type { AuthInfo, DeploymentInfo } from "./run-info.ts";
 
@@ -55,24 +55,4 @@ export function authOf(
       },
     },
   };
-}
-
-/**
- * Why a failure since then is none of the homeserver's: a service beside it was down without having been asked to, such as an
- * auth service, so that nobody could tell the homeserver whose tokens it was shown. Undefined: none was.
- */
-export async function serviceOutage(
-  control: Control,
-  deployment: DeploymentInfo,
-  since: number,
-): Promise<HarnessError | undefined> {
-  if (deployment.servers.every(({ auth, sfu, rtc }) => (auth ?? sfu ?? rtc) === undefined))
-    return undefined;
-  const [first, ...others] = await control.serviceOutages(deployment.id, since);
-  if (first === undefined) return undefined;
-  return new HarnessError("AUTH_SERVICE_DIED", {
-    what: `a service beside the homeserver was down while the check ran: ${first}`,
-    facts: others,
-    next: "see the service's log in the run directory",
-  });
 }

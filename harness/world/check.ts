@@ -9,12 +9,18 @@ import { scrub } from "#harness/gateway/scrub";
 import { createClient } from "#harness/http/client";
 import { createRandom } from "#harness/random";
 import type { RequirementId } from "#harness/requirements/ids.generated";
-import { serviceOutage } from "./auth.ts";
 import { CALL_TIMEOUT_MS, type Control, controlClient, ROOM_TIMEOUT_MS } from "./control.ts";
 import { deal } from "./deal.ts";
 import { extraMs, type Kind, whyNotAsked } from "./on-request.ts";
 import { MAX_ROOMS, viewsOf } from "./room-views.ts";
-import type { CheckReport, DeploymentInfo, MutantReport, RunInfo } from "./run-info.ts";
+import {
+  type CheckReport,
+  type DeploymentInfo,
+  type MutantReport,
+  type RunInfo,
+  servicesOf,
+} from "./run-info.ts";
+import { serviceOutage } from "./service-outage.ts";
 import { World } from "./world.ts";
 
 /**
@@ -379,10 +385,7 @@ export class Checker {
 
 /** Servers, and the services beside them. */
 function placesOf({ servers }: DeploymentInfo): readonly string[] {
-  return servers.flatMap(({ place, auth, rtc, sfu }) => [
-    place,
-    ...[auth, rtc, sfu].flatMap((service) => (service === undefined ? [] : [service.place])),
-  ]);
+  return servers.flatMap((server) => [server, ...servicesOf(server)]).map(({ place }) => place);
 }
 
 function mutantsOf({ mutant = [] }: CheckOptions): readonly Mutant[] {

@@ -4,7 +4,7 @@
  * what runs beside each goes with it.
  */
 import { createHash } from "node:crypto";
-import type { DeploymentInfo } from "./run-info.ts";
+import { type DeploymentInfo, servicesOf } from "./run-info.ts";
 
 /** @param check names the check */
 export function deal(deployment: DeploymentInfo, check: string): DeploymentInfo {
@@ -33,8 +33,8 @@ export function deal(deployment: DeploymentInfo, check: string): DeploymentInfo 
 export function placeOf(deployment: DeploymentInfo, role: string): string {
   for (const server of deployment.servers) {
     if (server.role === role) return server.place;
-    for (const service of [server.auth, server.sfu, server.rtc])
-      if (service?.role === role) return service.place;
+    const service = servicesOf(server).find((each) => each.role === role);
+    if (service !== undefined) return service.place;
   }
   return role;
 }

@@ -99,6 +99,11 @@ export interface AuthInfo {
   readonly secret?: string;
 }
 
+/** What runs beside a server. */
+export function servicesOf({ auth, sfu, rtc }: ServerInfo): readonly (AuthInfo | ServiceInfo)[] {
+  return [auth, sfu, rtc].filter((service) => service !== undefined);
+}
+
 export interface AppserviceInfo {
   readonly id: string;
   readonly asToken: string;
