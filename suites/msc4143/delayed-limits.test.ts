@@ -39,7 +39,7 @@ function expectTooLarge(world: World, response: HttpResponse): void {
   else expectMatrixError(response, 400, TOO_LARGE);
 }
 
-/** Schedules so many that only one more fits, the first of which is due soon. */
+/** Schedules so many, none of which comes due while a check looks; returns their delay ids. */
 async function fill({ delayed, alice, roomId }: Scene, count: number): Promise<readonly string[]> {
   const ids = [];
   for (let index = 0; index < count; index++)

@@ -1,10 +1,12 @@
 /** Delayed state that is written meanwhile, and accounts that end: MSC4140 §Conflicting delayed state events. */
+import { confirm } from "#harness/clients/confirmation";
 import { CheckFailure, Unsupported } from "#harness/errors";
 import type { HttpResponse } from "#harness/http/client";
 import { at } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, ok } from "#harness/world/expect";
 import { altersAnswer, claims } from "#harness/world/mutants";
+import type { Session } from "#harness/world/session";
 import { promote, type Shared, share } from "#harness/world/sharing";
 import type { World } from "#harness/world/world";
 import {
@@ -183,14 +185,8 @@ check(
 );
 
 /** With the password, in the session that the server opens for it. */
-async function deactivate(user: Awaited<ReturnType<World["user"]>>): Promise<void> {
+async function deactivate(user: Session): Promise<void> {
   const first = await user.post(DEACTIVATE.path);
   if (first.status === 404) throw new Unsupported("legacy-auth", "accounts are in other hands");
-  const auth = {
-    type: "m.login.password",
-    identifier: { type: "m.id.user", user: user.userId },
-    password: user.password,
-    session: at(first.json, "session"),
-  };
-  ok(await user.post(DEACTIVATE.path, { auth }));
+  ok(await user.post(DEACTIVATE.path, { auth: await confirm(user, first) }));
 }

@@ -1,6 +1,6 @@
 /** What a server that was restarted sends, of what sticks, to one that it could not reach before (MSC4354 §Federation behaviour). */
+import { confirm } from "#harness/clients/confirmation";
 import { STICKY_DURATION } from "#harness/clients/rtc/names";
-import { textAt } from "#harness/match/json";
 import { type Meeting, meet } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
 import { expectThat, ok } from "#harness/world/expect";
@@ -124,13 +124,7 @@ check(
 /** Deactivates an account, with all that it said to be forgotten. */
 async function erase(session: Session): Promise<void> {
   const begun = await session.post(DEACTIVATE, { erase: true });
-  const auth = {
-    type: "m.login.password",
-    identifier: { type: "m.id.user", user: session.userId },
-    password: session.password,
-    session: textAt(begun.json, "session"),
-  };
-  ok(await session.post(DEACTIVATE, { erase: true, auth }));
+  ok(await session.post(DEACTIVATE, { erase: true, auth: await confirm(session, begun) }));
 }
 
 check(
