@@ -19,6 +19,12 @@ const REDIRECT = { status: [302, 303] };
 
 const REFUSALS = [400, 401, 403, 404, 405, 415];
 
+export const LEAVES_ACCESS = altersAnswer(
+  "leaves the access token alive",
+  { ...WHOAMI_REQUEST, status: 401 },
+  { status: 200, body: {} },
+);
+
 /** The metadata without some of what it has to tell. */
 export function tells(name: string, changes: Parameters<typeof altersAnswer>[2]): Mutant {
   return altersAnswer(name, { ...METADATA, status: 200 }, changes);

@@ -4,7 +4,7 @@ import { at, listAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectMatrixError, expectStatus, expectThat, ok } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
-import { CLAIMS_TO_REVOKE, REFRESHES_ANYTHING, REVOKE, WHOAMI_REQUEST } from "./mutants.ts";
+import { CLAIMS_TO_REVOKE, LEAVES_ACCESS, REFRESHES_ANYTHING, REVOKE } from "./mutants.ts";
 import {
   DEVICES,
   expectAlive,
@@ -14,11 +14,6 @@ import {
   WHOAMI,
 } from "./people.ts";
 
-const LEAVES_ACCESS = altersAnswer(
-  "leaves the access token alive",
-  { ...WHOAMI_REQUEST, status: 401 },
-  { status: 200, body: {} },
-);
 const REVOKED = { ...REVOKE, status: 200 };
 
 check(

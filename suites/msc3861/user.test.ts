@@ -19,7 +19,7 @@ import { altersAnswer } from "#harness/world/mutants";
 import type { Account } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 import { LOGIN, tryLogin } from "./compat.ts";
-import { REFRESH, REFRESHES_ANYTHING, WHOAMI_REQUEST } from "./mutants.ts";
+import { LEAVES_ACCESS, REFRESH, REFRESHES_ANYTHING, WHOAMI_REQUEST } from "./mutants.ts";
 import {
   DEVICES,
   expectAlive,
@@ -61,11 +61,7 @@ check(
   {
     mutant: [
       REFRESHES_ANYTHING,
-      altersAnswer(
-        "leaves the access token alive",
-        { ...WHOAMI_REQUEST, status: 401 },
-        { status: 200, body: {} },
-      ),
+      LEAVES_ACCESS,
       altersAnswer(
         "sends the browser back with a code",
         { to: "as1", method: "POST", contains: "password=", status: [200, 401, 403] },
