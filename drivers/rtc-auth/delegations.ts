@@ -16,6 +16,11 @@ export interface Delegation {
   readonly delayMs: number;
 }
 
+/** What outlives the process: a member that was there and left while it was down is gone, and none that has yet to come. */
+interface Kept extends Delegation {
+  readonly wasConnected: boolean;
+}
+
 interface Job extends Delegation {
   readonly faults: Faults;
   wasConnected: boolean;
@@ -39,7 +44,7 @@ export class Delegations {
     this.#homeservers = homeservers;
     this.#sfu = sfu;
     this.#storeFile = storeFile;
-    for (const kept of this.#kept()) this.#begin(kept, new Set());
+    for (const kept of this.#kept()) this.#begin(kept, new Set(), kept.wasConnected);
     const again = () => {
       this.#look().then(() => setTimeout(again, LOOK_MS).unref());
     };
@@ -56,12 +61,18 @@ export class Delegations {
   told(room: string, identity: string, what: "joined" | "left"): void {
     for (const [key, job] of this.#jobs) {
       if (job.room !== room || job.identity !== identity) continue;
-      if (what === "joined") job.wasConnected = true;
+      if (what === "joined") this.#seen(job);
       else void this.#send(key, job);
     }
   }
 
-  #begin(delegation: Delegation, faults: Faults): void {
+  #seen(job: Job): void {
+    if (job.wasConnected) return;
+    job.wasConnected = true;
+    this.#keep();
+  }
+
+  #begin(delegation: Delegation, faults: Faults, wasConnected = false): void {
     const key = keyOf(delegation);
     const earlier = this.#jobs.get(key);
     if (faults.has("keep-earlier") && earlier !== undefined)
@@ -69,7 +80,7 @@ export class Delegations {
     this.#jobs.set(key, {
       ...delegation,
       faults,
-      wasConnected: false,
+      wasConnected,
       since: Date.now(),
       restartAt: Date.now() + delegation.delayMs * HEADROOM,
     });
@@ -79,7 +90,7 @@ export class Delegations {
     await Promise.all(
       [...this.#jobs].map(async ([key, job]) => {
         const isConnected = await this.#sfu.isConnected(job.room, job.identity);
-        if (isConnected === true) job.wasConnected = true;
+        if (isConnected === true) this.#seen(job);
         if (isConnected === false && job.wasConnected) await this.#send(key, job);
         else if (!job.wasConnected && Date.now() - job.since > PATIENCE_MS) this.#end(key, job);
         else if (Date.now() >= job.restartAt) await this.#restart(key, job);
@@ -111,7 +122,7 @@ export class Delegations {
     this.#keep();
   }
 
-  #kept(): readonly (Delegation & { wasConnected?: boolean })[] {
+  #kept(): readonly Kept[] {
     if (this.#storeFile === undefined) return [];
     try {
       return JSON.parse(readFileSync(this.#storeFile, "utf8"));
@@ -124,12 +135,13 @@ export class Delegations {
     if (this.#storeFile === undefined) return;
     const stored = [...this.#jobs.values()].filter(({ faults }) => !faults.has("never-store"));
     const kept = stored.map(
-      ({ room, identity, userId, delayId, delayMs }): Delegation => ({
+      ({ room, identity, userId, delayId, delayMs, wasConnected }): Kept => ({
         room,
         identity,
         userId,
         delayId,
         delayMs,
+        wasConnected,
       }),
     );
     writeFileSync(`${this.#storeFile}.draft`, JSON.stringify(kept), { mode: 0o600 });

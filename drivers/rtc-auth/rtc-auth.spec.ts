@@ -256,7 +256,7 @@ describe("left a leave", () => {
   }
 
   beforeAll(() => {
-    const ids = ["polled", "told", "forged", "replaced", "kept"];
+    const ids = ["polled", "told", "forged", "replaced", "kept", "missed"];
     service.world.delayed.set(
       ALICE,
       ids.map((delay_id) => ({ delay_id, room_id: ROOM, delay_ms: 1_000 })),
@@ -295,6 +295,17 @@ describe("left a leave", () => {
     await service.running.capabilities.restartable?.restart();
     await webhook("participant_left", identity);
     await expect.poll(() => managed("kept")).toContain("send");
+  });
+
+  test("sends that of a member who left while the service was down", async () => {
+    const identity = hashOf(ALICE, "missed");
+    await delegate("missed");
+    service.world.connected.add(identity);
+    expect((await webhook("participant_joined", identity)).status).toBe(200);
+    await service.running.capabilities.killable?.kill();
+    service.world.connected.delete(identity);
+    await service.running.capabilities.restartable?.restart();
+    await expect.poll(() => managed("missed").at(-1), { timeout: 10_000 }).toBe("send");
   });
 });
 
