@@ -4,6 +4,7 @@ import { DRIVERS } from "#cli/drivers";
 import { type RtcServices, rtcServicesOf } from "#cli/rtc-services";
 import { assignServers, parseServerSpec, type ServerSpec } from "#harness/config/driver-spec";
 import type { Settings } from "#harness/config/settings";
+import { driverOf } from "#harness/deployment/services";
 import { HarnessError } from "#harness/errors";
 import { type Catalogue, loadCatalogue } from "#harness/requirements/catalogue";
 import { type CheckIndex, indexChecks } from "#harness/requirements/check-index";
@@ -57,14 +58,7 @@ export async function select(settings: Settings, ids: readonly string[]): Promis
   );
   const servers = assignServers(specs, plan.topology.servers);
   for (const spec of servers.values()) {
-    const driver = DRIVERS.find((candidate) => candidate.accepts(spec));
-    if (driver === undefined) {
-      throw new HarnessError("BAD_USAGE", {
-        what: `no driver starts ${spec.text}`,
-        next: `known forms: ${DRIVERS.flatMap(({ usage }) => usage).join(", ")}`,
-      });
-    }
-    driver.check?.(spec);
+    driverOf(DRIVERS, spec, "a homeserver").check?.(spec);
   }
   if (settings.updateBaseline && settings.baseline === undefined) {
     throw new HarnessError("BAD_USAGE", {

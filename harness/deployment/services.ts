@@ -26,7 +26,7 @@ export interface ServiceStartOptions {
   readonly progress: (line: string) => void;
 }
 
-/** What its driver is told whatever it is. Tells that it is being started. */
+/** What a driver is told whatever it starts, a homeserver too. Tells that it is being started. */
 export function contextOf(
   role: string,
   spec: ServerSpec,

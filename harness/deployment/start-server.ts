@@ -1,7 +1,5 @@
 /** One server of a deployment, and what runs beside it. */
-import path from "node:path";
 import type { ServerSpec } from "#harness/config/driver-spec";
-import { HarnessError } from "#harness/errors";
 import type { Gateway } from "#harness/gateway/gateway";
 import { accessTo, announceAuth, type DeployedAuth, startAuth } from "./auth-services.ts";
 import type { Address, RunningServer, ServerCapabilities } from "./contract.ts";
@@ -17,6 +15,7 @@ import {
   startRtcAuth,
   startSfu,
 } from "./rtc-services.ts";
+import { contextOf, driverOf } from "./services.ts";
 import { supervise } from "./supervision.ts";
 
 /** A server and its auth service, which do not wait for each other; before it its SFU, whose address it announces. */
@@ -27,13 +26,7 @@ export async function startServer(
   parts: Parts,
   context: DeploymentContext,
 ): Promise<DeployedServer> {
-  const driver = context.drivers.find((candidate) => candidate.accepts(spec));
-  if (driver === undefined) {
-    throw new HarnessError("BAD_USAGE", {
-      what: `no driver starts ${spec.text}`,
-      next: `known forms: ${context.drivers.flatMap(({ usage }) => usage).join(", ")}`,
-    });
-  }
+  const driver = driverOf(context.drivers, spec, "a homeserver");
   const links = await parts.gateway.addServer(role);
   const authSpec = plan.auth?.get(role);
   const announced =
@@ -50,18 +43,12 @@ export async function startServer(
   const sfu = await startSfu(parts.gateway, role, rtcSpecs, announcedRtc, supervised, rtcOptions);
   if (sfu !== undefined) await join(parts, sfu);
   const sfuAccess = sfuAccessOf(role, sfu);
-  const logFile = path.join(context.logFolder, `${plan.id}-${role}.log`);
   const supervision = supervise(role, context);
+  const own = contextOf(role, spec, supervision, { ...context, deployment: plan.id });
   const startHomeserver = async () => {
-    context.progress(`starting ${role} (${spec.text})`);
     const running = await driver.start({
-      runId: context.registry.runId,
-      role,
-      name: `${plan.id}-${role}`,
-      spec,
+      ...own,
       features: plan.features,
-      workFolder: context.registry.workFolder(`${plan.id}-${role}`),
-      logFile,
       network: {
         ca: {
           certificate: parts.ca.certificate,
@@ -76,11 +63,6 @@ export async function startServer(
       ...(announced === undefined ? {} : { auth: accessTo(announced) }),
       ...(announcedRtc === undefined ? {} : { rtc: accessToRtc(announcedRtc, sfuAccess) }),
       containers: context.containers,
-      startTimeoutMs: context.startTimeoutMs,
-      signal: context.signal,
-      progress: context.progress,
-      registerProcess: (pid) => context.registry.addChild(pid),
-      onUnexpectedExit: supervision.onUnexpectedExit,
     });
     supervision.watch(running);
     await parts.add(running);
@@ -121,7 +103,7 @@ export async function startServer(
     links,
     identity: await probeIdentity(links),
     spec,
-    logFile,
+    logFile: own.logFile,
     ...(auth === undefined ? {} : { auth }),
     ...(sfu === undefined ? {} : { sfu }),
     ...(rtc === undefined ? {} : { rtc }),
