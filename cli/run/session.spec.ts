@@ -55,3 +55,13 @@ test("a rule that is not part of the run has no result", () => {
   all.add(report("A.a.a", "one", ["B.b.b"]), 1);
   expect(all.violations()).toEqual([]);
 });
+
+test("a check about calls keeps what its picture is made of, also when it passes", () => {
+  const call = { check: "A.a.a.1" } as unknown as NonNullable<CheckReport["call"]>;
+  const all = verdicts(requirement("A.a.a", { suite: "msc4143" }), requirement("B.b.b"));
+  const [ofCall, other] = ["A.a.a", "B.b.b"].map(
+    (id) => all.add({ ...report(id, "one", []), call }, 1).evidence,
+  );
+  expect(ofCall?.call).toBe(call);
+  expect(other).toBeUndefined();
+});

@@ -17,6 +17,9 @@ export function harnessVersion(): string {
   return version;
 }
 
+/** Whose checks are about calls. */
+const CALLS = "msc4143";
+
 const WITHHELD = "withheld: see evidence.jsonl in the local run directory";
 
 /** Collects what checks report, and knows which have not yet. */
@@ -73,7 +76,9 @@ export class Verdicts {
           ? {}
           : { reason: report.reason }),
     });
-    const evidence = evidenceOf(this.deployment, title, report);
+    const { call, ...others } = report;
+    const told = requirement?.suite === CALLS ? report : others;
+    const evidence = evidenceOf(this.deployment, title, told);
     this.results.push(result);
     if (evidence !== undefined) this.evidence.push(evidence);
     return { result, evidence };
@@ -147,7 +152,10 @@ export class Verdicts {
 
 function evidenceOf(deployment: string, check: string, report: CheckReport): Evidence | undefined {
   const isWorthTelling =
-    report.notes.length > 0 || report.replay !== undefined || report.undecryptable !== undefined;
+    report.notes.length > 0 ||
+    report.replay !== undefined ||
+    report.undecryptable !== undefined ||
+    report.call !== undefined;
   if (report.outcome === "pass" && !isWorthTelling) return undefined;
   if (report.outcome === "skip") return undefined;
   const {
@@ -162,6 +170,7 @@ function evidenceOf(deployment: string, check: string, report: CheckReport): Evi
     logs,
     replay,
     undecryptable,
+    call,
   } = report;
   return {
     deployment,
@@ -177,6 +186,7 @@ function evidenceOf(deployment: string, check: string, report: CheckReport): Evi
     ...(logs === undefined ? {} : { logs }),
     ...(replay === undefined ? {} : { replay }),
     ...(undecryptable === undefined ? {} : { undecryptable }),
+    ...(call === undefined ? {} : { call }),
   };
 }
 

@@ -1,3 +1,5 @@
+import type { CallRecord } from "./call.ts";
+
 /**
  * What a check ended as. `error` is trouble of ours or of the machine and never counts against the server; `skip` says
  * that the check does not apply; `not-run` that it would have run but did not get its turn.
@@ -122,6 +124,8 @@ export interface Evidence {
   readonly logs?: readonly string[];
   /** Replay file of the check's rooms, within the run directory. */
   readonly replay?: string;
+  /** Of a check about calls, also of one that passed. */
+  readonly call?: CallRecord;
 }
 
 /** Order of `results.jsonl`, stable across runs: deployment, suite, requirement, check. */

@@ -246,7 +246,8 @@ export class Checker {
     clearTimeout(timer);
     if (world !== undefined) {
       await world[Symbol.asyncDispose]();
-      verdict = { ...verdict, ...(await this.#record(world, verdict, from)) };
+      const call = world.callRecord(from);
+      verdict = { ...verdict, call, ...(await this.#record(world, verdict, from)) };
     }
     if (isolated !== undefined)
       await this.#control.stopIsolated(isolated.id).catch(() => undefined);

@@ -2,6 +2,7 @@
 import type { DeployedAuth } from "#harness/deployment/auth-services";
 import type { DeployedServer } from "#harness/deployment/plan";
 import type { DeployedRtcAuth, DeployedSfu } from "#harness/deployment/rtc-services";
+import type { CallRecord } from "#harness/results/call";
 import type { Measurement } from "#harness/results/measurement";
 import type { Undecryptable } from "#harness/results/outcome";
 
@@ -135,6 +136,7 @@ export interface CheckReport {
     readonly exchange?: string;
   }[];
   readonly measurements?: readonly Measurement[];
+  readonly call?: CallRecord;
   readonly undecryptable?: readonly Undecryptable[];
   /** Replay file of its rooms, within the run directory. */
   readonly replay?: string;

@@ -21,6 +21,8 @@ export interface SessionContext {
   readonly onExchange: (response: HttpResponse) => void;
   /** A client has had to do with a room. */
   readonly onRoom: (roomId: string, client: ServerClient) => void;
+  /** A device has been made. */
+  readonly onDevice?: (device: Session) => void;
   /** The admin side of a server's auth service; undefined: it has none, or nobody here reaches it. */
   readonly accountsOf?: (server: ServerInfo) => ManagesAccounts | undefined;
   /** Unique within the run; transaction ids are made of it. */
@@ -117,6 +119,7 @@ export class Session extends ServerClient implements Account {
     this.password = account.password;
     this.accessToken = account.accessToken;
     this.deviceId = account.deviceId;
+    context.onDevice?.(this);
     const { serviceToken } = account;
     this.service =
       serviceToken === undefined

@@ -13,9 +13,11 @@ import { textAt } from "#harness/match/json";
 import { Peer } from "#harness/peer/peer";
 import type { Random } from "#harness/random";
 import type { RequirementId } from "#harness/requirements/ids.generated";
+import type { CallRecord } from "#harness/results/call";
 import type { Measurement } from "#harness/results/measurement";
 import type { Undecryptable } from "#harness/results/outcome";
 import { authOf, type WorldAuth } from "./auth.ts";
+import { CallLog } from "./call-log.ts";
 import type { Control } from "./control.ts";
 import { isBehindClients, placeOf } from "./deal.ts";
 import { ok } from "./expect.ts";
@@ -79,6 +81,8 @@ export class World implements AsyncDisposable {
   readonly notes: string[] = [];
   readonly violations: Violation[] = [];
   readonly measurements: Measurement[] = [];
+  /** For the timeline of its call. */
+  readonly #call = new CallLog();
   /** Messages that its devices could not read. */
   readonly undecryptable: Undecryptable[] = [];
   /** Rooms that its users have had to do with, and those users' clients. */
@@ -97,6 +101,8 @@ export class World implements AsyncDisposable {
         const clients = this.rooms.get(roomId) ?? new Set();
         this.rooms.set(roomId, clients.add(client));
       },
+      onDevice: ({ userId, deviceId, accessToken }) =>
+        this.#call.device(userId, deviceId, accessToken),
       onExchange: (response) => {
         this.lastExchange = response;
         const { location } = response.headers;
@@ -321,6 +327,17 @@ export class World implements AsyncDisposable {
     this.notes.push(this.scrub(text));
   }
 
+  /** Something that changed for a member of a call, for the picture of it: see CallNote. */
+  callNote(note: Parameters<CallLog["note"]>[0]): void {
+    this.#call.note(note);
+  }
+
+  /** What the picture of its call is made of, with the trace. @param from when the check began (epoch milliseconds) */
+  callRecord(from: number): CallRecord {
+    const { check } = this.#options;
+    return this.#call.record(this.deployment, { check, from, rooms: [...this.rooms.keys()] });
+  }
+
   /** A figure for the report. */
   measured(measurement: Measurement): void {
     this.measurements.push(measurement);
@@ -373,8 +390,10 @@ export class World implements AsyncDisposable {
       ...(to === undefined ? {} : { to: placeOf(deployment, to) }),
     };
     const id = await control.addRule(deployment.id, { ...rule, match });
+    const ended = this.#call.fault(rule.name);
     let firedAtEnd: number | undefined;
     const remove = async () => {
+      ended();
       firedAtEnd ??= await control.removeRule(deployment.id, id);
       return firedAtEnd;
     };
@@ -426,11 +445,13 @@ export class World implements AsyncDisposable {
   }
 
   async actOnServer(role: string, action: ServerAction): Promise<void> {
+    const done = this.#call.fault(action, role);
     await this.#options.control.actOnServer(
       this.deployment.id,
       placeOf(this.deployment, role),
       action,
     );
+    done();
   }
 
   /** Kills a server without warning, and starts it again with what it has kept. */
