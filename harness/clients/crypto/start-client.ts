@@ -1,10 +1,10 @@
 /** A client of any kind, by its name. */
-import { fileURLToPath } from "node:url";
 import type { Session } from "#harness/world/session";
 import { type ClientKind, unsupported } from "./capabilities.ts";
 import { ClientLog } from "./client-log.ts";
 import type { ClientOptions, CryptoClient } from "./crypto-client.ts";
 import { nioCommand } from "./nio/environment.ts";
+import { nodeChild } from "./process/launch.ts";
 import { RemoteClient } from "./process/remote-client.ts";
 import { LEGACY, refusesPolicy, SIGNED, STRICT } from "./setup.ts";
 import { InMemory } from "./store/keeping.ts";
@@ -52,10 +52,4 @@ export async function startClient(
       );
     }
   }
-}
-
-function nodeChild(kind: ClientKind) {
-  const [, extension = "ts"] = /\.(\w+)$/.exec(import.meta.url) ?? [];
-  const file = fileURLToPath(new URL(`./process/child.${extension}`, import.meta.url));
-  return { command: process.execPath, args: [file, kind] };
 }

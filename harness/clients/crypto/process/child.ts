@@ -1,8 +1,8 @@
 /** A client in a process of its own: asked over standard input, see frames.ts. It ends when nobody can ask any more. */
-import { randomBytes } from "node:crypto";
 import { createInterface } from "node:readline";
+import type { CallParticipant } from "#harness/clients/rtc/js-sdk/participant";
+import type { CallOptions } from "#harness/clients/rtc/js-sdk-call";
 import { HarnessError } from "#harness/errors";
-import { Session } from "#harness/world/session";
 import type { ClientKind } from "../capabilities.ts";
 import { ClientLog } from "../client-log.ts";
 import type { CryptoClient } from "../crypto-client.ts";
@@ -11,10 +11,10 @@ import { loadIndexedDb } from "../store/indexeddb.ts";
 import { InMemory, OnDisk } from "../store/keeping.ts";
 import { Telling } from "../telling.ts";
 import { type Answer, decode, encode, type Question, thrownThere } from "./frames.ts";
-import type { Launch } from "./launch.ts";
+import { type HandedSession, type Launch, takenOver } from "./launch.ts";
 
-const kind = process.argv[2] as ClientKind;
-let client: CryptoClient | undefined;
+const kind = process.argv[2] as ClientKind | "js-sdk-call";
+let client: CryptoClient | CallParticipant | undefined;
 const runs = new Map<number, AsyncDisposable>();
 let nextRun = 1;
 
@@ -38,13 +38,16 @@ async function answer({ id, method, parameters }: Question): Promise<void> {
 
 async function call(method: string, parameters: readonly unknown[]): Promise<unknown> {
   if (method === "launch") {
-    client = await launch(parameters[0] as Launch);
+    const [told] = parameters;
+    client = await (kind === "js-sdk-call"
+      ? launchCall(told as HandedSession & CallOptions)
+      : launch(told as Launch));
     return null;
   }
   if (client === undefined) throw new HarnessError("INTERNAL", { what: `${method} before launch` });
   if (method === "run") {
     const run = nextRun++;
-    runs.set(run, await client.running());
+    runs.set(run, await (client as CryptoClient).running());
     return run;
   }
   if (method === "endRun") {
@@ -62,22 +65,14 @@ async function call(method: string, parameters: readonly unknown[]): Promise<unk
   return await called.apply(owner, parameters);
 }
 
+async function launchCall(told: HandedSession & CallOptions): Promise<CallParticipant> {
+  const { CallParticipant } = await import("#harness/clients/rtc/js-sdk/participant");
+  return CallParticipant.start(takenOver(told), told);
+}
+
 async function launch(told: Launch): Promise<CryptoClient> {
-  const { server, account, check, timeoutScale, policy, sync, place, log } = told;
-  const prefix = randomBytes(6).toString("hex");
-  let names = 0;
-  const session = new Session(
-    server,
-    {
-      check,
-      timeoutScale,
-      signal: new AbortController().signal,
-      onExchange: () => undefined,
-      onRoom: () => undefined,
-      nextName: (of) => `${of}-${prefix}-${++names}`,
-    },
-    account,
-  );
+  const { account, policy, sync, place, log } = told;
+  const session = takenOver(told);
   const who = { user: account.userId, device: account.deviceId };
   if (place !== undefined) await loadIndexedDb(OnDisk.databaseIn(place.folder));
   const setup: ClientSetup = {

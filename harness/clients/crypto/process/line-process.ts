@@ -53,6 +53,10 @@ export class LineProcess {
     return this.#child.pid;
   }
 
+  get isRunning(): boolean {
+    return this.#end === undefined;
+  }
+
   /** @throws HarnessError INTERRUPTED when the process ends first */
   ask(method: string, ...parameters: readonly unknown[]): Promise<unknown> {
     if (this.#end !== undefined) return Promise.reject(this.#ended(method));

@@ -26,7 +26,7 @@ import type {
 import { STRICT, type StorePlace } from "../setup.ts";
 import { ClientStore, type StoreSnapshot } from "../store/client-store.ts";
 import { verifyEachOther } from "../verify.ts";
-import type { Launch } from "./launch.ts";
+import { handed, type Launch } from "./launch.ts";
 import { LineProcess } from "./line-process.ts";
 
 /** How the process of a kind is started. */
@@ -226,26 +226,13 @@ export class RemoteClient implements CryptoClient {
   }
 
   async #launch(state: StorePlace["state"], snapshot?: string): Promise<void> {
-    const { server, context, userId, localpart, password, accessToken, deviceId, service } =
-      this.#session;
-    const serviceToken = service?.accessToken;
-    const who = `${userId} ${deviceId} (${this.kind})`;
+    const who = `${this.userId} ${this.deviceId} (${this.kind})`;
     this.#held = this.#store?.hold(who);
     const { command, args } = this.#command;
     this.#process = new LineProcess(who, command, args);
     const store = this.#store;
     const launch: Launch = {
-      server,
-      account: {
-        userId,
-        localpart,
-        password,
-        accessToken,
-        deviceId,
-        ...(serviceToken === undefined ? {} : { serviceToken }),
-      },
-      check: context.check,
-      timeoutScale: context.timeoutScale,
+      ...handed(this.#session),
       policy: this.policy,
       sync: this.sync,
       ...(store && {
