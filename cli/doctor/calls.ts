@@ -1,4 +1,5 @@
 /** Probes of what runs beside a server for calls: its SFU, and the service that gives tokens for it, by the driver contract. */
+import { whyNoMedia } from "#harness/clients/rtc/media/works";
 import type { Address, HasLogs, ServerCapabilities } from "#harness/deployment/contract";
 import type { DeployedServer } from "#harness/deployment/plan";
 import { createClient } from "#harness/http/client";
@@ -22,7 +23,9 @@ export async function probeCalls({ sfu, rtc }: DeployedServer): Promise<readonly
   ];
   const rooms = sfu?.service.capabilities.showsRooms;
   const probes = await Promise.all(services.map(probeService));
-  if (sfu === undefined || rooms === undefined) return probes.flat();
+  if (sfu === undefined) return probes.flat();
+  probes.push([await probeMedia(sfu.role)]);
+  if (rooms === undefined) return probes.flat();
   const admin: Step = [
     `${sfu.role}: admin side`,
     async () => `tells ${(await rooms.rooms()).length} rooms`,
@@ -31,6 +34,15 @@ export async function probeCalls({ sfu, rtc }: DeployedServer): Promise<readonly
     ...probes.flat(),
     ...(await probeInOrder([admin], "its API key and secret may be wrong")),
   ];
+}
+
+/** Without them a run decides less, and says so. */
+async function probeMedia(role: string): Promise<Probe> {
+  const name = `${role}: media`;
+  const why = await whyNoMedia();
+  if (why === undefined)
+    return { name, state: "ok", detail: "participants of ours can send and hear" };
+  return { name, state: "warn", detail: why, next: "checks of media are skipped until then" };
 }
 
 async function probeService(service: Service): Promise<readonly Probe[]> {

@@ -15,8 +15,7 @@ import { parseServerSpec } from "#harness/config/driver-spec";
 import type { RunningSfu } from "#harness/deployment/rtc-contract";
 import { createClient } from "#harness/http/client";
 import { livekit } from "./index.ts";
-
-const { CRUCIBLE_TEST_SFU: given } = process.env;
+import { given, START_MS, startGiven } from "./livekit-for-specs.ts";
 
 test.skipIf(given !== undefined)("waits for an SFU to be named", ({ skip }) => {
   skip("CRUCIBLE_TEST_SFU names none: livekit, process:livekit=<livekit-server>, docker:<image>");
@@ -40,29 +39,14 @@ describe.runIf(given !== undefined)(`${given}`, () => {
 
   beforeAll(async () => {
     await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
-    const { signal } = new AbortController();
-    const spec = parseServerSpec(given === "livekit" ? "process:livekit" : (given ?? ""), {
-      flag: "CRUCIBLE_TEST_SFU",
-      drivers: ["livekit"],
-      examples: { process: "process:livekit", docker: "docker:livekit", url: "url:ws://a" },
-    });
-    await livekit.prepare(spec, { signal, progress: () => undefined });
-    sfu = await livekit.start({
-      runId: "spec",
-      role: "sfu1",
-      name: "spec-sfu1",
-      spec,
+    sfu = await startGiven({
       workFolder,
       logFile,
-      startTimeoutMs: 30_000,
-      signal,
-      progress: () => undefined,
       registerProcess: (pid) => pids.push(pid),
       onUnexpectedExit,
       webhookUrl: `http://127.0.0.1:${(listener.address() as AddressInfo).port}/sfu_webhook`,
     });
-    // It takes minutes when it has to be built.
-  }, 1_800_000);
+  }, START_MS);
 
   afterAll(async () => {
     await sfu?.[Symbol.asyncDispose]();

@@ -19,7 +19,7 @@ import { compareVersions } from "#harness/versions";
 import type { DeployedAuth } from "./auth-services.ts";
 import type { AppserviceRegistration, RunningServer } from "./contract.ts";
 import { registerUser } from "./register.ts";
-import { probeRtcAuth, probeRtcToken, probeSfu } from "./rtc-probes.ts";
+import { probeMedia, probeRtcAuth, probeRtcToken, probeSfu } from "./rtc-probes.ts";
 import type { DeployedRtcAuth, DeployedSfu } from "./rtc-services.ts";
 
 export interface Identity {
@@ -76,7 +76,7 @@ interface Probed {
  * `sliding-sync` (`:stable`, `:unstable`), `device-grant` (RFC 8628),
  * `account-management` (MSC4191), `rendezvous` (MSC4388), `rate-limits`, `guarded-rendezvous`, `no-delayed-events`
  * and `two-rtc-transports` (can be switched on), `delayed-events` (MSC4140; `:stable`, `:unstable`: by the endpoint of the merged text),
- * `sticky-events` (MSC4354), `rtc-transports` (MSC4143), `sfu`, `rtc-auth` and `rtc-token` (older and newer way to a token for it,
+ * `sticky-events` (MSC4354), `rtc-transports` (MSC4143), `sfu`, `media` (beside an SFU: participants of ours that send and hear), `rtc-auth` and `rtc-token` (older and newer way to a token for it,
  * MSC4195; `:stable`: by the path without a prefix), `vX.Y` for each
  * version up to the newest listed one,
  * `room-version:N`, and a server's `unstable:<flag>`.
@@ -110,6 +110,7 @@ export async function probeFeatures(
     attempt(probeRendezvous(anonymous, features)),
     attempt(probeAppservice(links, appservice, features)),
     attempt(probeSfu(sfu, features)),
+    attempt(probeMedia(sfu, features)),
     attempt(probeRtcAuth(rtc, features)),
     probeAsUser(server, links, features, gateway),
   ]);

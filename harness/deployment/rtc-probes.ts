@@ -1,4 +1,5 @@
 /** What there is for calls besides what a homeserver advertises: an SFU, and the two ways to a token for it. */
+import { whyNoMedia } from "#harness/clients/rtc/media/works";
 import { createClient, type HttpClient } from "#harness/http/client";
 import type { DeployedRtcAuth, DeployedSfu } from "./rtc-services.ts";
 
@@ -11,6 +12,14 @@ export async function probeSfu(sfu: DeployedSfu | undefined, features: Set<strin
   const client = createClient({ baseUrl: sfu.base.replace(/\/$/, "") });
   const { status } = await client.request("GET", "/rtc/validate");
   if (status === 200 || status === 401) features.add("sfu");
+}
+
+/** Participants with media run on this machine: a matter of ours, and of use only with an SFU. */
+export async function probeMedia(
+  sfu: DeployedSfu | undefined,
+  features: Set<string>,
+): Promise<void> {
+  if (sfu !== undefined && (await whyNoMedia()) === undefined) features.add("media");
 }
 
 /** A request without anything is refused as one, by a service that knows the endpoint. */

@@ -11,6 +11,7 @@ import { createRandom } from "#harness/random";
 import type { RequirementId } from "#harness/requirements/ids.generated";
 import { CALL_TIMEOUT_MS, type Control, controlClient, ROOM_TIMEOUT_MS } from "./control.ts";
 import { deal } from "./deal.ts";
+import { missingText } from "./hints.ts";
 import { extraMs, type Kind, whyNotAsked } from "./on-request.ts";
 import { MAX_ROOMS, viewsOf } from "./room-views.ts";
 import {
@@ -144,7 +145,7 @@ export class Checker {
     if (reason !== undefined) return { outcome: "skip", reason: `disabled: ${reason}` };
     const missing = needs.filter((need) => !this.#run.deployment.features.includes(need));
     if (missing.length > 0)
-      return { outcome: "skip", reason: `unsupported: ${missing.join(", ")}` };
+      return { outcome: "skip", reason: `unsupported: ${missingText(missing)}` };
     if (this.#run.mode === "mutants") return this.#huntMutants();
     let verdict = await this.#try([]);
     const first = verdict;
