@@ -1,22 +1,19 @@
 /** Who is in a call after two servers could not reach each other for a while, by what clients of both are told. */
 import { awakeMs } from "#harness/awake";
-import { type Member, membersOf, type RoomFacts } from "#harness/clients/rtc/members";
+import type { Member } from "#harness/clients/rtc/members";
 import { LEGACY_MEMBER } from "#harness/clients/rtc/names";
-import { path } from "#harness/http/client";
 import { at, type JsonObject } from "#harness/match/json";
 import { check } from "#harness/world/check";
-import { expectEqual, ok } from "#harness/world/expect";
+import { expectEqual } from "#harness/world/expect";
 import { altersAnswer, claims } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import { converge, share, split } from "#harness/world/sharing";
 import type { World } from "#harness/world/world";
 import { BATCH_MS, delayedEvents } from "./delayed.ts";
-import { expectTold, type Observer, observe, type Sent, writeValue } from "./observers.ts";
+import { expectTold, observe, type Sent, writeValue } from "./observers.ts";
+import { MEMBER, member, openSlot, roster, SLOT } from "./rosters.ts";
 import { HIDES, LONG_MS, SYNC, stick } from "./sticky.ts";
 
-const MEMBER = "org.matrix.msc4143.rtc.member";
-const SLOT = "org.matrix.msc4143.rtc.slot";
-const SLOT_ID = "m.call#room";
 const DELAY_MS = 1_500;
 const OPERATIONS = 12;
 const CONVERGED_MS = 30_000;
@@ -62,33 +59,8 @@ check(
   },
 );
 
-/** What a user does in a call. */
-function member(memberId: string, membership: "join" | "leave", published: string): JsonObject {
-  return {
-    slot_id: SLOT_ID,
-    member: { id: memberId, membership },
-    ...(membership === "join" ? { application: { type: "m.call" } } : {}),
-    transports: { published: [{ type: published }] },
-    msc4354_sticky_key: memberId,
-  };
-}
-
 function tell(session: Session, roomId: string, content: JsonObject, query = {}): Promise<string> {
   return stick(session, roomId, { type: MEMBER, content, query });
-}
-
-/** Members of the call as a client of this server sees them. */
-async function roster({ session, map }: Observer, roomId: string): Promise<readonly Member[]> {
-  const joined = at(
-    ok(await session.get(path`/_matrix/client/v3/rooms/${roomId}/joined_members`)),
-    "joined",
-  );
-  const facts: RoomFacts = {
-    slot: await session.state(roomId, SLOT, SLOT_ID),
-    isEncrypted: false,
-    isJoined: (userId) => at(joined, userId) !== undefined,
-  };
-  return membersOf(SLOT_ID, map.at(awakeMs()), facts);
 }
 
 /** A member for messages: who, by which id, where. */
@@ -122,12 +94,7 @@ check(
     const [carol, dave] = [await world.user("carol"), await world.user("dave", "hs2")];
     await carol.join(roomId);
     await dave.join(roomId, alice);
-    await alice.setState(
-      roomId,
-      SLOT,
-      { status: "open", application: { type: "m.call" } },
-      SLOT_ID,
-    );
+    await openSlot(alice, roomId);
     const observers = await observe(shared);
     const members = new Map<string, { session: Session; published: string }>();
     const join = async (session: Session, memberId: string) => {

@@ -29,7 +29,8 @@ export interface DelayedEvent {
   readonly query?: Query;
 }
 
-interface Call {
+/** A PUT. */
+export interface Call {
   readonly path: string;
   readonly query: Query;
   readonly body: JsonObject;
