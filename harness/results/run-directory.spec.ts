@@ -86,16 +86,36 @@ test("no run and no place to write are clear errors", () => {
   );
 });
 
+test("whom a result judges is kept", () => {
+  const directory = RunDirectory.create(path.join(folder, "parties"));
+  directory.writeHeader(HEADER);
+  directory.finish([{ ...result("CS.a.b"), party: "client" }], {});
+  expect(readRun(directory.path).results).toMatchObject([{ party: "client" }]);
+});
+
+test("results that were cut off between two lines are refused", () => {
+  const directory = RunDirectory.create(path.join(folder, "cut"));
+  directory.writeHeader(HEADER);
+  directory.finish([result("CS.a.b"), result("CS.a.c")], {});
+  const file = path.join(directory.path, "results.jsonl");
+  writeFileSync(file, readFileSync(file, "utf8").split("\n").slice(0, 2).join("\n"));
+  expect(() => readRun(directory.path)).toThrow(/has 1 checks, but was written with 2/);
+});
+
 test("what a report needs of run.json is read with the results", () => {
   const directory = RunDirectory.create(path.join(folder, "with-trouble"));
   directory.writeHeader(HEADER);
   directory.finish([], {
     trouble: "hs1 did not start",
     settings: { strict: { value: true, origin: "flag --strict" } },
+    startedAt: "2026-11-26T20:00:00.000Z",
+    shard: { index: 2, count: 3 },
   });
   expect(readRun(directory.path)).toMatchObject({
     isStrict: true,
     troubles: ["hs1 did not start"],
+    startedAt: "2026-11-26T20:00:00.000Z",
+    shard: { index: 2, count: 3 },
   });
   rmSync(path.join(directory.path, "run.json"));
   expect(readRun(directory.path)).toMatchObject({ isStrict: false, troubles: [] });

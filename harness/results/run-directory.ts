@@ -94,7 +94,7 @@ export class RunDirectory {
     const header = this.#header === undefined ? [] : [line(this.#header)];
     const lines = [...header, ...[...results].sort(compareResults).map(line)];
     this.write(RESULTS, lines.map((text) => `${text}\n`).join(""));
-    this.write(INFO, `${JSON.stringify(info, null, 2)}\n`);
+    this.write(INFO, `${JSON.stringify({ ...info, checks: results.length }, null, 2)}\n`);
     rmSync(path.join(this.path, PARTIAL), { force: true });
   }
 
@@ -120,6 +120,16 @@ export interface StoredRun {
   readonly isStrict: boolean;
   /** What went wrong with the run itself, one line each. */
   readonly troubles: readonly string[];
+  /** ISO time; absent where only results are left. */
+  readonly startedAt?: string;
+  /** Which part of the checks it was to try; absent: all that were selected. */
+  readonly shard?: Shard;
+}
+
+/** The `index`-th, from 1, of `count` parts of a run. */
+export interface Shard {
+  readonly index: number;
+  readonly count: number;
 }
 
 /** What `run.json` has that a report needs; the rest is for people. */
@@ -133,10 +143,16 @@ const infoSchema = z.looseObject({
     })
     .optional(),
   trouble: z.string().optional(),
+  startedAt: z.string().optional(),
+  /** How many checks the results have: fewer, and the file was cut off. */
+  checks: z.number().optional(),
+  shard: z.object({ index: z.number(), count: z.number() }).optional(),
 });
 
 const headerSchema = z.looseObject({
   kind: z.literal("run"),
+  /** Of a baseline, as above. */
+  checks: z.number().optional(),
   harness: z.string(),
   requirements: z.string(),
   seed: z.number(),
@@ -199,6 +215,15 @@ export function readRun(given: string): StoredRun {
     else results.push(parsed.data as unknown as CheckResult);
   }
   const folder = path.dirname(file);
+  const { checks, ...info } = readInfo(folder, isComplete);
+  const told = (header as { checks?: number } | undefined)?.checks;
+  const count = told ?? (path.basename(file) === RESULTS ? checks : undefined);
+  if (count !== undefined && isComplete && count !== results.length) {
+    throw new HarnessError("BAD_FILE", {
+      what: `${file} has ${results.length} checks, but was written with ${count}: it is not whole`,
+      next: "restore it, or make it again with `crucible run`",
+    });
+  }
   return {
     path: given,
     header,
@@ -206,18 +231,22 @@ export function readRun(given: string): StoredRun {
     evidence: evidenceIn(folder, readEvidence(folder)),
     pages: pagesIn(folder, readPages(folder)),
     isComplete,
-    ...readInfo(folder, isComplete),
+    ...info,
   };
 }
 
-function readInfo(folder: string, isComplete: boolean): Pick<StoredRun, "isStrict" | "troubles"> {
+interface Info extends Pick<StoredRun, "isStrict" | "troubles" | "startedAt" | "shard"> {
+  readonly checks?: number | undefined;
+}
+
+function readInfo(folder: string, isComplete: boolean): Info {
   if (!isComplete) {
     return { isStrict: false, troubles: ["the run was killed: these are the results until then"] };
   }
   const file = path.join(folder, INFO);
   // A baseline, or a results file that was sent alone.
   if (!existsSync(file)) return { isStrict: false, troubles: [] };
-  const { mode, settings, trouble, exitCode } = parseInfo(file);
+  const { mode, settings, trouble, exitCode, startedAt, shard, checks } = parseInfo(file);
   if (mode === "mutants") {
     throw new HarnessError("BAD_USAGE", {
       what: `${folder} is a run of mutants`,
@@ -234,6 +263,9 @@ function readInfo(folder: string, isComplete: boolean): Pick<StoredRun, "isStric
   return {
     isStrict: settings?.strict?.value === true || settings?.certify?.value === true,
     troubles,
+    checks,
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(shard === undefined ? {} : { shard }),
   };
 }
 
@@ -288,13 +320,15 @@ function badLine(file: string, index: number, why: string, cause?: unknown): Har
 /** Keys in a fixed order, so that a line diff is a review. */
 function line(value: RunHeader | CheckResult): string {
   if (value.kind === "run") return JSON.stringify(value);
-  const { kind, deployment, suite, requirement, level, check, outcome, durationMs, reason } = value;
+  const { kind, deployment, suite, requirement, level, party } = value;
+  const { check, outcome, durationMs, reason } = value;
   return JSON.stringify({
     kind,
     deployment,
     suite,
     requirement,
     level,
+    party,
     check,
     outcome,
     durationMs,
