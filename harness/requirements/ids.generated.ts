@@ -990,6 +990,7 @@ export type RequirementId =
   | "MSC4143.key.length"
   | "MSC4143.key.recipients"
   | "MSC4143.key.sender-match"
+  | "MSC4143.key.wire"
   | "MSC4143.key.wire-legacy"
   | "MSC4143.member.encrypted-room"
   | "MSC4143.member.ephemeral-map-order"

@@ -40,6 +40,7 @@ import { decrypted } from "./wasm/reading.ts";
 import { WasmBackup, WasmRecovery } from "./wasm/recovery.ts";
 import { encrypted, shareRoomKey } from "./wasm/room-keys.ts";
 import { syncSliding, syncV3 } from "./wasm/sync.ts";
+import { type Letter, letterOf } from "./wasm/taken.ts";
 import { WasmVerification } from "./wasm/verification.ts";
 
 const ASK_FOR_PROCESS = "it runs in this process; start it with `process: own` or a durable store";
@@ -194,9 +195,19 @@ export class WasmClient implements CryptoClient {
     return shareRoomKey(this.#engine, roomId);
   }
 
-  async send(roomId: string, content: JsonObject, type = "m.room.message"): Promise<Sent> {
+  /** Shares the room's key and encrypts: the content of an `m.room.encrypted` that the caller sends. */
+  async encrypt(roomId: string, content: JsonObject, type: string): Promise<JsonObject> {
     await this.share(roomId);
-    const message = await encrypted(this.#engine, roomId, type, content);
+    return encrypted(this.#engine, roomId, type, content);
+  }
+
+  /** Tells of each to-device event from now on, once a sync has taken it in. */
+  hear(hearer: (letter: Letter) => void): void {
+    this.#engine.onToDevice = (event) => hearer(letterOf(event));
+  }
+
+  async send(roomId: string, content: JsonObject, type = "m.room.message"): Promise<Sent> {
+    const message = await this.encrypt(roomId, content, type);
     const eventId = await this.session.send(roomId, message, "m.room.encrypted");
     const sent = { eventId, ...sessionPlace(message) };
     this.#engine.telling.sent(roomId, sent);

@@ -8,6 +8,7 @@ import {
   type KeysQueryRequest,
   type KeysUploadRequest,
   type OlmMachine,
+  type ProcessedToDeviceEvent,
   RequestType,
   type RoomMessageRequest,
   type SignatureUploadRequest,
@@ -47,6 +48,8 @@ export class Engine {
   readonly keeping: Keeping;
   readonly telling: Telling;
   readonly claims = new OpenClaims();
+  /** Told of each to-device event that came, when the engine has taken it in. */
+  onToDevice: (event: ProcessedToDeviceEvent) => void = () => undefined;
   #pumping: Promise<void> | undefined;
 
   constructor(parts: Pick<Engine, "session" | "policy" | "machine" | "keeping" | "telling">) {

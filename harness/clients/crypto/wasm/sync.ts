@@ -160,6 +160,7 @@ async function takeIn(
   await keeping.persist();
   if (diesAt === "persisted") die();
   if (!acknowledgesEarly) acknowledge();
+  for (const event of processed) engine.onToDevice(event);
   if (news.isInitial) await engine.machine.markAllTrackedUsersAsDirty();
   for (const roomId of news.rooms) await engine.track(await engine.members(roomId));
   if (events.some(({ type }) => type === "m.secret.send")) await takeSecretsFromInbox(engine);

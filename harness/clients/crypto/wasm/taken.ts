@@ -7,7 +7,7 @@ import {
   ToDeviceUnableToDecryptReason,
   UTDToDeviceEvent,
 } from "@matrix-org/matrix-sdk-crypto-wasm";
-import { at, type JsonObject } from "#harness/match/json";
+import { at, isObject, type JsonObject } from "#harness/match/json";
 import type { Told } from "../client-log.ts";
 import type { ToDeviceReport } from "../crypto-client.ts";
 import { parcelsIn } from "../parcel.ts";
@@ -76,4 +76,22 @@ export function toDeviceReport(event: ProcessedToDeviceEvent): ToDeviceReport {
   }
   const isPlain = event.type === ProcessedToDeviceEventType.PlainText;
   return { ...base, outcome: isPlain ? "plain" : "invalid" };
+}
+
+/** A to-device event with what it says. */
+export interface Letter extends ToDeviceReport {
+  /** As the event says, or the one within when it was decrypted. */
+  readonly content: JsonObject;
+  /** Device that has encrypted it; undefined: it was not encrypted, or by one that is not known. */
+  readonly senderDevice: string | undefined;
+}
+
+export function letterOf(event: ProcessedToDeviceEvent): Letter {
+  const { content } = JSON.parse(event.rawEvent) as JsonObject;
+  const isDecrypted = event instanceof DecryptedToDeviceEvent;
+  return {
+    ...toDeviceReport(event),
+    content: isObject(content) ? content : {},
+    senderDevice: isDecrypted ? event.encryptionInfo.senderDevice?.toString() : undefined,
+  };
 }
