@@ -42,6 +42,8 @@ export class CallParticipant {
   readonly #client: MatrixClient;
   readonly #managers = new Map<string, MatrixRTCSessionManager>();
   readonly #watched = new Map<string, MatrixRTCSession>();
+  /** As sessions have told last: of a member whose event is redacted, the library can not tell any more who it was. */
+  readonly #rosters = new Map<MatrixRTCSession, readonly Participant[]>();
   readonly #happened: Happening[] = [];
   #news = Promise.withResolvers<void>();
 
@@ -109,7 +111,7 @@ export class CallParticipant {
   }
 
   async roster(roomId: string, slot: Slot): Promise<readonly Participant[]> {
-    return (await this.#sessionOf(roomId, slot)).memberships.map(participantOf);
+    return this.#rosters.get(await this.#sessionOf(roomId, slot)) ?? [];
   }
 
   async openSlot(roomId: string, slot: Slot): Promise<void> {
@@ -186,9 +188,11 @@ export class CallParticipant {
     const session = this.#managerOf(slotId, slot).getRoomSession(room);
     const of = { roomId, slotId };
     this.#watched.set(key, session);
-    session.on(Ev.MembershipsChanged, (_, members) =>
-      this.#tell({ what: "roster", ...of, members: members.map(participantOf) }),
-    );
+    session.on(Ev.MembershipsChanged, (_, changed) => {
+      const members = changed.map(participantOf);
+      this.#rosters.set(session, members);
+      this.#tell({ what: "roster", ...of, members });
+    });
     session.on(
       Ev.EncryptionKeyChanged,
       (bytes, index, { userId, deviceId, memberId }, identity) => {
@@ -203,6 +207,8 @@ export class CallParticipant {
       this.#tell({ what: "status", ...of, status }),
     );
     await session.initialMembershipCalculated;
+    if (!this.#rosters.has(session))
+      this.#rosters.set(session, session.memberships.map(participantOf));
     return session;
   }
 
