@@ -8,6 +8,8 @@ export const FAULT_HEADER = "x-crucible-fault";
 
 const FAULTS = [
   "publish-for-all",
+  "no-subscribe",
+  "sound-only",
   "room-create",
   "hidden",
   "update-metadata",

@@ -1,6 +1,6 @@
 /** Names on the SFU, and tokens for it (MSC4195 §Mapping MatrixRTC members to LiveKit, §Access token properties). */
 import { createHash } from "node:crypto";
-import { AccessToken } from "livekit-server-sdk";
+import { AccessToken, TrackSource } from "livekit-server-sdk";
 import type { Faults } from "./faults.ts";
 import type { ServiceSettings } from "./settings.ts";
 
@@ -30,7 +30,8 @@ export function signToken(
     // Whoever may make a room may end it as well.
     roomCreate: faults.has("room-create"),
     canPublish: canPublish || faults.has("publish-for-all"),
-    canSubscribe: true,
+    canSubscribe: !faults.has("no-subscribe"),
+    ...(faults.has("sound-only") ? { canPublishSources: [TrackSource.MICROPHONE] } : {}),
     canUpdateOwnMetadata: faults.has("update-metadata"),
     ...(faults.has("hidden") ? { hidden: true } : {}),
   });

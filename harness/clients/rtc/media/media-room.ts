@@ -23,13 +23,15 @@ export class MediaRoom {
   readonly #library: Library;
   readonly #room: Room;
   readonly #encryption: Encryption;
+  readonly #isEncrypting: boolean;
   readonly #notes: MediaNote[] = [];
   readonly #published = new Map<string, Published>();
   readonly #heard: (Omit<HeardTrack, "spells" | "droppedSpells"> & { hearing: Hearing })[] = [];
   readonly #seen: (SeenTrack & { numbers: number[] })[] = [];
 
-  private constructor({ library, ffi }: Loaded) {
+  private constructor({ library, ffi }: Loaded, isEncrypting: boolean) {
     this.#library = library;
+    this.#isEncrypting = isEncrypting;
     this.#room = new library.Room();
     this.#encryption = new Encryption(ffi, this.#room);
     ffi.on("ffi_event", (event) => {
@@ -43,7 +45,7 @@ export class MediaRoom {
     loaded: Loaded,
     { websocketUrl, token, encryption }: JoinOrder,
   ): Promise<MediaRoom> {
-    const room = new MediaRoom(loaded);
+    const room = new MediaRoom(loaded, encryption !== undefined);
     await room.#room.connect(websocketUrl, token.reveal(), {
       autoSubscribe: true,
       dynacast: false,
@@ -121,6 +123,7 @@ export class MediaRoom {
       identity: this.identity,
       sid: localParticipant?.sid ?? "",
       isConnected,
+      isEncrypting: this.#isEncrypting,
       participants: [...remoteParticipants.values()].map(({ identity, trackPublications }) => ({
         identity,
         tracks: [...trackPublications.values()].map(({ sid, kind, encryptionType }) => ({

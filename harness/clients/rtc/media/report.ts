@@ -88,6 +88,8 @@ export interface MediaReport {
   /** The SFU's name of this connection. */
   readonly sid: string;
   readonly isConnected: boolean;
+  /** It joined with encryption, and keys can be set. */
+  readonly isEncrypting: boolean;
   readonly participants: readonly RemoteParticipant[];
   readonly notes: readonly MediaNote[];
   readonly heard: readonly HeardTrack[];
