@@ -2,6 +2,7 @@
 
 import { complementImage } from "#drivers/complement-image/index";
 import { livekit } from "#drivers/livekit/index";
+import { lkJwtService } from "#drivers/lk-jwt-service/index";
 import { mas } from "#drivers/mas/index";
 import { oidc } from "#drivers/oidc/index";
 import { rtcAuth } from "#drivers/rtc-auth/index";
@@ -20,7 +21,7 @@ export const AUTH_DRIVERS: readonly AuthDriver[] = [oidc, mas];
 
 /** Every driver of SFUs, and of RTC authorization services, in the order in which they are asked. */
 export const SFU_DRIVERS: readonly SfuDriver[] = [livekit];
-export const RTC_AUTH_DRIVERS: readonly RtcAuthDriver[] = [rtcAuth];
+export const RTC_AUTH_DRIVERS: readonly RtcAuthDriver[] = [rtcAuth, lkJwtService];
 
 /** All of them, as a deployment asks for them. */
 export const ALL_DRIVERS = {

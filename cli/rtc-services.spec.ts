@@ -26,7 +26,10 @@ test.each([
   [{ sfu: "url:https://sfu.example" }, "no ws(s) URL"],
   [{ sfu: "sfu1=process:livekit" }, "it has no role of its own"],
   [{ sfu: "process:livekit@1.12.0" }, "LiveKit is built in one version only"],
-  [{ rtcAuth: "docker:lk-jwt-service" }, "no driver starts an RTC authorization service"],
+  [{ rtcAuth: "docker:lk-jwt-service" }, "it gives no tokens without an SFU"],
+  [{ rtcAuth: "process:lk-jwt-service=./lk-jwt-service" }, "it gives no tokens without an SFU"],
+  [{ rtcAuth: "lk-jwt-service", sfu: "livekit" }, "no program is named"],
+  [{ rtcAuth: "docker:lk-jwt-service,share=x", sfu: "livekit" }, "neither options nor a version"],
   [{ rtcAuth: "url:https://a.example/path" }, "neither options nor a path may follow"],
   [{ rtcAuth: "mine" }, "there is no substrate mine"],
 ])("refuses %j", (given, why) => {

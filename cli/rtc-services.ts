@@ -27,8 +27,18 @@ const SFU: SpecKind = {
 
 const RTC_AUTH: SpecKind = {
   flag: "--rtc-auth",
-  drivers: ["rtc-auth"],
-  examples: { process: "embedded", docker: "embedded", url: "url:https://rtc.example.org" },
+  drivers: RTC_AUTH_DRIVERS.map(({ name }) => name),
+  examples: {
+    process: "process:lk-jwt-service=./lk-jwt-service",
+    docker: "docker:ghcr.io/element-hq/lk-jwt-service:0.5.0",
+    url: "url:https://rtc.example.org",
+  },
+};
+
+/** What words alone stand for. */
+const LONG_NAMES: Readonly<Record<string, string>> = {
+  embedded: "process:rtc-auth",
+  "lk-jwt-service": "process:lk-jwt-service",
 };
 
 const SUITE = "msc4143";
@@ -47,15 +57,22 @@ export function rtcServicesOf(
   const ofRtc = requirements.filter(({ suite }) => suite === SUITE);
   const isWanted = sfu !== undefined || ofRtc.length > requirements.length / 2;
   const asked = givenAuth ?? (isWanted ? "embedded" : "none");
-  const rtcAuth = specOf(asked, RTC_AUTH, (word) =>
-    word === "embedded" ? "process:rtc-auth" : word,
-  );
-  if (rtcAuth !== undefined)
-    driverOf(RTC_AUTH_DRIVERS, rtcAuth, "an RTC authorization service").check?.(rtcAuth);
+  const rtcAuth = specOf(asked, RTC_AUTH, (word) => LONG_NAMES[word] ?? word);
+  if (rtcAuth !== undefined) checkRtcAuth(rtcAuth, sfu !== undefined);
   const all = [...roles];
   const forAll = (spec: ServerSpec | undefined) =>
     spec && new Map(all.map((role) => [role, spec] as const));
   return { sfu: forAll(sfu), rtcAuth: forAll(rtcAuth) };
+}
+
+function checkRtcAuth(spec: ServerSpec, hasSfu: boolean): void {
+  const { check, needsSfu } = driverOf(RTC_AUTH_DRIVERS, spec, "an RTC authorization service");
+  check?.(spec);
+  if (needsSfu !== true || hasSfu) return;
+  throw new HarnessError("BAD_USAGE", {
+    what: `--rtc-auth ${spec.text}: it gives no tokens without an SFU, on which it makes rooms`,
+    next: "add --sfu livekit",
+  });
 }
 
 /** @param long the spec that a word alone stands for */

@@ -207,7 +207,7 @@ async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags):
 }
 
 /**
- * The manifest for a deployment: the named one, none, or those that lie with the drivers of its auth service and of its
+ * The manifest for a deployment: the named one, none, or those that lie with the drivers of its services and of its
  * implementation.
  */
 function manifestOf(settings: Settings): (facts: Deployment["facts"]) => Manifest | undefined {
@@ -222,7 +222,7 @@ function manifestOf(settings: Settings): (facts: Deployment["facts"]) => Manifes
       servers.some(({ implementation }) => implementation !== first.implementation)
     )
       return undefined;
-    const names = [...new Set([first.auth, first.implementation])].filter(
+    const names = [...new Set([first.auth, first.rtcAuth, first.implementation])].filter(
       (name) => name !== undefined,
     );
     const files = names

@@ -20,6 +20,7 @@ const HEALTH = "/healthz";
 export const rtcAuth: RtcAuthDriver = {
   name: "rtc-auth",
   usage: ["embedded", "url:<base URL of a running service>"],
+  isHandedRequests: ({ substrate }) => substrate === "process",
   accepts: ({ substrate, driver }) =>
     substrate === "url" || (substrate === "process" && driver === "rtc-auth"),
   check: ({ text, url, binary, version, options }) => {
@@ -59,7 +60,7 @@ async function start(context: RtcAuthStartContext): Promise<RunningRtcAuth> {
     kind: "embedded",
     address: () => address,
     settings: [],
-    capabilities: served.capabilities,
+    capabilities: { ...served.capabilities, keepsDelegations: true },
     [Symbol.asyncDispose]: () => served[Symbol.asyncDispose](),
   };
 }

@@ -95,6 +95,11 @@ ${table(
       "our own: the OpenID form of lk-jwt-service, and behind a `process:synapse` the endpoints of MSC4195 (by MSC4512)",
     ],
     [
+      "`--rtc-auth process:lk-jwt-service=<binary>`",
+      "lk-jwt-service in its OpenID form, beside an SFU; it is built from its sources with `go build`, since its module has no path",
+    ],
+    ["`--rtc-auth docker:<image>`", "an image of it, on this machine's network as the SFU's"],
+    [
       "`--rtc-auth url:<url>`",
       "one that already runs, of which the OpenID form is asked; it has to reach the homeserver by its name",
     ],

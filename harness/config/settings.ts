@@ -128,7 +128,7 @@ const TABLE: { readonly [Name in SettingName]: Row<Settings[Name]> } = {
   },
   rtcAuth: {
     ...row("servers", "--rtc-auth <spec>", value.text, undefined),
-    help: "RTC authorization service of each homeserver: none, url:<url>, or embedded, which --suite msc4143 and --sfu take unless given",
+    help: "RTC authorization service of each homeserver: none, process:lk-jwt-service=<binary>, docker:<image>, url:<url>, or embedded, which --suite msc4143 and --sfu take unless given",
   },
   topology: {
     ...row("servers", "--topology <name>", value.text, undefined),

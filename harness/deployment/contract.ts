@@ -78,7 +78,7 @@ export interface RtcAccess {
   readonly publicBase: string;
   /** Where clients reach the SFU. */
   readonly websocketUrl: string;
-  /** What the two show each other; absent: the service runs elsewhere, and is handed nothing. */
+  /** What the two show each other; absent: the service is handed nothing, since it does not know MSC4512 or runs elsewhere. */
   readonly registration?: { readonly asToken: string; readonly hsToken: string };
 }
 

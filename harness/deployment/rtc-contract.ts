@@ -1,4 +1,5 @@
 /** What drivers of SFUs and of RTC authorization services are and what they give (MSC4143, MSC4195). */
+import type { ServerSpec } from "#harness/config/driver-spec";
 import type {
   RunningService,
   ServiceCapabilities,
@@ -70,7 +71,17 @@ export interface RtcRegistration {
   readonly hsToken: string;
 }
 
-/** `kind` is `embedded` or `running`. */
-export type RunningRtcAuth = RunningService;
+/** `kind` is `embedded`, `lk-jwt-service` or `running`. */
+export type RunningRtcAuth = RunningService<RtcAuthCapabilities>;
 
-export type RtcAuthDriver = ServiceDriver<RtcAuthStartContext, RunningRtcAuth>;
+export interface RtcAuthCapabilities extends ServiceCapabilities {
+  /** It has a store for what is left to it, which outlives its process. */
+  readonly keepsDelegations?: true;
+}
+
+export interface RtcAuthDriver extends ServiceDriver<RtcAuthStartContext, RunningRtcAuth> {
+  /** What this spec starts is an application service of its homeserver, which hands it requests (MSC4512). It is not unless given. */
+  readonly isHandedRequests?: (spec: ServerSpec) => boolean;
+  /** It gives no tokens where there is no SFU to make rooms on. It does unless given. */
+  readonly needsSfu?: true;
+}

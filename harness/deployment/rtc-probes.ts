@@ -6,6 +6,11 @@ import type { DeployedRtcAuth, DeployedSfu } from "./rtc-services.ts";
 const STABLE_TOKEN = "/_matrix/client/v1/rtc/livekit/get_token";
 const UNSTABLE_TOKEN = "/_matrix/client/unstable/io.element.msc4195/rtc/livekit/get_token";
 
+const OPENID_FORM = [
+  ["/get_token", "rtc-auth"],
+  ["/delegate_delayed_leave", "rtc-auth:delegation"],
+] as const;
+
 /** It answers requests about tokens, whatever it says of this one. */
 export async function probeSfu(sfu: DeployedSfu | undefined, features: Set<string>): Promise<void> {
   if (sfu === undefined) return;
@@ -22,15 +27,17 @@ export async function probeMedia(
   if (sfu !== undefined && (await whyNoMedia()) === undefined) features.add("media");
 }
 
-/** A request without anything is refused as one, by a service that knows the endpoint. */
+/** Requests without anything are refused as such, by a service that knows the endpoint. */
 export async function probeRtcAuth(
   rtc: DeployedRtcAuth | undefined,
   features: Set<string>,
 ): Promise<void> {
   if (rtc === undefined) return;
   const client = createClient({ baseUrl: rtc.links.publicBase.replace(/\/$/, "") });
-  const { status } = await client.request("POST", "/get_token", { body: {} });
-  if (status === 400) features.add("rtc-auth");
+  for (const [path, feature] of OPENID_FORM) {
+    const { status } = await client.request("POST", path, { body: {} });
+    if (status === 400) features.add(feature);
+  }
 }
 
 /** @param client of a user */

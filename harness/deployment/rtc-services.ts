@@ -96,11 +96,15 @@ export function sfuAccessOf(homeserver: string, sfu: DeployedSfu | undefined): S
 }
 
 /** What the homeserver's driver needs to tell clients of them. */
-export function accessToRtc(announced: AnnouncedRtc, { websocketUrl }: SfuAccess): RtcAccess {
-  const { links, registration, spec } = announced;
+export function accessToRtc(
+  { links, registration, spec }: AnnouncedRtc,
+  { websocketUrl }: SfuAccess,
+  drivers: readonly RtcAuthDriver[],
+): RtcAccess {
   const { forHomeserver: endpoint, publicBase } = links;
-  const isOurs = spec.substrate !== "url";
-  return { endpoint, publicBase, websocketUrl, ...(isOurs ? { registration } : {}) };
+  const driver = driverOf(drivers, spec, "an RTC authorization service");
+  const isHanded = driver.isHandedRequests?.(spec) === true;
+  return { endpoint, publicBase, websocketUrl, ...(isHanded ? { registration } : {}) };
 }
 
 export async function startRtcAuth(

@@ -61,7 +61,9 @@ export async function startServer(
         appservice: parts.appservice,
       },
       ...(announced === undefined ? {} : { auth: accessTo(announced) }),
-      ...(announcedRtc === undefined ? {} : { rtc: accessToRtc(announcedRtc, sfuAccess) }),
+      ...(announcedRtc === undefined
+        ? {}
+        : { rtc: accessToRtc(announcedRtc, sfuAccess, rtcOptions.rtcAuthDrivers) }),
       containers: context.containers,
     });
     supervision.watch(running);

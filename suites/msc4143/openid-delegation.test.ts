@@ -129,6 +129,8 @@ check(
   async (world) => {
     const rtc = world.rtc();
     if (!rtc.capabilities.includes("killable")) throw new Unsupported("rtc-auth:killable");
+    if (!rtc.capabilities.includes("keepsDelegations"))
+      throw new Unsupported("rtc-auth:store", "the service was started without one");
     const { here, mark, connection, response } = await delegated(world, "/get_token");
     await using _ = connection;
     ok(response);

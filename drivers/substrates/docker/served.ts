@@ -24,6 +24,8 @@ export interface Contained {
   readonly configuration: string;
   /** Where the container sees it. */
   readonly target: string;
+  /** Further files, which anybody may read. */
+  readonly also?: readonly { readonly file: string; readonly target: string }[];
   readonly env?: readonly string[];
   /** Where it answers when it is up, and what it is asked for there. */
   readonly address: Address;
@@ -106,7 +108,7 @@ class Container implements AsyncDisposable {
   }
 
   static async create(docker: Docker, options: Options) {
-    const { name, runId, image, args, configuration, target, env = [] } = options;
+    const { name, runId, image, args, configuration, target, also = [], env = [] } = options;
     const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
     try {
       const handle = await docker.createContainer({
@@ -117,7 +119,12 @@ class Container implements AsyncDisposable {
         Labels: labelsOf(runId),
         // Ours, or it could not read the configuration, which nobody else may.
         User: `${uid}:${gid}`,
-        HostConfig: { NetworkMode: "host", Binds: [`${configuration}:${target}:ro`] },
+        HostConfig: {
+          NetworkMode: "host",
+          Binds: [{ file: configuration, target }, ...also].map(
+            (bind) => `${bind.file}:${bind.target}:ro`,
+          ),
+        },
       });
       return new Container(docker, handle, options);
     } catch (cause) {
