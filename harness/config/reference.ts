@@ -106,6 +106,9 @@ ${table(
   ],
 )}
 
+Checks of media need, besides an SFU, the optional package \`@livekit/rtc-node\` and UDP on loopback: \`crucible doctor --sfu livekit\` tells
+whether participants of ours can send and hear here.
+
 Values of options whose name contains secret, token or password are not shown.
 
 ${GROUPS.map(groupSection).join("\n\n")}
