@@ -25,6 +25,7 @@ export interface FindingText {
   readonly exchange: string | undefined;
   readonly logs: readonly string[];
   readonly replay: ReplayText | undefined;
+  readonly picture: PictureText | undefined;
   readonly more: string;
 }
 
@@ -67,6 +68,7 @@ export function describeFinding(finding: Finding, options: RenderOptions): Findi
       exchange: undefined,
       logs: [],
       replay: undefined,
+      picture: undefined,
     };
   }
   const reason = options.disclose ? (evidence?.message ?? result.reason) : result.reason;
@@ -78,6 +80,7 @@ export function describeFinding(finding: Finding, options: RenderOptions): Findi
     exchange: tamed(evidence?.exchange),
     logs: (evidence?.logs ?? []).map(tameLine),
     replay: replayText(finding, options),
+    picture: pictureText(finding, options),
   };
 }
 
@@ -104,6 +107,22 @@ export interface ReplayText {
   readonly note: string | undefined;
 }
 
+/** A picture of the check's call: its path as seen from where the report lies, and the same as a link. */
+export interface PictureText {
+  readonly file: string;
+  readonly link: string;
+}
+
+function pictureText({ evidence }: Finding, { from }: RenderOptions): PictureText | undefined {
+  if (evidence?.picture === undefined) return undefined;
+  const file = tameLine(path.relative(from ?? "", evidence.picture));
+  return { file, link: linkTo(file) };
+}
+
+function linkTo(file: string): string {
+  return file.split(path.sep).map(encodeURIComponent).join("/");
+}
+
 function replayText(
   { evidence, page: found }: Finding,
   { from }: RenderOptions,
@@ -113,7 +132,7 @@ function replayText(
   const { page, note } = found ?? {};
   // A run may come from anywhere.
   const fragment = found?.fragment?.match(FRAGMENT)?.[0] ?? "";
-  const encoded = (file: string) => seen(file).split(path.sep).map(encodeURIComponent).join("/");
+  const encoded = (file: string) => linkTo(seen(file));
   return {
     file: seen(evidence.replay),
     page: page === undefined ? undefined : seen(page) + fragment,

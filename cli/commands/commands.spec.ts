@@ -105,6 +105,7 @@ describe("every command tells how it is used", () => {
     "tardis export",
     "utd",
     "utd explain",
+    "call",
   ])("%s", async (name) => {
     const { code, stdout } = await crucible(...name.split(" "), "--help");
 

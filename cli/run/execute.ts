@@ -13,6 +13,7 @@ import type { ReplayPages } from "#harness/results/replays";
 import { RunRegistry } from "#harness/runs/registry";
 import { serveControl } from "#harness/world/control";
 import type { CheckReport, RunInfo } from "#harness/world/run-info";
+import { CallPictures } from "./calls.ts";
 import { containerSettings } from "./containers.ts";
 import { DeploymentPool, describeDeployment } from "./control.ts";
 import { PostTest } from "./post-test.ts";
@@ -97,6 +98,7 @@ export async function execute(execution: Execution): Promise<Executed> {
     isSensitive: (id) => plan.requirements.find((one) => one.id === id)?.sensitive !== false,
     onProblem: note,
   });
+  await using calls = new CallPictures({ folder: execution.runDirectory.path, onProblem: note });
   await using pool = new DeploymentPool(deploymentPlan("main", plan.topology.name, selected), {
     ...ALL_DRIVERS,
     registry,
@@ -114,7 +116,8 @@ export async function execute(execution: Execution): Promise<Executed> {
   });
   // Checks that wait for an answer end at once when there is nobody left to give it.
   signal.addEventListener("abort", () => void pool[Symbol.asyncDispose](), { once: true });
-  const verdicts = new Verdicts(selected, settings.repeat);
+  const record = mode === "mutants" || settings.perf ? "none" : settings.record;
+  const verdicts = new Verdicts(selected, settings.repeat, record);
   const judged: CheckResult[] = [];
   const serverLogs = new Map<string, readonly string[]>();
   const bail = new AbortController();
@@ -127,6 +130,7 @@ export async function execute(execution: Execution): Promise<Executed> {
     judged.push(result);
     if (result.outcome === "xfail" && evidence?.replay !== undefined)
       recordings.expectFailure(evidence.replay);
+    if (evidence?.picture !== undefined) calls.add(result, evidence);
     try {
       execution.onResult(result, evidence);
     } catch (error) {
@@ -189,7 +193,7 @@ export async function execute(execution: Execution): Promise<Executed> {
         repeat: settings.repeat,
         retry: settings.retry,
         isolate: settings.isolate,
-        record: mode === "mutants" || settings.perf ? "none" : settings.record,
+        record,
         mode,
       },
     });

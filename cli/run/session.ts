@@ -5,7 +5,7 @@ import { describe, HarnessError } from "#harness/errors";
 import type { Requirement } from "#harness/requirements/requirement";
 import { type CheckResult, type Evidence, IN_ALL_ANSWERS } from "#harness/results/outcome";
 import type { RunRegistry } from "#harness/runs/registry";
-import type { CheckReport } from "#harness/world/run-info";
+import type { CheckReport, RecordChoice } from "#harness/world/run-info";
 import type { Selected } from "./select.ts";
 
 export const ROOT = path.resolve(import.meta.dirname, "../..");
@@ -19,6 +19,8 @@ export function harnessVersion(): string {
 
 /** Whose checks are about calls. */
 const CALLS = "msc4143";
+/** `crucible call` draws any other. */
+const MAX_PICTURES = 300;
 
 const WITHHELD = "withheld: see evidence.jsonl in the local run directory";
 
@@ -32,8 +34,11 @@ export class Verdicts {
   readonly #requirements: ReadonlyMap<string, Requirement>;
   readonly #pending = new Map<string, { id: string; title: string }>();
   readonly #broken: string[] = [];
+  readonly #pictures: Pictures;
 
-  constructor({ plan, servers }: Selected, repeat: number) {
+  /** @param record of which checks about calls pictures are made */
+  constructor({ plan, servers }: Selected, repeat: number, record: RecordChoice = "none") {
+    this.#pictures = new Pictures(record);
     const specs = new Set([...servers.values()].map(({ text }) => text));
     this.deployment = `${[...specs].join("+")}/${plan.topology.name}`;
     this.#requirements = new Map(
@@ -77,8 +82,10 @@ export class Verdicts {
           : { reason: report.reason }),
     });
     const { call, ...others } = report;
-    const told = requirement?.suite === CALLS ? report : others;
-    const evidence = evidenceOf(this.deployment, title, told);
+    const isCall = call !== undefined && requirement?.suite === CALLS;
+    const picture = isCall ? this.#pictures.nameOf(report) : undefined;
+    const told = evidenceOf(this.deployment, title, isCall ? report : others);
+    const evidence = told && picture !== undefined ? { ...told, picture } : told;
     this.results.push(result);
     if (evidence !== undefined) this.evidence.push(evidence);
     return { result, evidence };
@@ -188,6 +195,28 @@ function evidenceOf(deployment: string, check: string, report: CheckReport): Evi
     ...(undecryptable === undefined ? {} : { undecryptable }),
     ...(call === undefined ? {} : { call }),
   };
+}
+
+/** Names of pictures to be: of failures, or of all checks about calls. */
+class Pictures {
+  readonly #record: RecordChoice;
+  readonly #count = new Map<string, number>();
+  #left = MAX_PICTURES;
+
+  constructor(record: RecordChoice) {
+    this.#record = record;
+  }
+
+  /** Within the run directory; undefined: none is wanted, or there are enough. */
+  nameOf({ requirement, outcome }: CheckReport): string | undefined {
+    const hasFailed = outcome === "fail" || outcome === "error";
+    const isWanted = this.#record === "all" ? outcome !== "skip" : hasFailed;
+    if (this.#record === "none" || !isWanted || this.#left === 0) return undefined;
+    this.#left--;
+    const number = (this.#count.get(requirement) ?? 0) + 1;
+    this.#count.set(requirement, number);
+    return `replay/${requirement}-${number}.call.svg`;
+  }
 }
 
 /** Aborts on Ctrl-C; a second one ends at once. The registry's sweep at the next start takes the rest. */

@@ -1,5 +1,8 @@
 /** What a check knows of its call besides the wire log: who its devices are, what was done to servers, what was heard. */
 
+import { z } from "zod";
+import { HarnessError } from "#harness/errors";
+
 /** States of what one member hears of another, of a connection to an SFU, and of a key. */
 export const CALL_NOTES = [
   "heard",
@@ -70,4 +73,45 @@ export interface CallRecord {
   readonly devices: readonly CallDevice[];
   readonly faults: readonly CallFault[];
   readonly notes: readonly CallNote[];
+}
+
+const time = z.number().finite();
+const schema = z.object({
+  deployment: z.string(),
+  check: z.string(),
+  from: time,
+  to: time,
+  rooms: z.array(z.string()),
+  places: z.array(
+    z.object({ role: z.string(), place: z.string(), serverName: z.string().optional() }),
+  ),
+  devices: z.array(z.object({ client: z.string(), user: z.string(), device: z.string() })),
+  faults: z.array(
+    z.object({ from: time, to: time.optional(), role: z.string().optional(), what: z.string() }),
+  ),
+  notes: z.array(
+    z.object({
+      at: time,
+      who: z.string(),
+      from: z.string().optional(),
+      what: z.enum(CALL_NOTES),
+      index: z.number().int().optional(),
+      digest: z.string().optional(),
+    }),
+  ),
+});
+
+/**
+ * What evidence has of a call.
+ *
+ * @throws HarnessError BAD_FILE for what no run has written
+ */
+export function parseCall(value: unknown): CallRecord {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data as CallRecord;
+  throw new HarnessError("BAD_FILE", {
+    what: "what evidence.jsonl has of a call is not as `crucible run` writes it",
+    facts: [z.prettifyError(parsed.error)],
+    next: "name a run of this version",
+  });
 }

@@ -126,6 +126,8 @@ export interface Evidence {
   readonly replay?: string;
   /** Of a check about calls, also of one that passed. */
   readonly call?: CallRecord;
+  /** The same as a picture, within the run directory. */
+  readonly picture?: string;
 }
 
 /** Order of `results.jsonl`, stable across runs: deployment, suite, requirement, check. */

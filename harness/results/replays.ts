@@ -52,7 +52,10 @@ export function pagesIn(folder: string, pages: ReplayPages): ReplayPages {
 
 /** The same for what failed checks saw. */
 export function evidenceIn(folder: string, evidence: readonly Evidence[]): readonly Evidence[] {
-  return evidence.map((one) =>
-    one.replay === undefined ? one : { ...one, replay: path.join(folder, one.replay) },
-  );
+  const within = (file: string) => path.join(folder, file);
+  return evidence.map((one) => ({
+    ...one,
+    ...(one.replay === undefined ? {} : { replay: within(one.replay) }),
+    ...(one.picture === undefined ? {} : { picture: within(one.picture) }),
+  }));
 }

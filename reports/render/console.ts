@@ -93,6 +93,7 @@ function failureBlock(
     lines.push(dim(field("replay", page ?? file)));
     if (note !== undefined) lines.push(dim(field("", note)));
   }
+  if (text.picture !== undefined) lines.push(dim(field("call", text.picture.file)));
   const folder = isOneOfSeveral(summary) ? "trace/ of its run" : `${tameLine(summary.path)}/trace`;
   const trace = `the exchanges are in ${folder}`;
   lines.push(dim(field("more", `${text.more}; ${trace}`)));

@@ -6,10 +6,10 @@ export function summaryData(summary: Summary, options: RenderOptions): Record<st
   const { counts, levels, clientLevels, verdict, exitCode } = summary;
   const list = (findings: readonly Finding[]) =>
     findings.map((finding) => {
-      const { id, check, reason, replay } = describeFinding(finding, options);
+      const { id, check, reason, replay, picture } = describeFinding(finding, options);
       const { level, outcome, deployment } = finding.result;
       const on = tameLine(deployment);
-      return { requirement: id, level, check, outcome, deployment: on, reason, replay };
+      return { requirement: id, level, check, outcome, deployment: on, reason, replay, picture };
     });
   return {
     verdict,

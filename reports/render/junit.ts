@@ -71,7 +71,7 @@ function testCase(name: string, finding: Finding, options: RenderOptions): strin
   return (
     `    <testcase classname="${xml(tameLine(name))}" name="${xml(`${text.id} ${text.check}`)}" time="${time}">\n` +
     `      <properties><property name="level" value="${xml(text.level)}"/>` +
-    `<property name="outcome" value="${result.outcome}"/>${replay(text)}</properties>\n` +
+    `<property name="outcome" value="${result.outcome}"/>${replay(text)}${picture(text)}</properties>\n` +
     `${body(finding, text)}    </testcase>\n`
   );
 }
@@ -81,6 +81,10 @@ function replay({ replay }: FindingText): string {
   const note =
     replay.note === undefined ? "" : `<property name="replay-note" value="${xml(replay.note)}"/>`;
   return `<property name="replay" value="${xml(replay.link ?? replay.file)}"/>${note}`;
+}
+
+function picture({ picture: drawn }: FindingText): string {
+  return drawn === undefined ? "" : `<property name="call" value="${xml(drawn.link)}"/>`;
 }
 
 function body({ result }: Finding, text: FindingText): string {

@@ -100,6 +100,7 @@ function details(finding: Finding, options: RenderOptions): string[] {
       ? [`- reason: ${inline(text.reason ?? "")}`]
       : [`- expected: ${inline(text.expected)}`, `- actual: ${inline(text.actual ?? "")}`]),
     ...replayLines(text),
+    ...pictureLines(text),
     `- more: ${inline(text.more)}`,
   ];
   const wire = [...(text.exchange === undefined ? [] : [text.exchange]), ...text.logs];
@@ -114,6 +115,11 @@ function replayLines({ replay }: FindingText): readonly string[] {
   const page = link === undefined ? [] : [`[at the failing moment](<${link}>)`];
   const why = note === undefined ? [] : [inline(note)];
   return [`- replay: ${[...page, inline(file), ...why].join(", ")}`];
+}
+
+function pictureLines({ picture }: FindingText): readonly string[] {
+  if (picture === undefined) return [];
+  return [`- call: [as a picture](<${picture.link}>), ${inline(picture.file)}`];
 }
 
 /** Tamed text of others as inline code: nothing in it is markup. */

@@ -52,6 +52,7 @@ function evidence(id: string, text: string): Evidence {
     exchanges: ["main#1"],
     logs: [`log ${text}`],
     replay: `.runs/x/replay/${id} ${text}.replay.ndjson`,
+    picture: `.runs/x/replay/${id} ${text}.call.svg`,
   };
 }
 
@@ -104,6 +105,21 @@ test("a failure shows id, level, source, rule, expected, actual, exchange and wh
   const places = order.map((text) => console.indexOf(text));
   expect(places.every((place) => place >= 0)).toBe(true);
   expect(places).toEqual([...places].sort((a, b) => a - b));
+});
+
+test("each report links the picture of a failed check's call, from where the report lies", () => {
+  const id = "CS.a.b";
+  const { console, markdown, junit, json } = renderAll(
+    [result(id, "fail")],
+    [evidence(id, "X")],
+    [requirement(id)],
+    false,
+    ".runs/x",
+  );
+  expect(console).toMatch(/call +replay\/CS\.a\.b X\.call\.svg/);
+  expect(markdown).toContain("- call: [as a picture](<replay/CS.a.b%20X.call.svg>)");
+  expect(junit).toContain('<property name="call" value="replay/CS.a.b%20X.call.svg"/>');
+  expect(JSON.parse(json).regressions[0].picture.link).toBe("replay/CS.a.b%20X.call.svg");
 });
 
 test("each report links the replay of a failure, opened there, from where the report lies", () => {
@@ -212,7 +228,10 @@ test("hostile text is no markup in Markdown", () => {
     .replace(/^(`{3,})text\n[\s\S]*?\n\1$/gm, "")
     .replace(/(?<!`)(`+)(?!`)[\s\S]*?(?<!`)\1(?!`)/g, "")
     // Of a link nothing can end the address.
-    .replace(/^(- replay: \[at the failing moment\])\(<[\w%&=#.*!'()~+/-]*>\)/gm, "$1")
+    .replace(
+      /^(- (?:replay: \[at the failing moment|call: \[as a picture)\])\(<[\w%&=#.*!'()~+/-]*>\)/gm,
+      "$1",
+    )
     .split("\n");
   const isHtml = (line: string) => line.startsWith("<");
   expect(markup.filter((line) => !isHtml(line)).join("\n")).not.toMatch(
