@@ -31,6 +31,8 @@ const FAULTS = [
   "never-restart",
   "never-store",
   "keep-earlier",
+  "never-kick",
+  "kick-once",
   "tell-upstream",
 ] as const;
 

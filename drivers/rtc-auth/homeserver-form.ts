@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import type { Delegations } from "./delegations.ts";
+import type { Departures } from "./departures.ts";
 import type { Faults } from "./faults.ts";
 import type { Homeservers } from "./homeservers.ts";
 import { Refusal } from "./http.ts";
@@ -49,13 +50,15 @@ export class HomeserverForm {
   readonly #sfu: Sfu;
   readonly #rates: Rates;
   readonly #delegations: Delegations;
+  readonly #departures: Departures;
 
-  constructor({ settings, homeservers, sfu, rates, delegations }: OpenidParts) {
+  constructor({ settings, homeservers, sfu, rates, delegations, departures }: OpenidParts) {
     this.#settings = settings;
     this.#homeservers = homeservers;
     this.#sfu = sfu;
     this.#rates = rates;
     this.#delegations = delegations;
+    this.#departures = departures;
   }
 
   async clientToken(userId: string, body: z.infer<typeof clientBody>, faults: Faults) {
@@ -112,7 +115,8 @@ export class HomeserverForm {
     this.#requireOwn(order.url, faults);
     const { room, identity } = this.#names(order, faults);
     if (!faults.has("no-room")) await this.#sfu.makeRoom(room);
-    const { canPublish } = order;
+    const { canPublish, userId, room_id: roomId } = order;
+    this.#departures.admitted({ room, identity, userId, roomId }, faults);
     return {
       jwt: await signToken(this.#settings.sfu, { identity, room, canPublish, faults }),
     };

@@ -52,13 +52,22 @@ export class Homeservers {
 
   /** Whether the user is in the room (MSC4502). */
   async isJoined(userId: string, roomId: string): Promise<boolean> {
+    return (await this.#joined(userId, roomId)) === true;
+  }
+
+  /** Whether the user is known to be in the room no more; not when there is no answer. */
+  async hasLeft(userId: string, roomId: string): Promise<boolean> {
+    return (await this.#joined(userId, roomId).catch(() => undefined)) === false;
+  }
+
+  async #joined(userId: string, roomId: string): Promise<unknown> {
     const room = encodeURIComponent(roomId);
     const { status, json } = await this.#askOwn(
       "GET",
       `_matrix/client/unstable/io.element.msc4502/rooms/${room}/is_joined`,
       { mxid: userId },
     );
-    return status === 200 && (json as { joined?: unknown } | undefined)?.joined === true;
+    return status === 200 ? (json as { joined?: unknown } | undefined)?.joined : undefined;
   }
 
   /** Asks another server by the federation API, through the own one (MSC4512); undefined: there was no answer. */

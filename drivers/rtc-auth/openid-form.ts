@@ -1,6 +1,7 @@
 /** The older form: a service of its own, asked with an OpenID token (lk-jwt-service, README). */
 import { z } from "zod";
 import type { Delegations } from "./delegations.ts";
+import type { Departures } from "./departures.ts";
 import type { Faults } from "./faults.ts";
 import type { Homeservers } from "./homeservers.ts";
 import { Refusal } from "./http.ts";
@@ -41,6 +42,7 @@ export interface OpenidParts {
   readonly sfu: Sfu;
   readonly rates: Rates;
   readonly delegations: Delegations;
+  readonly departures: Departures;
 }
 
 export class OpenidForm {

@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { WebhookReceiver } from "livekit-server-sdk";
 import { Delegations } from "./delegations.ts";
+import { Departures } from "./departures.ts";
 import { type Faults, faultsOf } from "./faults.ts";
 import {
   clientBody,
@@ -25,7 +26,8 @@ export function makeService(settings: ServiceSettings): Server {
   const homeservers = new Homeservers(settings);
   const sfu = new Sfu(settings.sfu);
   const delegations = new Delegations(homeservers, sfu, settings.storeFile);
-  const parts = { settings, homeservers, sfu, rates: new Rates(), delegations };
+  const departures = new Departures(homeservers, sfu);
+  const parts = { settings, homeservers, sfu, rates: new Rates(), delegations, departures };
   const openid = new OpenidForm(parts);
   const own = new HomeserverForm(parts);
   const webhooks = new WebhookReceiver(settings.sfu.apiKey, settings.sfu.apiSecret);

@@ -29,6 +29,23 @@ export class Sfu {
     }
   }
 
+  /** Rooms with participants, as it counts them now and then. */
+  async occupiedRooms(): Promise<readonly string[]> {
+    const rooms = (await this.#rooms?.listRooms().catch(noneSaid)) ?? [];
+    return rooms.filter(({ numParticipants }) => numParticipants > 0).map(({ name }) => name);
+  }
+
+  /** Of its participants; empty also when it does not say. */
+  async identitiesIn(room: string): Promise<readonly string[]> {
+    const participants = (await this.#rooms?.listParticipants(room).catch(noneSaid)) ?? [];
+    return participants.map(({ identity }) => identity);
+  }
+
+  /** Who has gone meanwhile is as good as removed. */
+  async remove(room: string, identity: string): Promise<void> {
+    await this.#rooms?.removeParticipant(room, identity).catch(noneSaid);
+  }
+
   /** Undefined: it does not say. */
   async isConnected(room: string, identity: string): Promise<boolean | undefined> {
     if (this.#rooms === undefined) return undefined;
@@ -39,4 +56,9 @@ export class Sfu {
       return error instanceof TwirpError && error.status === 404 ? false : undefined;
     }
   }
+}
+
+/** What is asked again and again need not be answered every time. */
+function noneSaid(): [] {
+  return [];
 }

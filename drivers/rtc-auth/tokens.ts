@@ -4,7 +4,7 @@ import { AccessToken, TrackSource } from "livekit-server-sdk";
 import type { Faults } from "./faults.ts";
 import type { ServiceSettings } from "./settings.ts";
 
-const LIFETIME = "1h";
+export const LIFETIME_MS = 3_600_000;
 
 /** Unpadded base64 of the SHA-256 of canonical JSON, which that of a list of strings is. */
 export function hashOf(...parts: readonly string[]): string {
@@ -23,7 +23,7 @@ export function signToken(
   { apiKey, apiSecret }: ServiceSettings["sfu"],
   { identity, room, canPublish, faults }: TokenOrder,
 ): Promise<string> {
-  const token = new AccessToken(apiKey, apiSecret, { identity, ttl: LIFETIME });
+  const token = new AccessToken(apiKey, apiSecret, { identity, ttl: LIFETIME_MS / 1_000 });
   token.addGrant({
     room,
     roomJoin: true,
