@@ -239,6 +239,23 @@ export async function untilHeard(
   );
 }
 
+/** One has heard the other all the time from a moment on. @param since epoch milliseconds */
+export async function expectHeardFrom(
+  world: World,
+  listener: Member,
+  speaker: Member,
+  since: number,
+): Promise<void> {
+  const spells = await spellsOf(listener, speaker);
+  const share = shareOf(spells, speaker.hz, since);
+  world.note(`${listener.name} heard ${speaker.name} in ${(100 * share).toFixed(1)} % of the time`);
+  expectThat(
+    share > HEARD,
+    `${listener.name} goes on to hear ${speaker.name} (${speaker.hz} Hz)`,
+    describeHeard(spells, speaker.hz, since),
+  );
+}
+
 /** One gets the other's frames, and has heard the tone in none of them. @param since epoch milliseconds */
 export async function expectDeaf(listener: Member, speaker: Member, since = 0): Promise<void> {
   const { heard } = await listener.media.report();
