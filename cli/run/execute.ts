@@ -16,6 +16,7 @@ import type { CheckReport, RunInfo } from "#harness/world/run-info";
 import { CallPictures } from "./calls.ts";
 import { containerSettings } from "./containers.ts";
 import { DeploymentPool, describeDeployment } from "./control.ts";
+import type { CheckPlan } from "./plan.ts";
 import { PostTest } from "./post-test.ts";
 import { Progress } from "./progress.ts";
 import { Recordings } from "./recordings.ts";
@@ -185,7 +186,7 @@ export async function execute(execution: Execution): Promise<Executed> {
         timeoutScale: settings.timeoutScale,
         control: { url: control.url, token: control.token },
         deployment: describeDeployment(deployment),
-        selected: Object.fromEntries(plan.requirements.map(({ id, needs }) => [id, needs])),
+        selected: selectedOf(plan),
         disabled: execution.disabled(deployment),
         propertySeconds: mode === "mutants" ? 0 : settings.propertySeconds,
         accountSizes: settings.perf ? settings.perfRooms : [],
@@ -227,6 +228,13 @@ export async function execute(execution: Execution): Promise<Executed> {
     pages: recordings.pages,
     serverLogs,
   };
+}
+
+/** Requirements whose checks run here, with their needs: of a part of a run not all that are watched. */
+function selectedOf({ requirements, checks, shard }: CheckPlan): RunInfo["selected"] {
+  const own = new Set(checks.map(({ id }) => id));
+  const chosen = requirements.filter(({ id }) => shard === undefined || own.has(id));
+  return Object.fromEntries(chosen.map(({ id, needs }) => [id, needs]));
 }
 
 function postTestOf(

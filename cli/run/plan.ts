@@ -1,14 +1,18 @@
 /** Which checks run on which deployment: selection, topology, files. */
 import type { IndexedCheck } from "#harness/requirements/check-index";
 import type { Requirement } from "#harness/requirements/requirement";
+import type { Shard } from "#harness/results/run-directory";
 import type { Topology } from "#scenarios/topologies/topologies";
 
 export interface CheckPlan {
   readonly topology: Topology;
+  /** All that were selected, also those whose checks another part of the run has. */
   readonly requirements: readonly Requirement[];
   readonly checks: readonly IndexedCheck[];
   /** Check files, absolute, each once. */
   readonly files: readonly string[];
+  /** Which part of the run it is, where it is not all of it. */
+  readonly shard?: Shard;
 }
 
 /** Servers that a requirement needs, by the features that it names. */

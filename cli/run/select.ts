@@ -7,8 +7,7 @@ import type { Settings } from "#harness/config/settings";
 import { driverOf } from "#harness/deployment/services";
 import { HarnessError } from "#harness/errors";
 import { type Catalogue, loadCatalogue } from "#harness/requirements/catalogue";
-import { type CheckIndex, indexChecks } from "#harness/requirements/check-index";
-import type { Requirement } from "#harness/requirements/requirement";
+import { indexChecks } from "#harness/requirements/check-index";
 import { selectRequirements } from "#harness/requirements/select";
 import { tagsOf } from "#harness/requirements/tags";
 import { didYouMean } from "#harness/suggest";
@@ -16,6 +15,7 @@ import { TOPOLOGIES, type Topology } from "#scenarios/topologies/topologies";
 import { type CheckPlan, planChecks } from "./plan.ts";
 import { requireScript } from "./post-test.ts";
 import { quickCut } from "./quick.ts";
+import { shardOf } from "./shard.ts";
 
 export interface Selected extends RtcServices {
   readonly catalogue: Catalogue;
@@ -49,13 +49,9 @@ export async function select(settings: Settings, ids: readonly string[]): Promis
     ? chosen.filter((requirement) => tagsOf(requirement).has("perf"))
     : chosen;
   const cut = settings.preset === "quick" ? quickCut(measured, index) : measured;
-  const requirements = sharded(cut, index, settings.shard);
-  const plan = planChecks(
-    requirements,
-    index.checks,
-    TOPOLOGIES,
-    topology ?? topologyForUrl(specs),
-  );
+  // All of it, also for a part: parts have to be of one deployment, with one topology and the same services.
+  const whole = planChecks(cut, index.checks, TOPOLOGIES, topology ?? topologyForUrl(specs));
+  const plan = settings.shard === undefined ? whole : shardOf(whole, settings.shard);
   const servers = assignServers(specs, plan.topology.servers);
   for (const spec of servers.values()) {
     driverOf(DRIVERS, spec, "a homeserver").check?.(spec);
@@ -81,19 +77,6 @@ function topologyOf(asked: string | undefined): Topology | undefined {
     what: `there is no topology ${asked}`,
     next: didYouMean(asked, known),
   });
-}
-
-/** The i-th of n parts of the requirements that have checks; together the parts are all of them. */
-function sharded(
-  requirements: readonly Requirement[],
-  { checks }: CheckIndex,
-  shard: Settings["shard"],
-): readonly Requirement[] {
-  if (shard === undefined) return requirements;
-  const checked = new Set(checks.map(({ id }) => id));
-  return requirements
-    .filter(({ id }) => checked.has(id))
-    .filter((_, at) => at % shard.count === shard.index - 1);
 }
 
 /** One running server can not be two: without a second spec, only what one server shows is checked. */
