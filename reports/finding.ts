@@ -41,7 +41,10 @@ const BASIS: Readonly<Record<string, string>> = {
 };
 
 /** Whether reports keep the details of a finding to themselves. */
-export function isWithheld({ result, requirement }: Finding, { disclose }: RenderOptions): boolean {
+export function isWithheld(
+  { result, requirement }: Pick<Finding, "result" | "requirement">,
+  { disclose }: Pick<RenderOptions, "disclose">,
+): boolean {
   // A requirement that this version does not know may have been sensitive: better to say too little.
   const isSensitive = requirement?.sensitive ?? true;
   return isSensitive && !disclose && REVEALING.includes(result.outcome);

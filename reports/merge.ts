@@ -1,38 +1,84 @@
 /** Several stored runs as one: shards of a run, or runs of different servers. */
+import { type CheckResult, IN_ALL_ANSWERS } from "#harness/results/outcome";
 import type { StoredRun } from "#harness/results/run-directory";
 import type { SummaryInput } from "./summarise.ts";
 
 export type MergedRuns = Omit<SummaryInput, "requirements"> & { readonly strict: boolean };
 
-/**
- * What `summarise` needs of all runs together. Numbers add up: runs of one deployment with different checks are parts
- * of it, and where a check is in two of them, the later run counts as a deployment of its own.
- */
+/** What `summarise` needs of all runs together. */
 export function mergeRuns(runs: readonly StoredRun[]): MergedRuns {
+  const { path, header, results, evidence, pages, troubles, isStrict } = joinRuns(runs);
+  return { path, header, results, evidence, pages, troubles, strict: isStrict };
+}
+
+/**
+ * Numbers add up: runs of one deployment with different checks are parts of it, and where a check is in two of them, the
+ * later run counts as a deployment of its own. What every part can see broken is told once.
+ */
+export function joinRuns(runs: readonly StoredRun[]): StoredRun {
+  const [only] = runs;
+  if (only !== undefined && runs.length === 1) return only;
   const seen = new Set<string>();
   const parts = runs.map((run, index) => {
-    const keyOf = ({ deployment, requirement, check }: StoredRun["results"][number]) =>
+    const keyOf = ({ deployment, requirement, check }: CheckResult) =>
       `${deployment}\0${requirement}\0${check}`;
+    const isShared = ({ check }: CheckResult) => check === IN_ALL_ANSWERS;
     const repeated = new Set(
-      run.results.filter((result) => seen.has(keyOf(result))).map(({ deployment }) => deployment),
+      run.results
+        .filter((result) => !isShared(result) && seen.has(keyOf(result)))
+        .map(({ deployment }) => deployment),
     );
-    for (const result of run.results) seen.add(keyOf(result));
     const renamed = <Item extends { readonly deployment: string }>(item: Item): Item =>
       repeated.has(item.deployment)
         ? { ...item, deployment: `${item.deployment} (run ${index + 1})` }
         : item;
-    return { results: run.results.map(renamed), evidence: run.evidence.map(renamed) };
+    const results = run.results
+      .map(renamed)
+      .filter((result) => !isShared(result) || !seen.has(keyOf(result)));
+    for (const result of [...run.results, ...results]) seen.add(keyOf(result));
+    return { results, evidence: run.evidence.map(renamed) };
   });
-  const several = runs.length > 1;
+  const starts = runs.flatMap(({ startedAt }) => startedAt ?? []).sort();
   return {
     path: runs.map(({ path }) => path).join(", "),
-    header: runs[0]?.header,
+    header: headerOf(runs),
     results: parts.flatMap(({ results }) => results),
     evidence: parts.flatMap(({ evidence }) => evidence),
     pages: new Map(runs.flatMap(({ pages }) => [...pages])),
-    strict: runs.some(({ isStrict }) => isStrict),
+    isComplete: runs.every(({ isComplete }) => isComplete),
+    isStrict: runs.some(({ isStrict }) => isStrict),
     troubles: runs.flatMap(({ path, troubles }) =>
-      troubles.map((trouble) => (several ? `${path}: ${trouble}` : trouble)),
+      troubles.map((trouble) => `${path}: ${trouble}`),
     ),
+    ...(starts[0] === undefined ? {} : { startedAt: starts[0] }),
+  };
+}
+
+/** Parts that the named shards lack, one line each: without them a comparison would miss what they were to try. */
+export function missingShards(runs: readonly StoredRun[]): readonly string[] {
+  const groups = Map.groupBy(
+    runs.filter(({ shard }) => shard !== undefined),
+    ({ header, shard }) =>
+      `${header?.deployments.map(({ name }) => name).join("+") ?? ""}\0${shard?.count ?? 1}`,
+  );
+  return [...groups.values()].flatMap((group) => {
+    const count = group[0]?.shard?.count ?? 1;
+    const there = new Set(group.map(({ shard }) => shard?.index));
+    const missing = Array.from({ length: count }, (_, at) => at + 1).filter((at) => !there.has(at));
+    return missing.map((at) => `shard ${at}/${count} is missing: name its run too`);
+  });
+}
+
+/** With the deployments of all; undefined when one of them does not say what was run. */
+function headerOf(runs: readonly StoredRun[]): StoredRun["header"] {
+  const headers = runs.flatMap(({ header }) => header ?? []);
+  const [first] = headers;
+  if (first === undefined || headers.length < runs.length) return first;
+  const deployments = headers.flatMap((header) => header.deployments);
+  const hashes = [...new Set(headers.map(({ requirements }) => requirements))];
+  return {
+    ...first,
+    requirements: hashes.join("+"),
+    deployments: [...new Map(deployments.map((one) => [one.name, one])).values()],
   };
 }

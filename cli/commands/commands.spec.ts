@@ -1,6 +1,6 @@
 /** Commands that need no server, as a user and as a program call them. In this process: each start would take a second. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
@@ -88,6 +88,7 @@ describe("every command tells how it is used", () => {
     "clean",
     "report",
     "diff",
+    "gate",
     "lint",
     "search",
   ];
@@ -122,6 +123,7 @@ describe("wrong input is refused with what to do", () => {
     [["report", "nowhere"], "there is no run in nowhere", "next: name a run directory"],
     [["report", OLD, "--format", "junitt"], "no format junitt", "did you mean junit?"],
     [["report", OLD, "--out", "no/where.xml"], "can not be written", "next: name a file"],
+    [["gate", "--run", OLD], "required option '--baseline <file>'", "next: crucible gate --help"],
     [["diff", OLD], "missing required argument 'after'", "next: crucible diff --help"],
     [["expect", "chek"], "unknown command 'chek'", "Did you mean check?"],
     [["expect", "check", "nowhere.yaml"], "can not be read", "next: check the path"],
@@ -138,6 +140,69 @@ describe("wrong input is refused with what to do", () => {
     expect(stderr).toContain(what);
     expect(stderr).toContain(next);
     expect(code).toBe(2);
+  });
+});
+
+describe("the gate needs reports that it can believe", () => {
+  const written = (name: string, text: string) => {
+    const file = path.join(folder, name);
+    writeFileSync(file, text);
+    return file;
+  };
+  const [header = "", first = ""] = readFileSync(path.join(OLD, "results.jsonl"), "utf8").split(
+    "\n",
+  );
+  const whole = header.replace('"seed":1', '"seed":0,"checks":1');
+
+  test.each([
+    ["missing", "nowhere", "there is no run in nowhere"],
+    ["empty", written("empty.jsonl", ""), "has no check"],
+    ["without checks", written("header.jsonl", `${header}\n`), "has no check"],
+    ["cut off in a line", written("torn.jsonl", `${whole}\n${first.slice(0, 50)}`), "torn.jsonl:2"],
+    [
+      "cut off between lines",
+      written("short.jsonl", `${whole}\n`),
+      "has 0 checks, but was written with 1",
+    ],
+    ["of another tool", written("junit.xml", "<testsuites/>\n"), "junit.xml:1: no JSON"],
+    ["of another format", written("other.jsonl", '{"Action":"pass"}\n'), "other.jsonl:1: kind"],
+    ["without a header", written("bare.jsonl", `${first}\n`), "does not say what was run"],
+  ])("a baseline that is %s ends with 2", async (_, baseline, what) => {
+    const { code, stderr, stdout } = await crucible("gate", "--baseline", baseline, "--run", NEW);
+
+    expect(stderr).toContain(what);
+    expect(stderr).toContain("next: ");
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+  });
+
+  test("a run that is missing ends with 2, one of nothing with 4", async () => {
+    const missing = await crucible("gate", "--baseline", OLD, "--run", "nowhere");
+    const nothing = RunDirectory.create(path.join(folder, "nothing"));
+    nothing.writeHeader(JSON.parse(header));
+    nothing.finish([], { exitCode: 4 });
+    const empty = await crucible("gate", "--baseline", OLD, "--run", nothing.path);
+
+    expect(missing).toMatchObject({ code: 2 });
+    expect(empty).toMatchObject({ code: 4, stdout: expect.stringContaining("nothing ran") });
+  });
+
+  test("annotations go to the output, the summary to the job", async () => {
+    const manifest = written(
+      "ci.yaml",
+      `format: 1\nimplementation: synapse\nentries:\n  - id: CS.login.flows\n    expect: fail\n    reason: r\n    match: M_OTHER\n    issue: i\n`,
+    );
+    const summary = written("summary.md", "before\n");
+    vi.stubEnv("GITHUB_STEP_SUMMARY", summary);
+    const { code, stdout } = await crucible(
+      ...["gate", "--baseline", OLD, "--run", NEW, "--format", "github", "--expect", manifest],
+    );
+    vi.unstubAllEnvs();
+
+    const [line, rest] = stdout.split("\n");
+    expect(line).toContain(`::error file=${manifest},line=4,title=CS.login.flows`);
+    expect(rest).toBe("");
+    expect(readFileSync(summary, "utf8")).toMatch(/^before\n# Crucible: failed: 1 regression/);
+    expect(code).toBe(1);
   });
 });
 

@@ -17,7 +17,7 @@ import type { CheckResult, RunHeader } from "#harness/results/outcome";
 import { evidenceIn, pagesIn } from "#harness/results/replays";
 import { RunDirectory, readRun } from "#harness/results/run-directory";
 import { baselineText } from "#reports/baseline/baseline";
-import { diffRuns } from "#reports/baseline/diff";
+import { gate, requireVerdicts } from "#reports/baseline/gate";
 import { applyManifest, disabledBy } from "#reports/expectations/apply";
 import { type Manifest, readManifest, together } from "#reports/expectations/manifest";
 import { describeFinding, tame } from "#reports/finding";
@@ -84,6 +84,7 @@ async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags):
     settings.baseline === undefined || settings.updateBaseline
       ? undefined
       : readRun(settings.baseline);
+  if (baseline !== undefined) requireVerdicts(baseline);
   if (settings.dryRun) return dryRun(selected, flags);
   if (selected.plan.checks.length === 0) return nothingSelected(selected, settings);
   const identity = newRun(settings);
@@ -161,6 +162,7 @@ async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags):
     seed,
     deployment: executed.deployment ?? null,
     settings: settingsShown(resolved),
+    ...(selected.plan.shard === undefined ? {} : { shard: selected.plan.shard }),
     notes: executed.notes,
     ...(trouble === undefined ? {} : { trouble }),
   });
@@ -191,11 +193,9 @@ async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags):
   let code = exitCode;
   if (header !== undefined && settings.baseline !== undefined) {
     code = compareWithBaseline(
-      settings,
-      header,
+      { settings, selected, header, baseline },
       executed.results,
       directory.path,
-      baseline,
       exitCode,
     );
   }
@@ -250,9 +250,14 @@ function endOf(
   return summary.exitCode === 4 && (!failIfNone || perf) ? 0 : summary.exitCode;
 }
 
-/** @throws HarnessError NOTHING_RAN, unless that is allowed. */
+/** A part more than there is to do is no failure. @throws HarnessError NOTHING_RAN, unless that is allowed. */
 function nothingSelected({ plan }: Selected, { failIfNone }: Settings): number {
   const count = plan.requirements.length;
+  if (plan.shard !== undefined) {
+    const { index, count: parts } = plan.shard;
+    remark(`nothing is left for shard ${index}: ${parts} are enough`);
+    return 0;
+  }
   const what =
     count === 0
       ? "no requirement is selected"
@@ -267,12 +272,17 @@ function nothingSelected({ plan }: Selected, { failIfNone }: Settings): number {
   return 0;
 }
 
+interface Comparison {
+  readonly settings: Settings;
+  readonly selected: Selected;
+  readonly header: RunHeader;
+  readonly baseline: ReturnType<typeof readRun> | undefined;
+}
+
 function compareWithBaseline(
-  settings: Settings,
-  header: RunHeader,
+  { settings, selected, header, baseline }: Comparison,
   results: readonly CheckResult[],
   folder: string,
-  baseline: ReturnType<typeof readRun> | undefined,
   exitCode: number,
 ): number {
   const file = settings.baseline ?? "";
@@ -282,11 +292,17 @@ function compareWithBaseline(
     return exitCode;
   }
   if (baseline === undefined) return exitCode;
-  const diff = diffRuns(baseline, readRun(folder), { allowMismatch: settings.allowMismatch });
+  const { diff, exitCode: judged } = gate({
+    baselines: [baseline],
+    runs: [readRun(folder)],
+    requirements: selected.catalogue.byId,
+    disclose: settings.disclose,
+    allowMismatch: settings.allowMismatch,
+  });
   print(renderDiff(diff));
   // Against a baseline only regressions decide; what failed before is known.
-  if (exitCode > 1) return exitCode;
-  return diff.counts.regressed > 0 ? 1 : 0;
+  const isEnded = exitCode === 130 || exitCode === 2;
+  return isEnded || judged === 4 ? exitCode : judged;
 }
 
 function dryRun({ plan, servers, auth, sfu, rtcAuth }: Selected, { json }: RunFlags): number {

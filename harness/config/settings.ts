@@ -251,7 +251,7 @@ const TABLE: { readonly [Name in SettingName]: Row<Settings[Name]> } = {
   },
   allowMismatch: {
     ...row("verdict", "--allow-mismatch", value.boolean, false),
-    help: "compare with a baseline of another topology or requirement set",
+    help: "compare with a baseline of another topology or implementation",
   },
   failIfNone: {
     ...row("verdict", "--no-fail-if-none", value.boolean, true),

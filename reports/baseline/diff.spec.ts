@@ -1,9 +1,24 @@
 import { expect, test } from "vitest";
+import type { Requirement } from "#harness/requirements/requirement";
 import type { CheckResult, Outcome } from "#harness/results/outcome";
 import type { StoredRun } from "#harness/results/run-directory";
 import { renderDiff } from "#reports/render/diff";
 import { baselineText } from "./baseline.ts";
-import { diffRuns, type Transition } from "./diff.ts";
+import { diffRuns as diffOf, type Transition } from "./diff.ts";
+import { familyOf } from "./family.ts";
+
+const REQUIREMENTS = new Map(
+  ["CS.a.a", "CS.a.b", "CS.a.c", "CS.z.z"].map((id) => [id, requirementOf(id)]),
+);
+
+function requirementOf(id: string, sensitive = false): Requirement {
+  const texts = { source: "s", statement: "s", check: "c" };
+  return { id, suite: "core", level: "MUST", basis: "text", needs: [], sensitive, ...texts };
+}
+
+function diffRuns(before: StoredRun, after: StoredRun, more = {}) {
+  return diffOf(before, after, { requirements: REQUIREMENTS, ...more });
+}
 
 function run(
   outcomes: Readonly<Record<string, Outcome>>,
@@ -39,7 +54,10 @@ function run(
 test.each<[Outcome | undefined, Outcome | undefined, Transition]>([
   ["pass", "fail", "regressed"],
   ["pass", "xfail", "regressed"],
-  ["pass", "flaky", "regressed"],
+  ["pass", "flaky", "flaky"],
+  ["xfail", "flaky", "flaky"],
+  ["flaky", "fail", "regressed"],
+  ["flaky", "pass", "changed"],
   ["fail", "pass", "fixed"],
   ["xfail", "xpass", "fixed"],
   ["fail", "xfail", "unchanged"],
@@ -133,7 +151,65 @@ test("what can not be compared is refused, unless it is asked for", () => {
   const one = run({ "CS.a.b": "pass" }, "a", "one");
   const two = run({ "CS.a.b": "pass" });
   expect(() => diffRuns(one, two)).toThrow(/topologies differ/);
-  expect(() => diffRuns(run({}, "a", "two", "other"), two)).toThrow(/requirement sets differ/);
   expect(() => diffRuns({ ...one, header: undefined }, two)).toThrow(/does not say what was run/);
   expect(diffRuns(one, two, { allowMismatch: true }).counts.unchanged).toBe(1);
+});
+
+test("another set of requirements is told, and no reason not to compare", () => {
+  const before = run({ "CS.a.b": "pass" });
+  const after = run({ "CS.a.b": "fail", "CS.z.z": "pass" }, "a", "two", "other");
+  const diff = diffRuns(before, after);
+  expect(diff.counts).toMatchObject({ regressed: 1, new: 1 });
+  expect(renderDiff(diff)).toContain("note: the requirement sets differ (h and other)");
+});
+
+test("how a sensitive requirement is missed is withheld, and of one that is not known", () => {
+  const [before, after] = failing("the secret", "another secret");
+  for (const requirements of [new Map([["CS.a.b", requirementOf("CS.a.b", true)]]), new Map()]) {
+    const text = renderDiff(diffOf(before, after, { requirements }));
+    expect(text).not.toContain("secret");
+    expect(text).toContain("changed-reason");
+    const disclosed = diffOf(before, after, { requirements, disclose: true });
+    expect(renderDiff(disclosed)).toContain("another secret");
+  }
+});
+
+test("what a client library or a MAY misses is worse, and decides nothing", () => {
+  const [before, after] = [run({ "CS.a.b": "pass" }), run({ "CS.a.b": "fail" })];
+  const as = (side: StoredRun, more: Partial<CheckResult>) => ({
+    ...side,
+    results: side.results.map((result) => ({ ...result, ...more })),
+  });
+  expect(diffRuns(before, after).regressions).toHaveLength(1);
+  for (const more of [{ party: "client" }, { level: "MAY" }] as const) {
+    const diff = diffRuns(as(before, more), as(after, more));
+    expect(diff.counts.regressed).toBe(1);
+    expect(diff.regressions).toEqual([]);
+  }
+});
+
+test("of several deployments each is compared with its own, also of another version", () => {
+  const both = (version: string, ...outcomes: [Outcome, Outcome]): StoredRun => {
+    const sides = ["sqlite", "postgres"].map((variant, at) =>
+      run({ "CS.a.b": outcomes[at] ?? "pass" }, `synapse@${version}/one/${variant}`),
+    );
+    const [first] = sides;
+    if (first === undefined) throw new TypeError("two deployments");
+    return { ...first, results: sides.flatMap(({ results }) => results) };
+  };
+  const { regressions, counts } = diffRuns(
+    both("1.163.2", "pass", "fail"),
+    both("1.164.0rc1+g0123abc", "pass", "pass"),
+  );
+  expect(counts).toMatchObject({ fixed: 1, unchanged: 1, new: 0, gone: 0 });
+  expect(regressions).toEqual([]);
+});
+
+test.each([
+  ["synapse@1.163.2/one/sqlite", "synapse/one/sqlite"],
+  ["synapse@1.164.0rc1+g0123abc/one/sqlite", "synapse/one/sqlite"],
+  ["synapse@1.136.0+dendrite@0.14/two/postgres", "synapse+dendrite/two/postgres"],
+  ["url/one", "url/one"],
+])("%s is of the family %s", (name, family) => {
+  expect(familyOf(name)).toBe(family);
 });

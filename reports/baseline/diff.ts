@@ -1,12 +1,19 @@
 /** Two runs side by side, check by check. What is gone is never fixed, what is new is never a regression. */
 import { HarnessError } from "#harness/errors";
-import type { CheckResult, Outcome } from "#harness/results/outcome";
+import type { Requirement } from "#harness/requirements/requirement";
+import type { CheckResult, OtherParty, Outcome } from "#harness/results/outcome";
 import type { StoredRun } from "#harness/results/run-directory";
+import { isWithheld, WITHHELD } from "#reports/finding";
+import { familyOf } from "./family.ts";
 import { stableReason } from "./reason.ts";
 
-/** `changed`: one side gave no verdict. `changed-reason`: it still fails, but in another way. */
+/**
+ * `flaky`: it comes and goes now. `changed`: one side gave no verdict, or none to rely on. `changed-reason`: it still fails, but in
+ * another way.
+ */
 export const TRANSITIONS = [
   "regressed",
+  "flaky",
   "fixed",
   "new",
   "gone",
@@ -21,6 +28,7 @@ export interface Change {
   readonly requirement: string;
   readonly check: string;
   readonly level: CheckResult["level"];
+  readonly party?: OtherParty;
   readonly deployment: string;
   readonly before?: Outcome;
   readonly after?: Outcome;
@@ -39,13 +47,26 @@ export interface Diff {
   readonly after: Side;
   /** Unchanged ones too; worst first, then by requirement. */
   readonly changes: readonly Change[];
+  /** Those that fail a build: of a MUST or a SHOULD, and not missed by a client library. */
+  readonly regressions: readonly Change[];
   readonly counts: Readonly<Record<Transition, number>>;
+  /** What a reader has to know of the comparison, one line each. */
+  readonly notes: readonly string[];
+}
+
+export interface DiffOptions {
+  /** Of this version: what it does not know may be sensitive. */
+  readonly requirements: ReadonlyMap<string, Requirement>;
+  /** Shows how sensitive requirements were missed. */
+  readonly disclose?: boolean;
+  /** Compares runs of different topologies too. */
+  readonly allowMismatch?: boolean;
 }
 
 /** A manifest changes how an outcome is shown, not what the server did. */
 const RAW: Readonly<Partial<Record<Outcome, Outcome>>> = { xfail: "fail", xpass: "pass" };
-/** Better is higher; what gave no verdict has no rank. */
-const RANK: Readonly<Partial<Record<Outcome, number>>> = { pass: 2, flaky: 1, fail: 0 };
+
+const VERDICTS: readonly Outcome[] = ["pass", "fail"];
 
 interface Sided {
   readonly result: CheckResult;
@@ -54,14 +75,10 @@ interface Sided {
 }
 
 /** @throws HarnessError BAD_USAGE for runs that can not be compared. */
-export function diffRuns(
-  before: StoredRun,
-  after: StoredRun,
-  options: { allowMismatch?: boolean } = {},
-): Diff {
+export function diffRuns(before: StoredRun, after: StoredRun, options: DiffOptions): Diff {
   const sides = { before: sideOf(before), after: sideOf(after) };
   if (options.allowMismatch !== true) refuseMismatch(before, after);
-  const rename = renaming(sides.before, sides.after);
+  const rename = renaming(sides.before.deployments, sides.after.deployments);
   const old = Map.groupBy(sidedOf(before), ({ result }) =>
     keyOf(rename(result.deployment), result.requirement),
   );
@@ -69,16 +86,28 @@ export function diffRuns(
     keyOf(result.deployment, result.requirement),
   );
   const changes = [...new Set([...old.keys(), ...current.keys()])].flatMap((key) =>
-    pairs(old.get(key) ?? [], current.get(key) ?? []).map(([left, right]) => change(left, right)),
+    pairs(old.get(key) ?? [], current.get(key) ?? []).map(([left, right]) =>
+      change(left, right, options),
+    ),
   );
   changes.sort(compareChanges);
+  const having = (transition: Transition) =>
+    changes.filter((item) => item.transition === transition);
   const counts = Object.fromEntries(
-    TRANSITIONS.map((transition) => [
-      transition,
-      changes.filter((item) => item.transition === transition).length,
-    ]),
+    TRANSITIONS.map((transition) => [transition, having(transition).length]),
   ) as Record<Transition, number>;
-  return { ...sides, changes, counts };
+  const regressions = having("regressed").filter(
+    ({ level, party }) => level !== "MAY" && party !== "client",
+  );
+  return { ...sides, changes, regressions, counts, notes: notesOn(before, after) };
+}
+
+/** New requirements are no reason not to compare: their checks are `new`. */
+function notesOn(before: StoredRun, after: StoredRun): readonly string[] {
+  const [old, current] = [before, after].map(({ header }) => header?.requirements ?? "unknown");
+  return old === current
+    ? []
+    : [`the requirement sets differ (${old} and ${current}): what only one has is new or gone`];
 }
 
 type Pair = readonly [before: Sided | undefined, after: Sided | undefined];
@@ -95,16 +124,25 @@ function pairs(before: readonly Sided[], after: readonly Sided[]): Pair[] {
   return [...found, ...[...old.values()].map((sided): Pair => [sided, undefined])];
 }
 
-function change(before: Sided | undefined, after: Sided | undefined): Change {
+function change(
+  before: Sided | undefined,
+  after: Sided | undefined,
+  { requirements, disclose = false }: DiffOptions,
+): Change {
   const result = (after ?? before)?.result;
   if (result === undefined) throw new TypeError("a change has at least one side");
-  const { requirement, check, level, deployment } = result;
-  const [reasonBefore, reasonAfter] = [before?.result.reason, after?.result.reason];
+  const { requirement, check, level, party, deployment } = result;
+  const [reasonBefore, reasonAfter] = [before, after].map((sided) => {
+    if (sided?.result.reason === undefined) return undefined;
+    const known = { result: sided.result, requirement: requirements.get(requirement) };
+    return isWithheld(known, { disclose }) ? WITHHELD : sided.result.reason;
+  });
   return {
     transition: transitionOf(before, after),
     requirement,
     check,
     level,
+    ...(party === undefined ? {} : { party }),
     deployment,
     ...(before === undefined ? {} : { before: before.result.outcome }),
     ...(after === undefined ? {} : { after: after.result.outcome }),
@@ -117,11 +155,9 @@ function transitionOf(before: Sided | undefined, after: Sided | undefined): Tran
   if (before === undefined) return "new";
   if (after === undefined) return "gone";
   const [from, to] = [raw(before.result.outcome), raw(after.result.outcome)];
-  const [rankBefore, rankAfter] = [RANK[from], RANK[to]];
-  if (rankBefore !== undefined && rankAfter !== undefined && rankBefore !== rankAfter) {
-    return rankAfter < rankBefore ? "regressed" : "fixed";
-  }
-  if (from !== to) return "changed";
+  if (to === "fail" && (from === "pass" || from === "flaky")) return "regressed";
+  if (from === "fail" && to === "pass") return "fixed";
+  if (from !== to) return to === "flaky" && VERDICTS.includes(from) ? "flaky" : "changed";
   const isKnown = before.failure !== undefined && after.failure !== undefined;
   return isKnown && before.failure !== after.failure ? "changed-reason" : "unchanged";
 }
@@ -160,11 +196,24 @@ function sideOf(run: StoredRun): Side {
   };
 }
 
-/** Runs of one deployment each are compared with each other, whatever the deployments are called. */
-function renaming(before: Side, after: Side): (deployment: string) => string {
-  const [only] = after.deployments;
-  const isOneEach = before.deployments.length === 1 && after.deployments.length === 1;
-  return isOneEach && only !== undefined ? () => only : (deployment) => deployment;
+/**
+ * Deployments are compared by name, else with the only one that is the same but for versions; runs of one deployment each
+ * whatever they are called.
+ */
+function renaming(
+  before: readonly string[],
+  after: readonly string[],
+): (deployment: string) => string {
+  const [only] = after;
+  if (before.length === 1 && after.length === 1 && only !== undefined) return () => only;
+  return (deployment) => {
+    if (after.includes(deployment)) return deployment;
+    const alike = (names: readonly string[]) =>
+      names.filter((name) => familyOf(name) === familyOf(deployment));
+    const [twin] = alike(after);
+    const isClear = alike(before).length === 1 && alike(after).length === 1;
+    return isClear && twin !== undefined ? twin : deployment;
+  };
 }
 
 function refuseMismatch(before: StoredRun, after: StoredRun): void {
@@ -176,17 +225,12 @@ function refuseMismatch(before: StoredRun, after: StoredRun): void {
       next: "compare anyway with --allow-mismatch",
     });
   }
-  const topologies = [before, after].map((run) =>
-    [...new Set(run.header?.deployments.map(({ topology }) => topology))].sort().join("+"),
-  );
-  const hashes = [before, after].map((run) => run.header?.requirements ?? "");
-  const [what, values] =
-    topologies[0] !== topologies[1]
-      ? ["the topologies differ", topologies]
-      : ["the requirement sets differ", hashes];
-  if (values[0] === values[1]) return;
+  const [old = [], current = []] = [before, after].map((run) => [
+    ...new Set(run.header?.deployments.map(({ topology }) => topology)),
+  ]);
+  if (current.every((topology) => old.includes(topology))) return;
   throw new HarnessError("BAD_USAGE", {
-    what: `${what}: ${values.join(" and ")}`,
+    what: `the topologies differ: ${[old, current].map((names) => names.join("+")).join(" and ")}`,
     facts: [`before: ${before.path}`, `after: ${after.path}`],
     next: "compare anyway with --allow-mismatch",
   });

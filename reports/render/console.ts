@@ -67,7 +67,7 @@ export function renderConsole(summary: Summary, options: ConsoleOptions): string
   return `${lines.join("\n")}\n`;
 }
 
-function failureBlock(
+export function failureBlock(
   finding: Finding,
   summary: Summary,
   options: RenderOptions,

@@ -6,10 +6,11 @@ import { tameLine } from "#reports/finding";
 const REASON = 300;
 
 /** A diff as text: what was compared, what changed, one check a paragraph, then the counts. */
-export function renderDiff({ before, after, changes, counts }: Diff): string {
+export function renderDiff({ before, after, changes, counts, notes }: Diff): string {
   const [old, current] = [before, after].map(({ deployments }) => deployments.join(", ") || "none");
   return [
     `${tameLine(old ?? "")} -> ${tameLine(current ?? "")}`,
+    ...notes.map((note) => `note: ${tameLine(note)}`),
     ...changes.filter(({ transition }) => transition !== "unchanged").flatMap(paragraph),
     TRANSITIONS.map((transition) => `${counts[transition]} ${transition}`).join(", "),
   ].join("\n");
@@ -29,6 +30,7 @@ function reasons({ transition, reasonBefore, reasonAfter }: Change): readonly st
       if (reasonBefore === reasonAfter) return [];
       return [`before: ${reasonBefore ?? ""}`, `after: ${reasonAfter ?? ""}`];
     case "regressed":
+    case "flaky":
     case "new":
     case "changed":
       return reasonAfter === undefined ? [] : [reasonAfter];

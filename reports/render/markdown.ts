@@ -64,7 +64,7 @@ interface Row {
   readonly total: number;
 }
 
-function numbers({ deployments, levels, clientLevels }: Summary): string[] {
+export function numbers({ deployments, levels, clientLevels }: Summary): string[] {
   const row = (cells: readonly (string | number)[]) => `| ${cells.join(" | ")} |`;
   const cells = ({ level, met, exercised, total }: Row) => [level, met, exercised, total];
   const clients = clientLevels.map((level) => ({
@@ -88,7 +88,7 @@ function numbers({ deployments, levels, clientLevels }: Summary): string[] {
   ];
 }
 
-function details(finding: Finding, options: RenderOptions): string[] {
+export function details(finding: Finding, options: RenderOptions): string[] {
   const text = describeFinding(finding, options);
   const lines = [
     `<details><summary><code>${html(text.id)}</code> (${html(text.level)}): ${html(text.rule)}</summary>`,
@@ -123,7 +123,7 @@ function pictureLines({ picture }: FindingText): readonly string[] {
 }
 
 /** Tamed text of others as inline code: nothing in it is markup. */
-function inline(text: string): string {
+export function inline(text: string): string {
   // A bar would end the cell of a table, also in code.
   const flat = tameLine(text).replace(/\|+/g, " ");
   if (flat.trim() === "") return "";
@@ -133,7 +133,7 @@ function inline(text: string): string {
 }
 
 /** Tamed text of others as a block of code, with a fence that is longer than any in it. */
-function fenced(text: string): string[] {
+export function fenced(text: string): string[] {
   const fence = "`".repeat(Math.max(3, longestRun(text) + 1));
   return [`${fence}text`, text, fence];
 }
