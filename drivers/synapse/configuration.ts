@@ -31,6 +31,8 @@ export const FEATURES: readonly Feature[] = [
   "guarded-rendezvous",
   "no-delayed-events",
   "two-rtc-transports",
+  "clock-ahead",
+  "clock-behind",
 ];
 /** Those that have a file in `features/`. */
 const FILES: readonly Feature[] = ["rate-limits", "no-delayed-events", "two-rtc-transports"];

@@ -22,6 +22,7 @@ import {
 import { describe, HarnessError } from "#harness/errors";
 import { pythonEnvironment } from "#harness/python/environment";
 import { didYouMean } from "#harness/suggest";
+import { argumentsOf } from "./clock.ts";
 import { FEATURES, writeConfiguration } from "./configuration.ts";
 import { suspensionAt } from "./suspension.ts";
 import { makeTemplate, templatePath } from "./template.ts";
@@ -171,7 +172,7 @@ async function start(context: StartContext): Promise<RunningServer> {
   const proxy = `http://127.0.0.1:${network.proxyPort}`;
   const { child, capabilities } = await serve(context, {
     command: python,
-    args: ["-m", "synapse.app.homeserver", "-c", configuration],
+    args: [...argumentsOf(role, features), "-c", configuration],
     cwd: data,
     env: { https_proxy: proxy, HTTPS_PROXY: proxy, no_proxy: "127.0.0.1,localhost" },
     address,

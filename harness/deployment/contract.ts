@@ -14,12 +14,15 @@ export type Feature = (typeof FEATURES)[number];
  * `rate-limits`: few messages are too many. `guarded-rendezvous`: only users begin sessions of MSC4388. `no-delayed-events`:
  * nobody may schedule any (MSC4140). `two-rtc-transports`: it tells two transports for calls, with the services
  * https://first.rtc.invalid and https://second.rtc.invalid, in this order and whatever else the deployment has (MSC4143).
+ * `clock-ahead` and `clock-behind`: clocks of all servers but the first are wrong by half a minute.
  */
 const FEATURES = [
   "rate-limits",
   "guarded-rendezvous",
   "no-delayed-events",
   "two-rtc-transports",
+  "clock-ahead",
+  "clock-behind",
 ] as const;
 
 export function isFeature(word: string): word is Feature {

@@ -75,7 +75,7 @@ interface Probed {
  * `refresh-tokens`, `presence`, `directory-open`, `url-preview`, `appservice`, `crypto`, `dehydrated-devices` (MSC3814),
  * `sliding-sync` (`:stable`, `:unstable`), `device-grant` (RFC 8628),
  * `account-management` (MSC4191), `rendezvous` (MSC4388), `rate-limits`, `guarded-rendezvous`, `no-delayed-events`
- * and `two-rtc-transports` (can be switched on), `delayed-events` (MSC4140; `:stable`, `:unstable`: by the endpoint of the merged text),
+ * `two-rtc-transports`, `clock-ahead` and `clock-behind` (can be switched on), `delayed-events` (MSC4140; `:stable`, `:unstable`: by the endpoint of the merged text),
  * `sticky-events` (MSC4354), `rtc-transports` (MSC4143), `sfu`, `media` (beside an SFU: participants of ours that send and hear), `rtc-auth` and `rtc-token` (older and newer way to a token for it,
  * MSC4195; `:stable`: by the path without a prefix), `vX.Y` for each
  * version up to the newest listed one,

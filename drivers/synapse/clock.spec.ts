@@ -1,0 +1,10 @@
+import { expect, test } from "vitest";
+import { argumentsOf } from "./clock.ts";
+
+test("sets the clocks of all servers but the first, and says how far", () => {
+  const asEver = ["-m", "synapse.app.homeserver"];
+  expect(argumentsOf("hs1", ["clock-ahead"])).toEqual(asEver);
+  expect(argumentsOf("hs2", ["rate-limits"])).toEqual(asEver);
+  expect(argumentsOf("hs2", ["clock-ahead"]).at(-1)).toBe("30");
+  expect(argumentsOf("hs3", ["clock-behind"]).at(-1)).toBe("-30");
+});
