@@ -1361,6 +1361,7 @@ export type RequirementId =
   | "RTC.chaos.netsplit-legacy"
   | "RTC.chaos.no-leave-without-deadman"
   | "RTC.chaos.to-device-loss"
+  | "RTC.e2ee.call"
   | "RTC.e2ee.missing-key"
   | "RTC.e2ee.plain-in-encrypted-slot"
   | "RTC.e2ee.right-key"

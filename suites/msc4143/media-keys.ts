@@ -22,7 +22,7 @@ import { SYNC } from "./sticky.ts";
 export const LIBRARY = "the client library matrix-js-sdk";
 const SLOT = "org.matrix.msc4143.rtc.slot";
 /** As the library writes it. */
-const SLOT_ID = "m.call#ROOM";
+export const SLOT_ID = "m.call#ROOM";
 const OPEN = {
   status: "open",
   application: { type: "m.call" },
@@ -192,12 +192,15 @@ export class Call implements AsyncDisposable {
 type Used = ReturnType<JsSdkCall["keys"]>[number];
 
 /** An encrypted room in which everybody may join the call, by state too. */
-async function callRoom(founder: Session, others: readonly Session[]): Promise<string> {
+export async function callRoom(founder: Session, others: readonly Session[]): Promise<string> {
   const roomId = await founder.createRoom({
     ...ENCRYPTED,
     power_level_content_override: { events: { [LEGACY_MEMBER]: 0 } },
   });
-  for (const other of others) await other.join(roomId);
+  for (const other of others) {
+    const isNear = other.server.role === founder.server.role;
+    await (isNear ? other.join(roomId) : other.joinWhole(roomId, founder));
+  }
   await founder.setState(roomId, SLOT, OPEN, SLOT_ID);
   return roomId;
 }
