@@ -36,7 +36,7 @@ test("doctor tries them as it tries the server", PATIENCE, async () => {
   const tried = probes.filter(({ name }) => /^(?:rtc|sfu)1: /.test(name));
   const steps = ["answers", "restart", "logs"];
   const names = [
-    ...(sfu === undefined ? [] : [...steps, "admin side"].map((step) => `sfu1: ${step}`)),
+    ...(sfu === undefined ? [] : [...steps, "admin side", "media"].map((step) => `sfu1: ${step}`)),
     ...steps.map((step) => `rtc1: ${step}`),
   ];
   expect(tried.map(({ name }) => name).sort()).toEqual(names.sort());

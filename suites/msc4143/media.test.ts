@@ -46,8 +46,15 @@ check(
       untilHeard(world, bob, alice),
       untilHeard(world, alice, bob),
     ]);
-    const firstMs = Math.max(heardByBob, heardByAlice) - began;
-    world.note(`both heard each other ${firstMs} ms after they began to speak`);
+    const values = [heardByBob, heardByAlice].map((at) => at - began);
+    world.note(`both heard each other ${Math.max(...values)} ms after they began to speak`);
+    world.measured({
+      name: "from speaking to being heard",
+      subject: "sfu1",
+      rooms: 1,
+      unit: "ms",
+      values,
+    });
     // Sound of one is not that of the other.
     const wrong = (await spellsOf(bob, alice)).filter(({ sound }) => sound === bob.hz);
     expectEqual(wrong, [], "tones of bob's in what bob hears of alice");
