@@ -1,16 +1,19 @@
 /** Calls of a run from its records and traces: as lanes, and as pictures. */
 import { existsSync } from "node:fs";
 import path from "node:path";
+import { figuresOf } from "#harness/calls/figures";
 import { foldCall } from "#harness/calls/fold";
 import { exchangesOf } from "#harness/calls/trace";
 import { HarnessError } from "#harness/errors";
 import { type CallRecord, parseCall } from "#harness/results/call";
+import type { CallFigure } from "#harness/results/call-figures";
 import type { CallTimeline } from "#harness/results/call-timeline";
 import type { CheckResult } from "#harness/results/outcome";
 import { callPicture } from "#reports/render/call-picture";
 
 export interface DrawnCall {
   readonly timeline: CallTimeline;
+  figures(): readonly CallFigure[];
   picture(of: Pick<CheckResult, "requirement" | "check" | "outcome">): string;
 }
 
@@ -34,7 +37,13 @@ export async function drawCalls(
   }
   return parsed.map((record) => {
     const timeline = record && timelines.get(record);
-    return timeline && { timeline, picture: (of) => callPicture(timeline, of) };
+    return (
+      timeline && {
+        timeline,
+        figures: () => figuresOf(timeline),
+        picture: (of) => callPicture(timeline, of),
+      }
+    );
   });
 }
 

@@ -2,12 +2,14 @@
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { Command, Option } from "commander";
+import { figuresOfRuns, withCallFigures } from "#cli/calls/figures";
 import { colour, remark } from "#cli/io";
 import { HarnessError } from "#harness/errors";
 import { loadCatalogue } from "#harness/requirements/catalogue";
 import { readRun } from "#harness/results/run-directory";
 import { didYouMean } from "#harness/suggest";
 import { mergeRuns } from "#reports/merge";
+import type { RunFigures } from "#reports/render/call-plot";
 import { renderConsole } from "#reports/render/console";
 import { summaryData } from "#reports/render/json";
 import { renderJunit } from "#reports/render/junit";
@@ -59,15 +61,32 @@ async function report(runs: readonly string[], options: Options): Promise<void> 
     requirements: byId,
     strict: options.strict ?? merged.strict,
   });
+  const calls = figuresOfRuns(stored);
+  const data = () => ({
+    ...summaryData(summary, { ...options, ...fromOf(options) }),
+    ...(calls.length === 0 ? {} : { calls }),
+  });
   const text = options.json
-    ? `${JSON.stringify(summaryData(summary, { ...options, ...fromOf(options) }), null, 2)}\n`
-    : render(summary, options);
+    ? `${JSON.stringify(data(), null, 2)}\n`
+    : withCalls(render(summary, options), calls, options);
   if (options.out === undefined) {
     process.stdout.write(text);
     return;
   }
   write(options.out, text);
   remark(`written: ${options.out}`);
+}
+
+/** Behind the report how fast calls were, with a plot beside a file. */
+function withCalls(text: string, calls: readonly RunFigures[], { format, out }: Options): string {
+  if (format === "junit") return text;
+  if (format === "console" || out === undefined) return withCallFigures(text, format, calls);
+  return withCallFigures(text, format, calls, (svg) => {
+    const plot = out.replace(/(?:\.\w+)?$/, ".calls.svg");
+    write(plot, svg);
+    remark(`written: ${plot}`);
+    return encodeURIComponent(path.basename(plot));
+  });
 }
 
 /** Links go from where the report lies. */

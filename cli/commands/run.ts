@@ -1,6 +1,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { Command } from "commander";
+import { reportCalls } from "#cli/calls/figures";
 import { colour, print, printJson, remark } from "#cli/io";
 import { type Executed, execute, newRun } from "#cli/run/execute";
 import { showMutants } from "#cli/run/mutants";
@@ -153,6 +154,8 @@ async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags):
       `${JSON.stringify({ deployment: name, measurements }, null, 1)}\n`,
     );
   }
+  const calls = reportCalls(directory, executed.deployment?.name ?? "", executed.calls.figures);
+  if (isOnConsole) process.stdout.write(calls.text);
   directory.finish(executed.results, {
     id: runId,
     harness: harnessVersion(),
@@ -170,7 +173,8 @@ async function run(ids: readonly string[], resolved: Resolved, flags: RunFlags):
     ? directory.write(
         "summary.md",
         renderMarkdown(summary, beside) +
-          (measurements.length === 0 ? "" : performanceMarkdown(measurements)),
+          (measurements.length === 0 ? "" : performanceMarkdown(measurements)) +
+          calls.markdown,
       )
     : undefined;
   if (settings.reporter.includes("junit"))

@@ -7,6 +7,7 @@ import { sweep } from "#cli/sweep";
 import { exitCodeOf } from "#cli/trouble";
 import type { Resolved, Settings } from "#harness/config/settings";
 import type { Deployment } from "#harness/deployment/deployment";
+import type { CallFigure } from "#harness/results/call-figures";
 import { newRunId } from "#harness/results/ids";
 import type { CheckResult, Evidence } from "#harness/results/outcome";
 import type { ReplayPages } from "#harness/results/replays";
@@ -49,6 +50,8 @@ export interface Executed {
   readonly notes: readonly string[];
   /** Of recordings, within the run directory. */
   readonly pages: ReplayPages;
+  /** How fast calls were. */
+  readonly calls: { readonly figures: readonly CallFigure[] };
   /** Last lines by role, when they were asked for. */
   readonly serverLogs: ReadonlyMap<string, readonly string[]>;
 }
@@ -131,7 +134,7 @@ export async function execute(execution: Execution): Promise<Executed> {
     judged.push(result);
     if (result.outcome === "xfail" && evidence?.replay !== undefined)
       recordings.expectFailure(evidence.replay);
-    if (evidence?.picture !== undefined) calls.add(result, evidence);
+    if (mode === "verdicts" && evidence?.call !== undefined) calls.add(result, evidence);
     try {
       execution.onResult(result, evidence);
     } catch (error) {
@@ -226,6 +229,7 @@ export async function execute(execution: Execution): Promise<Executed> {
     trouble,
     notes,
     pages: recordings.pages,
+    calls,
     serverLogs,
   };
 }

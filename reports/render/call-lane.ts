@@ -87,11 +87,13 @@ function heardOf(of: string, spans: MemberLane["hears"][number]["spans"]): strin
 
 const HEARD = { heard: "hears", silent: "silent", "missing-key": "no key", failed: "failed" };
 
-/** Above what begins there; what would end beyond the right edge of a phone begins as much earlier. */
+/** Above what begins there; what would end beyond the right edge of a phone begins earlier, or ends there. */
 function words(scale: Scale, at: number, y: number, content: string, kind = ""): string {
   const characters = content.replace(/&#\d+;/g, "&").length;
+  const left = x(scale, at);
   const latest = 98 - characters * CHARACTER;
-  return label(Math.max(2, Math.min(x(scale, at), latest)), y + 10, content, `small ${kind}`);
+  if (left > latest && left > 50) return label(98, y + 10, content, `small end ${kind}`);
+  return label(Math.max(2, Math.min(left, latest)), y + 10, content, `small ${kind}`);
 }
 
 /** Values of one key share a row, and so do those that do not meet. */
