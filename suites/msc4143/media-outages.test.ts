@@ -1,7 +1,7 @@
 /** Calls with media while what they stand on is away for a while: the SFU, and the homeserver. */
 
 import { LEGACY_MEMBER } from "#harness/clients/rtc/names";
-import { HarnessError } from "#harness/errors";
+import { HarnessError, Unsupported } from "#harness/errors";
 import { check } from "#harness/world/check";
 import { expectEqual, expectStatus, expectThat } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
@@ -41,9 +41,10 @@ check(
     mutant: serviceThat("makes no room again", "no-room", "again-"),
   },
   async (world) => {
+    const { role, capabilities } = world.sfu();
+    if (!capabilities.includes("killable")) throw new Unsupported("sfu:killable");
     const { call, alice, bob } = await twoOf(world, "m.call#restarted");
     await using _ = call;
-    const { role } = world.sfu();
 
     const killedAt = Date.now();
     await world.actOnServer(role, "kill");
@@ -80,7 +81,7 @@ check(
   },
   async (world) => {
     const { role, capabilities } = world.sfu();
-    if (!capabilities.includes("pausable")) world.needs("sfu:pausable");
+    if (!capabilities.includes("pausable")) throw new Unsupported("sfu:pausable");
     const { call, alice, bob } = await twoOf(world, "m.call#paused");
     await using _ = call;
     const before = await sidsOf(call, bob);

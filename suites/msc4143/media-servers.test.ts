@@ -1,6 +1,7 @@
 /** Calls over the SFUs of several homeservers: MSC4195, and the SFU of the oldest member as deployed clients use it. */
 import { lastTone } from "#harness/clients/rtc/media/hearing";
 import { LEGACY_MEMBER } from "#harness/clients/rtc/names";
+import { Unsupported } from "#harness/errors";
 import { path } from "#harness/http/client";
 import { isObject, type JsonObject, textAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
@@ -33,6 +34,8 @@ check(
     ],
   },
   async (world) => {
+    const { role, capabilities } = world.sfu("hs2");
+    if (!capabilities.includes("killable")) throw new Unsupported("sfu:killable");
     await using call = await Call.open(world, "m.call#two-sfus");
     const bobs = await call.user("bob", "hs2");
     const alice = await call.join("alice", call.alice);
@@ -46,7 +49,7 @@ check(
     expectEqual(await sendersOn(call, alice, "hs1"), [alice.media.identity], "who sends on sfu1");
     expectEqual(await sendersOn(call, bob, "hs2"), [bob.media.identity], "who sends on sfu2");
 
-    await world.actOnServer(world.sfu("hs2").role, "kill");
+    await world.actOnServer(role, "kill");
     const since = Date.now();
     await untilHeard(world, bobAway, alice, { since });
     const last = lastTone(await spellsOf(aliceAway, bob), bob.hz) ?? 0;
