@@ -2,9 +2,11 @@
  * Makes the package that is published: `npm run build` compiles into `dist`, and this adds what is no code, the page of the
  * viewer, and a package.json whose paths name the compiled files. Node does not strip types inside installed packages.
  */
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { ROOT } from "#cli/run/session";
+import { BUILT_ASSETS } from "#cli/site/assets";
+import { buildAssets } from "#cli/site/build-assets";
 import { buildPage } from "#cli/tardis/build-page";
 import { BUILT_PAGE } from "#cli/tardis/page";
 
@@ -38,6 +40,11 @@ for (const folder of FOLDERS) {
 // Its source is of no use there, and its style and frame are part of what is built.
 rmSync(path.join(DIST, "tardis/page"), { recursive: true, force: true });
 writeFileSync(path.join(DIST, path.relative(ROOT, BUILT_PAGE)), await buildPage());
+rmSync(path.join(DIST, "reports/site/page"), { recursive: true, force: true });
+const assets = path.join(DIST, path.relative(ROOT, BUILT_ASSETS));
+mkdirSync(assets, { recursive: true });
+for (const [name, text] of Object.entries(await buildAssets()))
+  writeFileSync(path.join(assets, name), text);
 for (const name of FILES) cpSync(path.join(ROOT, name), path.join(DIST, name));
 
 const { imports, scripts, devDependencies, allowScripts, ...rest } = JSON.parse(

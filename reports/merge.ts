@@ -54,6 +54,19 @@ export function joinRuns(runs: readonly StoredRun[]): StoredRun {
   };
 }
 
+const LATER = /^(.*) \(run (\d+)\)$/s;
+
+/** Later runs of a deployment by the names that they go by here, oldest first: what they are runs of. */
+export function laterRuns({ results }: Pick<StoredRun, "results">): ReadonlyMap<string, string> {
+  const names = new Set(results.map(({ deployment }) => deployment));
+  const found = [...names].flatMap((name) => {
+    const [, base = "", number] = LATER.exec(name) ?? [];
+    return names.has(base) ? [{ name, base, number: Number(number) }] : [];
+  });
+  const inOrder = found.sort((a, b) => a.number - b.number);
+  return new Map(inOrder.map(({ name, base }) => [name, base]));
+}
+
 /** Parts that the named shards lack, one line each: without them a comparison would miss what they were to try. */
 export function missingShards(runs: readonly StoredRun[]): readonly string[] {
   const groups = Map.groupBy(

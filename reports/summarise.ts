@@ -27,6 +27,8 @@ export interface Group {
   readonly deployment: string;
   readonly suite: string;
   readonly counts: Counts;
+  /** Of the homeservers alone, as below. */
+  readonly levels: readonly LevelSummary[];
   readonly durationMs: number;
   readonly findings: readonly Finding[];
 }
@@ -167,8 +169,9 @@ function groupsOf(findings: readonly Finding[]): Group[] {
     if (first === undefined) return [];
     const { deployment, suite } = first.result;
     const durationMs = own.reduce((sum, { result }) => sum + result.durationMs, 0);
-    const counts = count(own.map(({ result }) => result));
-    return [{ deployment, suite, counts, durationMs, findings: own }];
+    const results = own.map(({ result }) => result);
+    const [counts, levels] = [count(results), levelsOf(results)];
+    return [{ deployment, suite, counts, levels, durationMs, findings: own }];
   });
 }
 

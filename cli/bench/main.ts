@@ -8,6 +8,7 @@ import { didYouMean } from "#harness/suggest";
 import { type Figure, figureData, figureLine } from "./figure.ts";
 import { benchGateway } from "./gateway.ts";
 import { benchSearch } from "./search.ts";
+import { benchSite } from "./site.ts";
 import { benchStartup } from "./startup.ts";
 import { benchStateResolution } from "./state-resolution.ts";
 import { benchTardis } from "./tardis.ts";
@@ -25,6 +26,7 @@ const BENCHES: Readonly<Record<string, readonly Bench[]>> = {
   "state-resolution": [benchStateResolution],
   search: [benchSearch],
   tardis: [benchTardis, benchTardisScenario, benchTardisPage],
+  site: [benchSite],
 };
 
 const HELP = `
@@ -36,6 +38,7 @@ state-resolution
 search      cases of the search for state resets a second, and its resolutions beside Synapse's of the same cases
 tardis      layout of rooms of 1,000, 10,000 and 100,000 events, and reading them, each beside its target; a scenario as a
             link, and explained; where there is a Chromium, the page with all of them as well, and its frames
+site        a conformance site of 5,000 checks on 20 deployments: written, opened, narrowed, scrolled, in Chromium
 
 All of it takes about three minutes.
 

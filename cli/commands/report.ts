@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { Command, Option } from "commander";
 import { figuresOfRuns, withCallFigures } from "#cli/calls/figures";
-import { colour, remark } from "#cli/io";
+import { colour, printJson, remark } from "#cli/io";
 import { HarnessError } from "#harness/errors";
 import { loadCatalogue } from "#harness/requirements/catalogue";
 import { readRun } from "#harness/results/run-directory";
@@ -23,6 +23,7 @@ type Format = (typeof FORMATS)[number];
 interface Options {
   readonly format: Format;
   readonly out?: string;
+  readonly site?: string;
   readonly disclose: boolean;
   readonly strict?: true;
   readonly json?: true;
@@ -38,21 +39,27 @@ export function reportCommand(): Command {
         .argParser(formatOf),
     )
     .option("--out <file>", "write there instead of to standard output")
+    .option("--site <folder>", "write a static site instead, which needs no server and no network")
     .option("--disclose", "show evidence of sensitive findings", false)
     .option("--strict", "a missed SHOULD counts as a regression; as in the runs unless given")
     .option("--json", "the summary as an object: verdict, exitCode, counts, levels, findings")
     .action(report);
   return withHelp(command, "report", {
-    notes: "Several runs are counted together: shards of one run, or runs of different servers.",
+    notes:
+      "Several runs are counted together: shards of one run, or runs of different servers.\n" +
+      "A site also has their history in the order given, and what changed between any two; of folders\n" +
+      "that `crucible chaos` wrote it has the recoveries.",
     examples: [
       ".runs/20261124-103000-4f2a",
       ".runs/20261124-103000-4f2a --format junit --out junit.xml",
       "shard-1 shard-2 --format markdown",
+      ".runs/<a> .runs/<b> --site site",
     ],
   });
 }
 
 async function report(runs: readonly string[], options: Options): Promise<void> {
+  if (options.site !== undefined) return await site(runs, options.site, options);
   const stored = runs.map((run) => readRun(run));
   const { byId } = await loadCatalogue();
   const merged = mergeRuns(stored);
@@ -87,6 +94,33 @@ function withCalls(text: string, calls: readonly RunFigures[], { format, out }: 
     remark(`written: ${plot}`);
     return encodeURIComponent(path.basename(plot));
   });
+}
+
+/** Its builder is loaded for nothing else. */
+async function site(runs: readonly string[], folder: string, options: Options): Promise<void> {
+  const [{ writeSite }, { isChaosRun }] = await Promise.all([
+    import("#cli/site/write-site"),
+    import("#cli/site/measured"),
+  ]);
+  const stored = runs.filter((run) => !isChaosRun(run)).map((run) => readRun(run));
+  const chaosRuns = runs.filter(isChaosRun);
+  const { disclose, strict } = options;
+  const written = await writeSite(folder, stored, {
+    disclose,
+    chaosRuns,
+    ...(strict === undefined ? {} : { strict }),
+  });
+  const index = path.join(folder, "index.html");
+  if (options.json) printJson({ index, ...written });
+  else {
+    const sizes = Object.entries(written.bytes).map(([of, bytes]) => `${of} ${kilobytes(bytes)}`);
+    remark(`written: ${index}, ${written.files} files: ${sizes.join(", ")}`);
+  }
+  for (const line of written.leftOut) remark(`left out: ${line}`);
+}
+
+function kilobytes(bytes: number): string {
+  return `${(bytes / 1_000).toFixed(0)} kB`;
 }
 
 /** Links go from where the report lies. */
