@@ -10,6 +10,7 @@ export type HarnessErrorCode =
   | "BAD_USAGE"
   | "BAD_CONFIG"
   | "BAD_FILE"
+  | "NO_JAVA"
   | "NO_PYTHON"
   | "NO_DOCKER"
   | "NO_IMAGE"

@@ -20,6 +20,14 @@ interface DeploymentSummary {
   readonly name: string;
   readonly counts: Counts;
   readonly levels: readonly LevelSummary[];
+  readonly areas: readonly AreaSummary[];
+}
+
+/** What was found of one MSC, or of one part of the specification. */
+interface AreaSummary {
+  /** As ids begin: `MSC4186`, `CS`. */
+  readonly area: string;
+  readonly levels: readonly LevelSummary[];
 }
 
 /** What one suite found on one deployment. */
@@ -129,6 +137,7 @@ export function summarise(input: SummaryInput): Summary {
       name,
       counts: count(own),
       levels: levelsOf(own),
+      areas: areasOf(own),
     })),
     groups: groupsOf(findings),
     counts: count(results),
@@ -173,6 +182,16 @@ function groupsOf(findings: readonly Finding[]): Group[] {
     const [counts, levels] = [count(results), levelsOf(results)];
     return [{ deployment, suite, counts, levels, durationMs, findings: own }];
   });
+}
+
+function areasOf(results: readonly CheckResult[]): AreaSummary[] {
+  const groups = Map.groupBy(results, ({ requirement }) => areaOf(requirement));
+  return [...groups].map(([area, own]) => ({ area, levels: levelsOf(own) }));
+}
+
+/** MSC or part of the specification that an id begins with. */
+export function areaOf(id: string): string {
+  return id.split(".")[0] ?? id;
 }
 
 /** Services beside a homeserver are counted with it: they are tried together. */

@@ -1,8 +1,11 @@
 /** Where commands write reports, and the names of what they write. */
-import { writeFileSync } from "node:fs";
-import { remark } from "#cli/io";
+import { appendFileSync, writeFileSync } from "node:fs";
+import { print, remark } from "#cli/io";
 import { HarnessError } from "#harness/errors";
 import { didYouMean } from "#harness/suggest";
+import { readManifest } from "#reports/expectations/manifest";
+import { annotations, fitted } from "#reports/render/github";
+import type { Finding } from "#reports/summarise";
 
 /** To a file, which is told, or to standard output. @throws HarnessError BAD_FILE */
 export function writeReport(file: string | undefined, text: string): void {
@@ -21,6 +24,27 @@ export function writeReport(file: string | undefined, text: string): void {
     });
   }
   remark(`written: ${file}`);
+}
+
+interface GithubOptions {
+  readonly disclose: boolean;
+  /** Manifest in the homeserver's repository. */
+  readonly expect: string | undefined;
+  readonly out: string | undefined;
+}
+
+/** Annotations to standard output, where the runner reads them; the summary to a file, or to the job's. */
+export function writeGithub(
+  regressions: readonly Finding[],
+  markdown: string,
+  { disclose, expect, out }: GithubOptions,
+): void {
+  const manifest = expect === undefined ? undefined : readManifest(expect);
+  for (const line of annotations(regressions, { disclose, manifest })) print(line);
+  const file = process.env.GITHUB_STEP_SUMMARY;
+  if (out === undefined && file !== undefined && file !== "")
+    appendFileSync(file, fitted(markdown));
+  else writeReport(out, fitted(markdown));
 }
 
 /** Parser of an option that takes one of some names, for commander. @throws HarnessError BAD_USAGE */

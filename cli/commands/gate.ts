@@ -1,14 +1,11 @@
 /** `crucible gate`: whether a pull request may go in. Only what got worse against a baseline stops it. */
-import { appendFileSync } from "node:fs";
 import { Command, Option } from "commander";
-import { colour, print, printJson } from "#cli/io";
+import { colour, printJson } from "#cli/io";
 import { loadCatalogue } from "#harness/requirements/catalogue";
 import { readRun } from "#harness/results/run-directory";
 import { type Gate, gate } from "#reports/baseline/gate";
-import { readManifest } from "#reports/expectations/manifest";
 import { gateData, gateMarkdown, renderGate } from "#reports/render/gate";
-import { annotations, fitted } from "#reports/render/github";
-import { nameParser, writeReport } from "./files.ts";
+import { nameParser, writeGithub, writeReport } from "./files.ts";
 import { collect, withHelp } from "./options.ts";
 
 const FORMATS = ["console", "markdown", "github"] as const;
@@ -81,11 +78,6 @@ function render(judged: Gate, { format, disclose, out }: Options): string {
 }
 
 function github(judged: Gate, { disclose, out, expect }: Options): void {
-  const findings = judged.regressions.flatMap(({ finding }) => finding ?? []);
-  const manifest = expect === undefined ? undefined : readManifest(expect);
-  for (const line of annotations(findings, { disclose, manifest })) print(line);
-  const summary = fitted(gateMarkdown(judged, { disclose }));
-  const file = process.env.GITHUB_STEP_SUMMARY;
-  if (out === undefined && file !== undefined && file !== "") appendFileSync(file, summary);
-  else writeReport(out, summary);
+  const regressions = judged.regressions.flatMap(({ finding }) => finding ?? []);
+  writeGithub(regressions, gateMarkdown(judged, { disclose }), { disclose, expect, out });
 }

@@ -1,29 +1,34 @@
 /** `crucible report`: stored runs in any format, with the numbers that they had. */
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { Command, Option } from "commander";
 import { figuresOfRuns, withCallFigures } from "#cli/calls/figures";
 import { colour, printJson, remark } from "#cli/io";
 import { HarnessError } from "#harness/errors";
 import { loadCatalogue } from "#harness/requirements/catalogue";
-import { readRun } from "#harness/results/run-directory";
-import { didYouMean } from "#harness/suggest";
+import { readRun, type StoredRun } from "#harness/results/run-directory";
 import { mergeRuns } from "#reports/merge";
+import { badges } from "#reports/render/badges";
 import type { RunFigures } from "#reports/render/call-plot";
 import { renderConsole } from "#reports/render/console";
 import { summaryData } from "#reports/render/json";
 import { renderJunit } from "#reports/render/junit";
 import { renderMarkdown } from "#reports/render/markdown";
 import { type Summary, summarise } from "#reports/summarise";
+import { nameParser, writeGithub, writeReport } from "./files.ts";
 import { withHelp } from "./options.ts";
 
-const FORMATS = ["console", "markdown", "junit"] as const;
+const FORMATS = ["console", "markdown", "junit", "github"] as const;
 type Format = (typeof FORMATS)[number];
+type TextFormat = Exclude<Format, "github">;
 
 interface Options {
   readonly format: Format;
   readonly out?: string;
   readonly site?: string;
+  readonly allure?: string;
+  readonly badges?: string;
+  readonly expect?: string;
   readonly disclose: boolean;
   readonly strict?: true;
   readonly json?: true;
@@ -36,29 +41,43 @@ export function reportCommand(): Command {
     .addOption(
       new Option("--reporter, --format <name>", `what to write: ${FORMATS.join(", ")}`)
         .default("console")
-        .argParser(formatOf),
+        .argParser(nameParser("format", FORMATS)),
     )
     .option("--out <file>", "write there instead of to standard output")
     .option("--site <folder>", "write a static site instead, which needs no server and no network")
+    .option("--allure <place>", "write Allure results to a folder, or a report to one .html file")
+    .option("--badges <folder>", "write badges for shields.io, of each MSC or area and level")
+    .option("--expect <file>", "manifest that annotations point at, for --format github")
     .option("--disclose", "show evidence of sensitive findings", false)
     .option("--strict", "a missed SHOULD counts as a regression; as in the runs unless given")
     .option("--json", "the summary as an object: verdict, exitCode, counts, levels, findings")
-    .action(report);
+    .action((runs: string[], options: Options, self: Command) =>
+      report(runs, options, self.getOptionValueSource("format") === "cli"),
+    );
   return withHelp(command, "report", {
-    notes:
-      "Several runs are counted together: shards of one run, or runs of different servers.\n" +
-      "A site also has their history in the order given, and what changed between any two; of folders\n" +
-      "that `crucible chaos` wrote it has the recoveries.",
+    notes: [
+      "Several runs are counted together: shards of one run, or runs of different servers.",
+      "--allure and --badges can be given together, and with --out; alone they print no report. One .html file needs Java.",
+      "--format github writes annotations to standard output, and the summary to --out or $GITHUB_STEP_SUMMARY.",
+      "A site also has their history in the order given, and what changed between any two; of folders that",
+      "`crucible chaos` wrote it has the recoveries.",
+    ].join("\n"),
     examples: [
       ".runs/20261124-103000-4f2a",
       ".runs/20261124-103000-4f2a --format junit --out junit.xml",
       "shard-1 shard-2 --format markdown",
       ".runs/<a> .runs/<b> --site site",
+      "shard-1 shard-2 --allure allure-results --badges badges",
+      ".runs/20261124-103000-4f2a --allure allure.html",
     ],
   });
 }
 
-async function report(runs: readonly string[], options: Options): Promise<void> {
+async function report(
+  runs: readonly string[],
+  options: Options,
+  isFormatGiven: boolean,
+): Promise<void> {
   if (options.site !== undefined) return await site(runs, options.site, options);
   const stored = runs.map((run) => readRun(run));
   const { byId } = await loadCatalogue();
@@ -68,30 +87,42 @@ async function report(runs: readonly string[], options: Options): Promise<void> 
     requirements: byId,
     strict: options.strict ?? merged.strict,
   });
+  if (options.allure !== undefined) await allure(options.allure, summary, stored, options);
+  if (options.badges !== undefined) writeBadges(options.badges, summary);
+  const isFolderAsked = options.allure !== undefined || options.badges !== undefined;
+  const isTextAsked = isFormatGiven || options.json === true || options.out !== undefined;
+  if (isFolderAsked && !isTextAsked) return;
   const calls = figuresOfRuns(stored);
-  const data = () => ({
-    ...summaryData(summary, { ...options, ...fromOf(options) }),
-    ...(calls.length === 0 ? {} : { calls }),
-  });
-  const text = options.json
-    ? `${JSON.stringify(data(), null, 2)}\n`
-    : withCalls(render(summary, options), calls, options);
-  if (options.out === undefined) {
-    process.stdout.write(text);
-    return;
+  if (options.json) {
+    const data = {
+      ...summaryData(summary, { ...options, ...fromOf(options) }),
+      ...(calls.length === 0 ? {} : { calls }),
+    };
+    writeReport(options.out, `${JSON.stringify(data, null, 2)}\n`);
+  } else if (options.format === "github") {
+    const { disclose, expect, out } = options;
+    const markdown = renderMarkdown(summary, { disclose, ...fromOf(options) });
+    // What GitHub shows has nothing beside it.
+    const text = withCallFigures(markdown, "markdown", calls);
+    writeGithub(summary.regressions, text, { disclose, expect, out });
+  } else {
+    const { format, out } = options;
+    writeReport(out, withCalls(render(summary, format, options), calls, format, out));
   }
-  write(options.out, text);
-  remark(`written: ${options.out}`);
 }
 
 /** Behind the report how fast calls were, with a plot beside a file. */
-function withCalls(text: string, calls: readonly RunFigures[], { format, out }: Options): string {
+function withCalls(
+  text: string,
+  calls: readonly RunFigures[],
+  format: TextFormat,
+  out: string | undefined,
+): string {
   if (format === "junit") return text;
   if (format === "console" || out === undefined) return withCallFigures(text, format, calls);
   return withCallFigures(text, format, calls, (svg) => {
     const plot = out.replace(/(?:\.\w+)?$/, ".calls.svg");
-    write(plot, svg);
-    remark(`written: ${plot}`);
+    writeReport(plot, svg);
     return encodeURIComponent(path.basename(plot));
   });
 }
@@ -123,43 +154,52 @@ function kilobytes(bytes: number): string {
   return `${(bytes / 1_000).toFixed(0)} kB`;
 }
 
+/** What makes one file of it is loaded for nothing else. */
+async function allure(
+  place: string,
+  summary: Summary,
+  runs: readonly StoredRun[],
+  { disclose }: Options,
+): Promise<void> {
+  const { writeAllure } = await import("#cli/allure/write-results");
+  const { results, leftOut } = await writeAllure(place, summary, runs, { disclose });
+  remark(`written: ${place}, ${results} results`);
+  for (const line of leftOut) remark(`left out: ${line}`);
+}
+
+function writeBadges(folder: string, summary: Summary): void {
+  const files = badges(summary);
+  try {
+    for (const { name, content } of files) {
+      mkdirSync(path.join(folder, path.dirname(name)), { recursive: true });
+      writeFileSync(path.join(folder, name), content);
+    }
+  } catch (cause) {
+    throw new HarnessError("BAD_FILE", {
+      what: `the badges can not be written to ${folder}`,
+      facts: [String(cause)],
+      next: "name a folder that can be written",
+      cause,
+    });
+  }
+  remark(`written: ${folder}, ${files.length} badges`);
+}
+
 /** Links go from where the report lies. */
-function fromOf({ out }: Options): { readonly from?: string } {
+function fromOf({ out }: { readonly out?: string | undefined }): { readonly from?: string } {
   return out === undefined ? {} : { from: path.dirname(out) };
 }
 
-function render(summary: Summary, options: Options): string {
-  const { format, disclose, out } = options;
+function render(summary: Summary, format: TextFormat, { disclose, out }: Options): string {
+  const options = { disclose, ...fromOf({ out }) };
   switch (format) {
     case "markdown":
-      return renderMarkdown(summary, { disclose, ...fromOf(options) });
+      return renderMarkdown(summary, options);
     case "junit":
-      return renderJunit(summary, { disclose, ...fromOf(options) });
+      return renderJunit(summary, options);
     case "console": {
       const isForTerminal = out === undefined && colour.isColorSupported;
-      return renderConsole(summary, { disclose, colour: isForTerminal, ...fromOf(options) });
+      return renderConsole(summary, { ...options, colour: isForTerminal });
     }
-  }
-}
-
-function formatOf(word: string): Format {
-  const format = FORMATS.find((known) => known === word);
-  if (format !== undefined) return format;
-  throw new HarnessError("BAD_USAGE", {
-    what: `there is no format ${word}`,
-    next: didYouMean(word, FORMATS),
-  });
-}
-
-function write(file: string, text: string): void {
-  try {
-    writeFileSync(file, text);
-  } catch (cause) {
-    throw new HarnessError("BAD_FILE", {
-      what: `the report ${file} can not be written`,
-      facts: [String(cause)],
-      next: "name a file in a folder that exists and can be written",
-      cause,
-    });
   }
 }

@@ -17,7 +17,11 @@ export function summaryData(summary: Summary, options: RenderOptions): Record<st
     counts,
     levels,
     clientLevels,
-    deployments: summary.deployments.map((item) => ({ ...item, name: tameLine(item.name) })),
+    deployments: summary.deployments.map((item) => ({
+      ...item,
+      name: tameLine(item.name),
+      areas: item.areas.map((own) => ({ ...own, area: tameLine(own.area) })),
+    })),
     regressions: list(summary.regressions),
     nonStrict: list(summary.nonStrict),
     clientFailures: list(summary.clientFailures),

@@ -1,38 +1,6 @@
-import type { CheckResult, Outcome } from "#harness/results/outcome";
-import {
-  describeFinding,
-  type FindingText,
-  PARTY_TEXT,
-  type RenderOptions,
-  tameLine,
-} from "#reports/finding";
+import { describeFinding, type FindingText, type RenderOptions, tameLine } from "#reports/finding";
 import type { Finding, Group, Summary } from "#reports/summarise";
-
-type Element = "failure" | "error" | "skipped";
-
-/** What JUnit has for an outcome. What is expected or known stays visible without turning a build red. */
-const ELEMENTS: Readonly<Record<Outcome, Element | undefined>> = {
-  pass: undefined,
-  fail: "failure",
-  error: "error",
-  skip: "skipped",
-  "not-run": "skipped",
-  xfail: "skipped",
-  xpass: "failure",
-  flaky: "skipped",
-};
-
-/** A client library's failure is none of the build's that tries a server. */
-function elementOf({ outcome, party }: CheckResult): Element | undefined {
-  const element = ELEMENTS[outcome];
-  return party === "client" && element === "failure" ? "skipped" : element;
-}
-
-const PREFIXES: Readonly<Partial<Record<Outcome, string>>> = {
-  xfail: "expected failure: ",
-  xpass: "passed although a failure is expected: ",
-  flaky: "flaky: ",
-};
+import { type BuildStatus, buildDetailOf, buildMessageOf, buildStatusOf } from "./build-status.ts";
 
 /** JUnit XML: a suite for each deployment and suite. */
 export function renderJunit(summary: Summary, options: RenderOptions): string {
@@ -50,8 +18,8 @@ export function renderJunit(summary: Summary, options: RenderOptions): string {
 
 function suite({ deployment, suite, durationMs, findings }: Group, options: RenderOptions) {
   const name = `${deployment} ${suite}`;
-  const having = (element: Element) =>
-    findings.filter(({ result }) => elementOf(result) === element).length;
+  const having = (status: BuildStatus) =>
+    findings.filter(({ result }) => buildStatusOf(result) === status).length;
   const attributes = [
     `name="${xml(tameLine(name))}"`,
     `tests="${findings.length}"`,
@@ -88,25 +56,12 @@ function picture({ picture: drawn }: FindingText): string {
 }
 
 function body({ result }: Finding, text: FindingText): string {
-  const element = elementOf(result);
-  if (element === undefined) return "";
-  const party = result.party === undefined ? "" : `${PARTY_TEXT[result.party]}: `;
-  const message = xml(`${party}${PREFIXES[result.outcome] ?? ""}${tameLine(text.reason ?? "")}`);
-  if (element === "skipped") return `      <skipped message="${message}"/>\n`;
-  return `      <${element} type="${result.level}" message="${message}">${xml(detail(text))}</${element}>\n`;
-}
-
-function detail(text: FindingText): string {
-  return [
-    `${text.level} ${text.source}`,
-    `rule: ${text.rule}`,
-    ...(text.expected === undefined
-      ? []
-      : [`expected: ${text.expected}`, `actual: ${text.actual ?? ""}`]),
-    ...(text.exchange === undefined ? [] : [text.exchange]),
-    ...text.logs,
-    `more: ${text.more}`,
-  ].join("\n");
+  const status = buildStatusOf(result);
+  if (status === "passed") return "";
+  const message = xml(buildMessageOf(result, text));
+  if (status === "skipped") return `      <skipped message="${message}"/>\n`;
+  const detail = xml(buildDetailOf(text));
+  return `      <${status} type="${result.level}" message="${message}">${detail}</${status}>\n`;
 }
 
 /** For text that has been tamed: XML can not hold control characters, not even as references. */

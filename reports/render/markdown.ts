@@ -142,6 +142,7 @@ function longestRun(text: string): number {
   return Math.max(0, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
 }
 
-function html(text: string): string {
+/** Tamed text as text, wherever HTML or Markdown is read. */
+export function html(text: string): string {
   return text.replace(/[&<>"'`|*_[\]\\~]/g, (character) => `&#${character.charCodeAt(0)};`);
 }
