@@ -4,10 +4,13 @@ import path from "node:path";
 import { Command, Option } from "commander";
 import { figuresOfRuns, withCallFigures } from "#cli/calls/figures";
 import { colour, printJson, remark } from "#cli/io";
+import { shareRun } from "#cli/share-run";
 import { HarnessError } from "#harness/errors";
 import { loadCatalogue } from "#harness/requirements/catalogue";
+import type { Requirement } from "#harness/requirements/requirement";
 import { readRun, type StoredRun } from "#harness/results/run-directory";
-import { mergeRuns } from "#reports/merge";
+import { baselineText } from "#reports/baseline/baseline";
+import { joinRuns, mergeRuns, missingShards } from "#reports/merge";
 import { badges } from "#reports/render/badges";
 import type { RunFigures } from "#reports/render/call-plot";
 import { renderConsole } from "#reports/render/console";
@@ -18,9 +21,9 @@ import { type Summary, summarise } from "#reports/summarise";
 import { nameParser, writeGithub, writeReport } from "./files.ts";
 import { withHelp } from "./options.ts";
 
-const FORMATS = ["console", "markdown", "junit", "github"] as const;
+const FORMATS = ["console", "markdown", "junit", "github", "baseline"] as const;
 type Format = (typeof FORMATS)[number];
-type TextFormat = Exclude<Format, "github">;
+type TextFormat = Exclude<Format, "github" | "baseline">;
 
 interface Options {
   readonly format: Format;
@@ -28,6 +31,7 @@ interface Options {
   readonly site?: string;
   readonly allure?: string;
   readonly badges?: string;
+  readonly share?: string;
   readonly expect?: string;
   readonly disclose: boolean;
   readonly strict?: true;
@@ -47,6 +51,7 @@ export function reportCommand(): Command {
     .option("--site <folder>", "write a static site instead, which needs no server and no network")
     .option("--allure <place>", "write Allure results to a folder, or a report to one .html file")
     .option("--badges <folder>", "write badges for shields.io, of each MSC or area and level")
+    .option("--share <folder>", "copy one run without what failed sensitive checks saw")
     .option("--expect <file>", "manifest that annotations point at, for --format github")
     .option("--disclose", "show evidence of sensitive findings", false)
     .option("--strict", "a missed SHOULD counts as a regression; as in the runs unless given")
@@ -57,7 +62,7 @@ export function reportCommand(): Command {
   return withHelp(command, "report", {
     notes: [
       "Several runs are counted together: shards of one run, or runs of different servers.",
-      "--allure and --badges can be given together, and with --out; alone they print no report. One .html file needs Java.",
+      "--allure, --badges and --share can be given together, and with --out; alone they print no report. One .html file needs Java.",
       "--format github writes annotations to standard output, and the summary to --out or $GITHUB_STEP_SUMMARY.",
       "A site also has their history in the order given, and what changed between any two; of folders that",
       "`crucible chaos` wrote it has the recoveries.",
@@ -67,6 +72,7 @@ export function reportCommand(): Command {
       ".runs/20261124-103000-4f2a --format junit --out junit.xml",
       "shard-1 shard-2 --format markdown",
       ".runs/<a> .runs/<b> --site site",
+      "shard-1 shard-2 --format baseline --out crucible-baseline.jsonl",
       "shard-1 shard-2 --allure allure-results --badges badges",
       ".runs/20261124-103000-4f2a --allure allure.html",
     ],
@@ -89,7 +95,8 @@ async function report(
   });
   if (options.allure !== undefined) await allure(options.allure, summary, stored, options);
   if (options.badges !== undefined) writeBadges(options.badges, summary);
-  const isFolderAsked = options.allure !== undefined || options.badges !== undefined;
+  if (options.share !== undefined) share(options.share, stored, byId);
+  const isFolderAsked = [options.allure, options.badges, options.share].some(Boolean);
   const isTextAsked = isFormatGiven || options.json === true || options.out !== undefined;
   if (isFolderAsked && !isTextAsked) return;
   const calls = figuresOfRuns(stored);
@@ -105,6 +112,8 @@ async function report(
     // What GitHub shows has nothing beside it.
     const text = withCallFigures(markdown, "markdown", calls);
     writeGithub(summary.regressions, text, { disclose, expect, out });
+  } else if (options.format === "baseline") {
+    writeReport(options.out, wholeBaseline(stored));
   } else {
     const { format, out } = options;
     writeReport(out, withCalls(render(summary, format, options), calls, format, out));
@@ -152,6 +161,35 @@ async function site(runs: readonly string[], folder: string, options: Options): 
 
 function kilobytes(bytes: number): string {
   return `${(bytes / 1_000).toFixed(0)} kB`;
+}
+
+/** @throws HarnessError BAD_USAGE for what is no whole run: as a baseline it would let everything else through. */
+function wholeBaseline(runs: readonly StoredRun[]): string {
+  const { header, results, troubles } = joinRuns(runs);
+  const lacks = [...troubles, ...missingShards(runs)];
+  if (header !== undefined && lacks.length === 0) return baselineText(header, results);
+  throw new HarnessError("BAD_USAGE", {
+    what: "a baseline is made of whole runs",
+    facts: lacks.length === 0 ? ["a run does not say what was run"] : lacks,
+    next: "name runs that came to their end, and all shards",
+  });
+}
+
+function share(
+  folder: string,
+  runs: readonly StoredRun[],
+  requirements: ReadonlyMap<string, Requirement>,
+): void {
+  const [run, ...others] = runs;
+  if (run === undefined || others.length > 0) {
+    throw new HarnessError("BAD_USAGE", {
+      what: "--share copies one run",
+      next: "name one run, and the others by calls of their own",
+    });
+  }
+  const { leftOut } = shareRun(run, folder, requirements);
+  remark(`written: ${folder}`);
+  if (leftOut.length > 0) remark(`left out, since a sensitive check failed: ${leftOut.join(", ")}`);
 }
 
 /** What makes one file of it is loaded for nothing else. */

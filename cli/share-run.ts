@@ -1,0 +1,74 @@
+/** A copy of a run that may be given to everybody: an artefact of a job, an attachment of an issue. */
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { HarnessError } from "#harness/errors";
+import type { Requirement } from "#harness/requirements/requirement";
+import type { Evidence } from "#harness/results/outcome";
+import type { StoredRun } from "#harness/results/run-directory";
+import { isWithheld } from "#reports/finding";
+
+/** Verdicts, and reports that were made without what is withheld. */
+const ALWAYS = [
+  "results.jsonl",
+  "results.partial.jsonl",
+  "run.json",
+  "perf.json",
+  "perf.svg",
+  "calls.json",
+];
+/** What checks saw and said, of all of them in one file or folder. */
+const UNLESS_WITHHELD = ["trace", "replay", "logs"];
+const EVIDENCE = "evidence.jsonl";
+
+export interface Shared {
+  /** What is not in the copy, because a sensitive check failed. */
+  readonly leftOut: readonly string[];
+}
+
+/** @throws HarnessError BAD_USAGE for results without a run directory, BAD_FILE */
+export function shareRun(
+  run: StoredRun,
+  folder: string,
+  requirements: ReadonlyMap<string, Requirement>,
+): Shared {
+  if (!existsSync(path.join(run.path, "run.json")) && run.isComplete) {
+    throw new HarnessError("BAD_USAGE", {
+      what: `${run.path} is no run directory`,
+      facts: ["a baseline, or a results file alone, has nothing that is to be withheld"],
+      next: "name the folder of a run",
+    });
+  }
+  const isSensitive = (id: string) => requirements.get(id)?.sensitive ?? true;
+  const hasWithheld = run.results.some((result) =>
+    isWithheld({ result, requirement: requirements.get(result.requirement) }, { disclose: false }),
+  );
+  const names = hasWithheld ? ALWAYS : [...ALWAYS, ...UNLESS_WITHHELD];
+  const there = (name: string) => existsSync(path.join(run.path, name));
+  try {
+    mkdirSync(folder, { recursive: true });
+    for (const name of names.filter(there))
+      cpSync(path.join(run.path, name), path.join(folder, name), { recursive: true });
+    if (there(EVIDENCE)) {
+      const lines = readFileSync(path.join(run.path, EVIDENCE), "utf8").split("\n");
+      const kept = lines.filter((line) => line !== "" && !isSensitive(requirementOf(line)));
+      writeFileSync(path.join(folder, EVIDENCE), kept.map((line) => `${line}\n`).join(""));
+    }
+  } catch (cause) {
+    throw new HarnessError("BAD_FILE", {
+      what: `the copy can not be written to ${folder}`,
+      facts: [String(cause)],
+      next: "name a folder that can be written",
+      cause,
+    });
+  }
+  return { leftOut: hasWithheld ? UNLESS_WITHHELD.filter(there) : [] };
+}
+
+/** Of a line that was cut off nobody knows whose it is: that of no requirement. */
+function requirementOf(line: string): string {
+  try {
+    return (JSON.parse(line) as Evidence).requirement;
+  } catch {
+    return "";
+  }
+}
