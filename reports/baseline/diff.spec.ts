@@ -147,6 +147,13 @@ test("a baseline has reasons of failures without what is drawn, and no others", 
   expect(text).not.toContain("secret");
 });
 
+test("a baseline made of a stored run is that of the run itself", () => {
+  const { header, results } = run({ "CS.a.b": "pass" });
+  if (header === undefined) throw new TypeError("the run has a header");
+  const stored = Object.fromEntries(Object.entries(header).reverse()) as unknown as typeof header;
+  expect(baselineText(stored, results)).toBe(baselineText(header, results));
+});
+
 test("what can not be compared is refused, unless it is asked for", () => {
   const one = run({ "CS.a.b": "pass" }, "a", "one");
   const two = run({ "CS.a.b": "pass" });
