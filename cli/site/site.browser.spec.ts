@@ -156,6 +156,9 @@ describe.skipIf(CHROMIUM === undefined)(`the site (${CHROMIUM ?? WHY_SKIPPED})`,
     await page.keyboard.press("c");
     await page.waitForSelector("table.changes");
     expect(await page.textContent("table.changes")).toMatch(/regressed/);
+    await open(view, site, "#/deployment/1");
+    await page.click("text=its failures");
+    await page.waitForSelector("#matrix .row .cell.fail");
     await replayOpens(view);
     expect(view.troubles).toEqual([]);
   });

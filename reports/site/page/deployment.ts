@@ -13,7 +13,9 @@ export function deploymentPage(site: Site, number: number): readonly HTMLElement
   if (deployment === undefined) return undefined;
   const { name, servers, levels, suites, counts } = deployment;
   const all = { suite: "all suites", levels, counts };
-  const on = `on:"${name.replaceAll('"', "")}"`;
+  // Runs of one deployment are one column, under its name.
+  const column = site.index.columns.find(({ deployments }) => deployments.includes(number));
+  const on = `on:"${(column?.name ?? name).replaceAll('"', "")}"`;
   return [
     h("p", { class: "way" }, link(matrixAt(site.query), {}, "matrix"), " / deployments"),
     h("h1", { tabindex: -1 }, bdi(name)),

@@ -87,9 +87,9 @@ export class Home {
 }
 
 function leadOf({ index }: Site): readonly HTMLElement[] {
-  const { deployments, requirements, requirementSet, harness, verdict, troubles, leftOut } = index;
+  const { columns, requirements, requirementSet, harness, verdict, troubles, leftOut } = index;
   const facts = [
-    `${deployments.length} ${deployments.length === 1 ? "deployment" : "deployments"}`,
+    `${columns.length} ${columns.length === 1 ? "deployment" : "deployments"}`,
     `${requirements.length} requirements tried`,
     `requirement set ${requirementSet || "not told"}`,
     `crucible ${harness || "of a version not told"}`,
