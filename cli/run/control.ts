@@ -68,6 +68,12 @@ export class DeploymentPool implements AsyncDisposable {
       askAuth: (id, role, capability, method, parameters) =>
         askAuth(find(id), role, capability, method, parameters),
       askSfu: (id, role, method, parameters) => askSfu(find(id), role, method, parameters),
+      startRtcBare: async (id, role) => {
+        const { startsBare } = find(id).rtcOf(role)?.service.capabilities ?? {};
+        if (startsBare === undefined)
+          throw new HarnessError("INTERNAL", { what: `${role} can not be started so` });
+        return await startsBare.startBare();
+      },
       serviceOutages: async (id, since) =>
         find(id)
           .serviceOutages(since)

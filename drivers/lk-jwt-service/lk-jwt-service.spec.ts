@@ -9,6 +9,7 @@ import { lkJwtService } from "./index.ts";
 
 /** Writes down its environment, and is well. */
 const STAND_IN = `#!${process.execPath}
+if (!process.env.LIVEKIT_FULL_ACCESS_HOMESERVERS) process.exit(1);
 const [host, port] = process.env.LIVEKIT_JWT_BIND.split(":");
 require("node:fs").writeFileSync("environment.json", JSON.stringify(process.env));
 require("node:http").createServer((_, response) => response.end()).listen(Number(port), host);
@@ -61,6 +62,7 @@ test("tells the program all that it needs, and its secret in a file of its own",
   expect(readFileSync(keys, "utf8")).toBe("key:secret");
   expect(statSync(keys).mode & 0o077).toBe(0);
   expect(service.capabilities).not.toHaveProperty("keepsDelegations");
+  expect(await service.capabilities.startsBare?.startBare()).toBe("exit code 1");
   await service[Symbol.asyncDispose]();
   expect(existsSync(workFolder)).toBe(false);
 });

@@ -5,15 +5,19 @@ import { serveContainer } from "#drivers/substrates/docker/served";
 import { freeAddress } from "#drivers/substrates/process/address";
 import { serve } from "#drivers/substrates/process/served";
 import type { Address } from "#harness/deployment/contract";
-import type { RtcAuthStartContext, RunningRtcAuth } from "#harness/deployment/rtc-contract";
-import type { ServiceCapabilities } from "#harness/deployment/service-contract";
+import type {
+  RtcAuthCapabilities,
+  RtcAuthStartContext,
+  RunningRtcAuth,
+} from "#harness/deployment/rtc-contract";
+import { startBare } from "./bare.ts";
 
 const HEALTH = "/healthz";
 const KEYS = "/etc/lk-jwt-service/keys";
 const AUTHORITY = "/etc/lk-jwt-service/ca.crt";
 
 interface Started extends AsyncDisposable {
-  readonly capabilities: ServiceCapabilities;
+  readonly capabilities: RtcAuthCapabilities;
 }
 
 export function startProcess(
@@ -21,15 +25,27 @@ export function startProcess(
   program: string,
 ): Promise<RunningRtcAuth> {
   return start(context, async (keys, address) => {
-    const { child, capabilities } = await serve(context, {
+    const plan = {
       command: program,
       args: [],
       cwd: context.workFolder,
       env: environmentOf(context, address, { keys, authority: context.proxy.caFile }),
       address,
       path: HEALTH,
-    });
-    return { capabilities, [Symbol.asyncDispose]: () => child.kill() };
+    };
+    const { child, capabilities } = await serve(context, plan);
+    return {
+      capabilities: {
+        ...capabilities,
+        startsBare: {
+          startBare: async () => {
+            await child.kill();
+            return await startBare(context, plan);
+          },
+        },
+      },
+      [Symbol.asyncDispose]: () => child.kill(),
+    };
   });
 }
 

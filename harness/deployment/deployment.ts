@@ -9,7 +9,7 @@ import type { Address, AppserviceRegistration, ServerCapabilities } from "./cont
 import { Parts } from "./parts.ts";
 import type { DeployedServer, DeploymentContext, DeploymentPlan } from "./plan.ts";
 import { probeFeatures } from "./probes.ts";
-import type { DeployedSfu } from "./rtc-services.ts";
+import type { DeployedRtcAuth, DeployedSfu } from "./rtc-services.ts";
 import { startServer } from "./start-server.ts";
 import type { Outage } from "./supervision.ts";
 
@@ -95,6 +95,11 @@ export class Deployment implements AsyncDisposable {
   /** The SFU of this role. */
   sfuOf(role: string): DeployedSfu | undefined {
     return [...this.servers.values()].find(({ sfu }) => sfu?.role === role)?.sfu;
+  }
+
+  /** The RTC authorization service of this role. */
+  rtcOf(role: string): DeployedRtcAuth | undefined {
+    return [...this.servers.values()].find(({ rtc }) => rtc?.role === role)?.rtc;
   }
 
   /** How services beside homeservers ended by themselves, of those times that had not ended by then (epoch milliseconds). */

@@ -77,6 +77,15 @@ export type RunningRtcAuth = RunningService<RtcAuthCapabilities>;
 export interface RtcAuthCapabilities extends ServiceCapabilities {
   /** It has a store for what is left to it, which outlives its process. */
   readonly keepsDelegations?: true;
+  readonly startsBare?: StartsBare;
+}
+
+export interface StartsBare {
+  /**
+   * Kills it, and starts it at its place without the list of servers whose users may make rooms. Resolves with how it has ended,
+   * such as `exit code 1`, or with `serves` once it answers. Nothing runs there afterwards.
+   */
+  startBare(): Promise<string>;
 }
 
 export interface RtcAuthDriver extends ServiceDriver<RtcAuthStartContext, RunningRtcAuth> {

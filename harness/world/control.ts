@@ -55,6 +55,8 @@ export interface Control {
     method: "access" | "rooms" | "participants",
     parameters: readonly string[],
   ): Promise<unknown>;
+  /** Starts an RTC authorization service without its list of servers, see `StartsBare`; tells how that ended. */
+  startRtcBare(deployment: string, role: string): Promise<string>;
   /** How services beside homeservers were down by themselves since then (epoch milliseconds), one line each. */
   serviceOutages(deployment: string, since: number): Promise<readonly string[]>;
   serverLog(deployment: string, role: string, lines: number): Promise<readonly string[]>;

@@ -460,6 +460,23 @@ export class World implements AsyncDisposable {
     await this.actOnServer(role, "restart");
   }
 
+  /**
+   * Kills the RTC authorization service of a server, and starts it without the list of servers that it is for: how that ended,
+   * `serves` when it did not. For isolated checks: nothing runs in its place afterwards.
+   *
+   * @throws Unsupported when its driver can not start it so
+   */
+  async startRtcBare(role = "hs1"): Promise<string> {
+    const { place, capabilities } = this.rtc(role);
+    if (!capabilities.includes("startsBare"))
+      throw new Unsupported(
+        "rtc-auth:startsBare",
+        "it has no such list, or is not a process of ours",
+      );
+    const { control, deployment } = this.#options;
+    return await control.startRtcBare(deployment.id, place);
+  }
+
   /** CPU time of a server so far, milliseconds; undefined: its driver can not tell. */
   async cpuMs(role = "hs1"): Promise<number | undefined> {
     const { control, deployment } = this.#options;

@@ -1,6 +1,6 @@
 /** The older way to a token: lk-jwt-service, README and handler.go. */
 
-import { Unsupported } from "#harness/errors";
+import { HarnessError, Unsupported } from "#harness/errors";
 import { at, textAt } from "#harness/match/json";
 import { answer } from "#harness/peer/answer";
 import { check } from "#harness/world/check";
@@ -276,3 +276,34 @@ check(
     expectThat(at(response.json, "jwt") === undefined, "no token", "a token", response);
   },
 );
+
+check(
+  "LKJWT.access.config-required",
+  "the service does not start without knowing whose users may make rooms",
+  {
+    isolated: {},
+    mutant: {
+      name: "serves all the same",
+      rules: [
+        {
+          match: { to: "rtc1", method: "GET", path: "/healthz" },
+          phase: "before",
+          action: { kind: "answer", status: 200, body: {} },
+        },
+      ],
+    },
+  },
+  async (world) => {
+    const service = world.clientOf(world.rtc().base);
+
+    const end = await world.startRtcBare();
+
+    expectThat(/^exit code [1-9]/.test(end), "an end with an exit code of its own", end);
+    const answer = await service.request("GET", "/healthz").catch(noneIfSilent);
+    expectThat(answer === undefined, "no answer of the service", `status ${answer?.status}`);
+  },
+);
+
+function noneIfSilent(error: unknown): undefined {
+  if (!(error instanceof HarnessError && error.code === "HS_NO_ANSWER")) throw error;
+}
