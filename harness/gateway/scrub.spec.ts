@@ -11,6 +11,8 @@ test.each([
   ["/sync?access_token=abc&since=s1", "/sync?access_token=<scrubbed>&since=s1"],
   ["Authorization: Bearer syt_x", "Authorization: Bearer <scrubbed>"],
   ['{"url":"ws://a","jwt":"e30.e30.e30"}', '{"url":"ws://a","jwt":"<scrubbed>"}'],
+  ['{"sid":"RM_a","turn_password":"made-up"}', '{"sid":"RM_a","turn_password":"<scrubbed>"}'],
+  ['{"sid":"RM_a","turnPassword":"made-up"}', '{"sid":"RM_a","turnPassword":"<scrubbed>"}'],
   [
     '{"authorization":"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln-_"}',
     '{"authorization":"<scrubbed>"}',

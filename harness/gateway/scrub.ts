@@ -7,7 +7,8 @@ const SECRET_KEYS =
   "access_token|refresh_token|id_token|login_token|loginToken|as_token|hs_token|token|password|new_password|" +
   "current_password|password_confirm|client_secret|secret|registration_access_token|registration_shared_secret|" +
   "private_key|signing_key|macaroon_secret_key|form_secret|mac|code|code_verifier|device_code|user_code|csrf|" +
-  "client_assertion|assertion|session_key|passphrase|recovery_key|jwt|api_secret";
+  "client_assertion|assertion|session_key|passphrase|recovery_key|jwt|api_secret|" +
+  "turn_password|turnPassword";
 
 /** Why a room key is kept back, or a verification is cancelled: a code that is no secret (specification §m.room_key.withheld). */
 const PUBLIC_CODE = '(?<="code"\\s*:\\s*)"m\\.[a-z_]{1,40}"';
