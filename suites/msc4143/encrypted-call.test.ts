@@ -5,7 +5,7 @@ import { expectEqual, expectThat } from "#harness/world/expect";
 import { claims } from "#harness/world/mutants";
 import { cut } from "#harness/world/sharing";
 import { WHOLE_CALL, WholeCall } from "./encrypted-call.ts";
-import { LOSES_KEYS } from "./media-keys.ts";
+import { FOR_LEAVES, LOSES_KEYS } from "./media-keys.ts";
 
 const EACH = ["alice", "bob", "carol"];
 /** As the text recommends it, one rotation that is under way, and a second. */
@@ -83,7 +83,7 @@ check(
   async (world) => {
     for (const need of ["sfu", "media"]) world.needs(need);
     await using call = await WholeCall.open(world, { alice: {}, bob: {}, carol: {} });
-    await call.join(EACH);
+    await call.join(EACH, FOR_LEAVES);
     await call.untilHears("bob", "alice");
     await call.untilHears("carol", "alice");
     const before = call.talker("alice").ownKeys().length;
@@ -171,7 +171,7 @@ check(
   },
   async (world) => {
     await using call = await WholeCall.open(world, { alice: {}, bob: { role: "hs2" }, carol: {} });
-    await call.join(EACH);
+    await call.join(EACH, FOR_LEAVES);
     await call.untilHears("bob", "alice");
     await call.untilHears("carol", "alice");
     const before = call.talker("alice").ownKeys().length;

@@ -6,6 +6,7 @@ import {
   Call,
   CLIENTS,
   COMES_MS,
+  FOR_LEAVES,
   LIBRARY,
   LOSES_LEAVES,
   LOSES_LETTERS,
@@ -23,7 +24,7 @@ check(
   "the client sends a new key to who is left when a member leaves, and uses it soon",
   { ...CLIENTS, mutant: [LOSES_LEAVES, SAME_KEY, LOSES_LETTERS] },
   async (world) => {
-    await using call = await Call.open(world, { parties: ["bob", "carol"] });
+    await using call = await Call.open(world, { parties: ["bob", "carol"], config: FOR_LEAVES });
     await call.joinAlice();
     await call.join("bob", "carol");
     const known = (await call.keysAt("bob", 1)).map(({ key }) => digestOf(key));
@@ -74,7 +75,7 @@ check(
   "the client spares the others a new key when somebody joins soon after the last one",
   { ...CLIENTS, mutant: LOSES_LETTERS },
   async (world) => {
-    const config = { keyRotationGracePeriodMs: 60_000 };
+    const config = FOR_LEAVES;
     await using call = await Call.open(world, { parties: ["bob", "carol"], config });
     await call.joinAlice();
     await call.join("bob");
@@ -98,11 +99,12 @@ check(
     },
   },
   async (world) => {
-    await using call = await Call.open(world, { parties: ["bob", "carol"] });
+    await using call = await Call.open(world, { parties: ["bob", "carol"], config: FOR_LEAVES });
     await call.joinAlice();
     await call.join("bob", "carol");
     await call.keysAt("carol", 1);
 
+    const leftMs = Date.now();
     await call.member("bob").leave();
     const used = await world.eventually(
       () => {
@@ -113,13 +115,20 @@ check(
       { deadlineMs: COMES_MS },
     );
 
-    const { userId } = call.member("carol").party;
+    const { party } = call.member("carol");
+    const { userId } = party;
     const mailed = await world.eventually(
-      () => {
+      async () => {
+        const keys = (await party.keys()).map(({ key }) => digestOf(key));
+        expectThat(keys.includes(digestOf(used.key)), "the new key at carol", keys);
         const found = call.alice.happened.findLast(
-          (each) => each.what === "mailed" && each.to.some((to) => to.userId === userId),
+          ({ what, atMs, ...each }) =>
+            what === "mailed" &&
+            atMs > leftMs &&
+            "to" in each &&
+            each.to.some((to) => to.userId === userId),
         );
-        expectThat(found !== undefined, "the key on its way to carol", "nothing sent");
+        expectThat(found !== undefined, "the request that brought it", "none");
         return found;
       },
       { deadlineMs: COMES_MS },
@@ -153,7 +162,7 @@ check(
   },
   async (world) => {
     const leavers = ["bob", "carol", "dave", "erin", "frank"];
-    const config = { useKeyDelay: DELAY_MS };
+    const config = { ...FOR_LEAVES, useKeyDelay: DELAY_MS };
     await using call = await Call.open(world, { parties: [...leavers, "grace"], config });
     await call.joinAlice();
     await call.join(...leavers, "grace");

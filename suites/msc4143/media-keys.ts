@@ -31,6 +31,8 @@ const OPEN = {
 /** Several clients start, on a machine that runs other checks. */
 export const CLIENTS = { deadlineMs: 120_000 };
 export const COMES_MS = 20_000;
+/** Joins make no new keys, however slow the machine is: those that come are for leaves. */
+export const FOR_LEAVES = { keyRotationGracePeriodMs: 600_000 };
 
 /** One of our own in the call, by the member id that it has or will have. */
 export interface Member {
