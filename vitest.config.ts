@@ -19,6 +19,8 @@ export default defineConfig({
       : { reporters: ["default", "json"], outputFile: { json: process.env.CRUCIBLE_TALLY } }),
     // How long expect.poll waits for what is about to happen, on a busy machine too; no spec is run a second time.
     expect: { poll: { timeout: 10_000 } },
+    // Most of their time they wait for servers: by itself it would leave one core to nobody.
+    maxWorkers: "100%",
     testTimeout: 60_000,
     hookTimeout: 120_000,
   },
