@@ -1,7 +1,9 @@
 /** A server as a child process: own group, log file, known to the run's registry. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import { type FileHandle, open, readFile } from "node:fs/promises";
+import { type FileHandle, open, readdir, readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { awakeMs } from "#harness/awake";
 import { HarnessError } from "#harness/errors";
 
 export interface ChildOptions {
@@ -22,6 +24,11 @@ export interface ChildOptions {
 const STOP_GRACE_MS = 5_000;
 /** Unit of times in /proc, on every Linux that Node runs on. */
 const TICK_MS = 10;
+/** How long threads may take to stop, milliseconds. */
+const PAUSE_MS = 10_000;
+const PAUSE_LOOK_MS = 1;
+/** States of threads in /proc that run no more: stopped, or dead. */
+const STOPPED = ["T", "Z", "X"];
 
 export class Child {
   readonly #options: ChildOptions;
@@ -83,10 +90,28 @@ export class Child {
 
   /** CPU time so far, milliseconds; only where there is /proc. */
   async cpuMs(): Promise<number> {
-    const stat = await readFile(`/proc/${this.pid}/stat`, "utf8");
-    // The second field, a name in parentheses, may hold anything; user and system time are the 14th and 15th.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    // User and system time are the 14th and 15th field.
+    const fields = fieldsOf(await readFile(`/proc/${this.pid}/stat`, "utf8"));
     return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+  }
+
+  /**
+   * Freezes it, and returns once none of its threads runs: those that run when the signal comes may still answer. Only where
+   * there is /proc; elsewhere it returns at once.
+   * @throws HarnessError DEADLINE when threads go on
+   */
+  async pause(): Promise<void> {
+    this.signal("SIGSTOP");
+    const { pid } = this;
+    if (pid === undefined) return;
+    for (const end = awakeMs() + PAUSE_MS; awakeMs() < end; await sleep(PAUSE_LOOK_MS)) {
+      if (!(await runs(pid))) return;
+    }
+    this.signal("SIGCONT");
+    throw new HarnessError("DEADLINE", {
+      what: `process ${pid} did not stop within ${PAUSE_MS} ms of SIGSTOP`,
+      next: "see whether something else wakes it, or hangs in the kernel",
+    });
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -115,6 +140,21 @@ export class Child {
     await this.#exit;
     clearTimeout(timer);
   }
+}
+
+/** Whether a thread of it is not stopped. False without /proc, and for a process that is gone. */
+async function runs(pid: number): Promise<boolean> {
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
+  const states = threads.map(async (thread) => {
+    const stat = await readFile(`/proc/${pid}/task/${thread}/stat`, "utf8").catch(() => undefined);
+    return stat === undefined ? "X" : (fieldsOf(stat)[0] ?? "");
+  });
+  return (await Promise.all(states)).some((state) => !STOPPED.includes(state));
+}
+
+/** From the third on: the second, a name in parentheses, may hold anything. */
+function fieldsOf(stat: string): readonly string[] {
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
 
 /** Last lines of a file that may be large; reads at most its last 256 KiB. */

@@ -66,7 +66,7 @@ export async function serve(context: ServeContext, program: Program): Promise<Se
     capabilities: {
       killable: { kill: () => child.kill() },
       pausable: {
-        pause: async () => child.signal("SIGSTOP"),
+        pause: () => child.pause(),
         resume: async () => child.signal("SIGCONT"),
       },
       restartable: {
