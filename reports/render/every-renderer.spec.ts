@@ -8,6 +8,7 @@ import { diffRuns } from "#reports/baseline/diff";
 import { gate } from "#reports/baseline/gate";
 import { WITHHELD } from "#reports/finding";
 import { mergeRuns } from "#reports/merge";
+import { siteData } from "#reports/site/site-data";
 import { type Summary, summarise } from "#reports/summarise";
 import { allureResults } from "./allure.ts";
 import { badges } from "./badges.ts";
@@ -93,7 +94,7 @@ function gateOf({ before, after, requirements, disclose }: Given) {
 
 const MANIFEST = { file: "ci/expectations.yaml", implementation: "hs", entries: [] };
 
-/** All that may leave the run directory; the site has its own. */
+/** All that may leave the run directory. */
 const RENDERERS: Readonly<Record<string, (given: Given) => string>> = {
   console: ({ summary, disclose }) => renderConsole(summary, { disclose, colour: false }),
   markdown: ({ summary, disclose }) => renderMarkdown(summary, { disclose }),
@@ -111,6 +112,15 @@ const RENDERERS: Readonly<Record<string, (given: Given) => string>> = {
     // Names of files to copy are no text: the command looks at where they lie.
     return [...texts, ...[...copies.keys()].map((name) => [name, ""])].flat().join("\n");
   },
+  site: ({ summary, disclose }) =>
+    JSON.stringify(
+      siteData({
+        ...{ summary, headers: summary.header === undefined ? [] : [summary.header] },
+        ...{ again: new Map(), checks: new Map(), options: { disclose } },
+        pageOf: ({ page }) => page,
+        exchangesOf: ({ evidence }) => [evidence?.exchange ?? ""],
+      }),
+    ),
   "gate, console": (given) =>
     renderGate(gateOf(given), { disclose: given.disclose, colour: false }),
   "gate, markdown": (given) => gateMarkdown(gateOf(given), { disclose: given.disclose }),
