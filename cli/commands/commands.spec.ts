@@ -1,6 +1,6 @@
 /** Commands that need no server, as a user and as a program call them. In this process: each start would take a second. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
@@ -248,6 +248,21 @@ describe("facts are printed as JSON", () => {
     ];
     expect(JSON.parse(one.stdout)).toMatchObject({ ...SUMMARY, levels: levels(1, 2) });
     expect(JSON.parse(both.stdout)).toMatchObject({ ...SUMMARY, levels: levels(2, 4) });
+  });
+
+  test("report of everything in one call: all folders, the report, and one object alone", async () => {
+    const at = (name: string) => path.join(folder, "everything", name);
+    const folders = ["site", "allure", "badges", "share"].flatMap((name) => [
+      `--${name}`,
+      at(name),
+    ]);
+    const { stdout, code } = await crucible("report", NEW, ...folders, "--json");
+    await crucible("report", NEW, "--site", at("site"), "--format", "junit", "--out", at("x.xml"));
+
+    expect(JSON.parse(stdout)).toMatchObject({ index: path.join(at("site"), "index.html") });
+    expect(code).toBe(0);
+    const written = ["allure", "badges", "share", "site", "x.xml"];
+    expect(readdirSync(path.join(folder, "everything")).sort()).toEqual(written);
   });
 
   test("expect check, and expect update of what it then refuses", async () => {

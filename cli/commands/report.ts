@@ -5,6 +5,7 @@ import { Command, Option } from "commander";
 import { figuresOfRuns, withCallFigures } from "#cli/calls/figures";
 import { colour, printJson, remark } from "#cli/io";
 import { shareRun } from "#cli/share-run";
+import { isChaosRun } from "#cli/site/measured";
 import { HarnessError } from "#harness/errors";
 import { loadCatalogue } from "#harness/requirements/catalogue";
 import type { Requirement } from "#harness/requirements/requirement";
@@ -48,7 +49,7 @@ export function reportCommand(): Command {
         .argParser(nameParser("format", FORMATS)),
     )
     .option("--out <file>", "write there instead of to standard output")
-    .option("--site <folder>", "write a static site instead, which needs no server and no network")
+    .option("--site <folder>", "write a static site, which needs no server and no network")
     .option("--allure <place>", "write Allure results to a folder, or a report to one .html file")
     .option("--badges <folder>", "write badges for shields.io, of each MSC or area and level")
     .option("--share <folder>", "copy one run without what failed sensitive checks saw")
@@ -62,7 +63,8 @@ export function reportCommand(): Command {
   return withHelp(command, "report", {
     notes: [
       "Several runs are counted together: shards of one run, or runs of different servers.",
-      "--allure, --badges and --share can be given together, and with --out; alone they print no report. One .html file needs Java.",
+      "--site, --allure, --badges and --share can be given together, and with --out; alone they print no report.",
+      "Allure's one .html file needs Java.",
       "--format github writes annotations to standard output, and the summary to --out or $GITHUB_STEP_SUMMARY.",
       "A site also has their history in the order given, and what changed between any two; of folders that",
       "`crucible chaos` wrote it has the recoveries.",
@@ -84,8 +86,10 @@ async function report(
   options: Options,
   isFormatGiven: boolean,
 ): Promise<void> {
-  if (options.site !== undefined) return await site(runs, options.site, options);
-  const stored = runs.map((run) => readRun(run));
+  // A site has recoveries too: nothing else has a use for them.
+  const chaosRuns = options.site === undefined ? [] : runs.filter(isChaosRun);
+  const stored = runs.filter((run) => !chaosRuns.includes(run)).map((run) => readRun(run));
+  if (options.site !== undefined) await site(options.site, stored, chaosRuns, options);
   const { byId } = await loadCatalogue();
   const merged = mergeRuns(stored);
   const summary = summarise({
@@ -96,8 +100,12 @@ async function report(
   if (options.allure !== undefined) await allure(options.allure, summary, stored, options);
   if (options.badges !== undefined) writeBadges(options.badges, summary);
   if (options.share !== undefined) share(options.share, stored, byId);
-  const isFolderAsked = [options.allure, options.badges, options.share].some(Boolean);
-  const isTextAsked = isFormatGiven || options.json === true || options.out !== undefined;
+  const isFolderAsked = (["site", "allure", "badges", "share"] as const).some(
+    (name) => options[name] !== undefined,
+  );
+  // The object that a site is told by is the only one on standard output.
+  const isPrinted = options.json === true ? options.site === undefined : isFormatGiven;
+  const isTextAsked = isPrinted || options.out !== undefined;
   if (isFolderAsked && !isTextAsked) return;
   const calls = figuresOfRuns(stored);
   if (options.json) {
@@ -137,13 +145,13 @@ function withCalls(
 }
 
 /** Its builder is loaded for nothing else. */
-async function site(runs: readonly string[], folder: string, options: Options): Promise<void> {
-  const [{ writeSite }, { isChaosRun }] = await Promise.all([
-    import("#cli/site/write-site"),
-    import("#cli/site/measured"),
-  ]);
-  const stored = runs.filter((run) => !isChaosRun(run)).map((run) => readRun(run));
-  const chaosRuns = runs.filter(isChaosRun);
+async function site(
+  folder: string,
+  stored: readonly StoredRun[],
+  chaosRuns: readonly string[],
+  options: Options,
+): Promise<void> {
+  const { writeSite } = await import("#cli/site/write-site");
   const { disclose, strict } = options;
   const written = await writeSite(folder, stored, {
     disclose,
