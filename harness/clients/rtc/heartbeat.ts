@@ -52,6 +52,8 @@ export class Heartbeat implements AsyncDisposable {
     const child = spawn(process.execPath, [childFile()], {
       stdio: "pipe",
       env: { PATH: process.env.PATH ?? "", NODE_NO_WARNINGS: "1" },
+      signal: session.context.signal,
+      killSignal: "SIGKILL",
     });
     const heartbeat = new Heartbeat(session, child);
     const whole: HeartbeatPlan = {

@@ -2,7 +2,7 @@
  * matrix-js-sdk in calls: a device of a user, driven by the library alone, in a process of its own. What it sees and sends goes
  * through the gateway. Whatever happens to it is in `happened`, in order, also after its process has gone.
  *
- * It can be killed, and it can be made to sleep as a laptop does.
+ * It can be killed, and it can be made to sleep as a laptop does. The end of its check kills it.
  */
 import { handed, nodeChild } from "#harness/clients/crypto/process/launch";
 import { LineProcess } from "#harness/clients/crypto/process/line-process";
@@ -49,7 +49,7 @@ export class JsSdkCall implements AsyncDisposable {
     this.session = session;
     const { command, args } = nodeChild("js-sdk-call");
     const who = `${session.userId} ${session.deviceId} (matrix-js-sdk in calls)`;
-    this.#process = new LineProcess(who, command, args);
+    this.#process = new LineProcess(who, command, args, { signal: session.context.signal });
   }
 
   /** Takes the session's device; returns once the library has synced. */

@@ -10,6 +10,12 @@ interface Open {
   readonly reject: (error: Error) => void;
 }
 
+export interface LineProcessOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  /** Its abort kills the process, also one that sleeps. */
+  readonly signal?: AbortSignal;
+}
+
 /** Of standard error, for the message about a process that died. */
 const TAIL_LINES = 12;
 
@@ -23,11 +29,18 @@ export class LineProcess {
   #end: string | undefined;
 
   /** @param who for messages */
-  constructor(who: string, command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  constructor(
+    who: string,
+    command: string,
+    args: readonly string[],
+    { env = {}, signal }: LineProcessOptions = {},
+  ) {
     this.#who = who;
     this.#child = spawn(command, args, {
       stdio: "pipe",
       env: { PATH: process.env.PATH ?? "", LANG: "C.UTF-8", ...env },
+      killSignal: "SIGKILL",
+      ...(signal && { signal }),
     });
     this.#exit = new Promise((resolve) => {
       const end = (how: string) => {

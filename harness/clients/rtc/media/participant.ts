@@ -23,16 +23,11 @@ const END_GRACE_MS = 2_000;
 export class MediaParticipant implements AsyncDisposable {
   readonly name: string;
   readonly #process: LineProcess;
-  readonly #release: () => void;
   #identity = "";
 
   private constructor({ name, signal }: Pick<JoinMedia, "name" | "signal">) {
     this.name = name;
-    this.#process = mediaProcess(name);
-    const onAbort = () => void this.kill();
-    signal.addEventListener("abort", onAbort, { once: true });
-    this.#release = () => signal.removeEventListener("abort", onAbort);
-    if (signal.aborted) onAbort();
+    this.#process = mediaProcess(name, signal);
   }
 
   /** @throws Error with the library's reason when the SFU does not let it in */
@@ -91,12 +86,10 @@ export class MediaParticipant implements AsyncDisposable {
 
   /** As a client that crashes. */
   async kill(): Promise<void> {
-    this.#release();
     await this.#process.kill();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#release();
     await this.#process.end(END_GRACE_MS);
   }
 
@@ -119,8 +112,11 @@ export class MediaParticipant implements AsyncDisposable {
 }
 
 /** A process that can become a participant. */
-export function mediaProcess(who: string): LineProcess {
+export function mediaProcess(who: string, signal?: AbortSignal): LineProcess {
   const [, extension = "ts"] = /\.(\w+)$/.exec(import.meta.url) ?? [];
   const file = fileURLToPath(new URL(`./child.${extension}`, import.meta.url));
-  return new LineProcess(who, process.execPath, [file], { NODE_NO_WARNINGS: "1" });
+  return new LineProcess(who, process.execPath, [file], {
+    env: { NODE_NO_WARNINGS: "1" },
+    ...(signal && { signal }),
+  });
 }

@@ -1,0 +1,24 @@
+import { existsSync } from "node:fs";
+import { expect, test } from "vitest";
+import { LineProcess } from "./line-process.ts";
+
+const LISTENS = ["-e", "process.stdin.resume()"];
+
+test.each(["running", "sleeping"])("the end of what it is for kills a %s process", async (how) => {
+  const ending = new AbortController();
+  const { signal } = ending;
+  const child = new LineProcess("bob", process.execPath, LISTENS, { signal });
+  const pid = child.pid ?? 0;
+  if (how === "sleeping") process.kill(pid, "SIGSTOP");
+
+  const answer = child.ask("roster");
+  ending.abort();
+
+  await expect(answer).rejects.toMatchObject({ code: "INTERRUPTED" });
+  await expect.poll(() => existsSync(`/proc/${pid}`)).toBe(false);
+});
+
+test("after that end none is started that lives", async () => {
+  const child = new LineProcess("bob", process.execPath, LISTENS, { signal: AbortSignal.abort() });
+  await expect(child.ask("roster")).rejects.toMatchObject({ code: "INTERRUPTED" });
+});
