@@ -305,12 +305,19 @@ export class WholeCall implements AsyncDisposable {
     );
   }
 
-  /** The other's sound comes, and nothing of it is heard. */
+  /** Waits until the other's sound comes, and expects nothing of it to be heard. */
   async expectDeaf(listener: string, speaker: string, since = 0): Promise<void> {
     const [ear, mouth] = [this.talker(listener), this.talker(speaker)];
-    const spells = await ear.spellsOf(mouth);
-    const isThere = spells.some(({ to }) => to >= since);
-    expectThat(isThere, `the sound of ${speaker} comes to ${listener}`, "nothing");
+    const spells = await this.world.eventually(
+      async () => {
+        const got = await ear.spellsOf(mouth);
+        const gotMs = (got.at(-1)?.to ?? 0) - Math.max(since, got[0]?.from ?? 0);
+        const what = `the sound of ${speaker} comes to ${listener}`;
+        expectThat(gotMs >= WINDOW_MS, what, `${gotMs} ms of it`);
+        return got;
+      },
+      { deadlineMs: HEARD_MS },
+    );
     const isDeaf = framesOf(spells, mouth.hz, since) === 0;
     expectThat(isDeaf, `${listener} does not hear ${speaker}`, told(ear, mouth, spells, since));
   }

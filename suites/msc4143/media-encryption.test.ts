@@ -92,7 +92,7 @@ check(
     await speak(alice);
 
     await untilHeard(world, bob, alice);
-    await expectDeaf(carol, alice);
+    await expectDeaf(world, carol, alice);
     world.note(`carol's library tells: ${(await statesOf(carol, alice)).join(", ") || "nothing"}`);
   },
 );
@@ -131,7 +131,7 @@ check(
       },
       { deadlineMs: TOLD_MS },
     );
-    await expectDeaf(carol, alice);
+    await expectDeaf(world, carol, alice);
 
     await give(alice, carol, index, key);
     const given = Date.now();
@@ -160,7 +160,7 @@ check(
     await speak(alice);
 
     await untilHeard(world, bob, alice);
-    await expectDeaf(eve, alice);
+    await expectDeaf(world, eve, alice);
     await expectEncrypted(eve, alice);
   },
 );
@@ -182,8 +182,8 @@ check(
     await speak(alice);
 
     await untilHeard(world, bob, alice);
-    await expectDeaf(pbkdf2, alice);
-    await expectDeaf(salted, alice);
+    await expectDeaf(world, pbkdf2, alice);
+    await expectDeaf(world, salted, alice);
   },
 );
 

@@ -256,17 +256,23 @@ export async function expectHeardFrom(
   );
 }
 
-/** One gets the other's frames, and has heard the tone in none of them. @param since epoch milliseconds */
-export async function expectDeaf(listener: Member, speaker: Member, since = 0): Promise<void> {
-  const { heard } = await listener.media.report();
-  const isSubscribed = heard.some(({ identity }) => identity === speaker.media.identity);
-  expectThat(isSubscribed, `${listener.name} gets the sound of ${speaker.name}`, "nothing at all");
-  const spells = await spellsOf(listener, speaker);
-  const frames = framesOf(spells, speaker.hz, since);
+/** Waits until one has got the other's frames for as long as it takes to hear the tone, and expects it in none of them. */
+export async function expectDeaf(world: World, listener: Member, speaker: Member): Promise<void> {
+  const spells = await world.eventually(
+    async () => {
+      const got = await spellsOf(listener, speaker);
+      const gotMs = (got.at(-1)?.to ?? 0) - (got[0]?.from ?? 0);
+      const what = `${listener.name} gets the sound of ${speaker.name}`;
+      expectThat(gotMs >= WINDOW_MS, what, `${gotMs} ms of it`);
+      return got;
+    },
+    { deadlineMs: HEARD_MS },
+  );
+  const frames = framesOf(spells, speaker.hz);
   expectThat(
     frames === 0,
     `${listener.name} does not hear ${speaker.name} (${speaker.hz} Hz)`,
-    describeHeard(spells, speaker.hz, since),
+    describeHeard(spells, speaker.hz, 0),
   );
 }
 
