@@ -24,7 +24,8 @@ import {
 import { pair, stick, sticky } from "./sticky.ts";
 
 const LONG_MS = 600_000;
-const SHORT_MS = 4_000;
+/** Long enough for a busy machine to see it begin, and less than a check waits to see it end. */
+const SHORT_MS = 8_000;
 const STAYS = hears("is not told that somebody goes", [
   '"membership":"leave"',
   '"membership":"join"',
