@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   report: async () => (await import("./commands/report.ts")).reportCommand(),
   diff: async () => (await import("./commands/diff.ts")).diffCommand(),
   gate: async () => (await import("./commands/gate.ts")).gateCommand(),
+  recall: async () => (await import("./commands/recall.ts")).recallCommand(),
   expect: async () => (await import("./commands/expect.ts")).expectCommand(),
   resolve: async () => (await import("./commands/resolve.ts")).resolveCommand(),
   search: async () => (await import("./commands/search.ts")).searchCommand(),

@@ -6,7 +6,9 @@ import { ALL_DRIVERS, deploymentPlan, driversOf, prepare } from "#cli/drivers";
 import { sweep } from "#cli/sweep";
 import { exitCodeOf } from "#cli/trouble";
 import type { Resolved, Settings } from "#harness/config/settings";
+import type { Feature } from "#harness/deployment/contract";
 import type { Deployment } from "#harness/deployment/deployment";
+import type { DeploymentPlan } from "#harness/deployment/plan";
 import type { CallFigure } from "#harness/results/call-figures";
 import { newRunId } from "#harness/results/ids";
 import type { CheckResult, Evidence } from "#harness/results/outcome";
@@ -27,6 +29,8 @@ import { abortOnSignals, ROOT, Verdicts } from "./session.ts";
 export interface Execution {
   readonly selected: Selected;
   readonly resolved: Resolved;
+  /** Switched on at all servers; none unless given. */
+  readonly features?: readonly Feature[];
   readonly mode: RunInfo["mode"];
   /** Requirements switched off, with the reason. */
   readonly disabled: (deployment: Deployment) => Readonly<Record<string, string>>;
@@ -70,6 +74,11 @@ export function newRun(settings: Settings): Pick<Execution, "runId" | "seed" | "
   };
 }
 
+function mainPlan({ selected, features }: Execution): DeploymentPlan {
+  const plan = deploymentPlan("main", selected.plan.topology.name, selected);
+  return features === undefined ? plan : { ...plan, features };
+}
+
 export async function execute(execution: Execution): Promise<Executed> {
   const { selected, resolved, runId, seed, mode } = execution;
   const { plan } = selected;
@@ -103,7 +112,7 @@ export async function execute(execution: Execution): Promise<Executed> {
     onProblem: note,
   });
   await using calls = new CallPictures({ folder: execution.runDirectory.path, onProblem: note });
-  await using pool = new DeploymentPool(deploymentPlan("main", plan.topology.name, selected), {
+  await using pool = new DeploymentPool(mainPlan(execution), {
     ...ALL_DRIVERS,
     registry,
     traceFolder,

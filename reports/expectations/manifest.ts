@@ -3,11 +3,8 @@
  * how a verdict is shown, never whether a check runs (but for `disabled`, which is for hangs and crashes).
  * `docs/expectations.md` tells the format.
  */
-import { readFileSync } from "node:fs";
-import { LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
-import { HarnessError } from "#harness/errors";
-import { didYouMean } from "#harness/suggest";
+import { type FileKind, readCheckedYaml } from "#reports/checked-yaml";
 import { isDate, isRange } from "./conditions.ts";
 
 const entrySchema = z.strictObject({
@@ -55,36 +52,23 @@ export interface Manifest {
   readonly entries: readonly ManifestEntry[];
 }
 
+const KIND: FileKind = {
+  what: "manifest",
+  format: "docs/expectations.md",
+  fieldsAt: (place) =>
+    Object.keys(
+      place.length === 0
+        ? manifestSchema.shape
+        : place.at(-1) === "when"
+          ? entrySchema.shape.when.unwrap().shape
+          : entrySchema.shape,
+    ),
+};
+
 /** @throws HarnessError BAD_FILE that names every problem as `file:line: what`. */
 export function readManifest(file: string): Manifest {
-  const source = readSource(file);
-  const lines = new LineCounter();
-  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
-  const lineOf = (path: readonly PropertyKey[]) => {
-    for (let length = path.length; length > 0; length--) {
-      const node = document.getIn(path.slice(0, length), true) as { range?: [number] } | undefined;
-      if (node?.range !== undefined) return lines.linePos(node.range[0]).line;
-    }
-    return 1;
-  };
-  if (document.errors.length > 0) {
-    throw bad(
-      file,
-      document.errors.map(
-        ({ pos, message }) => `${lines.linePos(pos[0]).line}: not valid YAML: ${message}`,
-      ),
-    );
-  }
-  const parsed = manifestSchema.safeParse(document.toJS());
-  if (!parsed.success) {
-    throw bad(
-      file,
-      parsed.error.issues.flatMap((issue) =>
-        problemsOf(issue).map((problem) => `${lineOf(issue.path)}: ${problem}`),
-      ),
-    );
-  }
-  const { implementation, entries } = parsed.data;
+  const { data, lineOf } = readCheckedYaml(file, manifestSchema, KIND);
+  const { implementation, entries } = data;
   return {
     file,
     implementation,
@@ -101,42 +85,4 @@ export function together(manifests: readonly Manifest[]): Manifest | undefined {
     implementation: manifests.map(({ implementation }) => implementation).join("+"),
     entries: manifests.flatMap(({ entries }) => entries),
   };
-}
-
-function readSource(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (cause) {
-    throw new HarnessError("BAD_FILE", {
-      what: `the manifest ${file} can not be read`,
-      facts: [String(cause)],
-      next: "check the path",
-      cause,
-    });
-  }
-}
-
-function problemsOf(issue: z.core.$ZodIssue): string[] {
-  const place = issue.path.map(String).join(".");
-  if (issue.code === "unrecognized_keys") {
-    const known = Object.keys(
-      place === ""
-        ? manifestSchema.shape
-        : (KNOWN_KEYS[String(issue.path.at(-1))] ?? entrySchema.shape),
-    );
-    return issue.keys.map((key) => `unknown field ${key}, ${didYouMean(key, known)}`);
-  }
-  return [`${place || "the file"}: ${issue.message}`];
-}
-
-const KNOWN_KEYS: Readonly<Record<string, object>> = {
-  when: entrySchema.shape.when.unwrap().shape,
-};
-
-function bad(file: string, problems: readonly string[]): HarnessError {
-  return new HarnessError("BAD_FILE", {
-    what: `${problems.length === 1 ? "a problem" : `${problems.length} problems`} in the manifest`,
-    facts: problems.map((problem) => `${file}:${problem}`),
-    next: "correct the lines above; docs/expectations.md has the format",
-  });
 }
