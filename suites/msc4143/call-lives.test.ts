@@ -19,6 +19,7 @@ import {
   inCalls,
   MEMBER,
   OPEN,
+  SENT_MS,
   SLOT,
   SLOT_ID,
   SLOW,
@@ -80,7 +81,7 @@ async function nextMember(
         ({ type, content }) =>
           type === MEMBER && (content.application === undefined) === (is === "leave"),
       ),
-    { deadlineMs: 30_000 },
+    { deadlineMs: SENT_MS },
   );
   return found;
 }

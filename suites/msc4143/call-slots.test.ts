@@ -18,6 +18,7 @@ import {
   leaveCall,
   MEMBER,
   OPEN,
+  SENT_MS,
   SLOT,
   SLOT_ID,
   SLOW,
@@ -224,7 +225,7 @@ check(
         since,
         "a further event of the member",
         (body) => memberEvents(body, roomId)[0],
-        { deadlineMs: 5_000 },
+        { deadlineMs: SENT_MS },
       );
       const { content } = found;
       const isLeave =

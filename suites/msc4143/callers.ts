@@ -37,6 +37,9 @@ export const ENCRYPTION = {
 /** Bound for checks that start several devices, on a machine that has other things to do. */
 export const SLOW = { deadlineMs: 120_000 };
 
+/** Bound for what a client sends of itself in a call, as it is seen by others. */
+export const SENT_MS = 30_000;
+
 /** Of those who are to stay in a call, however busy the machine is. */
 export const STEADY = { delayedLeaveEventDelayMs: 120_000 };
 

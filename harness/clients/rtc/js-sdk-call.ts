@@ -36,7 +36,8 @@ export type InviteView =
   | { readonly rings: true; readonly remainingMs: number; readonly content: object }
   | { readonly rings: false; readonly reason: string };
 
-const STOP_GRACE_MS = 5_000;
+/** The library gives each leave two seconds. */
+const STOP_GRACE_MS = 10_000;
 
 export class JsSdkCall implements AsyncDisposable {
   readonly session: Session;
@@ -130,11 +131,10 @@ export class JsSdkCall implements AsyncDisposable {
     await this.#process.kill();
   }
 
-  /** Leaves what it has joined, and ends. */
+  /** Leaves what it has joined, and ends; is killed if it does not get that done. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.resume();
-    await this.#process.ask("stop").catch(() => undefined);
-    await this.#process.end(STOP_GRACE_MS);
+    await this.#process.end(STOP_GRACE_MS * this.session.context.timeoutScale, "stop");
   }
 
   async #ask<Result>(method: string, ...parameters: readonly unknown[]): Promise<Result> {

@@ -22,3 +22,20 @@ test("after that end none is started that lives", async () => {
   const child = new LineProcess("bob", process.execPath, LISTENS, { signal: AbortSignal.abort() });
   await expect(child.ask("roster")).rejects.toMatchObject({ code: "INTERRUPTED" });
 });
+
+test("one that does not answer the last question is killed when its time is over", async () => {
+  const child = new LineProcess("bob", process.execPath, LISTENS);
+  await child.end(200, "stop");
+  expect(child.isRunning).toBe(false);
+});
+
+test("one that answers it ends by itself", async () => {
+  const answers = `
+    process.stdin.once("data", () => process.stdout.write('{"id":1,"result":null}\\n'));
+    process.stdin.once("end", () => process.exit(0));`;
+  const child = new LineProcess("bob", process.execPath, ["-e", answers]);
+  const from = performance.now();
+  await child.end(60_000, "stop");
+  expect(performance.now() - from).toBeLessThan(60_000);
+  await expect(child.ask("roster")).rejects.toThrow("exit code 0");
+});

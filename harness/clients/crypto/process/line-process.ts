@@ -86,10 +86,15 @@ export class LineProcess {
     await this.#exit;
   }
 
-  /** Tells it that nobody asks any more, and waits for its end. */
-  async end(graceMs: number): Promise<void> {
-    this.#child.stdin.end();
+  /**
+   * Tells it that nobody asks any more, and waits for its end; kills it when its time is over.
+   *
+   * @param last what it is asked before, within that time, whatever comes of it
+   */
+  async end(graceMs: number, last?: string): Promise<void> {
     const timer = setTimeout(() => this.#child.kill("SIGKILL"), graceMs);
+    if (last !== undefined) await this.ask(last).catch(() => undefined);
+    this.#child.stdin.end();
     await this.#exit;
     clearTimeout(timer);
   }
