@@ -1,12 +1,11 @@
 /** matrix-js-sdk in calls (harness/clients/rtc/js-sdk-call.ts) against a real server. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type CallOptions, JsSdkCall } from "#harness/clients/rtc/js-sdk-call";
-import { LEGACY_MEMBER, MEMBER_TYPES } from "#harness/clients/rtc/names";
+import { LEGACY_MEMBER, MEMBER } from "#harness/clients/rtc/names";
 import type { JsonObject } from "#harness/match/json";
 import type { World } from "#harness/world/world";
 import { DeploymentForSpecs } from "./deployment-for-specs.ts";
 
-const [, MEMBER = ""] = MEMBER_TYPES;
 /** Everybody may join calls in it. */
 const ROOM = {
   preset: "public_chat",

@@ -3,31 +3,27 @@
  * no homeserver fails.
  */
 import type { JsSdkCall } from "#harness/clients/rtc/js-sdk-call";
-import { LEGACY_MEMBER } from "#harness/clients/rtc/names";
-import { at, type JsonObject, type MatrixEvent } from "#harness/match/json";
+import { LEGACY_MEMBER, MEMBER, SLOT } from "#harness/clients/rtc/names";
+import { at, type JsonObject } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat } from "#harness/world/expect";
-import { altersRequest, claims, refuses } from "#harness/world/mutants";
-import { type Session, stateBefore, timeline } from "#harness/world/session";
-import type { World } from "#harness/world/world";
+import { altersRequest, claims } from "#harness/world/mutants";
+import type { Session } from "#harness/world/session";
 import {
   CALL_ROOM,
-  type Callers,
   ENCRYPTION,
   expectInCall,
   hears,
   inCalls,
-  MEMBER,
+  joined,
+  nextMember,
   OPEN,
-  SENT_MS,
-  SLOT,
   SLOT_ID,
   SLOW,
   STEADY,
+  scene,
   sticksFor,
 } from "./callers.ts";
-import { delayedEvents, expectScheduled } from "./delayed.ts";
-import { stuck } from "./sticky.ts";
 
 const SENDS = { method: "PUT", path: "/_matrix/client/v3/rooms/*/send/*/*" };
 const SCHEDULES = { method: "PUT", contains: "org.matrix.msc4140.delay=" };
@@ -35,57 +31,6 @@ const SCHEDULES = { method: "PUT", contains: "org.matrix.msc4140.delay=" };
 const HOUR = "sticky_duration_ms=3600000";
 const STICKY_MS = 10_000;
 const RENEW_MS = 5_000;
-/** As in `share`, of one server. */
-interface Scene {
-  readonly alice: Session;
-  readonly bob: Session;
-  readonly roomId: string;
-}
-
-async function scene(world: World, room: JsonObject = CALL_ROOM): Promise<Scene> {
-  const [alice, bob] = await world.users("alice", "bob");
-  const roomId = await alice.createRoom(room);
-  await bob.join(roomId);
-  await alice.setState(roomId, SLOT, OPEN, SLOT_ID);
-  return { alice, bob, roomId };
-}
-
-/** A device of alice's that is in the call, and one of bob's that sees it there. */
-async function joined(
-  world: World,
-  callers: Callers,
-  { alice, bob, roomId }: Scene,
-  library: JsonObject,
-  by: "sticky" | "state" = "sticky",
-) {
-  const [call, observer] = await Promise.all([alice, bob].map((each) => callers.start(each)));
-  if (call === undefined || observer === undefined) throw new Error("no device");
-  const given = await call.join(roomId, { by, library });
-  const memberId = by === "sticky" ? given : `${alice.userId}:${alice.deviceId}`;
-  await expectInCall(world, observer, roomId, [memberId]);
-  return { call, observer, memberId };
-}
-
-/** The next event of a member in a call, by a sync of somebody else. */
-async function nextMember(
-  session: Session,
-  roomId: string,
-  since: string | undefined,
-  is: "join" | "leave",
-): Promise<MatrixEvent> {
-  const { found } = await session.syncUntil(
-    since,
-    `a ${is} of the call`,
-    (body) =>
-      [...stuck(body, roomId), ...timeline(body, roomId), ...stateBefore(body, roomId)].find(
-        ({ type, content }) =>
-          type === MEMBER && (content.application === undefined) === (is === "leave"),
-      ),
-    { deadlineMs: SENT_MS },
-  );
-  return found;
-}
-
 check(
   "MSC4143.member.id-unique",
   "the client joins under a new id each time when the application leaves it to the library",
@@ -301,141 +246,6 @@ check(
         "the membership in the state",
         await alice.state(roomId, LEGACY_MEMBER, key),
       );
-    });
-  },
-);
-
-const DEADMAN = {
-  ...SLOW,
-  mutant: [
-    refuses("schedules nothing", SCHEDULES, 404, "M_UNRECOGNIZED"),
-    claims("promises to schedule", SCHEDULES, { delay_id: "syd_promised" }),
-  ],
-};
-
-/** A member for whom a leave is scheduled at any time, also when its device has slept for longer than the delay. */
-async function expectGuarded(world: World, by: "sticky" | "state"): Promise<void> {
-  const here = await scene(world);
-  const { alice, roomId } = here;
-  const type = by === "sticky" ? MEMBER : LEGACY_MEMBER;
-  const delayed = delayedEvents(world);
-  await inCalls(async (callers) => {
-    const library = {
-      delayedLeaveEventDelayMs: 4_000,
-      delayedLeaveEventRestartMs: 1_000,
-      // It is about to renew its membership when it falls asleep.
-      membershipEventExpiryMs: 600_000,
-      membershipEventExpiryHeadroomMs: 596_000,
-    };
-    const { call, observer, memberId } = await joined(world, callers, here, library, by);
-    const expectScheduledLeave = async () => {
-      const ids = call.sent(type).flatMap(({ delayId }) => delayId ?? []);
-      const delayId = ids.at(-1);
-      expectThat(delayId !== undefined, "a leave that is scheduled for a member", "none");
-      expectScheduled(await delayed.lookUp(alice, delayId));
-    };
-    await expectScheduledLeave();
-
-    call.suspend();
-    await expectInCall(world, observer, roomId, []);
-    const before = call.happened.length;
-    call.resume();
-
-    await expectInCall(world, observer, roomId, [memberId]);
-    await expectScheduledLeave();
-    const since = call.happened
-      .slice(before)
-      .flatMap((each) => (each.what === "sent" && each.type === type ? [each] : []));
-    const first = since.find(({ status }) => status === 200);
-    expectThat(
-      first?.delayId !== undefined,
-      "a leave that is scheduled before the client joins again",
-      since,
-    );
-  });
-}
-
-check(
-  "RTC.chaos.no-leave-without-deadman",
-  "the client joins by events that stick only while a leave is scheduled, also after a sleep",
-  DEADMAN,
-  (world) => expectGuarded(world, "sticky"),
-);
-
-check(
-  "RTC.chaos.no-leave-without-deadman",
-  "the client joins by state only while a leave is scheduled, also after a sleep",
-  DEADMAN,
-  (world) => expectGuarded(world, "state"),
-);
-
-check(
-  "RTC.chaos.hs-outage-longer",
-  "the client that its server could not hear for longer than its delay has left, and is back afterwards",
-  {
-    ...SLOW,
-    isolated: {},
-    mutant: altersRequest("has another one leave", SCHEDULES, {
-      set: { "/msc4354_sticky_key": "other" },
-    }),
-  },
-  async (world) => {
-    const here = await scene(world);
-    const { bob, roomId } = here;
-    await inCalls(async (callers) => {
-      const { observer, memberId } = await joined(world, callers, here, {
-        delayedLeaveEventDelayMs: 4_000,
-        delayedLeaveEventRestartMs: 1_000,
-        networkErrorRetryMs: 1_000,
-        maximumNetworkErrorRetryCount: 100,
-      });
-      const since = await bob.syncToken();
-
-      await world.actOnServer("hs1", "kill");
-      await world.quietPeriod(6_000);
-      await world.actOnServer("hs1", "restart");
-
-      const left = await nextMember(bob, roomId, since, "leave");
-      expectEqual(left.content.msc4354_sticky_key, memberId, "the key of the leave");
-      const back = await nextMember(bob, roomId, since, "join");
-      const isLater = back.origin_server_ts >= left.origin_server_ts;
-      expectThat(isLater, "a join after the leave", back.origin_server_ts - left.origin_server_ts);
-      const id = String(at(back.content, "member", "id"));
-      await expectInCall(world, observer, roomId, [id]);
-    });
-  },
-);
-
-check(
-  "RTC.chaos.hs-outage-longer",
-  "the client joins under a new id after its leave was sent",
-  {
-    ...SLOW,
-    mutant: altersRequest(
-      "always has one id",
-      { ...SENDS, contains: '"member"' },
-      {
-        set: { "/member/id": "same" },
-      },
-    ),
-  },
-  async (world) => {
-    const here = await scene(world);
-    const { bob, roomId } = here;
-    await inCalls(async (callers) => {
-      const { call, observer, memberId } = await joined(world, callers, here, {
-        delayedLeaveEventDelayMs: 4_000,
-        delayedLeaveEventRestartMs: 1_000,
-      });
-      const since = await bob.syncToken();
-
-      call.suspend();
-      await expectInCall(world, observer, roomId, []);
-      call.resume();
-
-      const { content } = await nextMember(bob, roomId, since, "join");
-      const id = at(content, "member", "id");
-      expectThat(id !== memberId, "another member id than before", String(id));
     });
   },
 );

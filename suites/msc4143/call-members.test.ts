@@ -1,4 +1,5 @@
 /** Whom matrix-js-sdk takes for a member of a call (MSC4143 §Joining a slot). By these checks no homeserver fails. */
+import { MEMBER, SLOT } from "#harness/clients/rtc/names";
 import { path } from "#harness/http/client";
 import { meet } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
@@ -12,10 +13,8 @@ import {
   hears,
   inCalls,
   leaveCall,
-  MEMBER,
   memberOf,
   OPEN,
-  SLOT,
   SLOT_ID,
   SLOW,
   STEADY,

@@ -1,5 +1,7 @@
 /** What matrix-js-sdk makes of slots (MSC4143 §Slots). By these checks no homeserver fails. */
+
 import type { JsSdkCall } from "#harness/clients/rtc/js-sdk-call";
+import { MEMBER, SLOT } from "#harness/clients/rtc/names";
 import { at, type JsonObject, type MatrixEvent } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat } from "#harness/world/expect";
@@ -16,10 +18,8 @@ import {
   hears,
   inCalls,
   leaveCall,
-  MEMBER,
   OPEN,
   SENT_MS,
-  SLOT,
   SLOT_ID,
   SLOW,
   STEADY,

@@ -5,19 +5,16 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { type CallOptions, JsSdkCall } from "#harness/clients/rtc/js-sdk-call";
-import { LEGACY_MEMBER, MEMBER_TYPES } from "#harness/clients/rtc/names";
+import { LEGACY_MEMBER, MEMBER, SLOT } from "#harness/clients/rtc/names";
 import { CheckFailure } from "#harness/errors";
-import type { JsonObject } from "#harness/match/json";
+import type { JsonObject, MatrixEvent } from "#harness/match/json";
 import type { Mutant } from "#harness/world/check";
 import { expectEqual } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
-import type { Session } from "#harness/world/session";
+import { type Session, stateBefore, timeline } from "#harness/world/session";
 import type { World } from "#harness/world/world";
-import { type StickOptions, SYNC, stick } from "./sticky.ts";
+import { type StickOptions, SYNC, stick, stuck } from "./sticky.ts";
 
-/** Name of m.rtc.member until the proposal is accepted. */
-export const MEMBER = MEMBER_TYPES.at(-1) ?? "";
-export const SLOT = "org.matrix.msc4143.rtc.slot";
 /** As matrix-js-sdk spells the call of a room (MSC4196 §Slot event). */
 export const SLOT_ID = "m.call#ROOM";
 export const OPEN: JsonObject = { status: "open", application: { type: "m.call" } };
@@ -93,6 +90,21 @@ function library(): string {
   return `matrix-js-sdk ${version}`;
 }
 
+/** As in `share`, of one server, with a slot that is open. */
+export interface Scene {
+  readonly alice: Session;
+  readonly bob: Session;
+  readonly roomId: string;
+}
+
+export async function scene(world: World, room: JsonObject = CALL_ROOM): Promise<Scene> {
+  const [alice, bob] = await world.users("alice", "bob");
+  const roomId = await alice.createRoom(room);
+  await bob.join(roomId);
+  await alice.setState(roomId, SLOT, OPEN, SLOT_ID);
+  return { alice, bob, roomId };
+}
+
 /** Content of a member's event, by whom and under which id. */
 export function memberOf(
   { userId, deviceId }: Pick<Session, "userId" | "deviceId">,
@@ -150,4 +162,40 @@ export async function expectInCall(
     const ids = roster.map(({ memberId }) => memberId).toSorted();
     expectEqual(ids, memberIds.toSorted(), what);
   });
+}
+
+/** A device of alice's that is in the call, and one of bob's that sees it there. */
+export async function joined(
+  world: World,
+  callers: Callers,
+  { alice, bob, roomId }: Scene,
+  library: JsonObject,
+  by: "sticky" | "state" = "sticky",
+) {
+  const [call, observer] = await Promise.all([alice, bob].map((each) => callers.start(each)));
+  if (call === undefined || observer === undefined) throw new Error("no device");
+  const given = await call.join(roomId, { by, library });
+  const memberId = by === "sticky" ? given : `${alice.userId}:${alice.deviceId}`;
+  await expectInCall(world, observer, roomId, [memberId]);
+  return { call, observer, memberId };
+}
+
+/** The next event of a member in a call, by a sync of somebody else. */
+export async function nextMember(
+  session: Session,
+  roomId: string,
+  since: string | undefined,
+  is: "join" | "leave",
+): Promise<MatrixEvent> {
+  const { found } = await session.syncUntil(
+    since,
+    `a ${is} of the call`,
+    (body) =>
+      [...stuck(body, roomId), ...timeline(body, roomId), ...stateBefore(body, roomId)].find(
+        ({ type, content }) =>
+          type === MEMBER && (content.application === undefined) === (is === "leave"),
+      ),
+    { deadlineMs: SENT_MS },
+  );
+  return found;
 }

@@ -1,5 +1,6 @@
 /** Who is in a call of two servers, one of whose clocks is wrong: MSC4354 §Time. */
 
+import { MEMBER } from "#harness/clients/rtc/names";
 import { HarnessError } from "#harness/errors";
 import { check } from "#harness/world/check";
 import { expectEqual } from "#harness/world/expect";
@@ -9,7 +10,7 @@ import { share } from "#harness/world/sharing";
 import type { World } from "#harness/world/world";
 import { BATCH_MS, delayedEvents, serverTime } from "./delayed.ts";
 import { observe } from "./observers.ts";
-import { MEMBER, member, openSlot, roster } from "./rosters.ts";
+import { member, openSlot, roster } from "./rosters.ts";
 import { HIDES, LONG_MS, SYNC, stick } from "./sticky.ts";
 
 /** Of the two, as the features have it; what the check itself takes is in it too. */

@@ -1,7 +1,7 @@
 /** What becomes of a client in a call whose process dies: MSC4143 §Membership lifecycle, MSC4140 §Scheduling a delayed event. */
 import type { Call, DelayedEvent } from "#harness/clients/rtc/delayed-events";
 import { Heartbeat } from "#harness/clients/rtc/heartbeat";
-import { LEGACY_MEMBER, STICKY_DURATION } from "#harness/clients/rtc/names";
+import { LEGACY_MEMBER, MEMBER, STICKY_DURATION } from "#harness/clients/rtc/names";
 import { path } from "#harness/http/client";
 import { at, type JsonObject, type MatrixEvent } from "#harness/match/json";
 import { check } from "#harness/world/check";
@@ -12,7 +12,7 @@ import type { World } from "#harness/world/world";
 import { BATCH_MS, delayedEvents } from "./delayed.ts";
 import { claimsTo, takesDelayFor } from "./delayed-mutants.ts";
 import { observe } from "./observers.ts";
-import { MEMBER, member, openSlot, roster } from "./rosters.ts";
+import { member, openSlot, roster } from "./rosters.ts";
 import { LONG_MS } from "./sticky.ts";
 
 /** Deployed clients take 8 s and 5 s. */

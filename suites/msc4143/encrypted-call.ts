@@ -12,7 +12,8 @@ import { textAt } from "#harness/match/json";
 import { expectThat, ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
-import { callRoom, SLOT_ID } from "./media-keys.ts";
+import { SLOT_ID } from "./callers.ts";
+import { callRoom } from "./media-keys.ts";
 import { memberOf, openidTokenOf } from "./openid.ts";
 
 /** A tone has to fill this share of what is heard for so long. */

@@ -2,6 +2,7 @@
  * What becomes of encrypted media: MSC4143 §End-to-end encryption, MSC4195 §End-to-end encryption. Verdicts on LiveKit's client library,
  * which encrypts and decrypts here. "Not heard" is always beside somebody who hears it meanwhile.
  */
+import { SLOT } from "#harness/clients/rtc/names";
 import { check } from "#harness/world/check";
 import { expectContains, expectEqual, fail } from "#harness/world/expect";
 import { altersAnswer, altersRequest } from "#harness/world/mutants";
@@ -16,7 +17,6 @@ import {
   untilHeard,
   WITH_MEDIA,
 } from "./media.ts";
-import { SLOT } from "./rosters.ts";
 
 /** Seen as one that is not to be encrypted, a slot is entered without encryption. */
 const DOWNGRADES = altersAnswer(

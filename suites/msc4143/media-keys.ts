@@ -11,18 +11,16 @@ import {
   type PartyOptions,
 } from "#harness/clients/rtc/call-party";
 import { type CallOptions, type JoinOptions, JsSdkCall } from "#harness/clients/rtc/js-sdk-call";
-import { LEGACY_MEMBER } from "#harness/clients/rtc/names";
+import { LEGACY_MEMBER, SLOT } from "#harness/clients/rtc/names";
 import { ENCRYPTED } from "#harness/world/encrypted-room";
 import { expectThat } from "#harness/world/expect";
 import { altersAnswer, claims } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
+import { SLOT_ID } from "./callers.ts";
 import { SYNC } from "./sticky.ts";
 
 export const LIBRARY = "the client library matrix-js-sdk";
-const SLOT = "org.matrix.msc4143.rtc.slot";
-/** As the library writes it. */
-export const SLOT_ID = "m.call#ROOM";
 const OPEN = {
   status: "open",
   application: { type: "m.call" },

@@ -1,4 +1,5 @@
 /** Calls with media, in checks: members of a slot whose tokens come from their homeserver, and what they hear of each other. */
+
 import { AccessToken } from "livekit-server-sdk";
 import {
   firstTone,
@@ -10,12 +11,13 @@ import {
 import { MediaParticipant } from "#harness/clients/rtc/media/participant";
 import type { KeyParameters, MediaNote } from "#harness/clients/rtc/media/report";
 import { TONES } from "#harness/clients/rtc/media/tone";
+import { SLOT } from "#harness/clients/rtc/names";
 import { HarnessError } from "#harness/errors";
 import { eventsAt, isObject, type JsonObject, listAt, numberAt, textAt } from "#harness/match/json";
 import { expectThat, fail, ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
-import { SLOT } from "./rosters.ts";
+
 import { grantOf, livekitPath, sfuUrlOf, tokenOf } from "./tokens.ts";
 
 const PER_MEMBER = "org.matrix.msc4143.per_member";

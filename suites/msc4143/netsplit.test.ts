@@ -1,7 +1,7 @@
 /** Who is in a call after two servers could not reach each other for a while, by what clients of both are told. */
 import { awakeMs } from "#harness/awake";
 import type { Member } from "#harness/clients/rtc/members";
-import { LEGACY_MEMBER } from "#harness/clients/rtc/names";
+import { LEGACY_MEMBER, MEMBER, SLOT } from "#harness/clients/rtc/names";
 import { at, type JsonObject } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectEqual } from "#harness/world/expect";
@@ -11,7 +11,7 @@ import { converge, share, split } from "#harness/world/sharing";
 import type { World } from "#harness/world/world";
 import { BATCH_MS, delayedEvents } from "./delayed.ts";
 import { expectTold, observe, type Sent, writeValue } from "./observers.ts";
-import { MEMBER, member, openSlot, roster, SLOT } from "./rosters.ts";
+import { member, openSlot, roster } from "./rosters.ts";
 import { HIDES, LONG_MS, SYNC, stick } from "./sticky.ts";
 
 const DELAY_MS = 1_500;

@@ -8,6 +8,7 @@ import { expectEqual, expectThat, ok } from "#harness/world/expect";
 import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
+import { DECLINE, INVITE } from "./invites.ts";
 import { stick, trySticking } from "./sticky.ts";
 
 const RULES = "/_matrix/client/v3/pushrules/";
@@ -19,8 +20,6 @@ const FOR_ME = ".org.matrix.msc4075.rule.rtc.invite_for_me";
 const FOR_ROOM = ".org.matrix.msc4075.rule.rtc.invite_for_room";
 const USER_MENTION = ".m.rule.is_user_mention";
 const ROOM_MENTION = ".m.rule.is_room_mention";
-/** Name of m.rtc.invite until the proposal is accepted. */
-const INVITE = "org.matrix.msc4075.rtc.notification";
 
 /** Override rules of a user, the most important first. */
 async function overrides(session: Session): Promise<readonly JsonObject[]> {
@@ -169,9 +168,6 @@ check(
     expectEqual(bobs.get(muted), undefined, "what a user hears of a room that is muted");
   },
 );
-
-/** Name of m.rtc.decline until the proposal is accepted. */
-const DECLINE = "org.matrix.msc4310.rtc.decline";
 
 /** Tries to decline an invite; any answer. */
 function decline(session: Session, roomId: string, eventId: string): Promise<HttpResponse> {

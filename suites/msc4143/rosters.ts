@@ -1,14 +1,14 @@
 /** Who is in a call by sticky members (MSC4143 §Joining a slot), as clients write it and as they see it. */
+
 import { awakeMs } from "#harness/awake";
 import { type Member, membersOf, type RoomFacts } from "#harness/clients/rtc/members";
+import { SLOT } from "#harness/clients/rtc/names";
 import { path } from "#harness/http/client";
 import { at, type JsonObject } from "#harness/match/json";
 import { ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import type { Observer } from "./observers.ts";
 
-export const MEMBER = "org.matrix.msc4143.rtc.member";
-export const SLOT = "org.matrix.msc4143.rtc.slot";
 const SLOT_ID = "m.call#room";
 
 /** Lets members of the room join its call. */

@@ -1,4 +1,5 @@
 /** Slots as servers hold them: MSC4143 §Slots, MSC4196 §Slot event. */
+import { SLOT } from "#harness/clients/rtc/names";
 import { path } from "#harness/http/client";
 import { type JsonObject, textAt } from "#harness/match/json";
 import { slot, stateShown } from "#harness/peer/room-state";
@@ -7,7 +8,6 @@ import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/e
 import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import { converge, promote, share, split } from "#harness/world/sharing";
 
-const SLOT = "org.matrix.msc4143.rtc.slot";
 /** As MSC4143 writes it; MSC4196 has it in capitals. */
 const KEY = "m.call#room";
 const OPEN: JsonObject = { status: "open", application: { type: "m.call" } };

@@ -14,9 +14,8 @@ import { path } from "#harness/http/client";
 import { at, type JsonObject } from "#harness/match/json";
 import { ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
-import { LEGACY_MEMBER, MEMBER_TYPES, STICKY_DURATION } from "./names.ts";
+import { LEGACY_MEMBER, MEMBER, STICKY_DURATION } from "./names.ts";
 
-const [, MEMBER = ""] = MEMBER_TYPES;
 const STICKS_MS = 3_600_000;
 
 /** How a media key is written: as MSC4143 has it, under its unstable name too, or as deployed clients do. */

@@ -8,7 +8,10 @@ export const STICKY = "msc4354_sticky";
 export const STICKY_REMAINING = ["sticky_duration_remaining_ms", "msc4354_sticky_duration_ttl_ms"];
 /** Keys in `content` of what the value of an event belongs to in the map of its sender. */
 export const STICKY_KEYS = ["sticky_key", "msc4354_sticky_key"];
-/** Types of members (MSC4143 §Unstable prefix). */
-export const MEMBER_TYPES = ["m.rtc.member", "org.matrix.msc4143.rtc.member"];
+/** Type of members and state of slots (MSC4143 §Unstable prefix). */
+export const MEMBER = "org.matrix.msc4143.rtc.member";
+export const SLOT = "org.matrix.msc4143.rtc.slot";
+/** Types of members, also that which is to come. */
+export const MEMBER_TYPES = ["m.rtc.member", MEMBER];
 /** State of members in deployed calls (MSC3401). */
 export const LEGACY_MEMBER = "org.matrix.msc3401.call.member";

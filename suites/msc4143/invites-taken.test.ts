@@ -1,79 +1,18 @@
-/** When matrix-js-sdk has a device ring, and what it sends for it (MSC4075). By these checks no homeserver fails. */
-import type { InviteView, JsSdkCall } from "#harness/clients/rtc/js-sdk-call";
-import { LEGACY_MEMBER, STICKY } from "#harness/clients/rtc/names";
+/** When matrix-js-sdk has a device ring (MSC4075). By these checks no homeserver fails. */
+import type { JsSdkCall } from "#harness/clients/rtc/js-sdk-call";
+import { LEGACY_MEMBER, MEMBER, SLOT } from "#harness/clients/rtc/names";
 import { path } from "#harness/http/client";
-import { at, type JsonObject, type MatrixEvent } from "#harness/match/json";
+import { at, type JsonObject } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectContains, expectEqual, expectThat, ok } from "#harness/world/expect";
 import { altersRequest } from "#harness/world/mutants";
-import { type Session, timeline } from "#harness/world/session";
 import type { World } from "#harness/world/world";
-import {
-  CALL_ROOM,
-  type Callers,
-  CLOSED,
-  ENCRYPTION,
-  enterCall,
-  hears,
-  inCalls,
-  OPEN,
-  SLOT,
-  SLOT_ID,
-  SLOW,
-  STEADY,
-} from "./callers.ts";
-import { stick, stuck } from "./sticky.ts";
+import { CLOSED, enterCall, hears, inCalls, SLOT_ID, SLOW, scene } from "./callers.ts";
+import { DECLINES, INVITE, invite, LIFETIME_MS, SENDS, viewOf } from "./invites.ts";
+import { stick } from "./sticky.ts";
 
-/** Names of m.rtc.invite and m.rtc.decline until the proposal is accepted. */
-const INVITE = "org.matrix.msc4075.rtc.notification";
-const DECLINE = "org.matrix.msc4310.rtc.decline";
-const SENDS = { method: "PUT", path: "/_matrix/client/v3/rooms/*/send/*/*" };
-const INVITES = { ...SENDS, contains: '"lifetime"' };
-const DECLINES = { ...SENDS, contains: '"m.relates_to"' };
-const LIFETIME_MS = 60_000;
 /** The most that may be left of an invite (MSC4075 §Receiving invites). */
 const CAP_MS = 120_000;
-
-interface Scene {
-  readonly alice: Session;
-  readonly bob: Session;
-  readonly roomId: string;
-}
-
-async function scene(world: World, room: JsonObject = CALL_ROOM): Promise<Scene> {
-  const [alice, bob] = await world.users("alice", "bob");
-  const roomId = await alice.createRoom(room);
-  await bob.join(roomId);
-  await alice.setState(roomId, SLOT, OPEN, SLOT_ID);
-  return { alice, bob, roomId };
-}
-
-function invite(caller: Session, roomId: string, more: JsonObject = {}): Promise<string> {
-  const content = {
-    slot_id: SLOT_ID,
-    msc4354_sticky_key: SLOT_ID,
-    sender_ts: Date.now(),
-    lifetime: LIFETIME_MS,
-    "m.mentions": { room: true },
-    notification_type: "ring",
-    ...more,
-  };
-  return stick(caller, roomId, { type: INVITE, content });
-}
-
-/** What the device makes of an event, once it has seen it: of an invite, whether it rings. */
-async function viewOf(
-  world: World,
-  call: JsSdkCall,
-  roomId: string,
-  eventId: string,
-): Promise<InviteView> {
-  return await world.eventually(async () => {
-    const view = await call.invite(roomId, eventId);
-    expectThat(view !== undefined, `the event ${eventId} on the device`, "nothing");
-    return view;
-  });
-}
 
 /** Whether it rings comes to be so. */
 async function expectRinging(
@@ -86,128 +25,6 @@ async function expectRinging(
     expectContains(await viewOf(world, call, roomId, eventId), { rings }, what);
   });
 }
-
-/** An event of this type as somebody else's syncs bring it. */
-async function seen(session: Session, roomId: string, type: string): Promise<MatrixEvent> {
-  const { found } = await session.syncUntil(undefined, `an event ${type}`, (body) =>
-    [...stuck(body, roomId), ...timeline(body, roomId)].find((event) => event.type === type),
-  );
-  return found;
-}
-
-/** An invite and a decline of it as the library sends them, and others see them. */
-async function exchanged(world: World, callers: Callers) {
-  const { alice, bob, roomId } = await scene(world);
-  const [caller, called] = await Promise.all([alice, bob].map((one) => callers.start(one)));
-  const library = { ...STEADY, notificationType: "ring", notificationLifetimeMs: LIFETIME_MS };
-  await caller?.join(roomId, { by: "sticky", library });
-  const invited = await seen(bob, roomId, INVITE);
-  await called?.decline(roomId, invited.event_id);
-  return { invited, declined: await seen(alice, roomId, DECLINE) };
-}
-
-check(
-  "MSC4075.invite.sticky",
-  "the client writes invites and declines as it has to, each under its key",
-  {
-    ...SLOW,
-    mutant: [
-      altersRequest("calls without a key", INVITES, { remove: ["/msc4354_sticky_key"] }),
-      altersRequest("calls nobody", INVITES, { set: { "/m.mentions": {} } }),
-      altersRequest("has no lifetime", INVITES, { remove: ["/lifetime"] }),
-      altersRequest("declines under another key", DECLINES, {
-        set: { "/msc4354_sticky_key": "other" },
-      }),
-    ],
-  },
-  async (world) => {
-    await inCalls(async (callers) => {
-      const { invited, declined } = await exchanged(world, callers);
-
-      const { content } = invited;
-      const expected = { slot_id: SLOT_ID, msc4354_sticky_key: SLOT_ID, lifetime: LIFETIME_MS };
-      expectContains(content, { ...expected, "m.mentions": { room: true } }, "the invite");
-      expectThat(typeof content.sender_ts === "number", "sender_ts of the invite", content);
-      expectContains(
-        declined.content,
-        {
-          msc4354_sticky_key: invited.event_id,
-          "m.relates_to": { rel_type: "m.reference", event_id: invited.event_id },
-        },
-        "the decline",
-      );
-    });
-  },
-);
-
-check(
-  "MSC4075.invite.sticky",
-  "the client has invites and declines stick",
-  {
-    ...SLOW,
-    mutant: altersRequest("calls for no time", INVITES, {
-      head: [["sticky_duration_ms=", "other_duration_ms="]],
-    }),
-  },
-  async (world) => {
-    await inCalls(async (callers) => {
-      const { invited, declined } = await exchanged(world, callers);
-
-      for (const [event, what] of [
-        [invited, "an invite"],
-        [declined, "a decline"],
-      ] as const) {
-        const durationMs = at(event, STICKY, "duration_ms");
-        expectThat(typeof durationMs === "number", `${what} that sticks`, event);
-        if (durationMs < LIFETIME_MS) world.note(`${what} sticks for ${durationMs} ms only`);
-      }
-    });
-  },
-);
-
-check(
-  "MSC4075.invite.sticky",
-  "the client encrypts invites and declines in an encrypted room",
-  {
-    ...SLOW,
-    mutant: altersRequest("sends them in clear", DECLINES, {
-      head: [["/m.room.encrypted/", `/${INVITE}/`]],
-    }),
-  },
-  async (world) => {
-    const initial_state = [{ ...ENCRYPTION, state_key: "" }];
-    const { alice, bob, roomId } = await scene(world, { ...CALL_ROOM, initial_state });
-    await inCalls(async (callers) => {
-      const [caller, called] = await Promise.all(
-        [alice, bob].map((one) => callers.start(one, { crypto: "signed" })),
-      );
-      const library = { ...STEADY, notificationType: "ring" };
-      await caller?.join(roomId, { by: "sticky", library });
-
-      // Its member and its invite; what the device makes of them tells which is which.
-      const ids = new Set<string>();
-      await bob.syncUntil(undefined, "a member and an invite", (body) => {
-        for (const { event_id, type, sender, state_key } of timeline(body, roomId))
-          if (sender === alice.userId && state_key === undefined) ids.add(`${type} ${event_id}`);
-        return ids.size >= 2 ? true : undefined;
-      });
-      const rings = await world.eventually(async () => {
-        const views = [...ids].map(async (id) => {
-          const [type, eventId = ""] = id.split(" ");
-          return { type, eventId, view: await called?.invite(roomId, eventId) };
-        });
-        const found = (await Promise.all(views)).find(({ view }) => view?.rings === true);
-        expectThat(found !== undefined, "an invite that rings", [...ids]);
-        return found;
-      });
-      const declined = (await called?.decline(roomId, rings.eventId)) ?? "";
-
-      expectEqual(rings.type, "m.room.encrypted", "the type of the invite on the wire");
-      const { type } = await alice.event(roomId, declined);
-      expectEqual(type, "m.room.encrypted", "the type of the decline on the wire");
-    });
-  },
-);
 
 check(
   "MSC4075.invite.valid",
@@ -286,7 +103,7 @@ check(
       await expectRinging(world, call, { roomId, eventId, rings: false }, `${what} is in the call`);
       const slot_id = SLOT_ID;
       await stick(bob, roomId, {
-        type: "org.matrix.msc4143.rtc.member",
+        type: MEMBER,
         content: { slot_id, msc4354_sticky_key: "own" },
       });
 
