@@ -102,10 +102,10 @@ export class DeploymentPool implements AsyncDisposable {
           await new Promise<void>((resolve) => this.#waiting.push(resolve));
         this.#isolated++;
       },
-      startIsolated: async (features) => {
+      startIsolated: async (features, isFederated) => {
         try {
           const deployment = await this.#start({
-            ...this.#plan,
+            ...(isFederated ? this.#plan : firstServerOf(this.#plan)),
             id: `isolated-${++this.#count}`,
             features,
           });
@@ -159,6 +159,11 @@ export class DeploymentPool implements AsyncDisposable {
     this.#isolated--;
     this.#waiting.shift()?.();
   }
+}
+
+/** The first server of a topology, with what runs beside it. */
+function firstServerOf(plan: DeploymentPlan): DeploymentPlan {
+  return { ...plan, topology: "one", servers: new Map([...plan.servers].slice(0, 1)) };
 }
 
 /** A deployment as checks see it: plain data. */

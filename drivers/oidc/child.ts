@@ -1,5 +1,6 @@
 /** The service's process. Told by a settings file; it ends on SIGTERM, and SIGKILL costs it nothing. */
 import { readFileSync } from "node:fs";
+import { IDLE_MS } from "#harness/http/idle";
 import { makeService } from "./service.ts";
 import type { ServiceSettings } from "./settings.ts";
 
@@ -7,8 +8,7 @@ const file = process.argv[2];
 if (file === undefined) throw new Error("the settings file is missing");
 const settings: ServiceSettings = JSON.parse(readFileSync(file, "utf8"));
 const { web, control } = makeService(settings);
-// Longer than the gateway keeps its end: a request must not meet a connection that is being closed.
-web.keepAliveTimeout = 60_000;
+web.keepAliveTimeout = IDLE_MS;
 control.listen(settings.control.port, settings.control.host);
 web.listen(settings.port, settings.host, () => {
   console.log(`auth service of ${settings.serverName}, listening at port ${settings.port}`);

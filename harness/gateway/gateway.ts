@@ -13,6 +13,7 @@ import type { AddressInfo, Server as NetServer, Socket } from "node:net";
 import { type Dispatcher, Pool } from "undici";
 import type { Address } from "#harness/deployment/contract";
 import { HarnessError } from "#harness/errors";
+import { IDLE_MS } from "#harness/http/idle";
 import type { CertificateAuthority } from "./ca.ts";
 import { isCompat } from "./compat.ts";
 import { Connections, recordConnection, subjectOf } from "./connections.ts";
@@ -358,7 +359,7 @@ export class Gateway implements AsyncDisposable {
   #server(handler: (request: IncomingMessage, response: ServerResponse) => void): Server {
     const server = createServer(
       {
-        keepAliveTimeout: 60_000,
+        keepAliveTimeout: IDLE_MS,
         requestTimeout: 0,
         headersTimeout: 0,
         maxHeaderSize: 64 * 1024,

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { IDLE_MS } from "#harness/http/idle";
 import type { Answer } from "./answer.ts";
 
 export interface RawRequest {
@@ -19,7 +20,7 @@ export interface ListenAt {
 }
 
 export class Listener implements AsyncDisposable {
-  readonly #server = createServer({ keepAliveTimeout: 60_000 });
+  readonly #server = createServer({ keepAliveTimeout: IDLE_MS });
 
   private constructor(answer: (request: RawRequest) => Promise<Answer>) {
     this.#server.on("request", (request, response) => {

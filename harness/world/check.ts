@@ -37,7 +37,7 @@ export interface Mutant {
 export interface CheckOptions {
   /** At least one proves that the check can fail. */
   readonly mutant?: Mutant | readonly Mutant[];
-  /** Own fresh servers, with these features switched on. */
+  /** Own fresh servers, with these features switched on: all of the topology if the requirement needs `federation`, else one. */
   readonly isolated?: { readonly features?: readonly Feature[] };
   /** Bound for the whole check; 60 s unless given. */
   readonly deadlineMs?: number;
@@ -197,7 +197,11 @@ export class Checker {
     try {
       if (this.#options.isolated !== undefined || this.#run.isolate) {
         await this.#control.roomForIsolated();
-        isolated = await this.#control.startIsolated(this.#options.isolated?.features ?? []);
+        const isFederated = this.#run.selected[this.#id]?.includes("federation") ?? true;
+        isolated = await this.#control.startIsolated(
+          this.#options.isolated?.features ?? [],
+          isFederated,
+        );
       }
       // Servers of its own have their time to start.
       timer = setTimeout(() => {

@@ -15,7 +15,7 @@ test("servers that do not start in time are trouble of ours, with place and next
 
   const client = controlClient(command, IMPATIENT);
   const late = { name: "HarnessError", code: "DEADLINE" };
-  await expect(client.startIsolated([])).rejects.toMatchObject({
+  await expect(client.startIsolated([], true)).rejects.toMatchObject({
     ...late,
     what: "servers of the check's own did not start within 0.1 s",
     next: expect.stringContaining("logs folder"),

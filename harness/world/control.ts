@@ -74,7 +74,8 @@ export interface Control {
   recordCheck(evidence: CheckEvidence): Promise<string | null>;
   /** Waits until there is room for a check's own servers; it is taken until `stopIsolated`, or until they did not start. */
   roomForIsolated(): Promise<void>;
-  startIsolated(features: readonly Feature[]): Promise<DeploymentInfo>;
+  /** @param isFederated All servers of the topology are started; else the first alone, which is half of the work. */
+  startIsolated(features: readonly Feature[], isFederated: boolean): Promise<DeploymentInfo>;
   stopIsolated(deployment: string): Promise<void>;
 }
 

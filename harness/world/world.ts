@@ -9,6 +9,7 @@ import { CheckFailure, HarnessError, Unsupported } from "#harness/errors";
 import type { Rule, RuleAction, RuleMatch } from "#harness/gateway/rule";
 import { scrubValues, secretsIn } from "#harness/gateway/scrub";
 import { createClient, type HttpClient, type HttpResponse } from "#harness/http/client";
+import { IDLE_MS } from "#harness/http/idle";
 import { textAt } from "#harness/match/json";
 import { Peer } from "#harness/peer/peer";
 import type { Random } from "#harness/random";
@@ -491,7 +492,7 @@ export class World implements AsyncDisposable {
     handler: (request: IncomingMessage, body: unknown, response: ServerResponse) => void,
   ): Promise<void> {
     const { control, deployment } = this.#options;
-    const server = createServer(async (request, response) => {
+    const server = createServer({ keepAliveTimeout: IDLE_MS }, async (request, response) => {
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(chunk);
       handler(request, JSON.parse(Buffer.concat(chunks).toString() || "{}"), response);
