@@ -32,6 +32,22 @@ const DEPLOYMENT: RunInfo["deployment"] = {
   ],
 };
 
+const RUN: Omit<RunInfo, "control"> = {
+  runId: "spec",
+  deployment: DEPLOYMENT,
+  mode: "verdicts",
+  selected: {},
+  disabled: {},
+  seed: 1,
+  repeat: 1,
+  retry: 0,
+  isolate: false,
+  timeoutScale: 1,
+  record: "none",
+  propertySeconds: 0,
+  accountSizes: [],
+};
+
 /** What becomes of a check with this body, while auth services were down as told. */
 async function judge(body: CheckBody, outages: readonly string[] = []) {
   const control: Pick<Control, "serviceOutages" | "serverLog"> = {
@@ -39,22 +55,7 @@ async function judge(body: CheckBody, outages: readonly string[] = []) {
     serverLog: async (_, place) => [`last line of ${place}`],
   };
   await using command = await serveControl(control as Control);
-  const run: RunInfo = {
-    runId: "spec",
-    control: command,
-    deployment: DEPLOYMENT,
-    mode: "verdicts",
-    selected: {},
-    disabled: {},
-    seed: 1,
-    repeat: 1,
-    retry: 0,
-    isolate: false,
-    timeoutScale: 1,
-    record: "none",
-    propertySeconds: 0,
-    accountSizes: [],
-  };
+  const run: RunInfo = { ...RUN, control: command };
   return await new Checker(run, "MSC3861.cs.whoami", "spec", 1, {}, body).report([]);
 }
 
@@ -92,3 +93,36 @@ test("any trouble comes with the log of the auth service too", async () => {
   expect(report.outcome).toBe("error");
   expect(report.logs).toContain("as1: last line of as1");
 });
+
+test.each([
+  [["federation"], true],
+  [["sticky-events"], false],
+])(
+  "a check of its own servers that needs %s: all of them are started: %s",
+  async (needs, isFederated) => {
+    const started: unknown[] = [];
+    const control: Partial<Control> = {
+      roomForIsolated: async () => undefined,
+      startIsolated: async (...asked) => {
+        started.push(asked);
+        return DEPLOYMENT;
+      },
+      stopIsolated: async () => undefined,
+      serviceOutages: async () => [],
+    };
+    await using command = await serveControl(control as Control);
+    const run: RunInfo = { ...RUN, control: command, selected: { "MSC3861.cs.whoami": needs } };
+
+    const checker = new Checker(
+      run,
+      "MSC3861.cs.whoami",
+      "spec",
+      1,
+      { isolated: {} },
+      async () => undefined,
+    );
+    await checker.report([]);
+
+    expect(started).toEqual([[[], isFederated]]);
+  },
+);
