@@ -1,6 +1,6 @@
 /** The configuration of one Synapse process: `homeserver.yaml` of this folder, feature files, and names and ports. */
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
 import { registrationOf } from "#drivers/substrates/registration";
@@ -16,6 +16,8 @@ export interface ConfigurationPlan {
   readonly port: number;
   readonly sharedSecret: string;
   readonly features: readonly Feature[];
+  /** Names of files in `settings/`. */
+  readonly settings?: readonly string[];
   readonly network: NetworkPlan | undefined;
   readonly auth?: AuthAccess | undefined;
   /** Where the release is told of it. */
@@ -37,6 +39,11 @@ export const FEATURES: readonly Feature[] = [
 /** Those that have a file in `features/`. */
 const FILES: readonly Feature[] = ["rate-limits", "no-delayed-events", "two-rtc-transports"];
 
+/** What the option `with` may name: settings of Synapse alone, which no check asks for. */
+export const SETTINGS_FILES: readonly string[] = readdirSync(path.join(HERE, "settings")).map(
+  (name) => path.basename(name, ".yaml"),
+);
+
 /** Writes configuration, signing key and registrations into the folder; returns the configuration's path. */
 export function writeConfiguration(plan: ConfigurationPlan): string {
   const { folder, serverName, host, port, network } = plan;
@@ -45,10 +52,15 @@ export function writeConfiguration(plan: ConfigurationPlan): string {
     ...plan.features
       .filter((feature) => FILES.includes(feature))
       .map((feature) => readYaml(`features/${feature}.yaml`)),
+    ...(plan.settings ?? []).map((name) => readYaml(`settings/${name}.yaml`)),
   ];
   const inFolder = (name: string) => path.join(folder, name);
   const configuration: Record<string, unknown> = {
     ...Object.assign({}, ...settings),
+    experimental_features: Object.assign(
+      {},
+      ...settings.map(({ experimental_features: experiments }) => experiments),
+    ),
     server_name: serverName,
     pid_file: inFolder("homeserver.pid"),
     listeners: [

@@ -23,7 +23,7 @@ import { describe, HarnessError } from "#harness/errors";
 import { pythonEnvironment } from "#harness/python/environment";
 import { didYouMean } from "#harness/suggest";
 import { argumentsOf } from "./clock.ts";
-import { FEATURES, writeConfiguration } from "./configuration.ts";
+import { FEATURES, SETTINGS_FILES, writeConfiguration } from "./configuration.ts";
 import { suspensionAt } from "./suspension.ts";
 import { makeTemplate, templatePath } from "./template.ts";
 import {
@@ -59,6 +59,7 @@ export const synapse = defineDriver({
   check: (spec) => {
     databaseOf(spec);
     diskOf(spec);
+    settingsOf(spec);
     if (spec.binary === undefined) checkedVersion(spec.version);
   },
   delegatesAuth: (spec) => {
@@ -83,6 +84,17 @@ function databaseOf({ options }: StartContext["spec"]): string {
   throw new HarnessError("BAD_USAGE", {
     what: `process:synapse has no database ${kind}`,
     next: didYouMean(kind, DATABASES),
+  });
+}
+
+/** What `with=frozen-dicts` sets beside what every server gets. */
+function settingsOf({ options }: StartContext["spec"]): readonly string[] {
+  const asked = options.get("with")?.split("+") ?? [];
+  const unknown = asked.find((name) => !SETTINGS_FILES.includes(name));
+  if (unknown === undefined) return asked;
+  throw new HarnessError("BAD_USAGE", {
+    what: `process:synapse has no settings ${unknown}`,
+    next: didYouMean(unknown, SETTINGS_FILES),
   });
 }
 
@@ -160,6 +172,7 @@ async function start(context: StartContext): Promise<RunningServer> {
     serverName,
     sharedSecret,
     features,
+    settings: settingsOf(spec),
     network,
     auth,
     delegation: delegationOf(release),
@@ -198,6 +211,7 @@ async function start(context: StartContext): Promise<RunningServer> {
       ...(rtc === undefined ? [] : ["matrix_rtc.transports set"]),
       ...(rtc?.registration === undefined ? [] : ["msc4512 and msc4502 on for the RTC service"]),
       ...(size === undefined ? [] : [`disk of ${spec.options.get("disk")}`]),
+      ...settingsOf(spec).map((name) => `settings ${name}`),
       ...features.map((feature) => `feature ${feature}`),
     ],
     capabilities: {
