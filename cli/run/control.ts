@@ -59,11 +59,23 @@ export class DeploymentPool implements AsyncDisposable {
           throw new HarnessError("INTERNAL", { what: `${role} can not be asked to ${action}` });
         await act();
       },
+      restartWith: async (id, role, setting) => {
+        const { restartsWith } = find(id).server(role).server.capabilities;
+        if (restartsWith === undefined)
+          throw new HarnessError("INTERNAL", { what: `${role} can not be started with settings` });
+        return (await restartsWith.restartWith(setting)) ?? null;
+      },
       suspendUser: async (id, role, userId, isSuspended, adminToken) => {
         const { suspendsUsers } = find(id).server(role).server.capabilities;
         if (suspendsUsers === undefined)
           throw new HarnessError("INTERNAL", { what: `${role} can not be asked to suspend users` });
         await suspendsUsers.suspend(userId, isSuspended, adminToken);
+      },
+      makeAccount: async (id, role, localpart, adminToken) => {
+        const { makesAccounts } = find(id).server(role).server.capabilities;
+        if (makesAccounts === undefined)
+          throw new HarnessError("INTERNAL", { what: `${role} can not be asked for accounts` });
+        return await makesAccounts.makeAccount(localpart, adminToken);
       },
       askAuth: (id, role, capability, method, parameters) =>
         askAuth(find(id), role, capability, method, parameters),
@@ -107,7 +119,7 @@ export class DeploymentPool implements AsyncDisposable {
           const deployment = await this.#start({
             ...(isFederated ? this.#plan : firstServerOf(this.#plan)),
             id: `isolated-${++this.#count}`,
-            features: [...new Set([...this.#plan.features, ...features])],
+            features,
           });
           return describeDeployment(deployment);
         } catch (error) {

@@ -1,10 +1,17 @@
 /** The configuration of one Synapse process: `homeserver.yaml` of this folder, feature files, and names and ports. */
 import { randomBytes } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
 import { registrationOf } from "#drivers/substrates/registration";
-import type { AuthAccess, Feature, NetworkPlan, RtcAccess } from "#harness/deployment/contract";
+import type {
+  AuthAccess,
+  Feature,
+  NetworkPlan,
+  RtcAccess,
+  Setting,
+} from "#harness/deployment/contract";
+import { applySetting, authWith } from "./settings.ts";
 import type { Delegation } from "./versions.ts";
 
 const HERE = import.meta.dirname;
@@ -16,8 +23,8 @@ export interface ConfigurationPlan {
   readonly port: number;
   readonly sharedSecret: string;
   readonly features: readonly Feature[];
-  /** Names of files in `settings/`. */
-  readonly settings?: readonly string[];
+  /** What it is started again with. */
+  readonly setting?: Setting;
   readonly network: NetworkPlan | undefined;
   readonly auth?: AuthAccess | undefined;
   /** Where the release is told of it. */
@@ -39,11 +46,6 @@ export const FEATURES: readonly Feature[] = [
 /** Those that have a file in `features/`. */
 const FILES: readonly Feature[] = ["rate-limits", "no-delayed-events", "two-rtc-transports"];
 
-/** What the option `with` may name: settings of Synapse alone, which no check asks for. */
-export const SETTINGS_FILES: readonly string[] = readdirSync(path.join(HERE, "settings")).map(
-  (name) => path.basename(name, ".yaml"),
-);
-
 /** Writes configuration, signing key and registrations into the folder; returns the configuration's path. */
 export function writeConfiguration(plan: ConfigurationPlan): string {
   const { folder, serverName, host, port, network } = plan;
@@ -52,15 +54,10 @@ export function writeConfiguration(plan: ConfigurationPlan): string {
     ...plan.features
       .filter((feature) => FILES.includes(feature))
       .map((feature) => readYaml(`features/${feature}.yaml`)),
-    ...(plan.settings ?? []).map((name) => readYaml(`settings/${name}.yaml`)),
   ];
   const inFolder = (name: string) => path.join(folder, name);
   const configuration: Record<string, unknown> = {
     ...Object.assign({}, ...settings),
-    experimental_features: Object.assign(
-      {},
-      ...settings.map(({ experimental_features: experiments }) => experiments),
-    ),
     server_name: serverName,
     pid_file: inFolder("homeserver.pid"),
     listeners: [
@@ -77,17 +74,19 @@ export function writeConfiguration(plan: ConfigurationPlan): string {
     media_store_path: inFolder("media"),
     signing_key_path: inFolder("signing.key"),
     registration_shared_secret: plan.sharedSecret,
-    macaroon_secret_key: secret(),
-    form_secret: secret(),
+    macaroon_secret_key: `macaroons-${plan.sharedSecret}`,
+    form_secret: `forms-${plan.sharedSecret}`,
     ...(plan.isTemplate === true ? { background_updates: { sleep_enabled: false } } : {}),
   };
-  if (plan.auth !== undefined) delegate(configuration, plan.auth, plan);
+  const auth = authWith(plan.setting, plan.auth);
+  if (auth !== undefined) delegate(configuration, auth, plan);
   if (network !== undefined) {
     configuration.federation_custom_ca_list = [network.ca.file];
     configuration.app_service_config_files = [inFolder("appservice.yaml")];
     write(inFolder("appservice.yaml"), registrationOf(network.appservice, "127.0.0.1"));
   }
   if (plan.rtc !== undefined) serveCalls(configuration, plan.rtc, inFolder("rtc.yaml"));
+  if (plan.setting !== undefined) applySetting(configuration, plan.setting);
   if (!existsSync(inFolder("signing.key"))) {
     const seed = randomBytes(32).toString("base64").replace(/=+$/, "");
     writeFileSync(
@@ -200,8 +199,4 @@ function readYaml(name: string): Record<string, unknown> {
 
 function write(file: string, content: unknown): void {
   writeFileSync(file, JSON.stringify(content, null, 1), { mode: 0o600 });
-}
-
-function secret(): string {
-  return randomBytes(16).toString("hex");
 }

@@ -22,9 +22,10 @@ import {
 import { describe, HarnessError } from "#harness/errors";
 import { pythonEnvironment } from "#harness/python/environment";
 import { didYouMean } from "#harness/suggest";
+import { accountsAt, suspensionAt } from "./admin.ts";
 import { argumentsOf } from "./clock.ts";
-import { FEATURES, SETTINGS_FILES, writeConfiguration } from "./configuration.ts";
-import { suspensionAt } from "./suspension.ts";
+import { type ConfigurationPlan, FEATURES, writeConfiguration } from "./configuration.ts";
+import { prepareSetting, settingsOf } from "./settings.ts";
 import { makeTemplate, templatePath } from "./template.ts";
 import {
   canDelegate,
@@ -59,7 +60,6 @@ export const synapse = defineDriver({
   check: (spec) => {
     databaseOf(spec);
     diskOf(spec);
-    settingsOf(spec);
     if (spec.binary === undefined) checkedVersion(spec.version);
   },
   delegatesAuth: (spec) => {
@@ -84,17 +84,6 @@ function databaseOf({ options }: StartContext["spec"]): string {
   throw new HarnessError("BAD_USAGE", {
     what: `process:synapse has no database ${kind}`,
     next: didYouMean(kind, DATABASES),
-  });
-}
-
-/** What `with=frozen-dicts` sets beside what every server gets. */
-function settingsOf({ options }: StartContext["spec"]): readonly string[] {
-  const asked = options.get("with")?.split("+") ?? [];
-  const unknown = asked.find((name) => !SETTINGS_FILES.includes(name));
-  if (unknown === undefined) return asked;
-  throw new HarnessError("BAD_USAGE", {
-    what: `process:synapse has no settings ${unknown}`,
-    next: didYouMean(unknown, SETTINGS_FILES),
   });
 }
 
@@ -166,13 +155,12 @@ async function start(context: StartContext): Promise<RunningServer> {
     await copyFile(template, databaseFile);
   }
   const serverName = `${role}:8448`;
-  const configuration = writeConfiguration({
+  const plan: ConfigurationPlan = {
     folder: data,
     ...address,
     serverName,
     sharedSecret,
     features,
-    settings: settingsOf(spec),
     network,
     auth,
     delegation: delegationOf(release),
@@ -181,9 +169,10 @@ async function start(context: StartContext): Promise<RunningServer> {
       postgres === undefined
         ? { name: "sqlite3", args: { database: databaseFile } }
         : { name: "psycopg2", args: postgresArguments(postgres) },
-  });
+  };
+  const configuration = writeConfiguration(plan);
   const proxy = `http://127.0.0.1:${network.proxyPort}`;
-  const { child, capabilities } = await serve(context, {
+  const { child, capabilities, tryAgain } = await serve(context, {
     command: python,
     args: [...argumentsOf(role, features), "-c", configuration],
     cwd: data,
@@ -211,7 +200,6 @@ async function start(context: StartContext): Promise<RunningServer> {
       ...(rtc === undefined ? [] : ["matrix_rtc.transports set"]),
       ...(rtc?.registration === undefined ? [] : ["msc4512 and msc4502 on for the RTC service"]),
       ...(size === undefined ? [] : [`disk of ${spec.options.get("disk")}`]),
-      ...settingsOf(spec).map((name) => `settings ${name}`),
       ...features.map((feature) => `feature ${feature}`),
     ],
     capabilities: {
@@ -232,6 +220,16 @@ async function start(context: StartContext): Promise<RunningServer> {
       },
       configuresFeatures: { features: FEATURES },
       suspendsUsers: suspensionAt(address),
+      makesAccounts: accountsAt(address, serverName),
+      restartsWith: {
+        settings: settingsOf(auth),
+        restartWith: async (setting) => {
+          const isOurs = spec.binary === undefined;
+          await prepareSetting(setting, { ...context, python, isOurs });
+          writeConfiguration({ ...plan, setting });
+          return await tryAgain();
+        },
+      },
       ...(process.platform === "linux" ? { usesCpu: { cpuMs: () => child.cpuMs() } } : {}),
       // A running database's folder can not be copied like a file.
       ...(postgres === undefined

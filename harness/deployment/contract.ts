@@ -29,6 +29,16 @@ export function isFeature(word: string): word is Feature {
   return FEATURES.some((feature) => feature === word);
 }
 
+/** Names of what a running server can be started again with, see `RestartsWith`. */
+export type Setting = (typeof SETTINGS)[number];
+
+/**
+ * `unreachable-login-provider`: users may also log in by an OpenID Connect provider, at whose address nothing answers.
+ * `qr-sign-in`: signing in by QR code is on (MSC4108). `auth-service-below-path`: its auth service is at the path
+ * /crucible/ of the address that it is at, and whoever asks for this carries requests on to where it is.
+ */
+const SETTINGS = ["unreachable-login-provider", "qr-sign-in", "auth-service-below-path"] as const;
+
 /** Everything a driver needs to start one homeserver. */
 export interface StartContext {
   /** Run that owns it; goes into labels, names and the environment of whatever is started. */
@@ -172,6 +182,8 @@ export interface ServerCapabilities {
   readonly snapshotsData?: SnapshotsData;
   readonly usesCpu?: UsesCpu;
   readonly suspendsUsers?: SuspendsUsers;
+  readonly makesAccounts?: MakesAccounts;
+  readonly restartsWith?: RestartsWith;
 }
 
 export interface Killable {
@@ -195,6 +207,18 @@ export interface Stoppable {
   stop(): Promise<void>;
   /** Starts it on the same data, unless it runs. Resolves when it answers again. */
   start(): Promise<void>;
+}
+
+export interface RestartsWith {
+  /** Those that the server has. */
+  readonly settings: readonly Setting[];
+  /**
+   * Starts it on the same data with a setting more, after an orderly stop. Undefined when it answers again; otherwise how it
+   * ended instead, and nothing runs then.
+   *
+   * @throws HarnessError HS_DID_NOT_START when it neither answers nor ends
+   */
+  restartWith(setting: Setting): Promise<string | undefined>;
 }
 
 export interface HasDatabase {
@@ -245,6 +269,15 @@ export interface SnapshotsData {
 export interface SuspendsUsers {
   /** @param adminToken of a server administrator, behind an auth service with the scope that makes one */
   suspend(userId: string, isSuspended: boolean, adminToken: string): Promise<void>;
+}
+
+export interface MakesAccounts {
+  /**
+   * Asks its own admin side for an account, whoever else has its accounts; tells whether it made one.
+   *
+   * @param adminToken of a server administrator, behind an auth service with the scope that makes one
+   */
+  makeAccount(localpart: string, adminToken: string): Promise<boolean>;
 }
 
 export interface UsesCpu {

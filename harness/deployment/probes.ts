@@ -11,11 +11,10 @@ import {
   STABLE,
   STABLE_PATH,
   UNSTABLE,
-  UNSTABLE_PATH,
 } from "#harness/clients/sliding-sync/dialect";
 import type { Gateway, ServerLinks } from "#harness/gateway/gateway";
 import { createClient, type HttpClient } from "#harness/http/client";
-import { at, isObject } from "#harness/match/json";
+import { at } from "#harness/match/json";
 import { compareVersions } from "#harness/versions";
 import type { DeployedAuth } from "./auth-services.ts";
 import type { AppserviceRegistration, RunningServer } from "./contract.ts";
@@ -74,7 +73,7 @@ interface Probed {
  * `federation`, `fedpeer` (it reaches a peer that a check scripts),
  * `fedproxy` (it does so by a proxy, and so finds a peer on any port), `open-registration`, `password-login`,
  * `refresh-tokens`, `presence`, `directory-open`, `url-preview`, `appservice`, `crypto`, `dehydrated-devices` (MSC3814),
- * `sliding-sync` (`:stable`, `:unstable`), `device-grant` (RFC 8628),
+ * `setting:<name>` (the server can be started again with it), `sliding-sync` (`:stable`, `:unstable`), `device-grant` (RFC 8628),
  * `account-management` (MSC4191), `rendezvous` (MSC4388), `rate-limits`, `guarded-rendezvous`, `no-delayed-events`
  * `two-rtc-transports`, `clock-ahead` and `clock-behind` (can be switched on), `delayed-events` (MSC4140; `:stable`, `:unstable`: by the endpoint of the merged text),
  * `sticky-events` (MSC4354), `rtc-transports` (MSC4143), `sfu`, `media` (beside an SFU: participants of ours that send and hear), `rtc-auth` and `rtc-token` (older and newer way to a token for it,
@@ -94,6 +93,8 @@ export async function probeFeatures(
   const { server, links, auth, sfu, rtc } = first;
   for (const feature of server.capabilities.configuresFeatures?.features ?? [])
     features.add(feature);
+  for (const setting of server.capabilities.restartsWith?.settings ?? [])
+    features.add(`setting:${setting}`);
   for (const [capability, value] of Object.entries(server.capabilities)) {
     if (value !== undefined) features.add(`server:${capability}`);
   }
@@ -261,15 +262,7 @@ async function probeAsUser(
       if (code !== 404) features.add("url-preview");
     },
     async () => {
-      // The unstable endpoint goes by the flag, as clients do, where there is one: Synapse has it since 1.114.
-      const { json } = await client.request("GET", "/_matrix/client/versions");
-      const flags = at(json, "unstable_features");
-      if (isObject(flags) && SLIDING_SYNC_FLAG in flags) return;
-      const { status: code } = await client.request("POST", UNSTABLE_PATH, { body: {} });
-      if (code === 200) features.add(UNSTABLE.feature).add("sliding-sync");
-    },
-    async () => {
-      // Nothing advertises the stable one.
+      // The unstable endpoint goes by the flag, as clients do; nothing advertises the stable one.
       const { status: code } = await client.request("POST", STABLE_PATH, { body: {} });
       if (code === 200) features.add(STABLE.feature).add("sliding-sync");
     },

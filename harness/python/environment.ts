@@ -71,6 +71,36 @@ export async function pythonEnvironment(plan: EnvironmentPlan): Promise<string> 
   return python;
 }
 
+/**
+ * Adds packages to an environment of ours that only some of its uses need, once.
+ *
+ * @throws HarnessError INSTALL_FAILED
+ */
+export async function addPackages(
+  python: string,
+  { packages, ...context }: Omit<EnvironmentPlan, "name">,
+): Promise<void> {
+  const folder = path.dirname(path.dirname(python));
+  const marker = path.join(folder, `with-${packages.join("-")}`);
+  if (existsSync(marker)) return;
+  const uv = await findUv(python, context);
+  context.progress(`adding ${packages.join(" ")} to ${folder} (once)`);
+  const install =
+    uv === undefined ? ["-m", "pip", "install", "--quiet"] : ["pip", "install", "--python", python];
+  const { code, output } = await runCommand(uv ?? python, [...install, ...packages], {
+    signal: context.signal,
+  });
+  if (code === 0) {
+    await runCommand("touch", [marker]);
+    return;
+  }
+  throw new HarnessError("INSTALL_FAILED", {
+    what: `${packages.join(" ")} could not be installed`,
+    facts: output.trim().split("\n").slice(-12),
+    next: "check that the Python package index answers",
+  });
+}
+
 /** The version that stands in for one that the index does not have; undefined when it has it, or gives no answer. */
 async function newestBelow(
   wanted: string,
@@ -112,7 +142,10 @@ export async function findPython(): Promise<string> {
 }
 
 /** uv from the PATH, or one of our own: it installs in seconds where pip takes a minute. */
-async function findUv(base: string, plan: EnvironmentPlan): Promise<string | undefined> {
+async function findUv(
+  base: string,
+  plan: Pick<EnvironmentPlan, "progress" | "signal">,
+): Promise<string | undefined> {
   const own = path.join(cacheFolder("tools"), `uv-${UV_VERSION}`);
   for (const candidate of ["uv", path.join(own, "bin", "uv")]) {
     if ((await runCommand(candidate, ["--version"])).code === 0) return candidate;

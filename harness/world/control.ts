@@ -7,7 +7,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { errors, request } from "undici";
 import type { ServerAction } from "#harness/deployment/actions";
-import type { Feature, Registered } from "#harness/deployment/contract";
+import type { Feature, Registered, Setting } from "#harness/deployment/contract";
 import { describe, HarnessError, type HarnessErrorCode } from "#harness/errors";
 import type { Rule } from "#harness/gateway/rule";
 import type { CheckEvidence } from "#harness/replay/record";
@@ -32,6 +32,8 @@ export interface Control {
   /** Takes the rule back; tells how often it fired. */
   removeRule(deployment: string, rule: string): Promise<number>;
   actOnServer(deployment: string, role: string, action: ServerAction): Promise<void>;
+  /** Starts a server again with a setting, see `RestartsWith`; tells how it ended instead of answering, null: it answers. */
+  restartWith(deployment: string, role: string, setting: Setting): Promise<string | null>;
   /** Suspends a user of a server, or lets them be again. */
   suspendUser(
     deployment: string,
@@ -40,6 +42,13 @@ export interface Control {
     isSuspended: boolean,
     adminToken: string,
   ): Promise<void>;
+  /** Asks the admin side of a server for an account; tells whether it made one. */
+  makeAccount(
+    deployment: string,
+    role: string,
+    localpart: string,
+    adminToken: string,
+  ): Promise<boolean>;
   /** Calls a method of an opt-in ability of an auth service. */
   askAuth(
     deployment: string,

@@ -5,6 +5,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { awakeMs } from "#harness/awake";
 import type { ServerAction } from "#harness/deployment/actions";
+import type { Setting } from "#harness/deployment/contract";
 import { CheckFailure, HarnessError, Unsupported } from "#harness/errors";
 import type { Rule, RuleAction, RuleMatch } from "#harness/gateway/rule";
 import { scrubValues, secretsIn } from "#harness/gateway/scrub";
@@ -445,6 +446,18 @@ export class World implements AsyncDisposable {
     await control.suspendUser(deployment.id, place, user.userId, isSuspended, adminToken);
   }
 
+  /**
+   * Asks a server for an account by its own means, past whoever else has its accounts; tells whether it made one.
+   *
+   * @param adminToken of an administrator of that server
+   */
+  async makeAccount(localpart: string, adminToken: string, role = "hs1"): Promise<boolean> {
+    this.needs("server:makesAccounts");
+    const { control, deployment } = this.#options;
+    const place = placeOf(deployment, role);
+    return await control.makeAccount(deployment.id, place, localpart, adminToken);
+  }
+
   async actOnServer(role: string, action: ServerAction): Promise<void> {
     const done = this.#call.fault(action, role);
     await this.#options.control.actOnServer(
@@ -453,6 +466,20 @@ export class World implements AsyncDisposable {
       action,
     );
     done();
+  }
+
+  /**
+   * Starts a server again with a setting, for isolated checks: undefined when it answers, otherwise how it ended instead.
+   *
+   * @throws Unsupported when the server has no such setting
+   */
+  async restartWith(setting: Setting, role = "hs1"): Promise<string | undefined> {
+    this.needs(`setting:${setting}`);
+    const { control, deployment } = this.#options;
+    const done = this.#call.fault(`restart with ${setting}`, role);
+    const ended = await control.restartWith(deployment.id, placeOf(deployment, role), setting);
+    done();
+    return ended ?? undefined;
   }
 
   /** Kills a server without warning, and starts it again with what it has kept. */

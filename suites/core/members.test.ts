@@ -111,6 +111,40 @@ check(
 );
 
 check(
+  "CS.members.before-join",
+  "the server lists the members of before one has joined, where history is shared",
+  {
+    mutant: [
+      altersAnswer(
+        "takes one for a stranger then",
+        { path: MEMBERS, contains: "at=" },
+        { status: 403, body: { errcode: "M_FORBIDDEN", error: "" } },
+      ),
+      altersAnswer("lists who came later", { path: MEMBERS, contains: "at=" }, MORE),
+    ],
+  },
+  async (world) => {
+    const [alice, bob, charlie] = await world.users("alice", "bob", "charlie");
+    const roomId = await alice.createRoom({ preset: "public_chat" });
+    await charlie.join(roomId);
+    await charlie.leave(roomId);
+    await bob.join(roomId);
+    const filter = { room: { rooms: [roomId], timeline: { limit: 2 } } };
+    const synced = room(await bob.sync({ filter }), "join", roomId) ?? {};
+    const [oldest] = eventsAt(synced, "timeline", "events");
+    const isBeforeLeave = oldest?.state_key === charlie.userId;
+
+    const then = await members(bob, roomId, { at: textAt(synced, "timeline", "prev_batch") });
+
+    const expected = [
+      `${alice.userId} join`,
+      `${charlie.userId} ${isBeforeLeave ? "join" : "leave"}`,
+    ];
+    expectEqual(then, expected.toSorted(), "the members before bob joined");
+  },
+);
+
+check(
   "CS.members.list",
   "the server maps the joined users to their names and avatars",
   {

@@ -1,18 +1,21 @@
 import { path } from "#harness/http/client";
-import { at, eventsAt, isObject, listAt } from "#harness/match/json";
+import { at, eventsAt, isObject, listAt, type MatrixEvent } from "#harness/match/json";
 import { EVENT, expectUnknown, type Meeting, meet, message } from "#harness/peer/meeting";
 import type { Pdu } from "#harness/peer/pdu";
 import { check } from "#harness/world/check";
-import { expectEqual, expectThat, ok } from "#harness/world/expect";
+import { expectEqual, expectThat, fail, ok } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
-import { timeline } from "#harness/world/session";
+import { type Session, timeline } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 import { shows } from "./mutants.ts";
-import { listed, topic } from "./rejection.ts";
+import { listed, offer, topic } from "./rejection.ts";
 
 const API = "/_matrix/federation/v1";
 const ROOM = "/_matrix/client/v3/rooms/*";
 const TOPIC = "m.room.topic";
+/** More than two pages of two. */
+const REJECTED = 6;
+const PAGES_AT_MOST = 40;
 
 interface Offspring extends Meeting {
   /** A topic by a user without the level. */
@@ -119,6 +122,63 @@ check(
     }
   },
 );
+
+check(
+  "FED.auth.reject-pages",
+  "the server lets clients page past more rejected events than a page holds",
+  {
+    mutant: [
+      altersAnswer(
+        "ends where a page is short",
+        { path: `${ROOM}/messages`, contains: "from=" },
+        { remove: ["/end"] },
+      ),
+      altersAnswer(
+        "shows them",
+        { path: `${ROOM}/messages`, contains: "from=" },
+        { set: { "/chunk/-": { type: TOPIC, content: {} } } },
+      ),
+    ],
+  },
+  async (world) => {
+    for (const version of listed(world, "10", "12")) {
+      const meeting = await meet(world, { version });
+      const { alice, peer, room, mallory } = meeting;
+      const early = await alice.send(room.roomId, "early");
+      await peer.waitForPdu(room, "the early message", ({ id }) => id === early);
+      const topics = Array.from({ length: REJECTED }, (_, count) =>
+        room.build(topic(mallory, `rejected ${count}`)),
+      );
+      await offer(meeting, ...topics);
+      const late = await alice.send(room.roomId, "late");
+
+      const shown = await pageBack(alice, room.roomId);
+
+      const messages = shown.filter(({ type }) => type === "m.room.message");
+      const ids = messages.map(({ event_id }) => event_id);
+      expectThat(ids.includes(late), `the late message in version ${version}`, ids);
+      expectThat(ids.includes(early), `the early message in version ${version}`, ids);
+      const types = shown.map(({ type }) => type);
+      expectThat(types.includes("m.room.create"), "the creation of the room", types);
+      expectThat(!types.includes(TOPIC), "no topic", types);
+    }
+  },
+);
+
+/** All of a room, by pages of two. */
+async function pageBack(session: Session, roomId: string): Promise<readonly MatrixEvent[]> {
+  const shown: MatrixEvent[] = [];
+  let from: string | undefined;
+  for (let page = 0; page < PAGES_AT_MOST; page++) {
+    const target = path`/_matrix/client/v3/rooms/${roomId}/messages`;
+    const response = await session.get(target, { dir: "b", limit: 2, from });
+    shown.push(...eventsAt(ok(response), "chunk"));
+    const end = at(response.json, "end");
+    if (typeof end !== "string") return shown;
+    from = end;
+  }
+  return fail("an end of the room", `${PAGES_AT_MOST} pages, and still there is more`);
+}
 
 check(
   "FED.auth.reject-child",

@@ -93,6 +93,54 @@ check(
 );
 
 check(
+  "FED.query.profile-unset",
+  "the server tells nothing for what a profile does not have",
+  {
+    mutant: [
+      answers(
+        "has null for an avatar",
+        `${API}/query/profile`,
+        { set: { "/avatar_url": null } },
+        200,
+      ),
+      answers(
+        "has null for a name",
+        `${API}/query/profile`,
+        { set: { "/displayname": null } },
+        200,
+      ),
+      answers("has a text for none", `${API}/query/profile`, { set: { "/avatar_url": "" } }, 200),
+    ],
+  },
+  async (world) => {
+    const [alice, peer] = await Promise.all([world.user("alice"), world.peer()]);
+    const client = peer.client();
+    const name = path`/_matrix/client/v3/profile/${alice.userId}/displayname`;
+
+    const withoutAvatar = await client.profile(alice.userId);
+    const avatar = await client.profile(alice.userId, "avatar_url");
+    const emptied = await alice.put(name, { displayname: "" });
+    const withoutName = await client.profile(alice.userId);
+
+    if (withoutAvatar.status === 403) {
+      expectMatrixError(withoutAvatar, 403, "M_FORBIDDEN");
+      world.note("profiles are not told over federation");
+      return;
+    }
+    const keysOf = (response: typeof avatar) => Object.keys(ok(response));
+    expectThat(!keysOf(withoutAvatar).includes("avatar_url"), "no avatar", withoutAvatar.json);
+    if (avatar.status === 404) expectMatrixError(avatar, 404, "M_NOT_FOUND");
+    else expectEqual(ok(avatar), {}, "the avatar alone", avatar);
+    if (emptied.status !== 200) {
+      world.note("a name can not be taken away by an empty one");
+      return;
+    }
+    const left = keysOf(withoutName).filter((key) => ["displayname", "avatar_url"].includes(key));
+    expectEqual(left, [], "what there is of name and avatar", withoutName);
+  },
+);
+
+check(
   "FED.query.openid",
   "the server tells whose an OpenID token is, and takes no other token for one",
   {

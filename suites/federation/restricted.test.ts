@@ -1,3 +1,4 @@
+import { path } from "#harness/http/client";
 import { at, objectAt } from "#harness/match/json";
 import { type Meeting, meet } from "#harness/peer/meeting";
 import { check } from "#harness/world/check";
@@ -5,7 +6,7 @@ import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/e
 import { altersAnswer } from "#harness/world/mutants";
 import type { JsonObject } from "#protocol/events/event";
 import { MAKE_JOIN, refusesAs, refusesNothing, SEND_JOIN } from "./handshake.ts";
-import { expectMembership, listed, member } from "./rejection.ts";
+import { expectMembership, listed, member, topic } from "./rejection.ts";
 
 /** Rooms whose members may join. */
 async function restrict({ alice, peer, room }: Meeting, allow: unknown): Promise<void> {
@@ -202,6 +203,50 @@ check(
         "the insider joined there",
         at(shared.json, "content"),
       );
+    }
+  },
+);
+
+check(
+  "FED.hs.restricted-odd-state",
+  "the server has users join through a resident, whatever it has rejected of the room's state",
+  {
+    mutant: altersAnswer(
+      "lets only the first one in",
+      { path: "/_matrix/client/v3/join/*", contains: "second=1" },
+      { status: 500, body: { errcode: "M_UNKNOWN", error: "" } },
+    ),
+  },
+  async (world) => {
+    for (const version of listed(world, "10", "12")) {
+      const [alice, bob, peer] = await Promise.all([
+        world.user("alice"),
+        world.user("bob"),
+        world.peer(),
+      ]);
+      const [founder, mallory] = [peer.user("founder"), peer.user("mallory")];
+      const allowed = await alice.createRoom({ preset: "public_chat" });
+      await bob.join(allowed);
+      const room = peer.createRoom({
+        creator: founder,
+        version,
+        powerLevels: { invite: 50, state_default: 50 },
+        events: [member(mallory, mallory, "join")],
+      });
+      // The peer takes it for right, so it is in the state that others get.
+      room.add(room.build(topic(mallory, "rejected")), { isRejected: false });
+      const content = { join_rule: "restricted", allow: membersOf(allowed) } as JsonObject;
+      room.add(room.build({ type: "m.room.join_rules", stateKey: "", sender: founder, content }));
+      peer.serve(room);
+      const via = { server_name: peer.serverName, via: peer.serverName };
+      const target = path`/_matrix/client/v3/join/${room.roomId}`;
+
+      const first = await alice.post(target, {}, via);
+      const second = await bob.post(target, {}, { ...via, second: "1" });
+
+      expectEqual(ok(first).room_id, room.roomId, "the room that alice joined", first);
+      expectEqual(ok(second).room_id, room.roomId, "the room that bob joined", second);
+      expectEqual(room.membershipOf(bob.userId), "join", `bob at the peer in version ${version}`);
     }
   },
 );

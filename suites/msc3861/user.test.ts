@@ -313,3 +313,28 @@ check(
     expectMatrixError(profile, [403, 404]);
   },
 );
+
+check(
+  "MSC3861.user.admin-create",
+  "the server makes no account past the authorization server, not for an administrator either",
+  {
+    mutant: altersAnswer(
+      "has made it",
+      { method: "GET", path: PROFILE, status: [403, 404] },
+      { status: 200, body: { displayname: "made" } },
+    ),
+  },
+  async (world) => {
+    const admin = await world.account("admin");
+    const scope = `${deviceScope(deviceName(world))} ${ADMIN_SCOPE}`;
+    const issued = await world.auth().accounts.issueToken({ localpart: admin.localpart, scope });
+    const localpart = world.name("past");
+
+    const isMade = await world.makeAccount(localpart, issued.accessToken);
+    const userId = `@${localpart}:${world.server().serverName}`;
+    const profile = await world.anonymous().get(path`/_matrix/client/v3/profile/${userId}`);
+
+    expectEqual(isMade, false, "whether the account was made");
+    expectMatrixError(profile, [403, 404]);
+  },
+);

@@ -53,10 +53,11 @@ export class Child {
     return this.#exit ?? Promise.resolve("never started");
   }
 
-  async start(): Promise<void> {
+  /** @param mayEnd when it ends by itself only `exit` tells it, until `mustStay` */
+  async start({ mayEnd = false } = {}): Promise<void> {
     const { command, args, cwd, env, logFile, onSpawn, onUnexpectedExit } = this.#options;
     const log = openSync(logFile, "a");
-    this.#isEnding = false;
+    this.#isEnding = mayEnd;
     const child = spawn(command, args, {
       cwd,
       env: { PATH: process.env.PATH ?? "", HOME: cwd, LANG: "C.UTF-8", ...env },
@@ -86,6 +87,11 @@ export class Child {
       });
     }
     onSpawn(child.pid);
+  }
+
+  /** From now on it is told when it ends without having been asked to. */
+  mustStay(): void {
+    this.#isEnding = false;
   }
 
   /** CPU time so far, milliseconds; only where there is /proc. */

@@ -27,6 +27,12 @@ export interface Program {
 
 export interface Served {
   readonly child: Child;
+  /**
+   * Starts it again, after an orderly stop: undefined when it answers, otherwise how it ended by itself.
+   *
+   * @throws HarnessError HS_DID_NOT_START when it does neither; nothing runs then
+   */
+  readonly tryAgain: () => Promise<string | undefined>;
   readonly capabilities: Required<
     Pick<ServerCapabilities, "killable" | "pausable" | "restartable" | "stoppable" | "hasLogs">
   >;
@@ -43,18 +49,20 @@ export async function serve(context: ServeContext, program: Program): Promise<Se
     onSpawn: context.registerProcess,
     onUnexpectedExit: context.onUnexpectedExit,
   });
+  const ready = () =>
+    waitUntilReady({
+      role,
+      ...(path === undefined ? {} : { path }),
+      address: () => address,
+      timeoutMs,
+      signal,
+      exit: child.exit,
+      tail: () => tailFile(logFile, 20),
+    });
   const launch = async () => {
     try {
       await child.start();
-      await waitUntilReady({
-        role,
-        ...(path === undefined ? {} : { path }),
-        address: () => address,
-        timeoutMs,
-        signal,
-        exit: child.exit,
-        tail: () => tailFile(logFile, 20),
-      });
+      await ready();
     } catch (error) {
       await child.kill();
       throw error;
@@ -63,6 +71,19 @@ export async function serve(context: ServeContext, program: Program): Promise<Se
   await launch();
   return {
     child,
+    tryAgain: async () => {
+      await child.stop();
+      await child.start({ mayEnd: true });
+      try {
+        await ready();
+      } catch (error) {
+        if (!child.isRunning) return await child.exit;
+        await child.kill();
+        throw error;
+      }
+      child.mustStay();
+      return undefined;
+    },
     capabilities: {
       killable: { kill: () => child.kill() },
       pausable: {
