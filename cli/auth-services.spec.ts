@@ -40,7 +40,7 @@ test("gives each homeserver one of its own when asked, or when most checks are a
 });
 
 test("refuses homeservers that can not delegate, and gives them none unasked", () => {
-  for (const spec of ["docker:any", "url:https://hs.example.org", "process:synapse@1.134.0"]) {
+  for (const spec of ["docker:any", "url:https://hs.example.org", "process:synapse@1.124.0"]) {
     expect(() => authServicesOf({ ...NONE, auth: "oidc" }, servers(spec), MIXED)).toThrow(
       `--auth: hs1 (${spec}) can not be given an auth service`,
     );

@@ -85,7 +85,7 @@ function requireDelegation(flag: string, auth: ServerSpec, role: string, spec: S
     what: `${flag}: ${role} (${spec.text}) can not be given an auth service`,
     facts: [
       "an image and a running server bring a configuration of their own",
-      "Synapse lets an auth service tell it of users and devices since 1.135",
+      "Synapse is known to leave accounts to an auth service since 1.125",
     ],
     next: `leave out ${flag}, or use ${able.flatMap(({ usage }) => usage).join(", ")}`,
   });

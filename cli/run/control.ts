@@ -119,7 +119,7 @@ export class DeploymentPool implements AsyncDisposable {
           const deployment = await this.#start({
             ...(isFederated ? this.#plan : firstServerOf(this.#plan)),
             id: `isolated-${++this.#count}`,
-            features,
+            features: [...new Set([...this.#plan.features, ...features])],
           });
           return describeDeployment(deployment);
         } catch (error) {

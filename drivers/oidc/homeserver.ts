@@ -1,5 +1,6 @@
 /** What the service tells its homeserver: accounts and devices, by the calls that MAS makes too. */
 import { request } from "undici";
+import { type Call, oldCalls } from "./old-homeserver.ts";
 
 /** Longer than a homeserver that works takes, shorter than clients wait. */
 const TIMEOUT_MS = 15_000;
@@ -24,11 +25,15 @@ export interface ProvisionedUser {
 export class Homeserver {
   readonly #base: string;
   readonly #secret: string;
+  readonly #serverName: string;
+  /** It does not know the calls of this kind. */
+  #isOld = false;
 
   /** @param base ends in a slash */
-  constructor(base: string, secret: string) {
+  constructor(base: string, secret: string, serverName: string) {
     this.#base = base;
     this.#secret = secret;
+    this.#serverName = serverName;
   }
 
   /** Whether somebody could be registered by this name. */
@@ -72,7 +77,7 @@ export class Homeserver {
    * when it is used.
    */
   async knock(accessToken: string): Promise<void> {
-    await this.#send("GET", "_matrix/client/v3/account/whoami", accessToken);
+    await this.#send({ method: "GET", path: "_matrix/client/v3/account/whoami" }, accessToken);
   }
 
   async #post(name: string, body: unknown, accepted: readonly number[] = []): Promise<void> {
@@ -81,11 +86,27 @@ export class Homeserver {
       throw new HomeserverTrouble(`${name}: the homeserver said ${status}`, status);
   }
 
-  #call(method: "GET" | "POST", name: string, body?: unknown): Promise<number> {
-    return this.#send(method, `_synapse/mas/${name}`, this.#secret, body);
+  async #call(method: "GET" | "POST", name: string, body?: unknown): Promise<number> {
+    if (this.#isOld) return await this.#callOld(name, body);
+    const call = { method, path: `_synapse/mas/${name}`, body };
+    const { status, errcode } = await this.#send(call, this.#secret);
+    if (status !== 404 || errcode !== "M_UNRECOGNIZED") return status;
+    const old = await this.#callOld(name, body);
+    this.#isOld = old !== 404;
+    return old;
   }
 
-  async #send(method: "GET" | "POST", path: string, bearer: string, body?: unknown) {
+  /** The first status that is no success, or the last one. */
+  async #callOld(name: string, body: unknown): Promise<number> {
+    let last = 404;
+    for (const call of oldCalls(name, body, this.#serverName)) {
+      last = (await this.#send(call, this.#secret)).status;
+      if (last >= 300) break;
+    }
+    return last;
+  }
+
+  async #send({ method, path, body }: Call, bearer: string) {
     try {
       const answer = await request(`${this.#base}${path}`, {
         method,
@@ -96,11 +117,19 @@ export class Homeserver {
         body: body === undefined ? null : JSON.stringify(body),
         signal: AbortSignal.timeout(TIMEOUT_MS),
       });
-      await answer.body.dump();
-      return answer.statusCode;
+      const text = await answer.body.text();
+      return { status: answer.statusCode, errcode: errcodeOf(text) };
     } catch (cause) {
       const [name] = path.split("?");
       throw new HomeserverTrouble(`${name}: no answer of the homeserver`, 0, { cause });
     }
+  }
+}
+
+function errcodeOf(text: string): unknown {
+  try {
+    return (JSON.parse(text) as { errcode?: unknown } | null)?.errcode;
+  } catch {
+    return undefined;
   }
 }

@@ -42,7 +42,7 @@ export function makeService(settings: ServiceSettings): Service {
   const database = openDatabase(settings.databaseFile);
   const accounts = new Accounts(database);
   const sessions = new Sessions(database);
-  const homeserver = new Homeserver(settings.homeserver, secret);
+  const homeserver = new Homeserver(settings.homeserver, secret, serverName);
   const faults = new Faults();
   const provider = makeProvider({ publicBase, database, accounts, faults });
   const signIns = new SignIns(sessions, homeserver, async (grantId) => {

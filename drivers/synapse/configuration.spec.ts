@@ -11,7 +11,10 @@ const AUTH = {
   secret: "shared",
 };
 
-function configurationOf(version: string): Record<string, Record<string, unknown>> {
+function configurationOf(
+  version: string,
+  settings: readonly string[] = [],
+): Record<string, Record<string, unknown>> {
   const folder = mkdtempSync(path.join(tmpdir(), "configuration-spec-"));
   try {
     const file = writeConfiguration({
@@ -21,6 +24,7 @@ function configurationOf(version: string): Record<string, Record<string, unknown
       port: 3,
       sharedSecret: "registers",
       features: [],
+      settings,
       network: undefined,
       auth: AUTH,
       delegation: delegationOf(version),
@@ -65,4 +69,11 @@ test.each(["1.135.2", "1.163.2"])("Synapse %s then has no accounts of its own", 
   expect(configuration.password_config).toEqual({ enabled: false });
   expect(configuration).not.toHaveProperty("enable_registration");
   expect(configuration).not.toHaveProperty("registration_shared_secret");
+});
+
+test("settings that an option names come on top", () => {
+  const configuration = configurationOf("1.136.0", ["frozen-dicts"]);
+
+  expect(configuration.use_frozen_dicts).toBe(true);
+  expect(configuration.experimental_features).toMatchObject({ msc4143_enabled: true });
 });

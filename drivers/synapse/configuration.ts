@@ -1,6 +1,6 @@
 /** The configuration of one Synapse process: `homeserver.yaml` of this folder, feature files, and names and ports. */
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
 import { registrationOf } from "#drivers/substrates/registration";
@@ -11,7 +11,7 @@ import type {
   RtcAccess,
   Setting,
 } from "#harness/deployment/contract";
-import { applySetting, authWith } from "./settings.ts";
+import { applySetting, authWith } from "./restart-settings.ts";
 import type { Delegation } from "./versions.ts";
 
 const HERE = import.meta.dirname;
@@ -23,6 +23,8 @@ export interface ConfigurationPlan {
   readonly port: number;
   readonly sharedSecret: string;
   readonly features: readonly Feature[];
+  /** Names of files in `settings/`. */
+  readonly settings?: readonly string[];
   /** What it is started again with. */
   readonly setting?: Setting;
   readonly network: NetworkPlan | undefined;
@@ -46,6 +48,11 @@ export const FEATURES: readonly Feature[] = [
 /** Those that have a file in `features/`. */
 const FILES: readonly Feature[] = ["rate-limits", "no-delayed-events", "two-rtc-transports"];
 
+/** What the option `with` may name: settings of Synapse alone, which no check asks for. */
+export const SETTINGS_FILES: readonly string[] = readdirSync(path.join(HERE, "settings")).map(
+  (name) => path.basename(name, ".yaml"),
+);
+
 /** Writes configuration, signing key and registrations into the folder; returns the configuration's path. */
 export function writeConfiguration(plan: ConfigurationPlan): string {
   const { folder, serverName, host, port, network } = plan;
@@ -54,10 +61,15 @@ export function writeConfiguration(plan: ConfigurationPlan): string {
     ...plan.features
       .filter((feature) => FILES.includes(feature))
       .map((feature) => readYaml(`features/${feature}.yaml`)),
+    ...(plan.settings ?? []).map((name) => readYaml(`settings/${name}.yaml`)),
   ];
   const inFolder = (name: string) => path.join(folder, name);
   const configuration: Record<string, unknown> = {
     ...Object.assign({}, ...settings),
+    experimental_features: Object.assign(
+      {},
+      ...settings.map(({ experimental_features: experiments }) => experiments),
+    ),
     server_name: serverName,
     pid_file: inFolder("homeserver.pid"),
     listeners: [

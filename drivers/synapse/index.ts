@@ -24,8 +24,13 @@ import { pythonEnvironment } from "#harness/python/environment";
 import { didYouMean } from "#harness/suggest";
 import { accountsAt, suspensionAt } from "./admin.ts";
 import { argumentsOf } from "./clock.ts";
-import { type ConfigurationPlan, FEATURES, writeConfiguration } from "./configuration.ts";
-import { prepareSetting, settingsOf } from "./settings.ts";
+import {
+  type ConfigurationPlan,
+  FEATURES,
+  SETTINGS_FILES,
+  writeConfiguration,
+} from "./configuration.ts";
+import { prepareSetting, restartSettingsOf } from "./restart-settings.ts";
 import { makeTemplate, templatePath } from "./template.ts";
 import {
   canDelegate,
@@ -60,6 +65,7 @@ export const synapse = defineDriver({
   check: (spec) => {
     databaseOf(spec);
     diskOf(spec);
+    settingsOf(spec);
     if (spec.binary === undefined) checkedVersion(spec.version);
   },
   delegatesAuth: (spec) => {
@@ -84,6 +90,17 @@ function databaseOf({ options }: StartContext["spec"]): string {
   throw new HarnessError("BAD_USAGE", {
     what: `process:synapse has no database ${kind}`,
     next: didYouMean(kind, DATABASES),
+  });
+}
+
+/** What `with=frozen-dicts` sets beside what every server gets. */
+function settingsOf({ options }: StartContext["spec"]): readonly string[] {
+  const asked = options.get("with")?.split("+") ?? [];
+  const unknown = asked.find((name) => !SETTINGS_FILES.includes(name));
+  if (unknown === undefined) return asked;
+  throw new HarnessError("BAD_USAGE", {
+    what: `process:synapse has no settings ${unknown}`,
+    next: didYouMean(unknown, SETTINGS_FILES),
   });
 }
 
@@ -161,6 +178,7 @@ async function start(context: StartContext): Promise<RunningServer> {
     serverName,
     sharedSecret,
     features,
+    settings: settingsOf(spec),
     network,
     auth,
     delegation: delegationOf(release),
@@ -200,6 +218,7 @@ async function start(context: StartContext): Promise<RunningServer> {
       ...(rtc === undefined ? [] : ["matrix_rtc.transports set"]),
       ...(rtc?.registration === undefined ? [] : ["msc4512 and msc4502 on for the RTC service"]),
       ...(size === undefined ? [] : [`disk of ${spec.options.get("disk")}`]),
+      ...settingsOf(spec).map((name) => `settings ${name}`),
       ...features.map((feature) => `feature ${feature}`),
     ],
     capabilities: {
@@ -222,7 +241,7 @@ async function start(context: StartContext): Promise<RunningServer> {
       suspendsUsers: suspensionAt(address),
       makesAccounts: accountsAt(address, serverName),
       restartsWith: {
-        settings: settingsOf(auth),
+        settings: restartSettingsOf(auth),
         restartWith: async (setting) => {
           const isOurs = spec.binary === undefined;
           await prepareSetting(setting, { ...context, python, isOurs });

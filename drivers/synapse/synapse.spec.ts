@@ -184,7 +184,8 @@ test("pins what old releases need, and refuses what is too old", () => {
 });
 
 test.each([
-  ["1.134.0", undefined],
+  ["1.124.0", undefined],
+  ["1.125.0", "client"],
   ["1.135.2", "client"],
   ["1.136.0", "bearer"],
 ])("Synapse %s asks an auth service as %s", (version, asking) => {

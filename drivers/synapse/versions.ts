@@ -17,8 +17,8 @@ const DATA = schema.parse(
   parse(readFileSync(path.join(import.meta.dirname, "versions.yaml"), "utf8")),
 );
 
-/** The first whose auth service tells it of users and devices by calls of their own (`/_synapse/mas`). */
-const FIRST_TO_DELEGATE = "1.135.0";
+/** Older ones may delegate too, and nobody has tried. */
+const FIRST_TO_DELEGATE = "1.125.0";
 /** The first that knows `matrix_authentication_service`. */
 const FIRST_WITH_MAS_SECTION = "1.136.0";
 

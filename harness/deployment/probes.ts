@@ -11,10 +11,11 @@ import {
   STABLE,
   STABLE_PATH,
   UNSTABLE,
+  UNSTABLE_PATH,
 } from "#harness/clients/sliding-sync/dialect";
 import type { Gateway, ServerLinks } from "#harness/gateway/gateway";
 import { createClient, type HttpClient } from "#harness/http/client";
-import { at } from "#harness/match/json";
+import { at, isObject } from "#harness/match/json";
 import { compareVersions } from "#harness/versions";
 import type { DeployedAuth } from "./auth-services.ts";
 import type { AppserviceRegistration, RunningServer } from "./contract.ts";
@@ -262,7 +263,15 @@ async function probeAsUser(
       if (code !== 404) features.add("url-preview");
     },
     async () => {
-      // The unstable endpoint goes by the flag, as clients do; nothing advertises the stable one.
+      // The unstable endpoint goes by the flag, as clients do, where there is one: Synapse has it since 1.114.
+      const { json } = await client.request("GET", "/_matrix/client/versions");
+      const flags = at(json, "unstable_features");
+      if (isObject(flags) && SLIDING_SYNC_FLAG in flags) return;
+      const { status: code } = await client.request("POST", UNSTABLE_PATH, { body: {} });
+      if (code === 200) features.add(UNSTABLE.feature).add("sliding-sync");
+    },
+    async () => {
+      // Nothing advertises the stable one.
       const { status: code } = await client.request("POST", STABLE_PATH, { body: {} });
       if (code === 200) features.add(STABLE.feature).add("sliding-sync");
     },

@@ -3,7 +3,7 @@ import { Unsupported } from "#harness/errors";
 import { type HttpResponse, path } from "#harness/http/client";
 import { at } from "#harness/match/json";
 import { check } from "#harness/world/check";
-import { expectEqual, expectThat, ok } from "#harness/world/expect";
+import { expectEqual, expectMatrixError, expectThat, ok } from "#harness/world/expect";
 import { altersAnswer, claims } from "#harness/world/mutants";
 import type { World } from "#harness/world/world";
 import { expectAlive, expectEnded, expectOAuthError, signedIn } from "./people.ts";
@@ -114,6 +114,30 @@ check(
     const userId = `@${username}:${serverName}`;
     const profile = await world.anonymous().get(path`/_matrix/client/v3/profile/${userId}`);
     expectThat(profile.status !== 200, "no such user", profile.status, profile);
+  },
+);
+
+check(
+  "MSC3861.legacy.register-disabled",
+  "the server tells clients of the older API that nobody registers there",
+  {
+    mutant: ["M_UNKNOWN", "M_INVALID_USERNAME"].map((errcode) =>
+      altersAnswer(
+        `tells them ${errcode}`,
+        { method: "POST", path: "/_matrix/client/v3/register", status: [403, 404] },
+        { status: 400, set: { "/errcode": errcode } },
+      ),
+    ),
+  },
+  async (world) => {
+    onlyOAuth(world);
+    const account = { username: world.name("newcomer"), password: world.name("password") };
+
+    // As clients do that look for the ways to register, and as those do that take the first one.
+    for (const body of [{}, account]) {
+      const response = await world.anonymous().post("/_matrix/client/v3/register", body);
+      expectMatrixError(response, [403, 404], ["M_FORBIDDEN", "M_UNRECOGNIZED"]);
+    }
   },
 );
 

@@ -127,6 +127,33 @@ check(
 );
 
 check(
+  "MSC4186.fed.arrival-order",
+  "the server puts an event that comes late behind what was there before it, whatever it follows",
+  { mutant: answers("leaves out what was there", { remove: ["/rooms/*/timeline/0"] }, LATER) },
+  async (world) => {
+    await inEachDialect(world, async (sync) => {
+      const { alice, peer, mallory, room } = await meet(world);
+      const { roomId, extremities } = room;
+      const connection = sync.connection(alice);
+      const request = allRooms({ timelineLimit: 20 });
+      await connection.initial(request);
+      await connection.drain(request);
+
+      const earlier = await sendMessages(alice, roomId, 3, "earlier");
+      const late = await peer.send(room, { ...message(mallory, "late"), prevEvents: extremities });
+      await sync.connection(alice, "other").untilEvent(request, roomId, late.id);
+      const got: string[] = [];
+      await connection.until(request, "the late event", ({ rooms }) => {
+        got.push(...idsIn(rooms[roomId]));
+        return got.includes(late.id) ? true : undefined;
+      });
+
+      expectEqual(got, [...earlier, late.id], "the order of the timeline");
+    });
+  },
+);
+
+check(
   "MSC4186.fed.convergence",
   "the server tells by deltas the same state as the other one after each split",
   {

@@ -62,3 +62,35 @@ check(
     });
   },
 );
+
+check(
+  "MSC4186.filter.is-encrypted-invite",
+  "the server finds an encrypted invite in a first request that asks for encrypted rooms",
+  {
+    mutant: [
+      reads("does not know the filter", [['"is_encrypted"', '"x_is_encrypted"']]),
+      answers("finds no encrypted invites", { set: { "/rooms": {}, "/lists/*/count": 0 } }),
+    ],
+  },
+  async (world) => {
+    await inEachDialect(world, async (sync) => {
+      const [alice, bob, peer] = await Promise.all([
+        world.user("alice"),
+        world.user("bob"),
+        world.peer(),
+      ]);
+      const founder = peer.user("founder");
+      const encryption = { type: "m.room.encryption", stateKey: "", content: ENCRYPTION };
+      const remote = peer.createRoom({ creator: founder, events: [encryption] });
+      const initialState = [{ type: encryption.type, state_key: "", content: ENCRYPTION }];
+
+      await peer.invite(remote, founder, alice.userId);
+      const local = await bob.createRoom({ invite: [alice.userId], initial_state: initialState });
+      await bob.createRoom({ invite: [alice.userId] });
+      const answer = await sync.connection(alice).initial(listOf(true));
+
+      const invites = [remote.roomId, local].sort();
+      expectEqual(Object.keys(answer.rooms).sort(), invites, "the encrypted invites", answer.http);
+    });
+  },
+);

@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import { applySetting, authWith, settingsOf } from "./settings.ts";
+import { applySetting, authWith, restartSettingsOf } from "./restart-settings.ts";
 
 const AUTH = { endpoint: "http://127.0.0.1:1/", publicBase: "http://127.0.0.1:2/", secret: "s" };
 
 test("settings are those of a server with accounts of its own, or of one beside an auth service", () => {
-  expect(settingsOf(undefined)).toEqual(["unreachable-login-provider"]);
-  expect(settingsOf(AUTH)).toEqual(["qr-sign-in", "auth-service-below-path"]);
+  expect(restartSettingsOf(undefined)).toEqual(["unreachable-login-provider"]);
+  expect(restartSettingsOf(AUTH)).toEqual(["qr-sign-in", "auth-service-below-path"]);
 });
 
 test("a path is put behind the address of the auth service for one setting only", () => {

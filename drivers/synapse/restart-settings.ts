@@ -5,7 +5,7 @@ import { runCommand } from "#harness/python/command";
 import { addPackages } from "#harness/python/environment";
 
 /** Providers belong to accounts of its own, which it does not have beside an auth service; the others need one. */
-export function settingsOf(auth: AuthAccess | undefined): readonly Setting[] {
+export function restartSettingsOf(auth: AuthAccess | undefined): readonly Setting[] {
   return auth === undefined
     ? ["unreachable-login-provider"]
     : ["qr-sign-in", "auth-service-below-path"];
