@@ -312,3 +312,26 @@ check(
     expectEqual(await alice.state(roomId, "m.room.canonical_alias"), content, "the state");
   },
 );
+
+check(
+  "CS.alias.canonical-checked",
+  "the server refuses canonical and alternative aliases that are no texts",
+  {
+    mutant: ['"alias":1', '"alt_aliases":[1]', '"alt_aliases":"'].flatMap((shape) => [
+      altersAnswer(`breaks by ${shape}`, { path: CANONICAL, contains: shape }, { status: 500 }),
+      claims(`takes ${shape}`, { path: CANONICAL, contains: shape }),
+    ]),
+  },
+  async (world) => {
+    const alice = await world.user("alice");
+    const roomId = await alice.createRoom();
+    const alias = newAlias(world);
+    ok(await setAlias(alice, alias, roomId));
+
+    for (const content of [{ alias: 1 }, { alt_aliases: [1] }, { alt_aliases: alias }]) {
+      const target = path`/_matrix/client/v3/rooms/${roomId}/state/m.room.canonical_alias/`;
+      expectMatrixError(await alice.put(target, content), 400);
+    }
+    expectEqual(await alice.state(roomId, "m.room.canonical_alias"), undefined, "the state");
+  },
+);

@@ -10,7 +10,7 @@ import {
 } from "#harness/world/expect";
 import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
 import { room, stateBefore, timeline } from "#harness/world/session";
-import { ids } from "./rooms.ts";
+import { ephemeral, ids } from "./rooms.ts";
 
 const FILTER = "/_matrix/client/v3/user/*/filter";
 const SYNC = "/_matrix/client/v3/sync";
@@ -246,6 +246,62 @@ check(
       objectAt(body, "rooms", "join", here);
       const excluded = room(body, "join", there);
       expectEqual(excluded, undefined, `the room that ${Object.keys(filter).join()} leaves out`);
+    }
+  },
+);
+
+check(
+  "CS.filter.applied",
+  "the server leaves receipts and typing out of rooms that the ephemeral section excludes",
+  {
+    mutant: [
+      ...["not_rooms", "rooms"].map((key) =>
+        altersRequest(
+          `ignores ${key}`,
+          { method: "POST", path: FILTER },
+          { remove: [`/room/ephemeral/${key}`] },
+        ),
+      ),
+      altersAnswer(
+        "leaves them out of all rooms",
+        { path: SYNC, contains: "filter=" },
+        { set: { "/rooms/join/*/ephemeral": { events: [] } } },
+      ),
+    ],
+  },
+  async (world) => {
+    const [alice, bob] = await world.users("alice", "bob");
+    const [here, there] = [
+      await alice.createRoom({ preset: "public_chat" }),
+      await alice.createRoom({ preset: "public_chat" }),
+    ];
+    for (const roomId of [here, there]) {
+      await bob.join(roomId);
+      const read = await alice.send(roomId, "read");
+      const typing = path`/_matrix/client/v3/rooms/${roomId}/typing/${bob.userId}`;
+      ok(await bob.post(path`/_matrix/client/v3/rooms/${roomId}/receipt/m.read/${read}`));
+      ok(await bob.put(typing, { typing: true, timeout: 60_000 }));
+    }
+    const both = ["m.receipt", "m.typing"];
+    const shown = (body: JsonObject, roomId: string) =>
+      both.filter((type) => ephemeral(body, roomId, type).length > 0);
+    const untilShown = (filter: string | undefined, rooms: readonly string[]) =>
+      world.eventually(async () => {
+        const body = await alice.sync(filter === undefined ? {} : { filter });
+        for (const roomId of rooms) expectEqual(shown(body, roomId), both, `news of ${roomId}`);
+        return body;
+      });
+    await untilShown(undefined, [here, there]);
+
+    for (const ephemeralFilter of [{ not_rooms: [there] }, { rooms: [here] }]) {
+      const stored = await alice.post(path`/_matrix/client/v3/user/${alice.userId}/filter`, {
+        room: { ephemeral: ephemeralFilter },
+      });
+      const body = await untilShown(textAt(ok(stored), "filter_id"), [here]);
+
+      const excluded = `what ${Object.keys(ephemeralFilter).join()} leaves out`;
+      expectEqual(shown(body, there), [], excluded);
+      objectAt(body, "rooms", "join", there, "timeline");
     }
   },
 );

@@ -49,6 +49,25 @@ check(
 );
 
 check(
+  "MSC4140.versions.flag-disabled",
+  "a server on which nobody may schedule does not say that it has delayed events",
+  {
+    isolated: { features: ["no-delayed-events"] },
+    mutant: altersAnswer("says so", ANSWER, {
+      set: Object.fromEntries(FLAGS.map((flag) => [flag, true])),
+    }),
+  },
+  async (world) => {
+    const alice = await world.user("alice");
+
+    const flags = await flagsOf(alice);
+
+    const told = [DELAYED, `${DELAYED}.stable`].filter((flag) => flags.has(flag));
+    expectEqual(told, [], "flags of delayed events that are true");
+  },
+);
+
+check(
   "MSC4140.versions.stable",
   "the server says that it serves the stable paths of delayed events if it does",
   {
