@@ -10,6 +10,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   doctor: async () => (await import("./commands/doctor.ts")).doctorCommand(),
   run: async () => (await import("./commands/run.ts")).runCommand(),
   mutants: async () => (await import("./commands/run.ts")).mutantsCommand(),
+  audit: async () => (await import("./commands/audit.ts")).auditCommand(),
   list: async () => (await import("./commands/list.ts")).listCommand(),
   explain: async () => (await import("./commands/explain.ts")).explainCommand(),
   up: async () => (await import("./commands/up.ts")).upCommand(),
