@@ -7,9 +7,10 @@ import { HarnessError } from "#harness/errors";
 import type { Control } from "#harness/world/control";
 import { type DeploymentInfo, serverInfo } from "#harness/world/run-info";
 import type { Recordings } from "./recordings.ts";
+import { Room } from "./room.ts";
 
-/** Isolated deployments at the same time; more would fight for two cores. */
-const MAX_ISOLATED = 2;
+/** Servers of isolated deployments at the same time; more would fight for two cores. */
+const MAX_ISOLATED = 4;
 
 export interface PoolContext extends DeploymentContext {
   /** Without them no rooms are kept. */
@@ -23,10 +24,9 @@ export class DeploymentPool implements AsyncDisposable {
   readonly #running = new Map<string, Deployment>();
   readonly #starting = new Set<Promise<Deployment>>();
   #end: Promise<void> | undefined;
-  readonly #waiting: (() => void)[] = [];
   /** How servers ended by themselves, by deployment and role: told beside their logs, which often end without a word. */
   readonly #deaths = new Map<string, string[]>();
-  #isolated = 0;
+  readonly #room = new Room(MAX_ISOLATED);
   #count = 0;
 
   constructor(plan: DeploymentPlan, { recordings, ...context }: PoolContext) {
@@ -109,21 +109,19 @@ export class DeploymentPool implements AsyncDisposable {
         if (recordings !== undefined) return recordings.add(evidence, deployment) ?? null;
         throw new HarnessError("INTERNAL", { what: "this command keeps no rooms" });
       },
-      roomForIsolated: async () => {
-        while (this.#isolated >= MAX_ISOLATED)
-          await new Promise<void>((resolve) => this.#waiting.push(resolve));
-        this.#isolated++;
-      },
+      roomForIsolated: (isFederated) =>
+        this.#room.take(isolatedPlan(this.#plan, isFederated).servers.size),
       startIsolated: async (features, isFederated) => {
+        const plan = isolatedPlan(this.#plan, isFederated);
         try {
           const deployment = await this.#start({
-            ...(isFederated ? this.#plan : firstServerOf(this.#plan)),
+            ...plan,
             id: `isolated-${++this.#count}`,
             features: [...new Set([...this.#plan.features, ...features])],
           });
           return describeDeployment(deployment);
         } catch (error) {
-          this.#released();
+          this.#room.giveBack(plan.servers.size);
           throw error;
         }
       },
@@ -132,7 +130,7 @@ export class DeploymentPool implements AsyncDisposable {
         if (deployment === undefined || id === this.#plan.id) return;
         this.#running.delete(id);
         await deployment[Symbol.asyncDispose]();
-        this.#released();
+        this.#room.giveBack(deployment.servers.size);
       },
     };
   }
@@ -166,15 +164,11 @@ export class DeploymentPool implements AsyncDisposable {
       this.#starting.delete(starting);
     }
   }
-
-  #released(): void {
-    this.#isolated--;
-    this.#waiting.shift()?.();
-  }
 }
 
-/** The first server of a topology, with what runs beside it. */
-function firstServerOf(plan: DeploymentPlan): DeploymentPlan {
+/** All servers of a topology, or the first, with what runs beside it. */
+function isolatedPlan(plan: DeploymentPlan, isFederated: boolean): DeploymentPlan {
+  if (isFederated) return plan;
   return { ...plan, topology: "one", servers: new Map([...plan.servers].slice(0, 1)) };
 }
 

@@ -196,8 +196,8 @@ export class Checker {
     const from = Date.now();
     try {
       if (this.#options.isolated !== undefined || this.#run.isolate) {
-        await this.#control.roomForIsolated();
         const isFederated = this.#run.selected[this.#id]?.includes("federation") ?? true;
+        await this.#control.roomForIsolated(isFederated);
         isolated = await this.#control.startIsolated(
           this.#options.isolated?.features ?? [],
           isFederated,

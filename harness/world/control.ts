@@ -82,8 +82,8 @@ export interface Control {
   /** Keeps what is known of a check's rooms for a replay file; returns its path within the run directory, null when there are enough. */
   recordCheck(evidence: CheckEvidence): Promise<string | null>;
   /** Waits until there is room for a check's own servers; it is taken until `stopIsolated`, or until they did not start. */
-  roomForIsolated(): Promise<void>;
-  /** @param isFederated All servers of the topology are started; else the first alone, which is half of the work. */
+  roomForIsolated(isFederated: boolean): Promise<void>;
+  /** @param isFederated as for the room: all servers of the topology are started; else the first alone, which is half of the work. */
   startIsolated(features: readonly Feature[], isFederated: boolean): Promise<DeploymentInfo>;
   stopIsolated(deployment: string): Promise<void>;
 }
