@@ -1,6 +1,7 @@
 /** Every driver that the command knows, in the order in which they are asked. */
 
 import { complementImage } from "#drivers/complement-image/index";
+import { complementImageInCluster } from "#drivers/complement-image/kubernetes/index";
 import { livekit } from "#drivers/livekit/index";
 import { lkJwtService } from "#drivers/lk-jwt-service/index";
 import { mas } from "#drivers/mas/index";
@@ -14,7 +15,7 @@ import type { Driver, PrepareContext } from "#harness/deployment/contract";
 import type { DeploymentPlan } from "#harness/deployment/plan";
 import type { RtcAuthDriver, SfuDriver } from "#harness/deployment/rtc-contract";
 
-export const DRIVERS: readonly Driver[] = [synapse, complementImage, url];
+export const DRIVERS: readonly Driver[] = [synapse, complementImage, complementImageInCluster, url];
 
 /** Every driver of auth services, in the order in which they are asked. */
 export const AUTH_DRIVERS: readonly AuthDriver[] = [oidc, mas];

@@ -26,6 +26,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   replay: async () => (await import("./commands/replay.ts")).replayCommand(),
   tardis: async () => (await import("./commands/tardis.ts")).tardisCommand(),
   utd: async () => (await import("./commands/utd.ts")).utdCommand(),
+  kubernetes: async () => (await import("./commands/kubernetes.ts")).kubernetesCommand(),
   call: async () => (await import("./commands/call.ts")).callCommand(),
   lint: async () => (await import("./commands/lint.ts")).lintCommand(),
 };

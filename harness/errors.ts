@@ -14,6 +14,7 @@ export type HarnessErrorCode =
   | "NO_PYTHON"
   | "NO_DOCKER"
   | "NO_IMAGE"
+  | "NO_CLUSTER"
   | "NO_SPACE"
   | "INSTALL_FAILED"
   | "HS_DID_NOT_START"

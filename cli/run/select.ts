@@ -34,7 +34,7 @@ export async function select(settings: Settings, ids: readonly string[]): Promis
     levels: settings.level,
     ...(settings.tag === undefined ? {} : { tag: settings.tag }),
   });
-  const topology = topologyOf(settings.topology);
+  const topology = settings.topology === undefined ? undefined : topologyOf(settings.topology);
   const specs = settings.hs.map((text) => parseServerSpec(text));
   const known = new Set(TOPOLOGIES.flatMap((candidate) => candidate.servers));
   for (const { role } of specs) {
@@ -68,8 +68,8 @@ export async function select(settings: Settings, ids: readonly string[]): Promis
   return { catalogue, plan, servers, auth, ...rtc };
 }
 
-function topologyOf(asked: string | undefined): Topology | undefined {
-  if (asked === undefined) return undefined;
+/** @throws HarnessError BAD_USAGE */
+export function topologyOf(asked: string): Topology {
   const topology = TOPOLOGIES.find(({ name }) => name === asked);
   if (topology !== undefined) return topology;
   const known = TOPOLOGIES.map(({ name }) => name);

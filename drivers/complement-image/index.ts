@@ -6,47 +6,45 @@
  * Options: `shared-secret=…` where the image has another one; `config=<file>`, put into /conf/homeserver.d as Synapse's
  * images read it; `env.NAME=value`.
  */
-import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import path from "node:path";
 import type Docker from "dockerode";
-import { stringify } from "yaml";
 import { buildImage, builtName, isFolder } from "#drivers/substrates/docker/build";
 import { Container } from "#drivers/substrates/docker/container";
 import { connectEngine, ensureImage, sweepEngine } from "#drivers/substrates/docker/engine";
 import { createNetworks } from "#drivers/substrates/docker/networks";
 import { tailFile } from "#drivers/substrates/process/child";
 import { waitUntilReady } from "#drivers/substrates/ready";
-import { registrationOf } from "#drivers/substrates/registration";
 import { registerBySharedSecret } from "#drivers/substrates/shared-secret";
 import type { ServerSpec } from "#harness/config/driver-spec";
 import {
-  type AppserviceRegistration,
   defineDriver,
   type Feature,
   isFeature,
   type RunningServer,
   type StartContext,
 } from "#harness/deployment/contract";
-import { describe, HarnessError } from "#harness/errors";
-import { didYouMean } from "#harness/suggest";
+import { HarnessError } from "#harness/errors";
+import {
+  appserviceFile,
+  authorityFiles,
+  CLIENT_PORT,
+  CONFIGURATION_FOLDER,
+  FEDERATION_PORT,
+  imageOptions,
+} from "./contract.ts";
 
-const CLIENT_PORT = 8008;
-const FEDERATION_PORT = 8448;
 const LOOPBACK = "127.0.0.1";
 /** The engine's word for this machine. */
 const HOST_GATEWAY = "host-gateway";
-const SHARED_SECRET = "complement";
 /** An image that can switch features on lists them here and reads them, divided by commas, from `CRUCIBLE_FEATURES`. */
 const FEATURES_LABEL = "org.matrix-crucible.features";
-const OPTIONS = ["shared-secret", "config", "env.NAME"];
 
 export const complementImage = defineDriver({
   name: "complement-image",
   usage: ["docker:<image>", "docker:./<folder with a Dockerfile>"],
   accepts: ({ substrate }) => substrate === "docker",
   prepare: async (spec, { progress, isReuseAllowed = false }) => {
-    optionsOf(spec);
+    imageOptions(spec);
     const docker = await connectEngine();
     const { image: subject = "" } = spec;
     if (isFolder(subject)) await buildImage(docker, { folder: subject, isReuseAllowed, progress });
@@ -58,7 +56,7 @@ export const complementImage = defineDriver({
 
 async function start(context: StartContext): Promise<RunningServer> {
   const { role, spec, runId, name, logFile, network, features, containers } = context;
-  const options = optionsOf(spec);
+  const options = imageOptions(spec);
   const docker = await connectEngine();
   const known = await featuresOf(docker, imageOf(spec));
   const unknown = features.filter((feature) => !known.includes(feature));
@@ -93,12 +91,11 @@ async function start(context: StartContext): Promise<RunningServer> {
         ...options.env,
       },
       files: {
-        "/complement/ca/ca.crt": network.ca.certificate,
-        "/complement/ca/ca.key": network.ca.privateKey,
+        ...authorityFiles(network.ca),
         ...appserviceFile(network.appservice, host),
         ...(options.config === undefined
           ? {}
-          : { "/conf/homeserver.d/crucible.yaml": options.config }),
+          : { [`${CONFIGURATION_FOLDER}/crucible.yaml`]: options.config }),
       },
       // A server that ignores proxy variables still finds the others at the gateway only.
       hosts: Object.fromEntries([host, ...network.peers].map((peer) => [peer, gateway])),
@@ -201,52 +198,6 @@ async function featuresOf(docker: Docker, image: string): Promise<readonly Featu
   return typeof label === "string" ? label.split(",").filter(isFeature) : [];
 }
 
-function appserviceFile(appservice: AppserviceRegistration, host: string): Record<string, string> {
-  const { id } = appservice;
-  return { [`/complement/appservice/${id}.yaml`]: stringify(registrationOf(appservice, host)) };
-}
-
 function imageOf({ image = "" }: ServerSpec): string {
   return isFolder(image) ? builtName(image) : image;
-}
-
-interface ImageOptions {
-  readonly names: readonly string[];
-  readonly sharedSecret: string;
-  readonly config: string | undefined;
-  readonly env: Readonly<Record<string, string>>;
-}
-
-/** @throws HarnessError BAD_USAGE for an option that is not known, BAD_FILE for a file that can not be read. */
-function optionsOf({ options, text }: ServerSpec): ImageOptions {
-  const env: Record<string, string> = {};
-  for (const [option, value] of options) {
-    if (option.startsWith("env.")) env[option.slice("env.".length)] = value;
-    else if (!OPTIONS.includes(option)) {
-      throw new HarnessError("BAD_USAGE", {
-        what: `--hs ${text}: containers have no option ${option}`,
-        next: didYouMean(option, OPTIONS),
-      });
-    }
-  }
-  const config = options.get("config");
-  return {
-    names: [...options.keys()],
-    sharedSecret: options.get("shared-secret") ?? SHARED_SECRET,
-    config: config === undefined ? undefined : readConfig(config),
-    env,
-  };
-}
-
-function readConfig(file: string): string {
-  try {
-    return readFileSync(path.resolve(file), "utf8");
-  } catch (cause) {
-    throw new HarnessError("BAD_FILE", {
-      what: `the configuration ${file} can not be read`,
-      facts: [describe(cause)],
-      next: "name a YAML file: --hs docker:<image>,config=<file>",
-      cause,
-    });
-  }
 }

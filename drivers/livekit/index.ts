@@ -4,6 +4,7 @@
  */
 import { connectEngine, ensureImage, sweepEngine } from "#drivers/substrates/docker/engine";
 import type { RunningSfu, SfuDriver, SfuStartContext } from "#harness/deployment/rtc-contract";
+import { HarnessError } from "#harness/errors";
 import { checkOptions, runningAccess } from "./options.ts";
 import { prepareProgram } from "./program.ts";
 import { useRunning } from "./running.ts";
@@ -39,5 +40,7 @@ async function start(context: SfuStartContext): Promise<RunningSfu> {
       return await startContainer(context);
     case "url":
       return await useRunning(context);
+    case "kubernetes":
+      throw new HarnessError("INTERNAL", { what: "LiveKit was asked for in a cluster" });
   }
 }

@@ -7,6 +7,7 @@ import { didYouMean } from "#harness/suggest";
 const KNOWN: Readonly<Record<ServerSpec["substrate"], readonly string[]>> = {
   process: [],
   docker: [],
+  kubernetes: [],
   url: ["api-key", "api-secret"],
 };
 

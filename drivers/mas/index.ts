@@ -4,6 +4,7 @@
  */
 import { connectEngine, ensureImage, sweepEngine } from "#drivers/substrates/docker/engine";
 import type { AuthDriver } from "#harness/deployment/auth-contract";
+import { HarnessError } from "#harness/errors";
 import { binaryOf, versionOf } from "./binary.ts";
 import { startContainer } from "./container.ts";
 import { adminOf, checkOptions } from "./options.ts";
@@ -31,6 +32,8 @@ export const mas: AuthDriver = {
         return await startContainer(context);
       case "url":
         return await useRunning(context);
+      case "kubernetes":
+        throw new HarnessError("INTERNAL", { what: "MAS was asked for in a cluster" });
     }
   },
   sweep: sweepEngine,

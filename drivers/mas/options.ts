@@ -9,6 +9,7 @@ const LIFETIME_S = { least: 60, most: 86_400 };
 const KNOWN: Readonly<Record<ServerSpec["substrate"], readonly string[]>> = {
   process: ["share", "token-lifetime"],
   docker: ["token-lifetime"],
+  kubernetes: [],
   url: ["admin-client", "admin-secret"],
 };
 

@@ -3,6 +3,7 @@
  *
  *     [role=]process:<driver>[@<version> | =<path>][,option=value…]
  *     [role=]docker:<image>[,option=value…]
+ *     [role=]kubernetes:<image>[,option=value…]        homeservers only
  *     [role=]url:<http(s) URL>[,option=value…]
  *     [role=]embedded                                  the same as process:synapse
  *
@@ -11,8 +12,7 @@
 import { HarnessError } from "#harness/errors";
 import { didYouMean } from "#harness/suggest";
 
-const SUBSTRATES = ["process", "docker", "url"] as const;
-type Substrate = (typeof SUBSTRATES)[number];
+type Substrate = "process" | "docker" | "kubernetes" | "url";
 
 export interface ServerSpec {
   /** `hs1`, …; absent: every server that has no spec of its own. */
@@ -33,7 +33,8 @@ export interface SpecKind {
   readonly flag: string;
   /** Words after `process:`. */
   readonly drivers: readonly string[];
-  readonly examples: Readonly<Record<Substrate, string>>;
+  /** Of the substrates on which it can be. */
+  readonly examples: Readonly<Partial<Record<Substrate, string>>>;
   /** Of URLs, with and without TLS; http unless given. */
   readonly scheme?: "http" | "ws";
 }
@@ -44,6 +45,7 @@ const HOMESERVER: SpecKind = {
   examples: {
     process: "process:synapse@1.163.2",
     docker: "docker:ghcr.io/element-hq/synapse:latest",
+    kubernetes: "kubernetes:registry.example.org/complement-synapse:1.163.2",
     url: "url:https://hs.example.org",
   },
 };
@@ -57,7 +59,7 @@ export function parseServerSpec(given: string, kind: SpecKind = HOMESERVER): Ser
   const [, substrate = text, body = ""] = /^([^:]*):(.*)$/s.exec(text) ?? [];
   const bad: Refuse = (what, next) =>
     new HarnessError("BAD_USAGE", { what: `${kind.flag} ${redact(given)}: ${what}`, next });
-  if (!isSubstrate(substrate)) throw unknownSubstrate(bad, substrate);
+  if (!isSubstrate(substrate, kind)) throw unknownSubstrate(bad, substrate, kind);
   const [subject = "", ...pairs] = body.split(",");
   if (subject === "") {
     throw bad(`nothing is named after ${substrate}:`, exampleOf(substrate, kind));
@@ -96,7 +98,7 @@ function parseSubject(
   subject: string,
   kind: SpecKind,
 ): Pick<ServerSpec, "driver" | "version" | "binary" | "image" | "url"> {
-  if (substrate === "docker") return { image: subject };
+  if (substrate === "docker" || substrate === "kubernetes") return { image: subject };
   if (substrate === "url") {
     const { scheme = "http" } = kind;
     if (URL.canParse(subject) && new RegExp(`^${scheme}s?:`).test(subject)) return { url: subject };
@@ -132,18 +134,18 @@ function parseOptions(bad: Refuse, pairs: readonly string[]): ReadonlyMap<string
   return options;
 }
 
-function unknownSubstrate(bad: Refuse, substrate: string): HarnessError {
+function unknownSubstrate(bad: Refuse, substrate: string, { examples }: SpecKind): HarnessError {
   const what =
     substrate === "" ? "it names no server" : `there is no substrate ${redact(substrate)}`;
-  return bad(what, didYouMean(substrate, [...SUBSTRATES, "embedded"]));
+  return bad(what, didYouMean(substrate, [...Object.keys(examples), "embedded"]));
 }
 
 function exampleOf(substrate: Substrate, { examples }: SpecKind): string {
-  return `for example ${examples[substrate]}`;
+  return `for example ${examples[substrate] ?? Object.values(examples)[0]}`;
 }
 
-function isSubstrate(word: string): word is Substrate {
-  return (SUBSTRATES as readonly string[]).includes(word);
+function isSubstrate(word: string, { examples }: SpecKind): word is Substrate {
+  return word in examples;
 }
 
 /**

@@ -41,6 +41,10 @@ ${table(
     ["`process:<driver>=<path>`", "a process, this binary"],
     ["`docker:<image>`", "a container of an image that honours Complement's contract"],
     ["`docker:./folder`", "the same, from a folder with a Dockerfile, built first"],
+    [
+      "`kubernetes:<image>,gateway=<address>`",
+      "a pod of such an image in the cluster of the kubeconfig ([kubernetes.md](kubernetes.md)); pods reach this machine at the address",
+    ],
     ["`url:https://…`", "a server that already runs"],
   ],
 )}

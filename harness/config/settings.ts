@@ -112,7 +112,7 @@ const isOne = (given: string) => given === "1";
 const TABLE: { readonly [Name in SettingName]: Row<Settings[Name]> } = {
   hs: {
     ...row("servers", "--hs <spec>[]", value.list, []),
-    help: "homeserver: process:synapse[@version], docker:<image>, url:<url>; hs1=… for one role",
+    help: "homeserver: process:synapse[@version], docker:<image>, kubernetes:<image>, url:<url>; hs1=… for one role",
   },
   auth: {
     ...row("servers", "--auth <name>", value.oneOf(AUTHS), undefined),
