@@ -202,6 +202,8 @@ const LOGGING = {
     plain: { format: "%(asctime)s %(levelname)s %(name)s %(request)s %(message)s" },
   },
   handlers: { console: { class: "logging.StreamHandler", formatter: "plain" } },
+  // Whether tokens are told there is under test.
+  loggers: { "synapse.util.caches.response_cache": { level: "INFO" } },
   root: { level: "WARNING", handlers: ["console"] },
 };
 

@@ -505,6 +505,17 @@ export class World implements AsyncDisposable {
     return await control.startRtcBare(deployment.id, place);
   }
 
+  /**
+   * The last lines of a server's log, oldest first.
+   *
+   * @throws Unsupported when its driver has none
+   */
+  async log(lines: number, role = "hs1"): Promise<readonly string[]> {
+    this.needs("server:hasLogs");
+    const { control, deployment } = this.#options;
+    return await control.serverLog(deployment.id, placeOf(deployment, role), lines);
+  }
+
   /** CPU time of a server so far, milliseconds; undefined: its driver can not tell. */
   async cpuMs(role = "hs1"): Promise<number | undefined> {
     const { control, deployment } = this.#options;

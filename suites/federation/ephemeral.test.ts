@@ -1,5 +1,7 @@
+import { path } from "#harness/http/client";
 import { at, eventsAt, isObject } from "#harness/match/json";
-import { type Meeting, meet } from "#harness/peer/meeting";
+import { type Meeting, meet, SEND } from "#harness/peer/meeting";
+import type { Peer } from "#harness/peer/peer";
 import { check } from "#harness/world/check";
 import { expectEqual, ok } from "#harness/world/expect";
 
@@ -133,5 +135,53 @@ check(
     await read(meeting, mallory, id);
 
     expectEqual(await readersUntil(meeting, mallory, id), [mallory], "who has read the message");
+  },
+);
+
+const PEERS = 12;
+const PROMPT_MS = 3_000;
+
+check(
+  "FED.txn.receipt-prompt",
+  "the server sends receipts that follow each other to all servers of a room at once",
+  {
+    deadlineMs: 120_000,
+    mutant: {
+      name: "lets those after the first wait",
+      rules: [
+        {
+          match: { to: "peer-*", path: SEND, contains: '"m.receipt"' },
+          phase: "before",
+          action: { kind: "delay", ms: 12_000 },
+        },
+      ],
+    },
+  },
+  async (world) => {
+    const alice = await world.user("alice");
+    const roomId = await alice.createRoom({ preset: "public_chat" });
+    const peers: Peer[] = [];
+    while (peers.length < PEERS) {
+      const peer = await world.peer();
+      await peer.join(roomId, peer.user("member"), { via: alice.server.serverName });
+      peers.push(peer);
+    }
+    const read = async (eventId: string) =>
+      ok(await alice.post(path`/_matrix/client/v3/rooms/${roomId}/receipt/m.read/${eventId}`));
+    const known = (eventId: string, deadlineMs: number) =>
+      Promise.all(
+        peers.map((peer) =>
+          peer.waitForEdu("m.receipt", ({ content }) => JSON.stringify(content).includes(eventId), {
+            deadlineMs,
+          }),
+        ),
+      );
+    const [first, second] = [await alice.send(roomId, "1"), await alice.send(roomId, "2")];
+
+    await read(first);
+    await known(first, 10_000);
+    await read(second);
+
+    await known(second, PROMPT_MS);
   },
 );
