@@ -242,7 +242,15 @@ check(
     ...SLOW,
     mutant: [
       hears("is not told of the second", ['"can_subscribe":["second"]', '"can_subscribe":0']),
-      hears("is not told that the last one leaves", ['"why":"last"', '"application":{}']),
+      hears(
+        "is told of the last leave as of something else",
+        // As the fields were sent, and sorted.
+        [',"msc4354_sticky_key":"second","why":"last"', ',"why":"last"'],
+        [
+          `,"msc4354_sticky_key":"second","slot_id":"${SLOT_ID}","why":"last"`,
+          `,"slot_id":"${SLOT_ID}","why":"last"`,
+        ],
+      ),
     ],
   },
   async (world) => {
