@@ -59,7 +59,9 @@ test.each(["sticky", "state"] as const)(
       { status: 200, eventId: expect.any(String) },
     ]);
     expect(await bob.leave(roomId)).toBe(true);
-    await expect.poll(() => usersIn(alice, roomId)).toEqual([alice.session.userId]);
+    await expect
+      .poll(() => usersIn(alice, roomId), { timeout: 30_000 })
+      .toEqual([alice.session.userId]);
     expect(alice.happened).toContainEqual(
       expect.objectContaining({ what: "session", is: "started", roomId }),
     );
