@@ -4,12 +4,14 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import path from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
+import { loadCatalogue } from "#harness/requirements/catalogue";
 import type { CheckResult, Outcome } from "#harness/results/outcome";
 import { RunDirectory, readRun } from "#harness/results/run-directory";
 import { baselineText } from "#reports/baseline/baseline";
 import { Sandbox } from "./command-process.ts";
 import { HostileServer } from "./hostile-server.ts";
 
+const { byId } = await loadCatalogue();
 const ROOT = path.resolve(import.meta.dirname, "..");
 const GATE = path.join(ROOT, ".ci/gate.sh");
 const PATIENCE = { timeout: 120_000 };
@@ -76,7 +78,7 @@ function shell(
   });
 }
 
-const BASE = baselineText(HEADER, resultsOf("pass", "fail"));
+const BASE = baselineText(HEADER, resultsOf("pass", "fail"), byId);
 
 test(
   "a pull request on GitHub is judged by the base branch's baseline, not its own",
@@ -86,7 +88,7 @@ test(
     const work = clone(sandbox, BASE);
     // It hides its regression.
     const own = path.join(work, "crucible-baseline.jsonl");
-    writeFileSync(own, baselineText(HEADER, resultsOf("fail", "fail")));
+    writeFileSync(own, baselineText(HEADER, resultsOf("fail", "fail"), byId));
     storedRun(path.join(work, "crucible-results/run"), "fail", "pass");
     const [output, summary] = [sandbox.path("output"), sandbox.path("summary.md")];
     const { status, stdout } = shell(sandbox, work, ["judge", "crucible-results/run"], {

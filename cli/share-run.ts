@@ -3,19 +3,15 @@ import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node
 import path from "node:path";
 import { HarnessError } from "#harness/errors";
 import type { Requirement } from "#harness/requirements/requirement";
-import type { Evidence } from "#harness/results/outcome";
+import { jsonLine, withoutMarks } from "#harness/results/json-line";
+import type { CheckResult, Evidence, RunHeader } from "#harness/results/outcome";
 import type { StoredRun } from "#harness/results/run-directory";
-import { isWithheld } from "#reports/finding";
+import { isWithheld, withheldResult } from "#reports/finding";
 
-/** Verdicts, and reports that were made without what is withheld. */
-const ALWAYS = [
-  "results.jsonl",
-  "results.partial.jsonl",
-  "run.json",
-  "perf.json",
-  "perf.svg",
-  "calls.json",
-];
+/** Verdicts: of sensitive checks without their reasons. */
+const RESULTS = ["results.jsonl", "results.partial.jsonl"];
+/** What says nothing of a single check but its figures. */
+const ALWAYS = ["run.json", "perf.json", "perf.svg", "calls.json"];
 /** What checks saw and said, of all of them in one file or folder. */
 const UNLESS_WITHHELD = ["trace", "replay", "logs"];
 const EVIDENCE = "evidence.jsonl";
@@ -48,10 +44,18 @@ export function shareRun(
     mkdirSync(folder, { recursive: true });
     for (const name of names.filter(there))
       cpSync(path.join(run.path, name), path.join(folder, name), { recursive: true });
+    for (const name of RESULTS.filter(there)) {
+      const lines = linesOf(path.join(run.path, name));
+      const kept = lines.flatMap((line) => harmless(line, requirements) ?? []);
+      writeFileSync(path.join(folder, name), kept.map((line) => `${line}\n`).join(""));
+    }
     if (there(EVIDENCE)) {
-      const lines = readFileSync(path.join(run.path, EVIDENCE), "utf8").split("\n");
-      const kept = lines.filter((line) => line !== "" && !isSensitive(requirementOf(line)));
-      writeFileSync(path.join(folder, EVIDENCE), kept.map((line) => `${line}\n`).join(""));
+      const lines = linesOf(path.join(run.path, EVIDENCE));
+      const kept = lines.filter((line) => !isSensitive(requirementOf(line)));
+      writeFileSync(
+        path.join(folder, EVIDENCE),
+        kept.map((line) => `${withoutMarks(line)}\n`).join(""),
+      );
     }
   } catch (cause) {
     throw new HarnessError("BAD_FILE", {
@@ -62,6 +66,25 @@ export function shareRun(
     });
   }
   return { leftOut: hasWithheld ? UNLESS_WITHHELD.filter(there) : [] };
+}
+
+function linesOf(file: string): readonly string[] {
+  return readFileSync(file, "utf8")
+    .split("\n")
+    .filter((line) => line !== "");
+}
+
+/** A line of results as everybody may have it; undefined: it was cut off, so that nobody knows what it says. */
+function harmless(
+  line: string,
+  requirements: ReadonlyMap<string, Requirement>,
+): string | undefined {
+  try {
+    const value = JSON.parse(line) as CheckResult | RunHeader;
+    return jsonLine(value.kind === "check" ? withheldResult(value, requirements) : value);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Of a line that was cut off nobody knows whose it is: that of no requirement. */

@@ -1,9 +1,12 @@
 /** What a report may say of a finding, and how: hostile text made harmless, sensitive evidence withheld. */
 import path from "node:path";
+import type { Requirement } from "#harness/requirements/requirement";
 import type { CheckResult, OtherParty, Outcome } from "#harness/results/outcome";
 import type { Finding } from "./summarise.ts";
 
 export const WITHHELD = "withheld: report it privately to the server's maintainers";
+/** The same in results themselves, which are made to be shared. */
+export const WITHHELD_HERE = "withheld: see evidence.jsonl in the local run directory";
 
 export interface RenderOptions {
   /** Folder from which links go; the working directory unless given. */
@@ -48,6 +51,16 @@ export function isWithheld(
   // A requirement that this version does not know may have been sensitive: better to say too little.
   const isSensitive = requirement?.sensitive ?? true;
   return isSensitive && !disclose && REVEALING.includes(result.outcome);
+}
+
+/** A result as it may leave the machine, whatever wrote it. */
+export function withheldResult(
+  result: CheckResult,
+  requirements: ReadonlyMap<string, Requirement>,
+): CheckResult {
+  const requirement = requirements.get(result.requirement);
+  const isHidden = isWithheld({ result, requirement }, { disclose: false });
+  return isHidden && result.reason !== undefined ? { ...result, reason: WITHHELD_HERE } : result;
 }
 
 export function describeFinding(finding: Finding, options: RenderOptions): FindingText {

@@ -4,7 +4,7 @@ import { print, printJson } from "#cli/io";
 import { loadCatalogue } from "#harness/requirements/catalogue";
 import { readRun } from "#harness/results/run-directory";
 import { diffRuns } from "#reports/baseline/diff";
-import { renderDiff } from "#reports/render/diff";
+import { diffData, renderDiff } from "#reports/render/diff";
 import { withHelp } from "./options.ts";
 
 interface Options {
@@ -36,8 +36,6 @@ async function diff(before: string, after: string, options: Options): Promise<vo
   const { byId: requirements } = await loadCatalogue();
   const found = diffRuns(old, current, { requirements, allowMismatch });
   if (found.regressions.length > 0) process.exitCode = 1;
-  if (json) {
-    const changes = found.changes.filter(({ transition }) => transition !== "unchanged");
-    printJson({ ...found, changes });
-  } else print(renderDiff(found));
+  if (json) printJson(diffData(found));
+  else print(renderDiff(found));
 }

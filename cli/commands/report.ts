@@ -121,7 +121,7 @@ async function report(
     const text = withCallFigures(markdown, "markdown", calls);
     writeGithub(summary.regressions, text, { disclose, expect, out });
   } else if (options.format === "baseline") {
-    writeReport(options.out, wholeBaseline(stored));
+    writeReport(options.out, wholeBaseline(stored, byId));
   } else {
     const { format, out } = options;
     writeReport(out, withCalls(render(summary, format, options), calls, format, out));
@@ -172,10 +172,14 @@ function kilobytes(bytes: number): string {
 }
 
 /** @throws HarnessError BAD_USAGE for what is no whole run: as a baseline it would let everything else through. */
-function wholeBaseline(runs: readonly StoredRun[]): string {
+function wholeBaseline(
+  runs: readonly StoredRun[],
+  requirements: ReadonlyMap<string, Requirement>,
+): string {
   const { header, results, troubles } = joinRuns(runs);
   const lacks = [...troubles, ...missingShards(runs)];
-  if (header !== undefined && lacks.length === 0) return baselineText(header, results);
+  if (header !== undefined && lacks.length === 0)
+    return baselineText(header, results, requirements);
   throw new HarnessError("BAD_USAGE", {
     what: "a baseline is made of whole runs",
     facts: lacks.length === 0 ? ["a run does not say what was run"] : lacks,

@@ -291,7 +291,7 @@ function compareWithBaseline(
 ): number {
   const file = settings.baseline ?? "";
   if (settings.updateBaseline) {
-    writeFileSync(file, baselineText(header, results));
+    writeFileSync(file, baselineText(header, results, selected.catalogue.byId));
     print(`baseline written: ${file}`);
     return exitCode;
   }

@@ -188,9 +188,9 @@ export async function execute(execution: Execution): Promise<Executed> {
         const hasFailed = ["fail", "error", "xfail"].includes(outcome);
         postTest?.checkEnded(`${requirement} ${check}`, hasFailed);
       },
-      onBroken: (what) => {
-        verdicts.broke(what);
-        if (!signal.aborted) note(`the runner broke: ${what}`);
+      onBroken: (why, what) => {
+        const told = verdicts.broke(why, what);
+        if (!signal.aborted) note(`the runner broke: ${told}`);
       },
       info: {
         runId,

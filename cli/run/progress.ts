@@ -1,7 +1,7 @@
 /** Progress on standard error: a line for each finished check, a heartbeat when nothing finishes, a status line on a terminal. */
 import { colour } from "#cli/io";
 import type { CheckResult, Outcome } from "#harness/results/outcome";
-import { tame } from "#reports/finding";
+import { tame, tameLine } from "#reports/finding";
 
 /** Silence after which the heartbeat says what is being waited for. */
 const HEARTBEAT_MS = 10_000;
@@ -37,7 +37,7 @@ export class Progress implements Disposable {
   /** What happens now, when it is no check: starting, installing. */
   stage(line: string): void {
     this.#waitingFor = line;
-    this.#write(colour.dim(line));
+    this.#write(colour.dim(tame(line)));
   }
 
   /**
@@ -57,8 +57,9 @@ export class Progress implements Disposable {
       result.reason === undefined || result.outcome === "pass"
         ? ""
         : `\n      ${clip(result.reason)}`;
-    this.#write(`${count} ${word} ${result.requirement} ${colour.dim(result.check)}${reason}`);
-    if (stack !== undefined) this.#write(colour.dim(stack));
+    const [id, check] = [result.requirement, result.check].map((text) => clip(text));
+    this.#write(`${count} ${word} ${id} ${colour.dim(check)}${reason}`);
+    if (stack !== undefined) this.#write(colour.dim(tame(stack)));
     const [next] = pending();
     this.#waitingFor = next ?? "the end";
   }
@@ -82,7 +83,7 @@ export class Progress implements Disposable {
     if (this.#isTerminal) this.#status();
     if (Date.now() - this.#lastLine < HEARTBEAT_MS) return;
     this.#lastLine = Date.now();
-    const line = `… ${this.#seconds()} s, ${this.#done}/${this.#total} done, waiting for ${this.#waitingFor}`;
+    const line = `… ${this.#seconds()} s, ${this.#done}/${this.#total} done, waiting for ${clip(this.#waitingFor)}`;
     if (!this.#isTerminal) process.stderr.write(`${line}\n`);
   }
 
@@ -102,9 +103,6 @@ export class Progress implements Disposable {
 
 /** One line without control characters: reasons quote servers, and servers are not to be trusted with a terminal. */
 function clip(text: string, length = 200): string {
-  const line = text.replace(
-    /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g,
-    " ",
-  );
+  const line = tameLine(text);
   return line.length <= length ? line : `${line.slice(0, length)}…`;
 }

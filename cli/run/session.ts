@@ -6,6 +6,7 @@ import type { Requirement } from "#harness/requirements/requirement";
 import { type CheckResult, type Evidence, IN_ALL_ANSWERS } from "#harness/results/outcome";
 import type { RunRegistry } from "#harness/runs/registry";
 import type { CheckReport, RecordChoice } from "#harness/world/run-info";
+import { WITHHELD_HERE } from "#reports/finding";
 import type { Selected } from "./select.ts";
 
 export const ROOT = path.resolve(import.meta.dirname, "../..");
@@ -21,8 +22,6 @@ export function harnessVersion(): string {
 const CALLS = "msc4143";
 /** `crucible call` draws any other. */
 const MAX_PICTURES = 300;
-
-const WITHHELD = "withheld: see evidence.jsonl in the local run directory";
 
 /** Collects what checks report, and knows which have not yet. */
 export class Verdicts {
@@ -56,9 +55,19 @@ export class Verdicts {
     return [...this.#pending.keys()];
   }
 
-  /** Something of the runner broke; every check that stays without a report is an error because of it. */
-  broke(what: string): void {
-    this.#broken.push(what);
+  /**
+   * Something of the runner broke; every check that stays without a report is an error because of it.
+   *
+   * @param what the test, where it is known: of a sensitive one nobody is told why
+   * @returns what may be told
+   */
+  broke(why: string, what = ""): string {
+    const isSensitive = [...this.#requirements.values()].some(
+      ({ id, sensitive }) => sensitive && what.startsWith(`${id} `),
+    );
+    const told = [...(what === "" ? [] : [what]), isSensitive ? WITHHELD_HERE : why].join(": ");
+    this.#broken.push(told);
+    return told;
   }
 
   add(
@@ -76,7 +85,7 @@ export class Verdicts {
       outcome: report.outcome,
       durationMs: report.durationMs,
       ...(isWithheld
-        ? { reason: WITHHELD }
+        ? { reason: WITHHELD_HERE }
         : report.reason === undefined
           ? {}
           : { reason: report.reason }),
@@ -106,7 +115,7 @@ export class Verdicts {
       const requirement = this.#requirements.get(id);
       if (requirement === undefined) return [];
       const text = `${message} (seen by ${report.requirement} ${report.title})`;
-      const reason = requirement.sensitive === true ? WITHHELD : text;
+      const reason = requirement.sensitive === true ? WITHHELD_HERE : text;
       const result = this.#result(id, IN_ALL_ANSWERS, { outcome: "fail", durationMs: 0, reason });
       this.results.push(result);
       const evidence = {

@@ -13,8 +13,8 @@ export interface VitestPlan {
   readonly concurrency: number;
   readonly signal: AbortSignal;
   readonly onReport: (report: CheckReport) => void;
-  /** A test that ended without a report: its file could not be loaded, or the worker died. */
-  readonly onBroken: (what: string) => void;
+  /** A test that ended without a report: its file could not be loaded, or the worker died. `what` is the test, where it is known. */
+  readonly onBroken: (why: string, what?: string) => void;
 }
 
 /** At these Vitest would end the process at once, before results are written and servers are stopped. */
@@ -41,11 +41,11 @@ export async function runVitest(plan: VitestPlan): Promise<void> {
             const report = test.meta().crucible;
             if (report !== undefined) plan.onReport(report);
             else if (test.result().state === "failed")
-              plan.onBroken(`${test.fullName}: ${firstError(test.result().errors)}`);
+              plan.onBroken(firstError(test.result().errors), test.fullName);
           },
           onTestModuleEnd: (module) => {
             for (const error of module.errors())
-              plan.onBroken(`${module.relativeModuleId}: ${error.message}`);
+              plan.onBroken(error.message, module.relativeModuleId);
           },
           onTestRunEnd: (_modules, errors) => {
             for (const error of errors) plan.onBroken(error.message);

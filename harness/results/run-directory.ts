@@ -17,6 +17,7 @@ import {
 import path from "node:path";
 import { z } from "zod";
 import { HarnessError } from "#harness/errors";
+import { jsonLine } from "./json-line.ts";
 import {
   type CheckResult,
   compareResults,
@@ -84,7 +85,7 @@ export class RunDirectory {
   append(result: CheckResult, evidence: Evidence | undefined): void {
     appendFileSync(path.join(this.path, PARTIAL), `${line(result)}\n`);
     if (evidence !== undefined)
-      appendFileSync(path.join(this.path, EVIDENCE), `${JSON.stringify(evidence)}\n`, {
+      appendFileSync(path.join(this.path, EVIDENCE), `${jsonLine(evidence)}\n`, {
         mode: 0o600,
       });
   }
@@ -319,10 +320,10 @@ function badLine(file: string, index: number, why: string, cause?: unknown): Har
 
 /** Keys in a fixed order, so that a line diff is a review. */
 function line(value: RunHeader | CheckResult): string {
-  if (value.kind === "run") return JSON.stringify(value);
+  if (value.kind === "run") return jsonLine(value);
   const { kind, deployment, suite, requirement, level, party } = value;
   const { check, outcome, durationMs, reason } = value;
-  return JSON.stringify({
+  return jsonLine({
     kind,
     deployment,
     suite,

@@ -1,13 +1,23 @@
+import type { Requirement } from "#harness/requirements/requirement";
+import { jsonLine } from "#harness/results/json-line";
 import type { CheckResult, RunHeader } from "#harness/results/outcome";
 import { compareResults } from "#harness/results/outcome";
+import { withheldResult } from "#reports/finding";
 import { stableReason } from "./reason.ts";
 
 /** Results as a baseline file: no times, no seeds, no drawn names, sorted, so that a line diff is the review. */
-export function baselineText(header: RunHeader, results: readonly CheckResult[]): string {
-  const { kind, harness, requirements, deployments } = header;
+export function baselineText(
+  header: RunHeader,
+  results: readonly CheckResult[],
+  requirements: ReadonlyMap<string, Requirement>,
+): string {
+  const { kind, harness, requirements: set, deployments } = header;
+  const checks = results.length;
   const lines = [
-    JSON.stringify({ kind, harness, requirements, deployments, seed: 0, checks: results.length }),
-    ...[...results].sort(compareResults).map(resultLine),
+    jsonLine({ kind, harness, requirements: set, deployments, seed: 0, checks }),
+    ...[...results]
+      .sort(compareResults)
+      .map((result) => resultLine(withheldResult(result, requirements))),
   ];
   return lines.map((line) => `${line}\n`).join("");
 }
@@ -17,7 +27,7 @@ function resultLine(result: CheckResult): string {
   // Other outcomes have their reason from the manifest or from the machine: neither belongs in a shared file.
   const reason =
     outcome === "fail" && result.reason !== undefined ? stableReason(result.reason) : undefined;
-  return JSON.stringify({
+  return jsonLine({
     kind,
     deployment,
     suite,

@@ -139,10 +139,15 @@ test("the worst comes first, and both sides are named", () => {
 test("a baseline has reasons of failures without what is drawn, and no others", () => {
   const [{ header, results }] = failing("got 500 for @alice-6fxyqs2a:hs1:8448", "");
   if (header === undefined) throw new TypeError("the run has a header");
-  const text = baselineText(header, [
-    ...results,
-    ...run({ "CS.a.c": "error" }).results.map((item) => ({ ...item, reason: "secret" })),
-  ]);
+  const text = baselineText(
+    header,
+    [
+      ...results,
+      ...run({ "CS.a.c": "error" }).results.map((item) => ({ ...item, reason: "secret" })),
+      ...run({ "CS.of.another": "fail" }).results.map((item) => ({ ...item, reason: "secret" })),
+    ],
+    REQUIREMENTS,
+  );
   expect(text).toContain('"reason":"got 500 for <id>"');
   expect(text).not.toContain("secret");
 });
@@ -151,7 +156,8 @@ test("a baseline made of a stored run is that of the run itself", () => {
   const { header, results } = run({ "CS.a.b": "pass" });
   if (header === undefined) throw new TypeError("the run has a header");
   const stored = Object.fromEntries(Object.entries(header).reverse()) as unknown as typeof header;
-  expect(baselineText(stored, results)).toBe(baselineText(header, results));
+  const text = baselineText(header, results, REQUIREMENTS);
+  expect(baselineText(stored, results, REQUIREMENTS)).toBe(text);
 });
 
 test("what can not be compared is refused, unless it is asked for", () => {

@@ -16,6 +16,27 @@ export function renderDiff({ before, after, changes, counts, notes }: Diff): str
   ].join("\n");
 }
 
+/** For `--json`. */
+export function diffData({ before, after, changes, regressions, counts, notes }: Diff) {
+  const side = ({ path, deployments }: Diff["before"]) => ({
+    path: tameLine(path),
+    deployments: deployments.map(tameLine),
+  });
+  return {
+    before: side(before),
+    after: side(after),
+    changes: changes.filter(({ transition }) => transition !== "unchanged").map(tamed),
+    regressions: regressions.map(tamed),
+    counts,
+    notes: notes.map(tameLine),
+  };
+}
+
+function tamed(change: Change): Change {
+  const entries = Object.entries(change).map(([key, value]) => [key, tameLine(value)]);
+  return Object.fromEntries(entries) as unknown as Change;
+}
+
 function paragraph(change: Change): string[] {
   const { transition, requirement, check, level, before, after } = change;
   const outcomes = `${before ?? "absent"} -> ${after ?? "absent"}`;

@@ -1,0 +1,117 @@
+/** All that commands write of stored runs, as files, for specs that look at every one of them. */
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { vi } from "vitest";
+import { main } from "./main.ts";
+
+interface Report {
+  /** Arguments of the command; `place` is a folder that is there. */
+  readonly args: (runs: { before: string; after: string }, place: string) => readonly string[];
+  /** Whether it can be told to show what is withheld. */
+  readonly canDisclose?: false;
+}
+
+const gate = (...more: readonly string[]): Report => ({
+  args: ({ before, after }) => ["gate", "--baseline", before, "--run", after, ...more],
+});
+const report = (format: string, file: string): Report => ({
+  args: ({ after }, place) => [
+    ...["report", after, "--format", format],
+    ...["--out", path.join(place, file)],
+  ],
+});
+
+/** By name; with Java there is one more. */
+export const REPORTS: Readonly<Record<string, Report>> = {
+  console: { args: ({ after }) => ["report", after] },
+  Markdown: report("markdown", "summary.md"),
+  JUnit: report("junit", "junit.xml"),
+  JSON: { args: ({ after }) => ["report", after, "--json"] },
+  "GitHub annotations and job summary": {
+    args: ({ after }) => ["report", after, "--format", "github"],
+  },
+  badges: {
+    args: ({ after }, place) => ["report", after, "--badges", place],
+    canDisclose: false,
+  },
+  "Allure folder": {
+    args: ({ after }, place) => ["report", after, "--allure", path.join(place, "results")],
+  },
+  site: {
+    args: ({ before, after }, place) => [
+      ...["report", before, after],
+      ...["--site", path.join(place, "site")],
+    ],
+  },
+  baseline: { ...report("baseline", "baseline.jsonl"), canDisclose: false },
+  "shared copy": {
+    args: ({ after }, place) => ["report", after, "--share", path.join(place, "copy")],
+    canDisclose: false,
+  },
+  "gate, console": gate(),
+  "gate, Markdown": gate("--format", "markdown"),
+  "gate, GitHub": gate("--format", "github"),
+  "gate, JSON": gate("--json"),
+  diff: { args: ({ before, after }) => ["diff", before, after], canDisclose: false },
+  "diff, JSON": {
+    args: ({ before, after }) => ["diff", before, after, "--json"],
+    canDisclose: false,
+  },
+  ...(process.env.CRUCIBLE_TEST_ALLURE === "1"
+    ? {
+        "Allure single file": {
+          args: ({ after }, place) => ["report", after, "--allure", path.join(place, "a.html")],
+        } satisfies Report,
+      }
+    : {}),
+};
+
+/** Runs the command of a report; what it prints is a file beside what it writes. */
+export async function writeReports(
+  name: string,
+  runs: { readonly before: string; readonly after: string },
+  place: string,
+  { disclose = false } = {},
+): Promise<void> {
+  const { args, canDisclose = true } = REPORTS[name] ?? {};
+  if (args === undefined) throw new TypeError(`there is no report ${name}`);
+  mkdirSync(place, { recursive: true });
+  vi.stubEnv("GITHUB_STEP_SUMMARY", path.join(place, "job-summary.md"));
+  const exitCodeBefore = process.exitCode;
+  const printed = { stdout: "", stderr: "" };
+  for (const stream of ["stdout", "stderr"] as const) {
+    vi.spyOn(process[stream], "write").mockImplementation((chunk) => {
+      printed[stream] += chunk;
+      return true;
+    });
+  }
+  try {
+    await main([...args(runs, place), ...(disclose && canDisclose ? ["--disclose"] : [])]);
+  } finally {
+    vi.restoreAllMocks();
+    vi.unstubAllEnvs();
+    process.exitCode = exitCodeBefore;
+  }
+  for (const [stream, text] of Object.entries(printed))
+    writeFileSync(path.join(place, `${stream}.txt`), text);
+}
+
+export interface Written {
+  /** From the folder. */
+  readonly name: string;
+  readonly text: string;
+}
+
+/** All files of a folder, at any depth. Allure's one file has its data as base64: they are read too. */
+export function writtenIn(place: string): readonly Written[] {
+  const entries = readdirSync(place, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => {
+      const file = path.join(entry.parentPath, entry.name);
+      const text = readFileSync(file, "utf8");
+      const coded = [...text.matchAll(/["']([A-Za-z0-9+/]{40,}={0,2})["']/g)];
+      const decoded = coded.map(([, data = ""]) => Buffer.from(data, "base64").toString());
+      return { name: path.relative(place, file), text: [text, ...decoded].join("\n") };
+    });
+}
