@@ -21,13 +21,7 @@ import { tame } from "#reports/finding";
 import { withHelp } from "./options.ts";
 
 const NOTES = "docs/kubernetes.md tells what a cluster needs, which images run, and the limits.";
-const SETTINGS = [
-  "hs",
-  "topology",
-  "shareEnvPrefix",
-  "containerCpuCores",
-  "containerMemory",
-] as const;
+const SETTINGS = ["hs", "topology", "containerCpuCores", "containerMemory"] as const;
 
 export function kubernetesCommand(): Command {
   const command = new Command("kubernetes")

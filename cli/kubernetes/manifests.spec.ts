@@ -34,7 +34,7 @@ const DEPLOYMENTS = {
   plain: ["kubernetes:synapse:1"],
   postgres: [
     `hs1=kubernetes:synapse:1,database=postgres,postgres-image=postgres:16,config=${config}`,
-    "hs2=kubernetes:dendrite:1,access=node-port,storage=5Gi,storage-class=fast,env.LEVEL=debug",
+    "hs2=kubernetes:dendrite:1,access=node-port,storage=5Gi,storage-class=fast,env.LEVEL=debug,env.ADMIN_TOKEN=letmein",
   ],
   "in a namespace": ["kubernetes:synapse:1,namespace=team,context=kind-kind"],
 };
@@ -158,6 +158,7 @@ test("secrets are in files for their owner only, whatever was there, and never o
   ]) {
     expect(text).not.toContain("PRIVATE KEY");
     expect(text).not.toContain(password);
+    expect(text).not.toContain("letmein");
   }
 });
 

@@ -51,7 +51,7 @@ function workloadOf(plan: HomeserverPlan): Workload {
     role,
     component: COMPONENT,
     image: options.image,
-    env: { SERVER_NAME: role, ...env, ...options.env },
+    ...variables({ SERVER_NAME: role, ...env, ...options.env }),
     secretFiles: { ...authorityFiles(ca), ...secretFiles },
     ...(options.config === undefined
       ? {}
@@ -63,6 +63,16 @@ function workloadOf(plan: HomeserverPlan): Workload {
     storage: options.storage,
     limits,
     access: options.access,
+  };
+}
+
+/** Those whose names say that they are secret come out of the Secret. */
+function variables(all: Readonly<Record<string, string>>): Pick<Workload, "env" | "secretEnv"> {
+  const isSecret = ([name]: [string, string]) => /secret|token|password/i.test(name);
+  const entries = Object.entries(all);
+  return {
+    env: Object.fromEntries(entries.filter((entry) => !isSecret(entry))),
+    secretEnv: Object.fromEntries(entries.filter(isSecret)),
   };
 }
 
