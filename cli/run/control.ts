@@ -77,8 +77,17 @@ export class DeploymentPool implements AsyncDisposable {
           throw new HarnessError("INTERNAL", { what: `${role} can not be asked for accounts` });
         return await makesAccounts.makeAccount(localpart, adminToken);
       },
+      administer: async (id, role, capability, method, parameters) => {
+        const abilities = find(id).server(role).server.capabilities[capability];
+        await callOn(abilities, method, parameters, `${role} can not be asked for ${capability}`);
+      },
       askAuth: (id, role, capability, method, parameters) =>
-        askAuth(find(id), role, capability, method, parameters),
+        callOn(
+          find(id).authOf(role)?.service.capabilities[capability],
+          method,
+          parameters,
+          `${role} can not be asked for ${capability}`,
+        ),
       askSfu: (id, role, method, parameters) => askSfu(find(id), role, method, parameters),
       startRtcBare: async (id, role) => {
         const { startsBare } = find(id).rtcOf(role)?.service.capabilities ?? {};
@@ -186,23 +195,17 @@ export function describeDeployment(deployment: Deployment): DeploymentInfo {
   };
 }
 
-async function askAuth(
-  deployment: Deployment,
-  role: string,
-  capability: "managesAccounts" | "faults",
+/** Calls a method by its name, which came over the line, of an ability that may be missing. @param refusal told then */
+async function callOn(
+  abilities: object | undefined,
   method: string,
   parameters: readonly unknown[],
+  refusal: string,
 ): Promise<unknown> {
-  const methods = deployment.authOf(role)?.service.capabilities[capability] as
-    | Record<string, unknown>
-    | undefined;
-  const asked = methods?.[method];
-  if (typeof asked !== "function") {
-    throw new HarnessError("INTERNAL", {
-      what: `${role} can not be asked for ${capability}.${method}`,
-    });
-  }
-  return await asked.apply(methods, parameters);
+  const asked = (abilities as Record<string, unknown> | undefined)?.[method];
+  if (typeof asked !== "function")
+    throw new HarnessError("INTERNAL", { what: `${refusal} (${method})` });
+  return await asked.apply(abilities, parameters);
 }
 
 async function askSfu(

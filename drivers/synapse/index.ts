@@ -23,6 +23,7 @@ import { describe, HarnessError } from "#harness/errors";
 import { pythonEnvironment } from "#harness/python/environment";
 import { didYouMean } from "#harness/suggest";
 import { accountsAt, suspensionAt } from "./admin.ts";
+import { administrationAt } from "./administration.ts";
 import { argumentsOf } from "./clock.ts";
 import {
   type ConfigurationPlan,
@@ -239,6 +240,7 @@ async function start(context: StartContext): Promise<RunningServer> {
       },
       configuresFeatures: { features: FEATURES },
       suspendsUsers: suspensionAt(address),
+      ...administrationAt(address),
       makesAccounts: accountsAt(address, serverName),
       restartsWith: {
         settings: restartSettingsOf(auth),

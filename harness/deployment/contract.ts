@@ -183,6 +183,8 @@ export interface ServerCapabilities {
   readonly usesCpu?: UsesCpu;
   readonly suspendsUsers?: SuspendsUsers;
   readonly makesAccounts?: MakesAccounts;
+  readonly locksUsers?: LocksUsers;
+  readonly makesRoomAdmins?: MakesRoomAdmins;
   readonly restartsWith?: RestartsWith;
 }
 
@@ -279,6 +281,19 @@ export interface MakesAccounts {
    */
   makeAccount(localpart: string, adminToken: string): Promise<boolean>;
 }
+
+export interface LocksUsers {
+  /** @param adminToken of a server administrator */
+  lock(userId: string, isLocked: boolean, adminToken: string): Promise<void>;
+}
+
+export interface MakesRoomAdmins {
+  /** Gives a user as much power in a room as its most powerful local member can. */
+  makeRoomAdmin(roomId: string, userId: string, adminToken: string): Promise<void>;
+}
+
+/** Of these capabilities, those that `Control.administer` calls by their names. */
+export type Administration = "locksUsers" | "makesRoomAdmins";
 
 export interface UsesCpu {
   /** CPU time of the server so far, milliseconds. */

@@ -7,7 +7,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { errors, request } from "undici";
 import type { ServerAction } from "#harness/deployment/actions";
-import type { Feature, Registered, Setting } from "#harness/deployment/contract";
+import type { Administration, Feature, Registered, Setting } from "#harness/deployment/contract";
 import { describe, HarnessError, type HarnessErrorCode } from "#harness/errors";
 import type { Rule } from "#harness/gateway/rule";
 import type { CheckEvidence } from "#harness/replay/record";
@@ -49,6 +49,14 @@ export interface Control {
     localpart: string,
     adminToken: string,
   ): Promise<boolean>;
+  /** Calls a method of what administrators of a server can do. */
+  administer(
+    deployment: string,
+    role: string,
+    capability: Administration,
+    method: string,
+    parameters: readonly unknown[],
+  ): Promise<void>;
   /** Calls a method of an opt-in ability of an auth service. */
   askAuth(
     deployment: string,

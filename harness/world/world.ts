@@ -18,6 +18,7 @@ import type { RequirementId } from "#harness/requirements/ids.generated";
 import type { CallRecord } from "#harness/results/call";
 import type { Measurement } from "#harness/results/measurement";
 import type { Undecryptable } from "#harness/results/outcome";
+import { administrationOf, type WorldAdministration } from "./administration.ts";
 import { authOf, type WorldAuth } from "./auth.ts";
 import { CallLog } from "./call-log.ts";
 import type { Control } from "./control.ts";
@@ -239,7 +240,16 @@ export class World implements AsyncDisposable {
   }
 
   /** A new account with one device, made past the API under test. */
-  async user(prefix: string, role = "hs1"): Promise<Session> {
+  user(prefix: string, role = "hs1"): Promise<Session> {
+    return this.#register(prefix, role, false);
+  }
+
+  /** A new administrator of a server that has its accounts itself. */
+  admin(role = "hs1"): Promise<Session> {
+    return this.#register("admin", role, true);
+  }
+
+  async #register(prefix: string, role: string, isAdmin: boolean): Promise<Session> {
     const server = this.server(role);
     const localpart = this.name(prefix);
     const password = this.name("password");
@@ -249,7 +259,7 @@ export class World implements AsyncDisposable {
       server.place,
       localpart,
       password,
-      false,
+      isAdmin,
     );
     for (const secret of [password, registered.accessToken]) this.#secrets.add(secret);
     return new Session(server, this.#context, { ...registered, localpart, password });
@@ -456,6 +466,11 @@ export class World implements AsyncDisposable {
     const { control, deployment } = this.#options;
     const place = placeOf(deployment, role);
     return await control.makeAccount(deployment.id, place, localpart, adminToken);
+  }
+
+  /** What an administrator of a server can do by its own means. @param adminToken of the administrator */
+  administration(adminToken: string, role = "hs1"): WorldAdministration {
+    return administrationOf(this.#options.control, this, adminToken, this.server(role));
   }
 
   async actOnServer(role: string, action: ServerAction): Promise<void> {

@@ -260,6 +260,35 @@ check(
 );
 
 check(
+  "CS.keys.errors",
+  "the server refuses device keys of a wrong shape",
+  {
+    mutant: ['"keys":[', '"org.example"'].map((shape) =>
+      altersAnswer(
+        `takes ${shape}`,
+        { method: "POST", path: UPLOAD_KEYS, contains: shape },
+        { status: 200, body: { one_time_key_counts: {} } },
+      ),
+    ),
+  },
+  async (world) => {
+    const alice = await world.user("alice");
+    const listed = { ...deviceKeys(alice), keys: ["L".repeat(43)] };
+
+    for (const keys of [listed, { "org.example": true }]) {
+      const response = await alice.post(UPLOAD_KEYS, { device_keys: keys });
+
+      expectMatrixError(response, [400, 403]);
+    }
+    const query = await alice.post("/_matrix/client/v3/keys/query", {
+      device_keys: { [alice.userId]: [] },
+    });
+    const stored = at(ok(query), "device_keys", alice.userId, alice.deviceId);
+    expectEqual(stored, undefined, "stored malformed keys", query);
+  },
+);
+
+check(
   "CS.admin.normal-user",
   "administration endpoints are closed to normal users",
   {
