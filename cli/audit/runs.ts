@@ -68,7 +68,7 @@ export async function makeRuns(
 ): Promise<readonly string[]> {
   const names = Array.from(
     { length: count },
-    (_, index) => `run-${String(index + 1).padStart(String(Math.max(10, count)).length, "0")}`,
+    (_, index) => `run-${String(index + 1).padStart(2, "0")}`,
   );
   for (const [index, name] of names.entries()) {
     const run = path.join(folder, name);

@@ -7,7 +7,7 @@ import { missingIds, resultsOf, runGroup, specOf, storedResults } from "#cli/rec
 import { ROOT } from "#cli/run/session";
 import { addRunOptions, SERVER_SETTINGS, settingsOf } from "#cli/run-options";
 import { exitCodeOf, showStacks, troubleText } from "#cli/trouble";
-import { HarnessError } from "#harness/errors";
+import { HarnessError, type HarnessErrorCode } from "#harness/errors";
 import { loadCatalogue } from "#harness/requirements/catalogue";
 import { indexChecks } from "#harness/requirements/check-index";
 import { newRunId } from "#harness/results/ids";
@@ -62,7 +62,7 @@ export function recallCommand(): Command {
     notes: [
       "Each release is started once, with all checks that its bugs need. A bug is caught when a check fails where the bug is, as",
       "it should, and passes where it is mended; docs/recall.md tells the format of the file, and what was measured.",
-      "Exit codes: 0 all caught, or missed for a reason that the file gives; 1 a false alarm, or missed without a reason;",
+      "Exit codes: 0 all that ran are caught, or missed for a reason that the file gives; 1 a false alarm, or missed or\nskipped without a reason;",
       "2 usage, 3 trouble of the harness or of the machine, 4 no verdict on any bug, 130 interrupted.",
     ].join("\n"),
     examples: [
@@ -89,10 +89,12 @@ async function recall(flags: Flags, self: Command): Promise<number> {
   const { bugs, chosen, groups, titlesOf } = plan;
   const folder = path.resolve(settings.out ?? path.join(".runs", `recall-${newRunId()}`));
   const stored = new Map<string, GroupResults>(
-    flags.reuse ? groups.map((group) => [group.name, storedResults(folder, group, bugs.hs)]) : [],
+    // Also of releases that are not to be started now.
+    flags.reuse
+      ? groupBugs(chosen).map((group) => [group.name, storedResults(folder, group, bugs.hs)])
+      : [],
   );
-  const idsOf = (group: Group) =>
-    missingIds(group, stored.get(group.name) ?? { results: [], evidence: [] }, titlesOf);
+  const idsOf = (group: Group) => missingIds(group, stored.get(group.name) ?? [], titlesOf);
   if (settings.dryRun) return dryRun(plan, idsOf, flags);
   const seed = settings.seed ?? Math.floor(Math.random() * 2 ** 32);
   const seen = new Map(stored);
@@ -104,12 +106,7 @@ async function recall(flags: Flags, self: Command): Promise<number> {
     remark(`${index + 1}/${groups.length} ${groupText(group, ids.length)}`);
     const run = { group, hs: bugs.hs, resolved, seed, folder };
     const executed = await runGroup(run, ids);
-    const { results, evidence } = resultsOf(executed);
-    const before = seen.get(group.name);
-    seen.set(group.name, {
-      results: [...(before?.results ?? []), ...results],
-      evidence: [...(before?.evidence ?? []), ...evidence],
-    });
+    seen.set(group.name, [...(seen.get(group.name) ?? []), resultsOf(executed)]);
     wasInterrupted = executed.wasInterrupted;
     if (wasInterrupted) break;
     if (executed.trouble === undefined) continue;
@@ -184,7 +181,13 @@ function groupText({ name, affected, fixed }: Group, count: number): string {
 
 /** Servers that do not start, or that can not be installed, tell nothing of the next release. */
 function isOfOneRelease(trouble: unknown): boolean {
-  const codes = ["HS_DID_NOT_START", "HS_DIED", "HS_NO_ANSWER", "INSTALL_FAILED", "SERVICE_DIED"];
+  const codes: readonly HarnessErrorCode[] = [
+    "HS_DID_NOT_START",
+    "HS_DIED",
+    "HS_NO_ANSWER",
+    "INSTALL_FAILED",
+    "SERVICE_DIED",
+  ];
   return trouble instanceof HarnessError && codes.includes(trouble.code);
 }
 

@@ -10,10 +10,10 @@ import type { Resolved, Settings } from "#harness/config/settings";
 import { type Feature, isFeature } from "#harness/deployment/contract";
 import { describe, HarnessError } from "#harness/errors";
 import { newRunId } from "#harness/results/ids";
-import type { CheckResult } from "#harness/results/outcome";
+import { type CheckResult, hasVerdict } from "#harness/results/outcome";
 import { RunDirectory, readRun } from "#harness/results/run-directory";
 import type { Group } from "#reports/recall/groups";
-import { type GroupResults, hasVerdict } from "#reports/recall/judge";
+import type { GroupResults, RunResults } from "#reports/recall/judge";
 
 export interface GroupRun {
   readonly group: Group;
@@ -29,7 +29,7 @@ export interface GroupRun {
 export function storedResults(folder: string, group: Group, hs: string): GroupResults {
   const home = path.join(folder, group.name);
   const spec = specOf(group, hs);
-  const runs = numbersIn(home).flatMap((number) => {
+  return numbersIn(home).flatMap((number) => {
     try {
       const run = readRun(path.join(home, String(number)));
       const servers = run.header?.deployments.flatMap((deployment) => deployment.servers) ?? [];
@@ -39,19 +39,15 @@ export function storedResults(folder: string, group: Group, hs: string): GroupRe
       throw error;
     }
   });
-  return {
-    results: runs.flatMap(({ results }) => results),
-    evidence: runs.flatMap(({ evidence }) => evidence),
-  };
 }
 
 /** Requirements of a group that have no verdict yet, all of their checks being looked at. */
 export function missingIds(
   { ids }: Group,
-  { results }: GroupResults,
+  runs: GroupResults,
   titlesOf: (id: string) => readonly string[],
 ): readonly string[] {
-  const settled = new Set(results.filter(hasVerdict).map(keyOf));
+  const settled = new Set(runs.flatMap(({ results }) => results.filter(hasVerdict).map(keyOf)));
   return ids.filter((id) =>
     titlesOf(id).some((check) => !settled.has(keyOf({ requirement: id, check }))),
   );
@@ -107,7 +103,7 @@ export async function runGroup(
 }
 
 /** A deployment that does not start tells why in its log, which results leave out: a bug may be known by it. */
-export function resultsOf({ results, evidence, trouble }: Executed): GroupResults {
+export function resultsOf({ results, evidence, trouble }: Executed): RunResults {
   if (trouble === undefined) return { results, evidence };
   const text = trouble instanceof HarnessError ? trouble.message : describe(trouble);
   const ended = results.filter(({ outcome }) => outcome === "error");

@@ -140,6 +140,11 @@ export function compareResults(left: CheckResult, right: CheckResult): number {
   );
 }
 
+/** False of trouble, and of what had no turn: another run may make it good. */
+export function hasVerdict({ outcome }: Pick<CheckResult, "outcome">): boolean {
+  return outcome !== "error" && outcome !== "not-run";
+}
+
 /** Title of a check without the number that `--repeat` puts behind it. */
 export function titleOf({ check }: Pick<CheckResult, "check">): string {
   return check.replace(/ \(\d+\)$/, "");

@@ -70,6 +70,13 @@ describe("a verdict is stable", () => {
     ]);
   });
 
+  test("and not of one that no run was whole enough to see kept", () => {
+    const rule = result("CS.b", "fail", { check: IN_ALL_ANSWERS });
+    const killed = { ...run("r1", [result("CS.a", "pass")]), troubles: ["it was killed"] };
+
+    expect(audited([run("r0", [result("CS.a", "pass"), rule]), killed]).unstable).toEqual([]);
+  });
+
   test("and runs that had trouble are told, as errors", () => {
     const [first, second] = runsOf("pass", "pass");
     const runs = [first, { ...second, troubles: ["it was killed"] }] as StoredRun[];

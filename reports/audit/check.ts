@@ -1,7 +1,13 @@
 /** One check over many runs: which outcomes it had, and how long it took. */
 import type { Requirement } from "#harness/requirements/requirement";
 import { median } from "#harness/results/measurement";
-import { type CheckResult, IN_ALL_ANSWERS, type Outcome, titleOf } from "#harness/results/outcome";
+import {
+  type CheckResult,
+  hasVerdict,
+  IN_ALL_ANSWERS,
+  type Outcome,
+  titleOf,
+} from "#harness/results/outcome";
 import type { StoredRun } from "#harness/results/run-directory";
 import { isWithheld } from "#reports/finding";
 
@@ -36,9 +42,6 @@ export interface AuditedCheck {
   readonly maxMs?: number;
 }
 
-/** No verdicts: ours or the machine's, and what did not get its turn. */
-const NO_VERDICTS: readonly Outcome[] = ["error", "not-run"];
-
 type Requirements = ReadonlyMap<string, Requirement>;
 
 interface Placed {
@@ -60,14 +63,18 @@ export function auditedChecks(
   return [...groups.values()].flatMap((seen) => auditedOf(seen, requirements) ?? []).sort(byPlace);
 }
 
-/** Rules that are kept in all answers leave no result, only broken ones do: a run of the same server without it is a pass. */
+/**
+ * Rules that are kept in all answers leave no result, only broken ones do, and those at the end of a run: a whole run of the
+ * same server without it is a pass.
+ */
 function unbroken(runs: readonly StoredRun[]): readonly Placed[] {
   const broken = runs.flatMap(({ results }) =>
     results.filter(({ check }) => check === IN_ALL_ANSWERS),
   );
   const placeOf = ({ deployment, requirement }: CheckResult) => `${deployment}\0${requirement}`;
   const once = new Map(broken.map((result) => [placeOf(result), result]));
-  return runs.flatMap(({ path: run, results }) =>
+  const whole = runs.filter(({ troubles }) => troubles.length === 0);
+  return whole.flatMap(({ path: run, results }) =>
     [...once.values()]
       .filter(({ deployment }) => results.some((one) => one.deployment === deployment))
       .filter(
@@ -84,7 +91,7 @@ function unbroken(runs: readonly StoredRun[]): readonly Placed[] {
 function auditedOf(seen: readonly Placed[], requirements: Requirements): AuditedCheck | undefined {
   const result = seen[0]?.result;
   if (result === undefined) return undefined;
-  const isVerdict = ({ result: { outcome } }: Placed) => !NO_VERDICTS.includes(outcome);
+  const isVerdict = ({ result }: Placed) => hasVerdict(result);
   const judged = seen.filter(isVerdict);
   const verdicts = countedOf(judged, requirements);
   const times = judged

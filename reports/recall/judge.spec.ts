@@ -1,5 +1,10 @@
 import { expect, test } from "vitest";
-import type { CheckResult, Evidence, Outcome } from "#harness/results/outcome";
+import {
+  type CheckResult,
+  type Evidence,
+  IN_ALL_ANSWERS,
+  type Outcome,
+} from "#harness/results/outcome";
 import type { Bug, Sight } from "./bugs.ts";
 import { groupBugs } from "./groups.ts";
 import { type GroupResults, judgeRecall, type Verdict } from "./judge.ts";
@@ -45,7 +50,7 @@ function result(outcome: Outcome, reason?: string, check = TITLE): CheckResult {
 }
 
 function group(results: readonly CheckResult[], evidence: readonly Evidence[] = []): GroupResults {
-  return { results, evidence };
+  return [{ results, evidence }];
 }
 
 function judge(one: Bug, old: readonly CheckResult[], now: readonly CheckResult[]) {
@@ -65,8 +70,8 @@ test.each<[Outcome, Outcome, Verdict, number]>([
   ["fail", "fail", "false-alarm", 1],
   ["pass", "fail", "false-alarm", 1],
   ["error", "fail", "false-alarm", 1],
-  ["skip", "pass", "unsupported", 4],
-  ["fail", "skip", "unsupported", 4],
+  ["skip", "pass", "unsupported", 1],
+  ["fail", "skip", "unsupported", 1],
   ["error", "pass", "error", 3],
   ["fail", "error", "error", 3],
   ["not-run", "pass", "not-run", 4],
@@ -246,4 +251,43 @@ test("each release starts once, unless bugs need settings of their own", () => {
 
 test("only the releases that are named are started", () => {
   expect(groupBugs([bug()], { versions: [NEW] }).map(({ name }) => name)).toEqual([NEW]);
+});
+
+test("a failure is looked up in the evidence of its own run", () => {
+  const one = bug({ requirements: [sight({ match: "got 500" })] });
+  const told = (message: string): Evidence => ({
+    ...{ deployment: "synapse", requirement: ID, check: TITLE },
+    ...{ message, exchanges: [] },
+  });
+  const judged = (...messages: readonly [string, string]) =>
+    judgeRecall(
+      [one],
+      new Map([
+        [
+          OLD,
+          [
+            { results: [result("fail")], evidence: [told(messages[0])] },
+            { results: [result("error")], evidence: [told(messages[1])] },
+          ],
+        ],
+        [NEW, group([result("pass")])],
+      ]),
+    ).bugs[0]?.verdict;
+
+  expect(judged("got 401", "got 500")).toBe("missed");
+  expect(judged("got 500", "it died")).toBe("caught");
+});
+
+test("a rule that is kept in all answers where the bug is mended leaves no result there", () => {
+  const rule = bug({ requirements: [sight({ check: IN_ALL_ANSWERS })] });
+
+  const kept = judge(
+    rule,
+    [result("pass"), result("fail", "broken", IN_ALL_ANSWERS)],
+    [result("pass")],
+  );
+  const unwatched = judge(rule, [result("fail", "broken", IN_ALL_ANSWERS)], []);
+
+  expect(kept.first?.verdict).toBe("caught");
+  expect(unwatched.first?.verdict).toBe("not-run");
 });

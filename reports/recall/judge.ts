@@ -1,5 +1,11 @@
 /** The verdict on each bug, from what its checks ended as on a release that has it and on one that has not. */
-import { type CheckResult, type Evidence, titleOf } from "#harness/results/outcome";
+import {
+  type CheckResult,
+  type Evidence,
+  hasVerdict,
+  IN_ALL_ANSWERS,
+  titleOf,
+} from "#harness/results/outcome";
 import type { Bug, Sight } from "./bugs.ts";
 import { groupName } from "./groups.ts";
 
@@ -17,11 +23,14 @@ export const VERDICTS = [
 ] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
-/** What a group's runs gave; a check that ran again counts as it ended last. */
-export interface GroupResults {
+/** What one run of a group gave. */
+export interface RunResults {
   readonly results: readonly CheckResult[];
   readonly evidence: readonly Evidence[];
 }
+
+/** Runs of a group, the oldest first; a check that ran again counts as it ended last. */
+export type GroupResults = readonly RunResults[];
 
 export interface CheckVerdict {
   readonly requirement: string;
@@ -97,8 +106,10 @@ function recallOf(suite: string, members: readonly BugVerdict[]): SuiteRecall {
 }
 
 function exitCodeOf(judged: readonly BugVerdict[], counts: Recall["counts"]): Recall["exitCode"] {
-  const isUnexplained = ({ bug, verdict }: BugVerdict) =>
-    verdict === "missed" && bug.missed === undefined;
+  // Checks that are skipped see no more than checks that pass.
+  const isUnexplained = ({ bug, verdict, checks }: BugVerdict) =>
+    bug.missed === undefined &&
+    (verdict === "missed" || (verdict === "unsupported" && checks.length > 0));
   if (counts["false-alarm"] > 0 || judged.some(isUnexplained)) return 1;
   if (counts.error > 0) return 3;
   return counts.caught + counts.missed === 0 ? 4 : 0;
@@ -127,7 +138,9 @@ function judgeSight(
   affected: GroupResults | undefined,
   fixed: GroupResults | undefined,
 ): readonly CheckVerdict[] {
-  const seen = [affected, fixed].flatMap((group) => group?.results ?? []).filter(isOf(sight));
+  const seen = [...(affected ?? []), ...(fixed ?? [])].flatMap(({ results }) =>
+    results.filter(isOf(sight)),
+  );
   const titles = [...new Set(seen.map(titleOf))].sort();
   return titles.map((check) => {
     const before = sightOf(sight, check, bug.affected, affected);
@@ -160,12 +173,22 @@ function sightOf(
   version: string,
   group: GroupResults | undefined,
 ): Seen {
-  const results = (group?.results ?? []).filter(isOf({ ...sight, check }));
-  const result = results.findLast(hasVerdict) ?? results.at(-1);
-  if (result === undefined) return { as: "not-run", why: `did not run on ${version}` };
+  const runs = (group ?? []).flatMap(({ results, evidence }) =>
+    results.filter(isOf({ ...sight, check })).map((result) => ({ result, evidence })),
+  );
+  const found = runs.findLast(({ result }) => hasVerdict(result)) ?? runs.at(-1);
+  if (found === undefined) {
+    // A rule that is kept in all answers leaves no result: it was watched where its requirement had a verdict.
+    const isKept =
+      check === IN_ALL_ANSWERS &&
+      (group ?? []).some(({ results }) => results.filter(isOf({ id: sight.id })).some(hasVerdict));
+    if (isKept) return { as: "pass", why: `is kept on ${version}` };
+    return { as: "not-run", why: `did not run on ${version}` };
+  }
+  const { result } = found;
   const { outcome, reason } = result;
   const told = reason === undefined ? "" : `: ${reason}`;
-  const evidence = group?.evidence.findLast(
+  const evidence = found.evidence.findLast(
     (one) => one.requirement === result.requirement && one.check === result.check,
   );
   const message = [evidence?.message, evidence?.expected, evidence?.actual, reason].join("\n");
@@ -189,12 +212,7 @@ function sightOf(
   }
 }
 
-function isOf({ id, check }: Pick<Sight, "id" | "check">) {
+function isOf({ id, check }: Pick<Sight, "id" | "check">): (result: CheckResult) => boolean {
   return (result: CheckResult) =>
     result.requirement === id && (check === undefined || check === titleOf(result));
-}
-
-/** Trouble, and what had no turn, may be made good by another run. */
-export function hasVerdict({ outcome }: Pick<CheckResult, "outcome">): boolean {
-  return outcome !== "error" && outcome !== "not-run";
 }

@@ -73,7 +73,12 @@ export function recallData(recall: Recall): unknown {
     ...rest,
     bugs: bugs.map(({ bug, verdict, why, checks }) => {
       const { id, suite, affected, fixed } = bug;
-      return { bug: id, suite, affected, fixed, verdict, why, checks };
+      const told = checks.map((one) => ({
+        ...one,
+        check: tameLine(one.check),
+        why: tameLine(one.why),
+      }));
+      return { bug: id, suite, affected, fixed, verdict, why: tameLine(why), checks: told };
     }),
   };
 }
