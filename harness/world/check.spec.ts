@@ -95,11 +95,13 @@ test("any trouble comes with the log of the auth service too", async () => {
 });
 
 test.each([
-  [["federation"], true],
-  [["sticky-events"], false],
+  [["federation"], { isolated: {} }, true],
+  [["sticky-events"], { isolated: {} }, false],
+  // By --isolate.
+  [["sticky-events"], {}, true],
 ])(
-  "a check of its own servers that needs %s: all of them are started: %s",
-  async (needs, isFederated) => {
+  "a check that needs %s, with %s, starts all servers of the topology: %s",
+  async (needs, options, isFederated) => {
     const started: unknown[] = [];
     const control: Partial<Control> = {
       roomForIsolated: async () => undefined,
@@ -111,14 +113,17 @@ test.each([
       serviceOutages: async () => [],
     };
     await using command = await serveControl(control as Control);
-    const run: RunInfo = { ...RUN, control: command, selected: { "MSC3861.cs.whoami": needs } };
+    const run: RunInfo = {
+      ...RUN,
+      ...{ control: command, isolate: true, selected: { "MSC3861.cs.whoami": needs } },
+    };
 
     const checker = new Checker(
       run,
       "MSC3861.cs.whoami",
       "spec",
       1,
-      { isolated: {} },
+      options,
       async () => undefined,
     );
     await checker.report([]);

@@ -196,7 +196,10 @@ export class Checker {
     const from = Date.now();
     try {
       if (this.#options.isolated !== undefined || this.#run.isolate) {
-        const isFederated = this.#run.selected[this.#id]?.includes("federation") ?? true;
+        // Under --isolate each has what it would have shared: some ask for a second server in their bodies.
+        const isFederated =
+          this.#options.isolated === undefined ||
+          (this.#run.selected[this.#id]?.includes("federation") ?? true);
         await this.#control.roomForIsolated(isFederated);
         isolated = await this.#control.startIsolated(
           this.#options.isolated?.features ?? [],
