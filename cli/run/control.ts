@@ -6,11 +6,11 @@ import { registerUser } from "#harness/deployment/register";
 import { HarnessError } from "#harness/errors";
 import type { Control } from "#harness/world/control";
 import { type DeploymentInfo, serverInfo } from "#harness/world/run-info";
+import { Places } from "./places.ts";
 import type { Recordings } from "./recordings.ts";
-import { Room } from "./room.ts";
 
 /** Servers of isolated deployments at the same time; more would fight for two cores. */
-const MAX_ISOLATED = 4;
+const MAX_ISOLATED_SERVERS = 4;
 
 export interface PoolContext extends DeploymentContext {
   /** Without them no rooms are kept. */
@@ -26,7 +26,7 @@ export class DeploymentPool implements AsyncDisposable {
   #end: Promise<void> | undefined;
   /** How servers ended by themselves, by deployment and role: told beside their logs, which often end without a word. */
   readonly #deaths = new Map<string, string[]>();
-  readonly #room = new Room(MAX_ISOLATED);
+  readonly #places = new Places(MAX_ISOLATED_SERVERS);
   #count = 0;
 
   constructor(plan: DeploymentPlan, { recordings, ...context }: PoolContext) {
@@ -64,12 +64,6 @@ export class DeploymentPool implements AsyncDisposable {
         if (restartsWith === undefined)
           throw new HarnessError("INTERNAL", { what: `${role} can not be started with settings` });
         return (await restartsWith.restartWith(setting)) ?? null;
-      },
-      suspendUser: async (id, role, userId, isSuspended, adminToken) => {
-        const { suspendsUsers } = find(id).server(role).server.capabilities;
-        if (suspendsUsers === undefined)
-          throw new HarnessError("INTERNAL", { what: `${role} can not be asked to suspend users` });
-        await suspendsUsers.suspend(userId, isSuspended, adminToken);
       },
       makeAccount: async (id, role, localpart, adminToken) => {
         const { makesAccounts } = find(id).server(role).server.capabilities;
@@ -119,7 +113,7 @@ export class DeploymentPool implements AsyncDisposable {
         throw new HarnessError("INTERNAL", { what: "this command keeps no rooms" });
       },
       roomForIsolated: (isFederated) =>
-        this.#room.take(isolatedPlan(this.#plan, isFederated).servers.size),
+        this.#places.take(isolatedPlan(this.#plan, isFederated).servers.size),
       startIsolated: async (features, isFederated) => {
         const plan = isolatedPlan(this.#plan, isFederated);
         try {
@@ -130,7 +124,7 @@ export class DeploymentPool implements AsyncDisposable {
           });
           return describeDeployment(deployment);
         } catch (error) {
-          this.#room.giveBack(plan.servers.size);
+          this.#places.giveBack(plan.servers.size);
           throw error;
         }
       },
@@ -139,7 +133,7 @@ export class DeploymentPool implements AsyncDisposable {
         if (deployment === undefined || id === this.#plan.id) return;
         this.#running.delete(id);
         await deployment[Symbol.asyncDispose]();
-        this.#room.giveBack(deployment.servers.size);
+        this.#places.giveBack(deployment.servers.size);
       },
     };
   }

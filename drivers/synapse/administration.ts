@@ -1,42 +1,78 @@
 /** What administrators do to users and rooms by Synapse's admin API. */
 import { request } from "undici";
-import type { Address, Administration, ServerCapabilities } from "#harness/deployment/contract";
+import type {
+  Address,
+  Administration,
+  MakesAccounts,
+  ServerCapabilities,
+} from "#harness/deployment/contract";
 import { HarnessError } from "#harness/errors";
 import { path } from "#harness/http/client";
 
 const TIMEOUT_MS = 30_000;
 
-export function administrationAt({
-  host,
-  port,
-}: Address): Required<Pick<ServerCapabilities, Administration>> {
-  const ask = async (method: string, target: string, adminToken: string, body: object) => {
-    const answer = await request(`http://${host}:${port}${target}`, {
-      method,
-      headers: { authorization: `Bearer ${adminToken}`, "content-type": "application/json" },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-    const said = await answer.body.text();
-    if (answer.statusCode >= 200 && answer.statusCode < 300) return;
-    throw new HarnessError("HS_NO_ANSWER", {
-      what: `Synapse did not do what an administrator asked for: status ${answer.statusCode}`,
-      facts: [`${method} ${target}`, said.slice(0, 200)],
-      next: "the token has to be an administrator's",
-    });
+export function administrationAt(
+  address: Address,
+): Required<Pick<ServerCapabilities, Administration>> {
+  const act = async (method: "PUT" | "POST", target: string, adminToken: string, body: object) => {
+    const { status, text } = await ask(address, method, target, adminToken, body);
+    if (status < 200 || status > 299)
+      throw refused("Synapse did not do what an administrator asked for", status, text, target);
   };
   return {
+    suspendsUsers: {
+      suspend: (userId, isSuspended, adminToken) =>
+        act("PUT", path`/_synapse/admin/v1/suspend/${userId}`, adminToken, {
+          suspend: isSuspended,
+        }),
+    },
     locksUsers: {
-      lock: async (userId, isLocked, adminToken) => {
-        const target = path`/_synapse/admin/v2/users/${userId}`;
-        await ask("PUT", target, adminToken, { locked: isLocked });
-      },
+      lock: (userId, isLocked, adminToken) =>
+        act("PUT", path`/_synapse/admin/v2/users/${userId}`, adminToken, { locked: isLocked }),
     },
     makesRoomAdmins: {
-      makeRoomAdmin: async (roomId, userId, adminToken) => {
-        const target = path`/_synapse/admin/v1/rooms/${roomId}/make_room_admin`;
-        await ask("POST", target, adminToken, { user_id: userId });
-      },
+      makeRoomAdmin: (roomId, userId, adminToken) =>
+        act("POST", path`/_synapse/admin/v1/rooms/${roomId}/make_room_admin`, adminToken, {
+          user_id: userId,
+        }),
     },
   };
+}
+
+export function accountsAt(address: Address, serverName: string): MakesAccounts {
+  return {
+    makeAccount: async (localpart, adminToken) => {
+      const target = path`/_synapse/admin/v2/users/${`@${localpart}:${serverName}`}`;
+      const { status, text } = await ask(address, "PUT", target, adminToken, {});
+      if (status === 201) return true;
+      // An administrator who is none gets another code, and then nothing has been tried.
+      if ([400, 403, 404].includes(status) && !text.includes("You are not a server admin"))
+        return false;
+      throw refused("Synapse neither made an account nor refused to", status, text, target);
+    },
+  };
+}
+
+async function ask(
+  { host, port }: Address,
+  method: "PUT" | "POST",
+  target: string,
+  adminToken: string,
+  body: object,
+): Promise<{ readonly status: number; readonly text: string }> {
+  const response = await request(`http://${host}:${port}${target}`, {
+    method,
+    headers: { authorization: `Bearer ${adminToken}`, "content-type": "application/json" },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+  return { status: response.statusCode, text: await response.body.text() };
+}
+
+function refused(what: string, status: number, text: string, target: string): HarnessError {
+  return new HarnessError("HS_NO_ANSWER", {
+    what: `${what}: status ${status}`,
+    facts: [target, text.slice(0, 200)],
+    next: "the token has to be an administrator's",
+  });
 }

@@ -22,8 +22,7 @@ import {
 import { describe, HarnessError } from "#harness/errors";
 import { pythonEnvironment } from "#harness/python/environment";
 import { didYouMean } from "#harness/suggest";
-import { accountsAt, suspensionAt } from "./admin.ts";
-import { administrationAt } from "./administration.ts";
+import { accountsAt, administrationAt } from "./administration.ts";
 import { argumentsOf } from "./clock.ts";
 import {
   type ConfigurationPlan,
@@ -38,6 +37,7 @@ import {
   checkedVersion,
   DEFAULT_VERSION,
   delegationOf,
+  hasMasCalls,
   packagesOf,
 } from "./versions.ts";
 
@@ -239,9 +239,9 @@ async function start(context: StartContext): Promise<RunningServer> {
           }),
       },
       configuresFeatures: { features: FEATURES },
-      suspendsUsers: suspensionAt(address),
       ...administrationAt(address),
-      makesAccounts: accountsAt(address, serverName),
+      // Older ones have to make what their auth service asks for in this way.
+      ...(hasMasCalls(release) ? { makesAccounts: accountsAt(address, serverName) } : {}),
       restartsWith: {
         settings: restartSettingsOf(auth),
         restartWith: async (setting) => {

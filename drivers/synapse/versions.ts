@@ -19,6 +19,8 @@ const DATA = schema.parse(
 
 /** Older ones may delegate too, and nobody has tried. */
 const FIRST_TO_DELEGATE = "1.125.0";
+/** The first that auth services tell of accounts by calls of their own (`/_synapse/mas`); older ones hear by the admin API. */
+const FIRST_WITH_MAS_CALLS = "1.135.0";
 /** The first that knows `matrix_authentication_service`. */
 const FIRST_WITH_MAS_SECTION = "1.136.0";
 
@@ -51,6 +53,10 @@ export function checkedVersion(version: string = DATA.default): string {
     });
   }
   return version;
+}
+
+export function hasMasCalls(version: string | undefined): boolean {
+  return version === undefined || compareVersions(version, FIRST_WITH_MAS_CALLS) >= 0;
 }
 
 /** Whether the release can leave accounts and tokens to an auth service. */

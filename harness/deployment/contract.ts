@@ -293,7 +293,7 @@ export interface MakesRoomAdmins {
 }
 
 /** Of these capabilities, those that `Control.administer` calls by their names. */
-export type Administration = "locksUsers" | "makesRoomAdmins";
+export type Administration = "locksUsers" | "makesRoomAdmins" | "suspendsUsers";
 
 export interface UsesCpu {
   /** CPU time of the server so far, milliseconds. */

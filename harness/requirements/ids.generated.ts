@@ -106,6 +106,7 @@ export type RequirementId =
   | "CS.login.device-id"
   | "CS.login.flows"
   | "CS.login.locked"
+  | "CS.login.locked-session"
   | "CS.login.password"
   | "CS.login.provider-down"
   | "CS.login.same-device-tokens"

@@ -9,6 +9,8 @@ import type { DeploymentInfo, ServerInfo } from "./run-info.ts";
 export interface WorldAdministration {
   /** Locks a user's account, or unlocks it. */
   lock(userId: string, isLocked: boolean): Promise<void>;
+  /** Suspends a user, or lets them be again. */
+  suspend(userId: string, isSuspended: boolean): Promise<void>;
   /** Gives a user as much power in a room as its most powerful local member can. */
   makeRoomAdmin(roomId: string, userId: string): Promise<void>;
 }
@@ -32,6 +34,7 @@ export function administrationOf(
   };
   return {
     lock: (userId, isLocked) => ask("locksUsers", "lock", userId, isLocked),
+    suspend: (userId, isSuspended) => ask("suspendsUsers", "suspend", userId, isSuspended),
     makeRoomAdmin: (roomId, userId) => ask("makesRoomAdmins", "makeRoomAdmin", roomId, userId),
   };
 }

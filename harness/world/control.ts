@@ -34,14 +34,6 @@ export interface Control {
   actOnServer(deployment: string, role: string, action: ServerAction): Promise<void>;
   /** Starts a server again with a setting, see `RestartsWith`; tells how it ended instead of answering, null: it answers. */
   restartWith(deployment: string, role: string, setting: Setting): Promise<string | null>;
-  /** Suspends a user of a server, or lets them be again. */
-  suspendUser(
-    deployment: string,
-    role: string,
-    userId: string,
-    isSuspended: boolean,
-    adminToken: string,
-  ): Promise<void>;
   /** Asks the admin side of a server for an account; tells whether it made one. */
   makeAccount(
     deployment: string,

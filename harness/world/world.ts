@@ -442,21 +442,6 @@ export class World implements AsyncDisposable {
   }
 
   /**
-   * Suspends a user, or lets them be again, by the server's own means.
-   *
-   * @param adminToken of an administrator of that server
-   */
-  async suspend(
-    user: Pick<Session, "userId" | "server">,
-    isSuspended: boolean,
-    adminToken: string,
-  ) {
-    const { control, deployment } = this.#options;
-    const place = placeOf(deployment, user.server.role);
-    await control.suspendUser(deployment.id, place, user.userId, isSuspended, adminToken);
-  }
-
-  /**
    * Asks a server for an account by its own means, past whoever else has its accounts; tells whether it made one.
    *
    * @param adminToken of an administrator of that server

@@ -139,7 +139,8 @@ check(
 );
 
 const PEERS = 12;
-const PROMPT_MS = 3_000;
+const FIRST_MS = 20_000;
+const PROMPT_MS = 6_000;
 
 check(
   "FED.txn.receipt-prompt",
@@ -147,7 +148,7 @@ check(
   {
     deadlineMs: 120_000,
     mutant: {
-      name: "lets those after the first wait",
+      name: "lets receipts wait",
       rules: [
         {
           match: { to: "peer-*", path: SEND, contains: '"m.receipt"' },
@@ -179,7 +180,7 @@ check(
     const [first, second] = [await alice.send(roomId, "1"), await alice.send(roomId, "2")];
 
     await read(first);
-    await known(first, 10_000);
+    await known(first, FIRST_MS);
     await read(second);
 
     await known(second, PROMPT_MS);

@@ -216,10 +216,10 @@ check(
         { msgtype: "m.text", body: "hello" },
       );
 
-    await world.suspend(session, true, issued.accessToken);
+    await world.administration(issued.accessToken).suspend(session.userId, true);
     const refused = await send();
     const synced = await session.get("/_matrix/client/v3/sync");
-    await world.suspend(session, false, issued.accessToken);
+    await world.administration(issued.accessToken).suspend(session.userId, false);
     const sent = await send();
 
     expectMatrixError(refused, 403, "M_USER_SUSPENDED");

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { Room } from "./room.ts";
+import { Places } from "./places.ts";
 
-/** Takes parts in this order, and tells who is in. */
-async function entered(room: Room, ...asked: readonly (readonly [string, number])[]) {
+/** Takes places in this order, and tells who is in. */
+async function entered(places: Places, ...asked: readonly (readonly [string, number])[]) {
   const inside: string[] = [];
-  for (const [name, parts] of asked) void room.take(parts).then(() => inside.push(name));
+  for (const [name, count] of asked) void places.take(count).then(() => inside.push(name));
   await Promise.resolve();
   await Promise.resolve();
   return inside;
@@ -14,38 +14,38 @@ async function settled(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
 }
 
-test("parts are given out while there are some, and again when they come back", async () => {
-  const room = new Room(3);
+test("places are given out while there are some, and again when they come back", async () => {
+  const places = new Places(3);
 
-  const inside = await entered(room, ["a", 2], ["b", 1], ["c", 1]);
+  const inside = await entered(places, ["a", 2], ["b", 1], ["c", 1]);
   await settled();
   expect(inside).toEqual(["a", "b"]);
 
-  room.giveBack(2);
+  places.giveBack(2);
   await settled();
   expect(inside).toEqual(["a", "b", "c"]);
 });
 
 test("who asks for much is not passed by who asks for little", async () => {
-  const room = new Room(3);
+  const places = new Places(3);
 
-  const inside = await entered(room, ["a", 2], ["b", 2], ["c", 1]);
+  const inside = await entered(places, ["a", 2], ["b", 2], ["c", 1]);
   await settled();
   expect(inside).toEqual(["a"]);
 
-  room.giveBack(2);
+  places.giveBack(2);
   await settled();
   expect(inside).toEqual(["a", "b", "c"]);
 });
 
 test("who asks for more than there is gets all of it", async () => {
-  const room = new Room(2);
+  const places = new Places(2);
 
-  const inside = await entered(room, ["a", 5], ["b", 1]);
+  const inside = await entered(places, ["a", 5], ["b", 1]);
   await settled();
   expect(inside).toEqual(["a"]);
 
-  room.giveBack(5);
+  places.giveBack(5);
   await settled();
   expect(inside).toEqual(["a", "b"]);
 });
