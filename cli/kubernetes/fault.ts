@@ -75,7 +75,7 @@ interface Making {
 
 function made(name: string, where: string, { place, id, ms, durationMs }: Making): Made {
   const limits = { durationMs };
-  if (name in LINK_FITS) {
+  if (Object.hasOwn(LINK_FITS, name)) {
     const links = where.split(",");
     const wrong = links.find((link) => !/^hs\d>hs\d$/.test(link));
     if (wrong !== undefined) throw badPlace(name, wrong, "links, such as 'hs1>hs2,hs2>hs1'");
@@ -85,7 +85,7 @@ function made(name: string, where: string, { place, id, ms, durationMs }: Making
   if (!/^hs\d$/.test(where)) throw badPlace(name, where, "one server, such as hs2");
   const clock = CLOCKS.find((one) => one === name);
   if (clock !== undefined) return clockFault(where, clock, id, place, limits);
-  if (name in SERVER_FITS) {
+  if (Object.hasOwn(SERVER_FITS, name)) {
     return serverFault({ server: where, action: name as ServerStep["action"] }, id, place, limits);
   }
   throw new HarnessError("BAD_USAGE", {

@@ -25,6 +25,7 @@ describe("parseServerSpec", () => {
     ["proces:synapse", /did you mean process/],
     ["process:synapsee", /did you mean synapse/],
     ["synapse", /no substrate synapse/],
+    ["constructor:img", /no substrate constructor/],
     ["docker:", /nothing is named/],
     ["docker=img", /no substrate img/],
     ["url:hs.example", /no http\(s\) URL/],

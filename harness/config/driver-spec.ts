@@ -145,7 +145,7 @@ function exampleOf(substrate: Substrate, { examples }: SpecKind): string {
 }
 
 function isSubstrate(word: string, { examples }: SpecKind): word is Substrate {
-  return word in examples;
+  return Object.hasOwn(examples, word);
 }
 
 /**
