@@ -16,6 +16,8 @@ export async function followLog(
   const sink = createWriteStream(file, { flags: "a" });
   // A full disk, or a cluster that goes away, must not end the run.
   sink.on("error", () => undefined);
+  // The client leaves what it reads from without a listener: an end that is asked for would then be an uncaught error.
+  sink.on("pipe", (source) => source.on("error", () => sink.end()));
   const log = new library.Log(config);
   try {
     const options = { follow: true };
