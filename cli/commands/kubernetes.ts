@@ -56,8 +56,7 @@ function manifestsCommand(): Command {
     await manifests(await deploymentOf(self), options);
   });
   return withHelp(command, "kubernetes manifests", {
-    notes: `Each server is a StatefulSet with a volume, a Service of its name, a Secret and perhaps a ConfigMap; database=postgres adds
-a PostgreSQL. ${NOTES}`,
+    notes: `Each server is a StatefulSet with a volume, a Service of its name and a Secret; database=postgres adds a PostgreSQL. ${NOTES}`,
     examples: [
       "--hs kubernetes:registry.example.org/synapse:1 --out deployment",
       "--hs hs1=kubernetes:a:1,database=postgres --hs hs2=kubernetes:b:1,config=b.yaml --topology two",

@@ -18,7 +18,7 @@ const folder = mkdtempSync(path.join(tmpdir(), "crucible-spec-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const config = path.join(folder, "settings.yaml");
-writeFileSync(config, "max_upload_size: 1M\n");
+writeFileSync(config, "macaroon: from-the-file\n");
 
 const RUN = "20261127-050000-abcd";
 
@@ -34,7 +34,7 @@ const DEPLOYMENTS = {
   plain: ["kubernetes:synapse:1"],
   postgres: [
     `hs1=kubernetes:synapse:1,database=postgres,postgres-image=postgres:16,config=${config}`,
-    "hs2=kubernetes:dendrite:1,access=node-port,storage=5Gi,storage-class=fast,env.LEVEL=debug,env.ADMIN_TOKEN=letmein",
+    "hs2=kubernetes:dendrite:1,access=node-port,storage=5Gi,storage-class=fast,env.DATABASE_URL=letmein",
   ],
   "in a namespace": ["kubernetes:synapse:1,namespace=team,context=kind-kind"],
 };
@@ -106,7 +106,6 @@ test("a deployment is a service, a stateful set and files for each server, and i
     "Service/hs1-postgres",
     "StatefulSet/hs1-postgres",
     "Secret/hs1-secret",
-    "ConfigMap/hs1-config",
     "Service/hs1",
     "StatefulSet/hs1",
     "Secret/hs2-secret",
@@ -150,7 +149,9 @@ test("secrets are in files for their owner only, whatever was there, and never o
   ]);
   const secrets = manifests.flatMap(({ stringData }) => Object.values(stringData ?? {}));
   const password = secrets.find((secret) => /^[0-9a-f]{32}$/.test(String(secret)));
-  expect(manifestText(manifests)).toContain(password);
+  for (const secret of [password, "letmein", "from-the-file"]) {
+    expect(manifestText(manifests)).toContain(secret);
+  }
   const open = readdirSync(out).filter((name) => !name.includes("secret"));
   for (const text of [
     shownText(manifests),
@@ -159,6 +160,7 @@ test("secrets are in files for their owner only, whatever was there, and never o
     expect(text).not.toContain("PRIVATE KEY");
     expect(text).not.toContain(password);
     expect(text).not.toContain("letmein");
+    expect(text).not.toContain("from-the-file");
   }
 });
 

@@ -20,8 +20,10 @@ export interface HomeserverPlan {
   readonly ca: { readonly certificate: string; readonly privateKey: string };
   readonly limits: Limits;
   readonly env?: Readonly<Record<string, string>>;
-  /** Further files that nobody else may read, by absolute path. */
-  readonly secretFiles?: Readonly<Record<string, string>>;
+  /** What the user hands to all containers. */
+  readonly userEnv?: Readonly<Record<string, string>>;
+  /** Further files, by absolute path. */
+  readonly files?: Readonly<Record<string, string>>;
   readonly hosts?: Readonly<Record<string, string>>;
 }
 
@@ -35,8 +37,8 @@ export function homeserverManifests(plan: HomeserverPlan): readonly Manifest[] {
     ...workloadManifests(postgres.workload),
     ...workloadManifests({
       ...homeserver,
-      secretFiles: {
-        ...homeserver.secretFiles,
+      files: {
+        ...homeserver.files,
         [`${CONFIGURATION_FOLDER}/database.yaml`]: databaseSettings(postgres.access),
       },
     }),
@@ -44,18 +46,21 @@ export function homeserverManifests(plan: HomeserverPlan): readonly Manifest[] {
 }
 
 function workloadOf(plan: HomeserverPlan): Workload {
-  const { runId, namespace, role, options, ca, limits, env, secretFiles, hosts } = plan;
+  const { runId, namespace, role, options, ca, limits, files, hosts } = plan;
   return {
     runId,
     namespace,
     role,
     component: COMPONENT,
     image: options.image,
-    ...variables({ SERVER_NAME: role, ...env, ...options.env }),
-    secretFiles: { ...authorityFiles(ca), ...secretFiles },
-    ...(options.config === undefined
-      ? {}
-      : { files: { [`${CONFIGURATION_FOLDER}/crucible.yaml`]: options.config } }),
+    ...variables(plan),
+    files: {
+      ...authorityFiles(ca),
+      ...files,
+      ...(options.config === undefined
+        ? {}
+        : { [`${CONFIGURATION_FOLDER}/crucible.yaml`]: options.config }),
+    },
     ...(hosts === undefined ? {} : { hosts }),
     ports: { client: CLIENT_PORT, federation: FEDERATION_PORT },
     ready: { path: "/_matrix/client/versions", port: "client" },
@@ -66,13 +71,18 @@ function workloadOf(plan: HomeserverPlan): Workload {
   };
 }
 
-/** Those whose names say that they are secret come out of the Secret. */
-function variables(all: Readonly<Record<string, string>>): Pick<Workload, "env" | "secretEnv"> {
-  const isSecret = ([name]: [string, string]) => /secret|token|password/i.test(name);
-  const entries = Object.entries(all);
+/** Those of the user come out of the Secret, since any may hold one: no name tells. They win over ours. */
+function variables({
+  role,
+  env,
+  userEnv,
+  options,
+}: HomeserverPlan): Pick<Workload, "env" | "secretEnv"> {
+  const secretEnv = { ...userEnv, ...options.env };
+  const own = Object.entries({ SERVER_NAME: role, ...env });
   return {
-    env: Object.fromEntries(entries.filter((entry) => !isSecret(entry))),
-    secretEnv: Object.fromEntries(entries.filter(isSecret)),
+    env: Object.fromEntries(own.filter(([name]) => !Object.hasOwn(secretEnv, name))),
+    secretEnv,
   };
 }
 

@@ -62,9 +62,9 @@ export async function start(context: StartContext): Promise<RunningServer> {
           HTTPS_PROXY: proxyUrl,
           no_proxy: `localhost,127.0.0.1,${gateway}`,
           ...(features.length === 0 ? {} : { CRUCIBLE_FEATURES: features.join() }),
-          ...containers.env,
         },
-        secretFiles: appserviceFile({ ...network.appservice, port: appservice.port }, gateway),
+        userEnv: containers.env,
+        files: appserviceFile({ ...network.appservice, port: appservice.port }, gateway),
         // A server that ignores proxy variables finds nobody, rather than others past the gateway.
         hosts: Object.fromEntries(network.peers.map((peer) => [peer, gateway])),
       }),

@@ -21,7 +21,6 @@ const FAULTS = ["NetworkChaos", "PodChaos", "TimeChaos", "IOChaos"].map((kind) =
 const REST = [
   ["apps/v1", "StatefulSet"],
   ["v1", "Service"],
-  ["v1", "ConfigMap"],
   ["v1", "Secret"],
   // The StatefulSet controller removes them too, where there is a newer one.
   ["v1", "PersistentVolumeClaim"],

@@ -14,8 +14,7 @@ export interface Workload {
   readonly env?: Readonly<Record<string, string>>;
   /** What the variables hold is secret: they come out of the Secret. */
   readonly secretEnv?: Readonly<Record<string, string>>;
-  /** Written before it starts, by absolute path: as a Secret, or as a ConfigMap what anybody may read. */
-  readonly secretFiles?: Readonly<Record<string, string>>;
+  /** Written before it starts, by absolute path, out of the Secret: any of them may hold one. */
   readonly files?: Readonly<Record<string, string>>;
   /** Names that resolve to an address, whatever the cluster says. */
   readonly hosts?: Readonly<Record<string, string>>;
@@ -52,15 +51,13 @@ export type Access = (typeof ACCESS_WAYS)[number];
 /** How long an orderly end may take before the kubelet kills, seconds; as on other substrates. */
 const STOP_GRACE_S = 5;
 const SECRET_KEY = "secret";
-const CONFIG_KEY = "config";
 
 /** Namespace apart, all that it needs, in the order in which it is made. */
 export function workloadManifests(workload: Workload): readonly Manifest[] {
-  const { secretFiles = {}, files = {}, secretEnv = {} } = workload;
-  const secrets = { ...keyed(secretFiles), ...secretEnv };
+  const { files = {}, secretEnv = {} } = workload;
+  const secrets = { ...keyed(files), ...secretEnv };
   return [
     ...(Object.keys(secrets).length === 0 ? [] : [secretManifest(workload, secrets)]),
-    ...(Object.keys(files).length === 0 ? [] : [configManifest(workload, keyed(files))]),
     service(workload),
     statefulSet(workload),
   ];
@@ -85,15 +82,6 @@ function secretManifest(workload: Workload, stringData: Record<string, string>):
     metadata: metadata(workload, `-${SECRET_KEY}`),
     type: "Opaque",
     stringData,
-  };
-}
-
-function configManifest(workload: Workload, data: Record<string, string>): Manifest {
-  return {
-    apiVersion: "v1",
-    kind: "ConfigMap",
-    metadata: metadata(workload, `-${CONFIG_KEY}`),
-    data,
   };
 }
 
@@ -209,47 +197,35 @@ function resources({ cpuCores, memoryBytes }: Limits): Record<string, unknown> {
   return Object.keys(limits).length === 0 ? {} : { limits, requests: limits };
 }
 
-/** One directory may have files of both kinds: a projected volume for each. */
-function mounts({ secretFiles = {}, files = {} }: Workload): readonly unknown[] {
-  return foldersOf([...Object.keys(secretFiles), ...Object.keys(files)]).map((folder) => ({
+function mounts({ files = {} }: Workload): readonly unknown[] {
+  return foldersOf(files).map((folder) => ({
     name: volumeName(folder),
     mountPath: folder,
     readOnly: true,
   }));
 }
 
-function volumes({ secretFiles = {}, files = {} }: Workload, role: string): readonly unknown[] {
-  const items = (all: Readonly<Record<string, string>>, folder: string) =>
-    Object.keys(all)
-      .filter((file) => path.posix.dirname(file) === folder)
-      .map((file) => ({ key: keyOf(file), path: path.posix.basename(file) }));
-  return foldersOf([...Object.keys(secretFiles), ...Object.keys(files)]).map((folder) => {
-    const [secret, config] = [items(secretFiles, folder), items(files, folder)];
-    return {
-      name: volumeName(folder),
-      projected: {
-        sources: [
-          ...(secret.length === 0
-            ? []
-            : [{ secret: { name: `${role}-${SECRET_KEY}`, items: secret } }]),
-          ...(config.length === 0
-            ? []
-            : [{ configMap: { name: `${role}-${CONFIG_KEY}`, items: config } }]),
-        ],
-      },
-    };
-  });
+function volumes({ files = {} }: Workload, role: string): readonly unknown[] {
+  return foldersOf(files).map((folder) => ({
+    name: volumeName(folder),
+    secret: {
+      secretName: `${role}-${SECRET_KEY}`,
+      items: Object.keys(files)
+        .filter((file) => path.posix.dirname(file) === folder)
+        .map((file) => ({ key: keyOf(file), path: path.posix.basename(file) })),
+    },
+  }));
 }
 
-function foldersOf(files: readonly string[]): readonly string[] {
-  return [...new Set(files.map((file) => path.posix.dirname(file)))].sort();
+function foldersOf(files: Readonly<Record<string, string>>): readonly string[] {
+  return [...new Set(Object.keys(files).map((file) => path.posix.dirname(file)))].sort();
 }
 
 function volumeName(folder: string): string {
   return folder.slice(1).replace(/[^a-z0-9]+/g, "-");
 }
 
-/** A key of a Secret or ConfigMap may hold no slash. */
+/** A key of a Secret may hold no slash. */
 function keyOf(file: string): string {
   return file.slice(1).replaceAll("/", "_");
 }
@@ -258,7 +234,7 @@ function keyed(files: Readonly<Record<string, string>>): Record<string, string> 
   return Object.fromEntries(Object.entries(files).map(([file, text]) => [keyOf(file), text]));
 }
 
-function digestOf({ secretFiles = {}, files = {}, secretEnv = {} }: Workload): string {
-  const all = JSON.stringify([secretFiles, files, secretEnv]);
+function digestOf({ files = {}, secretEnv = {} }: Workload): string {
+  const all = JSON.stringify([files, secretEnv]);
   return createHash("sha256").update(all).digest("hex").slice(0, 16);
 }
