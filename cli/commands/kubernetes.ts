@@ -130,7 +130,7 @@ function logsCommand(): Command {
   const command = new Command("logs")
     .description("last lines of a server's log")
     .argument("<run>", "run of the deployment")
-    .argument("<server>", "hs1, hs1-postgres, …")
+    .argument("<server>", "hs1, hs1-postgres, …; main-hs1, … of crucible run")
     .option("--tail <n>", "so many lines", "100")
     .action(async (run: string, server: string, options: PlaceOptions & { tail: string }) => {
       const cluster = await Cluster.connect(options.context);

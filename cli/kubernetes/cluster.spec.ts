@@ -1,16 +1,21 @@
 /** Deployments and faults on a real API server, which KUBEBUILDER_ASSETS names. What would run pods is a double. */
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync } from "node:fs";
 import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { request } from "undici";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { linkFault, serverFault } from "#chaos/mesh/faults";
 import { Sandbox } from "#cli/command-process";
-import { planDeployment } from "#drivers/complement-image/kubernetes/deployment";
+import { namespaceOf, planDeployment } from "#drivers/complement-image/kubernetes/deployment";
+import { start } from "#drivers/complement-image/kubernetes/start";
 import { Cluster } from "#drivers/substrates/kubernetes/cluster";
 import { forwardPort } from "#drivers/substrates/kubernetes/forward";
 import { nameOf, swept } from "#drivers/substrates/kubernetes/manifest";
 import { assignServers, parseServerSpec } from "#harness/config/driver-spec";
+import { NO_CONTAINER_SETTINGS, type StartContext } from "#harness/deployment/contract";
 import { newRunId } from "#harness/results/ids";
 import { FAULT_KINDS } from "#scenarios/plan";
 import { type ApiServer, assets, startApiServer } from "./api-server-for-specs.ts";
@@ -18,6 +23,45 @@ import { LOG_LINE, type Node, startNode } from "./node-for-specs.ts";
 import { placeOf } from "./place.ts";
 
 const waiting = { timeoutMs: 30_000, signal: new AbortController().signal };
+
+/** Of stateful sets. */
+async function namesOf({ api }: Cluster, namespace: string) {
+  const { items } = await api.objects.list("apps/v1", "StatefulSet", namespace);
+  return items.map(({ metadata }) => metadata?.name).toSorted();
+}
+
+function contextForSpecs(runId: string, deployment: string, spec: string): StartContext {
+  const workFolder = mkdtempSync(path.join(tmpdir(), "crucible-spec-"));
+  return {
+    runId,
+    role: "hs1",
+    name: `${deployment}-hs1`,
+    spec: parseServerSpec(spec),
+    features: [],
+    workFolder,
+    logFile: path.join(workFolder, "hs1.log"),
+    network: {
+      ca: { certificate: "of the spec", privateKey: "of the spec", file: "" },
+      proxyPort: 1,
+      peers: ["hs2"],
+      listenOn: async () => undefined,
+      appservice: {
+        id: "crucible",
+        port: 1,
+        asToken: "as",
+        hsToken: "hs",
+        senderLocalpart: "crucible",
+        prefix: "crucible_",
+      },
+    },
+    containers: NO_CONTAINER_SETTINGS,
+    startTimeoutMs: waiting.timeoutMs,
+    signal: waiting.signal,
+    progress: () => undefined,
+    registerProcess: () => undefined,
+    onUnexpectedExit: () => undefined,
+  };
+}
 
 function planned(spec = "kubernetes:synapse:1") {
   return planDeployment(newRunId(), assignServers([parseServerSpec(spec)], ["hs1", "hs2"]));
@@ -110,6 +154,40 @@ describe.skipIf(assets === undefined)("on a real API server", { timeout: 120_000
     await cluster.remove(runId, namespace);
   });
 
+  test("deployments of one run do not meet in a namespace, and each removes its own", async () => {
+    const cluster = await Cluster.connect();
+    await cluster.api.core.createNamespace({ body: { metadata: { name: "team" } } });
+    const context = (deployment: string) =>
+      contextForSpecs(runId, deployment, "kubernetes:synapse:1,namespace=team,gateway=127.0.0.1");
+    const runId = newRunId();
+
+    await using main = await start(context("main"));
+    const isolated = await start(context("isolated-1"));
+    await isolated[Symbol.asyncDispose]();
+
+    expect(main.serverName).toBe("hs1");
+    expect(await main.capabilities.hasLogs?.tail(1)).toEqual([LOG_LINE]);
+    expect(await namesOf(cluster, "team")).toEqual(["main-hs1"]);
+  });
+
+  test("deployments of a run have its one namespace, which goes with the last and may come again", async () => {
+    const cluster = await Cluster.connect();
+    const runId = newRunId();
+    const context = (deployment: string) =>
+      contextForSpecs(runId, deployment, "kubernetes:synapse:1,gateway=127.0.0.1");
+
+    const [one, two] = [await start(context("main")), await start(context("isolated-1"))];
+    const both = await namesOf(cluster, namespaceOf(runId));
+    await two[Symbol.asyncDispose]();
+    await one[Symbol.asyncDispose]();
+    const three = await start(context("isolated-2"));
+    const third = await namesOf(cluster, namespaceOf(runId));
+    await three[Symbol.asyncDispose]();
+
+    expect(both).toEqual(["isolated-1-hs1", "main-hs1"]);
+    expect(third).toEqual(["isolated-2-hs1"]);
+  });
+
   test("a dry run has the cluster look at all, and makes nothing", async () => {
     using sandbox = new Sandbox({ KUBECONFIG: api.kubeconfig });
     const args = [
@@ -130,6 +208,17 @@ describe.skipIf(assets === undefined)("on a real API server", { timeout: 120_000
     expect(files).toHaveLength(5);
     expect(await (await Cluster.connect()).remove(run, `crucible-${run}`)).toEqual([]);
   });
+});
+
+test.each(["toString", "constructor"])("%s is no fault", async (name) => {
+  using sandbox = new Sandbox();
+
+  const { code, stderr } = await sandbox.crucible(
+    ...["kubernetes", "fault", name, "hs1", "--run", "20261127-050000-abcd", "--dry-run"],
+  );
+
+  expect(stderr).toContain(`there is no fault ${name}`);
+  expect(code).toBe(2);
 });
 
 test("where no cluster is, up is a dry run that says so", async () => {

@@ -76,6 +76,7 @@ export async function startNode(api: ApiServer, target: number): Promise<Node> {
 
 /** What the cluster's own parts would do next. Conflicts are for the next time. */
 async function play({ api }: Cluster, refusal: string | undefined): Promise<void> {
+  await endNamespaces(api);
   const { items } = await api.objects.list<V1StatefulSet>("apps/v1", "StatefulSet");
   for (const set of items) {
     const { name = "", namespace = "", generation = 0 } = set.metadata ?? {};
@@ -101,6 +102,15 @@ async function play({ api }: Cluster, refusal: string | undefined): Promise<void
       name,
       body: { ...set, status: { replicas, readyReplicas, observedGeneration: generation } },
     });
+  }
+}
+
+/** What is in them is left where it is: whoever removes a namespace here has removed that before. */
+async function endNamespaces({ core }: Cluster["api"]): Promise<void> {
+  for (const namespace of (await core.listNamespace()).items) {
+    const { name = "", deletionTimestamp } = namespace.metadata ?? {};
+    if (deletionTimestamp === undefined) continue;
+    await core.replaceNamespaceFinalize({ name, body: { ...namespace, spec: { finalizers: [] } } });
   }
 }
 

@@ -43,16 +43,16 @@ export async function planDeployment(
     manifests: [
       ...(given === undefined ? [namespaceManifest(namespace, runId)] : []),
       ...[...servers].flatMap(([role, options]) =>
-        homeserverManifests({ runId, namespace, role, options, ca, limits }),
+        // Others find it at `https://<role>:8448`.
+        homeserverManifests({ runId, namespace, name: role, role, options, ca, limits }),
       ),
     ],
   };
 }
 
-/** @param deployment of a run that has several */
-export function namespaceOf(runId: string, deployment?: string): string {
-  const name = ["crucible", runId, ...(deployment === undefined ? [] : [deployment])].join("-");
-  return name
+/** Of the run's own, whatever deployments it has. */
+export function namespaceOf(runId: string): string {
+  return `crucible-${runId}`
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, "-")
     .slice(0, MAX_LABEL)

@@ -15,6 +15,8 @@ export const COMPONENT = "homeserver";
 export interface HomeserverPlan {
   readonly runId: string;
   readonly namespace: string;
+  /** Of what it has in the cluster; its role is its server name. */
+  readonly name: string;
   readonly role: string;
   readonly options: ClusterOptions;
   readonly ca: { readonly certificate: string; readonly privateKey: string };
@@ -46,10 +48,11 @@ export function homeserverManifests(plan: HomeserverPlan): readonly Manifest[] {
 }
 
 function workloadOf(plan: HomeserverPlan): Workload {
-  const { runId, namespace, role, options, ca, limits, files, hosts } = plan;
+  const { runId, namespace, name, role, options, ca, limits, files, hosts } = plan;
   return {
     runId,
     namespace,
+    name,
     role,
     component: COMPONENT,
     image: options.image,

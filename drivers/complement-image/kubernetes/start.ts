@@ -30,9 +30,7 @@ export async function start(context: StartContext): Promise<RunningServer> {
   const options = clusterOptions(spec);
   const gateway = requireGateway(options, spec.text);
   const cluster = await Cluster.connect(options.context);
-  // Of one deployment: a run may have several, each with a server of this role.
-  const deployment = name.endsWith(`-${role}`) ? name.slice(0, -role.length - 1) : name;
-  const namespace = options.namespace ?? namespaceOf(runId, deployment);
+  const namespace = options.namespace ?? namespaceOf(runId);
   if (containers.mounts.length > 0) {
     throw new HarnessError("BAD_USAGE", {
       what: `--hs ${spec.text}: nodes do not have the mounts of this machine`,
@@ -45,7 +43,7 @@ export async function start(context: StartContext): Promise<RunningServer> {
   const appservice = started.use(await openInlet(gateway, network.appservice.port));
   const proxyUrl = urlOf(proxy);
   started.defer(async () => {
-    await cluster.remove(runId, namespace, role);
+    await cluster.remove(runId, namespace, name);
   });
   await cluster.create(
     [
@@ -53,6 +51,8 @@ export async function start(context: StartContext): Promise<RunningServer> {
       ...homeserverManifests({
         runId,
         namespace,
+        // A run may have several deployments, each with a server of this role.
+        name,
         role,
         options,
         ca: network.ca,
@@ -71,7 +71,7 @@ export async function start(context: StartContext): Promise<RunningServer> {
     ].map(swept),
   );
   const forward = async (port: number): Promise<Address> =>
-    started.use(await forwardPort(cluster.api, { namespace, name: role, port }));
+    started.use(await forwardPort(cluster.api, { namespace, name, port }));
   const [client, federation] = [await forward(CLIENT_PORT), await forward(FEDERATION_PORT)];
   const life = new Life(context, cluster, namespace, waiting);
   started.defer(async () => life.end());
@@ -96,7 +96,7 @@ export async function start(context: StartContext): Promise<RunningServer> {
           await life.resume();
         },
       },
-      hasLogs: { tail: (count) => cluster.tail(namespace, role, count) },
+      hasLogs: { tail: (count) => cluster.tail(namespace, name, count) },
       registersUsers: {
         register: (localpart, password, wanted) =>
           registerBySharedSecret({
@@ -138,11 +138,11 @@ class Life {
 
   /** Waits until it is ready, then follows its log and sees whether it ends. */
   async begin(): Promise<void> {
-    const { role, logFile } = this.#context;
-    await this.#cluster.ready(this.#namespace, role, this.#waiting);
-    const pod = await this.#cluster.pod(this.#namespace, role);
+    const { name, logFile } = this.#context;
+    await this.#cluster.ready(this.#namespace, name, this.#waiting);
+    const pod = await this.#cluster.pod(this.#namespace, name);
     this.#pod = pod?.metadata?.uid;
-    const place = { namespace: this.#namespace, name: role, container: COMPONENT };
+    const place = { namespace: this.#namespace, name, container: COMPONENT };
     this.#log = await followLog(this.#cluster.api, place, logFile);
     this.#watch = setInterval(() => this.#look(), WATCH_MS);
     this.#watch.unref();
@@ -150,18 +150,18 @@ class Life {
 
   /** Ends it, and resolves when it is gone. */
   async halt(isKill: boolean): Promise<void> {
-    const { role } = this.#context;
+    const { name } = this.#context;
     this.end();
     // The stateful set must not make it anew.
-    const gone = this.#cluster.scale(this.#namespace, role, 0, this.#waiting);
-    if (isKill) await this.#cluster.kill(this.#namespace, role);
+    const gone = this.#cluster.scale(this.#namespace, name, 0, this.#waiting);
+    if (isKill) await this.#cluster.kill(this.#namespace, name);
     await gone;
   }
 
   /** Starts it on its volume, unless it runs. */
   async resume(): Promise<void> {
     if (this.#watch !== undefined) return;
-    await this.#cluster.scale(this.#namespace, this.#context.role, 1, this.#waiting);
+    await this.#cluster.scale(this.#namespace, this.#context.name, 1, this.#waiting);
     await this.begin();
   }
 
@@ -172,7 +172,7 @@ class Life {
   }
 
   async #look(): Promise<void> {
-    const pod = await this.#cluster.pod(this.#namespace, this.#context.role).catch(() => "unknown");
+    const pod = await this.#cluster.pod(this.#namespace, this.#context.name).catch(() => "unknown");
     if (this.#watch === undefined || pod === "unknown" || typeof pod === "string") return;
     const restarts = pod?.status?.containerStatuses?.[0]?.restartCount ?? 0;
     if (pod?.metadata?.uid === this.#pod && restarts === 0) return;

@@ -4,16 +4,19 @@ import type { KubernetesObject, V1Pod, V1StatefulSet } from "@kubernetes/client-
 import { HarnessError } from "#harness/errors";
 import { type Api, connectCluster, reasonOf, statusOf } from "./client.ts";
 import {
+  INSTANCE_LABEL,
   type Manifest,
   nameOf,
-  ROLE_LABEL,
   RUN_LABEL,
   runLabels,
   sweepSelector,
 } from "./manifest.ts";
 import { problemOf } from "./pod-problem.ts";
+import { postgresName } from "./postgres.ts";
 
 const POLL_MS = 500;
+/** What is in a namespace ends before it, pods with their time of grace. */
+const NAMESPACE_END_MS = 60_000;
 const MANAGER = "matrix-crucible";
 const MESH = "chaos-mesh.org/v1alpha1";
 /** Faults first: Chaos Mesh takes them back as long as the pods are there. */
@@ -55,17 +58,22 @@ export class Cluster {
    */
   async create(manifests: readonly Manifest[], isDryRun = false): Promise<void> {
     for (const manifest of manifests) {
-      const object = structuredClone(manifest) as KubernetesObject;
-      try {
-        await this.api.objects.create(object, undefined, isDryRun ? "All" : undefined, MANAGER);
-      } catch (cause) {
-        if (await this.#isOurNamespace(manifest, cause)) continue;
-        throw new HarnessError("HS_DID_NOT_START", {
-          what: `${this.title} refuses ${nameOf(manifest)}`,
-          facts: [reasonOf(cause)],
-          next: nextFor(manifest, cause),
-          cause,
-        });
+      for (let isMade = false; !isMade; ) {
+        try {
+          const object = structuredClone(manifest) as KubernetesObject;
+          await this.api.objects.create(object, undefined, isDryRun ? "All" : undefined, MANAGER);
+          isMade = true;
+        } catch (cause) {
+          const there = await this.#ourNamespace(manifest, cause);
+          if (there === "stays") break;
+          if (there === "ends" && (await this.#hasEnded(manifest.metadata.name))) continue;
+          throw new HarnessError("HS_DID_NOT_START", {
+            what: `${this.title} refuses ${nameOf(manifest)}`,
+            facts: [reasonOf(cause)],
+            next: nextFor(manifest, cause),
+            cause,
+          });
+        }
       }
     }
   }
@@ -191,12 +199,13 @@ export class Cluster {
   /**
    * Removes what a run has made in a namespace, and the namespace if it is the run's own; tells what, one line each.
    *
-   * @param role only this one, and the namespace once nobody else is in it
+   * @param name only the server of this name, and the namespace once nobody else is in it
    */
-  async remove(runId: string, namespace: string, role?: string): Promise<readonly string[]> {
+  async remove(runId: string, namespace: string, name?: string): Promise<readonly string[]> {
     const labels = Object.entries(runLabels(runId)).map((pair) => pair.join("="));
-    const roles = role === undefined ? [] : [`${ROLE_LABEL} in (${role},${role}-postgres)`];
-    const selector = [...labels, ...roles].join();
+    const names =
+      name === undefined ? [] : [`${INSTANCE_LABEL} in (${name},${postgresName(name)})`];
+    const selector = [...labels, ...names].join();
     const removed: string[] = [];
     for (const [apiVersion = "", kind = ""] of [...FAULTS, ...REST]) {
       removed.push(...(await this.#removeAll(apiVersion, kind, namespace, selector)));
@@ -278,10 +287,33 @@ export class Cluster {
     return await this.api.objects.read<V1StatefulSet>(header);
   }
 
-  async #isOurNamespace({ kind, metadata }: Manifest, error: unknown): Promise<boolean> {
-    if (kind !== "Namespace" || statusOf(error) !== 409) return false;
-    const there = await this.api.core.readNamespace({ name: metadata.name });
-    return there.metadata?.labels?.[RUN_LABEL] === metadata.labels[RUN_LABEL];
+  /** Whether it is there already, as the same run's, and whether it stays: it ends with the last deployment in it. */
+  async #ourNamespace({ kind, metadata }: Manifest, error: unknown) {
+    if (kind !== "Namespace" || statusOf(error) !== 409) return undefined;
+    const { name, labels } = metadata;
+    const there = await this.api.core.readNamespace({ name }).catch((reason) => {
+      if (statusOf(reason) === 404) return undefined;
+      throw reason;
+    });
+    if (there === undefined) return "ends";
+    const { metadata: own } = there;
+    if (own?.labels?.[RUN_LABEL] !== labels[RUN_LABEL]) return undefined;
+    return own?.deletionTimestamp === undefined ? "stays" : "ends";
+  }
+
+  /** Whether it is gone, in time. */
+  async #hasEnded(namespace: string): Promise<boolean> {
+    const deadline = Date.now() + NAMESPACE_END_MS;
+    while (Date.now() < deadline) {
+      try {
+        await this.api.core.readNamespace({ name: namespace });
+      } catch (error) {
+        if (statusOf(error) === 404) return true;
+        throw error;
+      }
+      await sleep(POLL_MS);
+    }
+    return false;
   }
 }
 

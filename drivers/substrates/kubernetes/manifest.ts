@@ -20,19 +20,16 @@ export const RUN_LABEL = `${PREFIX}/run`;
 /** Whose run it is: a cluster serves many machines, and only they know which of theirs are dead. */
 const REGISTRY_LABEL = `${PREFIX}/registry`;
 const MANAGED_BY = { "app.kubernetes.io/managed-by": "matrix-crucible" };
-/** `hs1`, `hs1-postgres`, …: what selectors of services and of chaos go by. */
+/** `hs1`, `hs1-postgres`, …: what faults go by. Deployments of one run each have a server of the same role. */
 export const ROLE_LABEL = `${PREFIX}/role`;
+/** Name of what the component has in the cluster, unique in the run: what services, sets and removal go by. */
+export const INSTANCE_LABEL = "app.kubernetes.io/instance";
 /** Why a resource is not quite the fault that was asked for. */
 export const NOTE_ANNOTATION = `${PREFIX}/note`;
 
 /** Of what belongs to a run. */
 export function runLabels(runId: string): Record<string, string> {
   return { ...MANAGED_BY, [RUN_LABEL]: runId };
-}
-
-/** Of one component of it. */
-export function roleLabels(runId: string, role: string): Record<string, string> {
-  return { ...runLabels(runId), [ROLE_LABEL]: role };
 }
 
 /** With the mark of a run that is followed here: what is left of it is removed once it is dead. */

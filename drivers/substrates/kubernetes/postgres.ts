@@ -17,19 +17,25 @@ export interface PostgresAccess {
   readonly database: string;
 }
 
+/** Beside the homeserver of this name, or of this role. */
+export function postgresName(homeserver: string): string {
+  return `${homeserver}-postgres`;
+}
+
 /** Its workload, and how its homeserver reaches it. */
 export function postgresFor(
-  homeserver: Pick<Workload, "runId" | "namespace" | "role" | "storage" | "limits">,
+  homeserver: Pick<Workload, "runId" | "namespace" | "name" | "role" | "storage" | "limits">,
   image: string,
 ): { readonly workload: Workload; readonly access: PostgresAccess } {
-  const role = `${homeserver.role}-postgres`;
+  const name = postgresName(homeserver.name);
   const password = randomBytes(16).toString("hex");
   const { runId, namespace, storage, limits } = homeserver;
   return {
     workload: {
       runId,
       namespace,
-      role,
+      name,
+      role: postgresName(homeserver.role),
       component: "postgres",
       image,
       env: {
@@ -49,6 +55,6 @@ export function postgresFor(
       // Only its homeserver talks to it.
       access: "port-forward",
     },
-    access: { host: role, port: PORT, user: NAME, password, database: NAME },
+    access: { host: name, port: PORT, user: NAME, password, database: NAME },
   };
 }

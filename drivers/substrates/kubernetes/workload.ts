@@ -1,12 +1,13 @@
 /** One component in a cluster: a StatefulSet of one pod with its volume, its files, and a service that has its name. */
 import { createHash } from "node:crypto";
 import path from "node:path";
-import { type Manifest, ROLE_LABEL, RUN_LABEL, roleLabels } from "./manifest.ts";
+import { INSTANCE_LABEL, type Manifest, ROLE_LABEL, RUN_LABEL, runLabels } from "./manifest.ts";
 
 export interface Workload {
   readonly runId: string;
   readonly namespace: string;
-  /** Also the name by which others in the namespace find it. */
+  /** Of its objects, and by which others in the namespace find it; unique in the run. */
+  readonly name: string;
   readonly role: string;
   /** What it is: `homeserver`, `postgres`. */
   readonly component: string;
@@ -63,14 +64,15 @@ export function workloadManifests(workload: Workload): readonly Manifest[] {
   ];
 }
 
-function metadata({ runId, namespace, role, component }: Workload, suffix = "") {
+function metadata({ runId, namespace, name, role, component }: Workload, suffix = "") {
   return {
-    name: `${role}${suffix}`,
+    name: `${name}${suffix}`,
     namespace,
     labels: {
-      ...roleLabels(runId, role),
+      ...runLabels(runId),
+      [ROLE_LABEL]: role,
+      [INSTANCE_LABEL]: name,
       "app.kubernetes.io/name": component,
-      "app.kubernetes.io/instance": role,
     },
   };
 }
@@ -85,15 +87,20 @@ function secretManifest(workload: Workload, stringData: Record<string, string>):
   };
 }
 
+/** Of its one pod, and of no other. */
+function podLabels({ runId, name }: Workload): Record<string, string> {
+  return { [RUN_LABEL]: runId, [INSTANCE_LABEL]: name };
+}
+
 function service(workload: Workload): Manifest {
-  const { runId, role, ports, access } = workload;
+  const { ports, access } = workload;
   return {
     apiVersion: "v1",
     kind: "Service",
     metadata: metadata(workload),
     spec: {
       type: access === "node-port" ? "NodePort" : "ClusterIP",
-      selector: { [RUN_LABEL]: runId, [ROLE_LABEL]: role },
+      selector: podLabels(workload),
       ports: Object.entries(ports).map(([name, port]) => ({
         name,
         port,
@@ -105,16 +112,16 @@ function service(workload: Workload): Manifest {
 }
 
 function statefulSet(workload: Workload): Manifest {
-  const { runId, role, storage } = workload;
+  const { name, storage } = workload;
   const { labels } = metadata(workload);
   return {
     apiVersion: "apps/v1",
     kind: "StatefulSet",
     metadata: metadata(workload),
     spec: {
-      serviceName: role,
+      serviceName: name,
       replicas: 1,
-      selector: { matchLabels: { [RUN_LABEL]: runId, [ROLE_LABEL]: role } },
+      selector: { matchLabels: podLabels(workload) },
       // What a run leaves behind is no use to anybody.
       persistentVolumeClaimRetentionPolicy: { whenDeleted: "Delete", whenScaled: "Retain" },
       template: {
@@ -140,7 +147,7 @@ function statefulSet(workload: Workload): Manifest {
 }
 
 function podSpec(workload: Workload): Record<string, unknown> {
-  const { role, component, image, ports, dataPath, hosts = {} } = workload;
+  const { component, image, ports, dataPath, hosts = {} } = workload;
   const hostAliases = Object.entries(hosts).map(([name, ip]) => ({ ip, hostnames: [name] }));
   const probe = { periodSeconds: 1, timeoutSeconds: 2, ...probeOf(workload) };
   return {
@@ -169,7 +176,7 @@ function podSpec(workload: Workload): Record<string, unknown> {
         volumeMounts: [{ name: "data", mountPath: dataPath }, ...mounts(workload)],
       },
     ],
-    volumes: volumes(workload, role),
+    volumes: volumes(workload),
   };
 }
 
@@ -179,12 +186,12 @@ function probeOf({ ready }: Workload): Record<string, unknown> {
     : { exec: { command: [...ready.command] } };
 }
 
-function environment({ role, env = {}, secretEnv = {} }: Workload): readonly unknown[] {
+function environment({ name: instance, env = {}, secretEnv = {} }: Workload): readonly unknown[] {
   return [
     ...Object.entries(env).map(([name, value]) => ({ name, value })),
     ...Object.keys(secretEnv).map((name) => ({
       name,
-      valueFrom: { secretKeyRef: { name: `${role}-${SECRET_KEY}`, key: name } },
+      valueFrom: { secretKeyRef: { name: `${instance}-${SECRET_KEY}`, key: name } },
     })),
   ];
 }
@@ -205,11 +212,11 @@ function mounts({ files = {} }: Workload): readonly unknown[] {
   }));
 }
 
-function volumes({ files = {} }: Workload, role: string): readonly unknown[] {
+function volumes({ name, files = {} }: Workload): readonly unknown[] {
   return foldersOf(files).map((folder) => ({
     name: volumeName(folder),
     secret: {
-      secretName: `${role}-${SECRET_KEY}`,
+      secretName: `${name}-${SECRET_KEY}`,
       items: Object.keys(files)
         .filter((file) => path.posix.dirname(file) === folder)
         .map((file) => ({ key: keyOf(file), path: path.posix.basename(file) })),
