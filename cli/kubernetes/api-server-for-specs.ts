@@ -118,7 +118,7 @@ async function install(): Promise<void> {
         });
       }
       if (definitions.length === 0) return;
-      if (await cluster.knows("chaos-mesh.org/v1alpha1", "TimeChaos")) return;
+      if (await cluster.knows("chaos-mesh.org/v1alpha1", "TimeChaos", "default")) return;
     } catch (error) {
       if (Date.now() > deadline) throw error;
     }

@@ -149,9 +149,38 @@ describe.skipIf(assets === undefined)("on a real API server", { timeout: 120_000
     await cluster.create(manifests);
     const ready = cluster.ready(namespace, "hs2", waiting);
 
-    await expect(ready).rejects.toThrow(/homeserver: ErrImagePull the double was told so/);
+    await expect(ready).rejects.toThrow(
+      /the pod of hs2 can not become ready[\s\S]*homeserver: ErrImagePull the double was told so/,
+    );
     node.refuse(undefined);
     await cluster.remove(runId, namespace);
+  });
+
+  test("Ctrl-C ends the wait for a pod to go as an interruption", async () => {
+    const { runId, namespace, manifests } = await planned();
+    const cluster = await Cluster.connect();
+    await cluster.create(manifests);
+    await cluster.ready(namespace, "hs1", waiting);
+
+    const gone = cluster.gone(namespace, "hs1", { ...waiting, signal: AbortSignal.abort() });
+
+    await expect(gone).rejects.toMatchObject({ code: "INTERRUPTED" });
+    await cluster.remove(runId, namespace);
+  });
+
+  test("what is left of a run is found, whatever it is", async () => {
+    const [one, other] = [await planned(), await planned()];
+    const cluster = await Cluster.connect();
+    const secret = other.manifests.filter(({ kind }) => kind === "Secret").slice(0, 1);
+    await cluster.create(one.manifests.slice(0, 1).map(swept));
+    await cluster.create(other.manifests.slice(0, 1));
+    await cluster.create(secret.map(swept));
+
+    const runs = await cluster.runs();
+
+    expect(runs.get(one.runId)).toEqual(new Set([one.namespace]));
+    expect(runs.get(other.runId)).toEqual(new Set([other.namespace]));
+    for (const { runId, namespace } of [one, other]) await cluster.remove(runId, namespace);
   });
 
   test("deployments of one run do not meet in a namespace, and each removes its own", async () => {

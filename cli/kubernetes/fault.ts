@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { clockFault, linkFault, type Made, serverFault } from "#chaos/mesh/faults";
 import { CLOCKS, LINK_FITS, SERVER_FITS } from "#chaos/mesh/fits";
-import type { Place } from "#chaos/mesh/resources";
+import type { MeshResource, Place } from "#chaos/mesh/resources";
 import { print, remark } from "#cli/io";
 import { abortOnSignals } from "#cli/run/session";
 import { namespaceOf } from "#drivers/complement-image/kubernetes/deployment";
@@ -44,7 +44,7 @@ export async function fault(name: string, where: string, options: FaultOptions):
   if (options.dryRun) return print(manifestText(resources).trimEnd());
   const cluster = await Cluster.connect(options.context);
   const [first] = resources;
-  if (first !== undefined && !(await cluster.knows(first.apiVersion, first.kind))) {
+  if (first !== undefined && !(await cluster.knows(first.apiVersion, first.kind, namespace))) {
     throw new HarnessError("BAD_CONFIG", {
       what: `${cluster.title} has no Chaos Mesh: it does not know ${first.kind}`,
       next: "install Chaos Mesh there, or add --dry-run to see the resources",
@@ -52,18 +52,29 @@ export async function fault(name: string, where: string, options: FaultOptions):
   }
   await using registry = RunRegistry.open(newRunId());
   const { signal, release } = abortOnSignals(registry);
-  try {
-    await cluster.create(resources);
-    remark(
-      `${name} ${where} in ${namespace} ${seconds === undefined ? "until Ctrl-C" : `for ${seconds} s`}`,
-    );
-    const end = durationMs ?? 2 ** 31 - 1;
-    await sleep(end, undefined, { signal }).catch(() => undefined);
-  } finally {
-    for (const resource of resources) await cluster.removeOne(resource);
-    release();
-  }
+  await using inForce = new AsyncDisposableStack();
+  inForce.defer(release);
+  await makeAll(cluster, resources, inForce);
+  remark(
+    `${name} ${where} in ${namespace} ${seconds === undefined ? "until Ctrl-C" : `for ${seconds} s`}`,
+  );
+  const end = durationMs ?? 2 ** 31 - 1;
+  await sleep(end, undefined, { signal }).catch(() => undefined);
+  await inForce.disposeAsync();
   remark("ended");
+}
+
+/** Each is removed by itself: one that can not be must not keep the others in force. */
+export async function makeAll(
+  cluster: Pick<Cluster, "create" | "removeOne">,
+  resources: readonly MeshResource[],
+  inForce: AsyncDisposableStack,
+): Promise<void> {
+  for (const resource of resources) {
+    // It may be there even where its making has failed: an answer can be lost.
+    inForce.defer(async () => cluster.removeOne(resource));
+    await cluster.create([resource]);
+  }
 }
 
 interface Making {

@@ -19,7 +19,7 @@ const POLL_MS = 500;
 const NAMESPACE_END_MS = 60_000;
 const MANAGER = "matrix-crucible";
 const MESH = "chaos-mesh.org/v1alpha1";
-/** Faults first: Chaos Mesh takes them back as long as the pods are there. */
+/** Faults first, so that Chaos Mesh can take them back while the pods are there; nobody waits for that. */
 const FAULTS = ["NetworkChaos", "PodChaos", "TimeChaos", "IOChaos"].map((kind) => [MESH, kind]);
 const REST = [
   ["apps/v1", "StatefulSet"],
@@ -78,13 +78,13 @@ export class Cluster {
     }
   }
 
-  /** Whether it knows this kind: Chaos Mesh's are there only where that is installed. */
-  async knows(apiVersion: string, kind: string): Promise<boolean> {
+  /** Whether it knows this kind: Chaos Mesh's are there only where that is installed. Needs leave to list it there. */
+  async knows(apiVersion: string, kind: string, namespace: string): Promise<boolean> {
     try {
       await this.api.objects.list(
         apiVersion,
         kind,
-        "default",
+        namespace,
         undefined,
         undefined,
         undefined,
@@ -108,18 +108,22 @@ export class Cluster {
   async ready(namespace: string, name: string, { timeoutMs, signal }: Waiting): Promise<void> {
     const deadline = Date.now() + timeoutMs;
     let last = "no pod yet";
+    let how = `did not become ready within ${timeoutMs} ms`;
     while (Date.now() < deadline) {
-      if (signal.aborted) throw new HarnessError("INTERRUPTED", { what: "interrupted" });
+      throwIfInterrupted(signal);
       const set = await this.#statefulSet(namespace, name);
       if (isReady(set)) return;
       const pod = await this.pod(namespace, name);
       const problem = pod === undefined ? undefined : problemOf(pod);
       last = problem?.what ?? last;
-      if (problem?.isFinal) break;
+      if (problem?.isFinal) {
+        how = "can not become ready";
+        break;
+      }
       await sleep(POLL_MS, undefined, { signal }).catch(() => undefined);
     }
     throw new HarnessError("HS_DID_NOT_START", {
-      what: `the pod of ${name} did not become ready within ${timeoutMs} ms`,
+      what: `the pod of ${name} ${how}`,
       facts: [last, "last log lines:", ...(await this.tail(namespace, name, 20))],
       next: `kubectl -n ${namespace} describe pod ${podName(name)} tells more; --spawn-timeout-ms raises the limit`,
     });
@@ -171,11 +175,12 @@ export class Cluster {
     await ignoreGone(this.api.core.deleteNamespacedPod(request));
   }
 
-  /** Resolves when its pod is gone. @throws HarnessError DEADLINE */
+  /** Resolves when its pod is gone. @throws HarnessError DEADLINE, INTERRUPTED */
   async gone(namespace: string, name: string, { timeoutMs, signal }: Waiting): Promise<void> {
     const deadline = Date.now() + timeoutMs;
     while ((await this.pod(namespace, name)) !== undefined) {
-      if (Date.now() > deadline || signal.aborted) {
+      throwIfInterrupted(signal);
+      if (Date.now() > deadline) {
         throw new HarnessError("DEADLINE", {
           what: `the pod of ${name} is still there after ${timeoutMs} ms`,
           next: `kubectl -n ${namespace} describe pod ${podName(name)} tells why`,
@@ -227,11 +232,16 @@ export class Cluster {
 
   /** Runs of this machine's registry that have something here, with their namespaces. */
   async runs(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
-    const found = await this.#list("apps/v1", "StatefulSet", undefined, sweepSelector());
     const runs = new Map<string, Set<string>>();
-    for (const { metadata } of found) {
-      const runId = metadata?.labels?.[RUN_LABEL] ?? "";
-      runs.set(runId, (runs.get(runId) ?? new Set()).add(metadata?.namespace ?? ""));
+    // One that was killed early may have a namespace, or secrets in another's, and no more.
+    for (const [apiVersion = "", kind = ""] of [["v1", "Namespace"], ...REST]) {
+      for (const { metadata } of await this.#list(apiVersion, kind, undefined, sweepSelector())) {
+        // On its way out already: namespaces take a while.
+        if (metadata?.deletionTimestamp !== undefined) continue;
+        const runId = metadata?.labels?.[RUN_LABEL] ?? "";
+        const namespace = kind === "Namespace" ? metadata?.name : metadata?.namespace;
+        runs.set(runId, (runs.get(runId) ?? new Set()).add(namespace ?? ""));
+      }
     }
     return runs;
   }
@@ -338,6 +348,10 @@ function nextFor({ metadata }: Manifest, error: unknown): string {
     default:
       return "docs/kubernetes.md tells what a cluster has to have";
   }
+}
+
+function throwIfInterrupted(signal: AbortSignal): void {
+  if (signal.aborted) throw new HarnessError("INTERRUPTED", { what: "interrupted" });
 }
 
 async function ignoreGone(removal: Promise<unknown>): Promise<void> {
