@@ -178,6 +178,23 @@ test.each([
   await expect(async () => deployment(spec)).rejects.toThrow(message);
 });
 
+test("a homeserver waits for its database before it starts", async () => {
+  const { manifests } = await deployment(...DEPLOYMENTS.postgres);
+  const waits = manifests.flatMap(({ kind, metadata, spec }) => {
+    const { template } = (spec ?? {}) as {
+      template?: { spec: { initContainers?: readonly { image: string; command: string[] }[] } };
+    };
+    const first = template?.spec.initContainers?.[0];
+    return kind === "StatefulSet" ? [[metadata.name, first?.image, first?.command.join(" ")]] : [];
+  });
+
+  expect(waits).toEqual([
+    ["hs1-postgres", undefined, undefined],
+    ["hs1", "postgres:16", expect.stringContaining("pg_isready --host hs1-postgres")],
+    ["hs2", undefined, undefined],
+  ]);
+});
+
 test("one direction of a cut is told to be more than that", async () => {
   const place = placeOf(await deployment("kubernetes:synapse:1"));
   const cut = (links: string[], fault: FaultKind = "blackhole") =>

@@ -39,6 +39,8 @@ export function homeserverManifests(plan: HomeserverPlan): readonly Manifest[] {
     ...workloadManifests(postgres.workload),
     ...workloadManifests({
       ...homeserver,
+      // Synapse ends when it finds no database.
+      waitsBy: postgres.waitsBy,
       files: {
         ...homeserver.files,
         [`${CONFIGURATION_FOLDER}/database.yaml`]: databaseSettings(postgres.access),

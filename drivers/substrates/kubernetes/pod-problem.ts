@@ -1,5 +1,6 @@
 /** Why a pod does not get ready, and whether waiting helps. */
 import type { V1Pod } from "@kubernetes/client-node";
+import { WAIT } from "./workload.ts";
 
 export interface PodProblem {
   readonly what: string;
@@ -18,11 +19,15 @@ const FINAL = [
   "CrashLoopBackOff",
 ];
 
+/** Reasons of those that are only on their way. */
+const BEGINNING = ["ContainerCreating", "PodInitializing"];
+
 /** Undefined when there is nothing to tell. */
 export function problemOf({ status }: V1Pod): PodProblem | undefined {
-  for (const { state, lastState, name } of status?.containerStatuses ?? []) {
+  const { initContainerStatuses = [], containerStatuses = [] } = status ?? {};
+  for (const { state, lastState, name } of [...initContainerStatuses, ...containerStatuses]) {
     const { waiting, terminated } = state ?? {};
-    if (waiting?.reason !== undefined && waiting.reason !== "ContainerCreating") {
+    if (waiting?.reason !== undefined && !BEGINNING.includes(waiting.reason)) {
       const ended = lastState?.terminated;
       const how = ended === undefined ? "" : `, it ended with exit code ${ended.exitCode}`;
       return {
@@ -30,7 +35,8 @@ export function problemOf({ status }: V1Pod): PodProblem | undefined {
         isFinal: FINAL.includes(waiting.reason),
       };
     }
-    if (terminated !== undefined) {
+    // One that others wait for has then done its part.
+    if (terminated !== undefined && !(terminated.exitCode === 0 && name === WAIT)) {
       return { what: `${name} ended with exit code ${terminated.exitCode}`, isFinal: false };
     }
   }

@@ -22,11 +22,15 @@ export function postgresName(homeserver: string): string {
   return `${homeserver}-postgres`;
 }
 
-/** Its workload, and how its homeserver reaches it. */
+/** Its workload, how its homeserver reaches it, and how that waits until it answers. */
 export function postgresFor(
   homeserver: Pick<Workload, "runId" | "namespace" | "name" | "role" | "storage" | "limits">,
   image: string,
-): { readonly workload: Workload; readonly access: PostgresAccess } {
+): {
+  readonly workload: Workload;
+  readonly access: PostgresAccess;
+  readonly waitsBy: NonNullable<Workload["waitsBy"]>;
+} {
   const name = postgresName(homeserver.name);
   const password = randomBytes(16).toString("hex");
   const { runId, namespace, storage, limits } = homeserver;
@@ -56,5 +60,9 @@ export function postgresFor(
       access: "port-forward",
     },
     access: { host: name, port: PORT, user: NAME, password, database: NAME },
+    waitsBy: {
+      image,
+      command: ["sh", "-c", `until pg_isready --host ${name} --port ${PORT}; do sleep 1; done`],
+    },
   };
 }

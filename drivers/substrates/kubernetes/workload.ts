@@ -25,6 +25,8 @@ export interface Workload {
   readonly ready:
     | { readonly path: string; readonly port: string }
     | { readonly command: readonly string[] };
+  /** Runs to its end before it starts, to wait for what it needs. */
+  readonly waitsBy?: { readonly image: string; readonly command: readonly string[] };
   /** Where it keeps its data. */
   readonly dataPath: string;
   readonly storage: Storage;
@@ -52,6 +54,10 @@ export type Access = (typeof ACCESS_WAYS)[number];
 /** How long an orderly end may take before the kubelet kills, seconds; as on other substrates. */
 const STOP_GRACE_S = 5;
 const SECRET_KEY = "secret";
+const UNPRIVILEGED = { allowPrivilegeEscalation: false };
+
+/** Container that waits for what another needs. */
+export const WAIT = "wait";
 
 /** Namespace apart, all that it needs, in the order in which it is made. */
 export function workloadManifests(workload: Workload): readonly Manifest[] {
@@ -147,7 +153,7 @@ function statefulSet(workload: Workload): Manifest {
 }
 
 function podSpec(workload: Workload): Record<string, unknown> {
-  const { component, image, ports, dataPath, hosts = {} } = workload;
+  const { component, image, ports, dataPath, hosts = {}, waitsBy, limits } = workload;
   const hostAliases = Object.entries(hosts).map(([name, ip]) => ({ ip, hostnames: [name] }));
   const probe = { periodSeconds: 1, timeoutSeconds: 2, ...probeOf(workload) };
   return {
@@ -158,6 +164,18 @@ function podSpec(workload: Workload): Record<string, unknown> {
     terminationGracePeriodSeconds: STOP_GRACE_S,
     securityContext: { seccompProfile: { type: "RuntimeDefault" } },
     ...(hostAliases.length === 0 ? {} : { hostAliases }),
+    ...(waitsBy === undefined
+      ? {}
+      : {
+          initContainers: [
+            {
+              name: WAIT,
+              ...waitsBy,
+              resources: resources(limits),
+              securityContext: UNPRIVILEGED,
+            },
+          ],
+        }),
     containers: [
       {
         name: component,
@@ -171,8 +189,8 @@ function podSpec(workload: Workload): Record<string, unknown> {
         // No liveness probe: a server that hangs is a finding, and a restart would hide it.
         startupProbe: { ...probe, failureThreshold: 300 },
         readinessProbe: probe,
-        resources: resources(workload.limits),
-        securityContext: { allowPrivilegeEscalation: false },
+        resources: resources(limits),
+        securityContext: UNPRIVILEGED,
         volumeMounts: [{ name: "data", mountPath: dataPath }, ...mounts(workload)],
       },
     ],
