@@ -3,8 +3,9 @@ import type { Rule, RuleAction } from "#harness/gateway/rule";
 import type { FaultStep } from "#scenarios/plan";
 
 const HTML = "<html><body><h1>Bad gateway</h1></body></html>";
-const DEFAULT_DELAY_MS = 500;
-const DEFAULT_BYTES_PER_SECOND = 4000;
+/** Of faults that do not say. */
+export const DEFAULT_DELAY_MS = 500;
+export const DEFAULT_BYTES_PER_SECOND = 4000;
 const REORDER_MS = 1_000;
 
 /** One rule a link; undefined: the gateway can not do it. */

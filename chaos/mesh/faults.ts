@@ -1,4 +1,5 @@
 /** Faults of plans as resources of Chaos Mesh. What has no resource has a reason. */
+import { DEFAULT_BYTES_PER_SECOND, DEFAULT_DELAY_MS } from "#chaos/live/fault-rules";
 import type { FaultStep, ServerStep } from "#scenarios/plan";
 import { CLOCK_OFFSET_MS, type Clock, LINK_FITS, oneWayNote, SERVER_FITS } from "./fits.ts";
 import {
@@ -21,8 +22,6 @@ export interface Made {
 
 /** As on the other substrates: what an orderly stop may take, seconds. */
 const STOP_GRACE_S = 5;
-const DEFAULT_DELAY_MS = 500;
-const DEFAULT_BYTES_PER_SECOND = 4000;
 
 export interface Limits {
   readonly durationMs?: number | undefined;

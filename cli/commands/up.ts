@@ -5,7 +5,7 @@ import { print, printJson, remark } from "#cli/io";
 import { containerSettings } from "#cli/run/containers";
 import { DeploymentPool, describeDeployment } from "#cli/run/control";
 import { select } from "#cli/run/select";
-import { abortOnSignals } from "#cli/run/session";
+import { abortOnSignals, untilAborted } from "#cli/run/session";
 import { addRunOptions, SERVER_SETTINGS, settingsOf } from "#cli/run-options";
 import { sweep } from "#cli/sweep";
 import type { Resolved } from "#harness/config/settings";
@@ -76,10 +76,7 @@ async function up({ settings, notices }: Resolved, options: Options): Promise<vo
   if (options.json) printJson(started);
   else show(started);
   remark("running until Ctrl-C");
-  await new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
+  await untilAborted(signal);
   release();
 }
 

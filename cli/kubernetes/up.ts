@@ -1,7 +1,7 @@
 /** `crucible kubernetes up`: a deployment in a cluster until Ctrl-C; where no cluster is, what it would have been. */
 import path from "node:path";
 import { print, printJson, remark } from "#cli/io";
-import { abortOnSignals } from "#cli/run/session";
+import { abortOnSignals, untilAborted } from "#cli/run/session";
 import { CLIENT_PORT, FEDERATION_PORT } from "#drivers/complement-image/contract";
 import type { ClusterDeployment } from "#drivers/complement-image/kubernetes/deployment";
 import { Cluster } from "#drivers/substrates/kubernetes/cluster";
@@ -118,10 +118,7 @@ async function run(
       ? "it stays; crucible kubernetes down removes it. Ports close with Ctrl-C"
       : "running until Ctrl-C",
   );
-  await new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
+  await untilAborted(signal);
   release();
 }
 

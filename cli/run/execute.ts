@@ -24,7 +24,7 @@ import { PostTest } from "./post-test.ts";
 import { Progress } from "./progress.ts";
 import { Recordings } from "./recordings.ts";
 import type { Selected } from "./select.ts";
-import { abortOnSignals, ROOT, Verdicts } from "./session.ts";
+import { abortOnSignals, ROOT, untilAborted, Verdicts } from "./session.ts";
 
 export interface Execution {
   readonly selected: Selected;
@@ -276,7 +276,5 @@ async function keepRunning(
   for (const { role, links, server, logFile } of deployment.servers.values()) {
     tell(`  ${role} ${server.serverName} ${links.clientUrl} log ${logFile}`);
   }
-  await new Promise<void>((resolve) =>
-    signal.addEventListener("abort", () => resolve(), { once: true }),
-  );
+  await untilAborted(signal);
 }

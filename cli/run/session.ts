@@ -254,3 +254,11 @@ export function abortOnSignals(
     },
   };
 }
+
+/** Until Ctrl-C; at once when that has been. */
+export async function untilAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) =>
+    signal.addEventListener("abort", () => resolve(), { once: true }),
+  );
+}
