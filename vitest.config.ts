@@ -1,4 +1,5 @@
 import { configDefaults, defineConfig } from "vitest/config";
+import { SETTING_ROWS } from "./harness/config/settings.ts";
 
 /** Tests of our own code, beside it; suites run by the command, never by this. */
 export default defineConfig({
@@ -13,6 +14,12 @@ export default defineConfig({
         ? ["**/!(*.browser).spec.ts"]
         : ["**/*.browser.spec.ts"]),
     ],
+    // What is set for runs, such as where .ci/run wants them, is not for a spec that calls a command.
+    env: Object.fromEntries(
+      SETTING_ROWS.flatMap(({ env, complement }) => [env, ...(complement?.env ?? [])]).map(
+        (name) => [name, ""],
+      ),
+    ),
     // .ci/run counts from this file.
     ...(process.env.CRUCIBLE_TALLY === undefined
       ? {}
