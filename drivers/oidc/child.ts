@@ -1,5 +1,6 @@
 /** The service's process. Told by a settings file; it ends on SIGTERM, and SIGKILL costs it nothing. */
 import { readFileSync } from "node:fs";
+import { flushCompileCache } from "node:module";
 import { IDLE_MS } from "#harness/http/idle";
 import { makeService } from "./service.ts";
 import type { ServiceSettings } from "./settings.ts";
@@ -12,5 +13,7 @@ web.keepAliveTimeout = IDLE_MS;
 control.listen(settings.control.port, settings.control.host);
 web.listen(settings.port, settings.host, () => {
   console.log(`auth service of ${settings.serverName}, listening at port ${settings.port}`);
+  // By itself Node does this at the end, and SIGKILL ends it often.
+  flushCompileCache();
 });
 process.on("SIGTERM", () => process.exit(0));

@@ -1,5 +1,6 @@
 /** The service's process. Told by a settings file; it ends on SIGTERM, and SIGKILL costs it nothing. */
 import { readFileSync } from "node:fs";
+import { flushCompileCache } from "node:module";
 import { IDLE_MS } from "#harness/http/idle";
 import { makeService } from "./service.ts";
 import type { ServiceSettings } from "./settings.ts";
@@ -9,5 +10,6 @@ if (file === undefined) throw new Error("the settings file is missing");
 const settings: ServiceSettings = JSON.parse(readFileSync(file, "utf8"));
 const server = makeService(settings);
 server.keepAliveTimeout = IDLE_MS;
-server.listen(settings.port, settings.host);
+// By itself Node does this at the end, and SIGKILL ends it often.
+server.listen(settings.port, settings.host, () => flushCompileCache());
 process.on("SIGTERM", () => process.exit(0));

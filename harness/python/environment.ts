@@ -15,6 +15,7 @@ const CANDIDATES = [
   "python3.10",
   "python",
 ];
+const SYSTEM_PYTHON = "/usr/bin/python3";
 const UV_VERSION = "0.9.9";
 
 export interface EnvironmentPlan {
@@ -40,7 +41,10 @@ export async function pythonEnvironment(plan: EnvironmentPlan): Promise<string> 
   // Made in place, since an environment can not be moved; the marker comes last, so half an environment is never used.
   const uv = await findUv(base, plan);
   progress(`installing ${plan.packages.join(" ")} (once; cached in ${folder})`);
-  const venv = uv === undefined ? ["-m", "venv", folder] : ["venv", "--python", base, folder];
+  const venv =
+    uv === undefined
+      ? ["-m", "venv", folder]
+      : ["venv", "--python", (await systemPython()) ?? base, folder];
   const install =
     uv === undefined
       ? ["-m", "pip", "install", "--disable-pip-version-check"]
@@ -139,6 +143,19 @@ export async function findPython(): Promise<string> {
       "install it (Debian, Ubuntu: apt install python3 python3-venv; Fedora: dnf install python3; macOS: brew install python), " +
       "or, for a homeserver, use a container: npm run -s crucible -- run --hs docker:<image>",
   });
+}
+
+/**
+ * The distribution's own, when it can also compile: it is built with profile-guided optimization, which the first on the PATH
+ * often is not (pyenv's are not by default), and Synapse needs a fifth less CPU with it. uv does not ask for its venv module.
+ */
+async function systemPython(): Promise<string | undefined> {
+  const { code } = await runCommand(SYSTEM_PYTHON, [
+    "-c",
+    "import os, sys, sysconfig; " +
+      "sys.exit(sys.version_info < (3, 10) or not os.path.exists(sysconfig.get_config_h_filename()))",
+  ]);
+  return code === 0 ? SYSTEM_PYTHON : undefined;
 }
 
 /** uv from the PATH, or one of our own: it installs in seconds where pip takes a minute. */

@@ -3,6 +3,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Address, StartContext } from "#harness/deployment/contract";
+import { compiledBefore } from "#harness/runs/compiled";
 import { type ServeContext, type Served, serve } from "./served.ts";
 
 export interface OwnService {
@@ -32,7 +33,7 @@ export async function serveOwn(
     command: process.execPath,
     args: [childFile(besideChild), settingsFile],
     cwd: workFolder,
-    env: { NODE_NO_WARNINGS: "1" },
+    env: { NODE_NO_WARNINGS: "1", ...compiledBefore() },
     address,
     path: asked,
   });

@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { CheckFailure, HarnessError } from "#harness/errors";
 import { isObject, numberAt, textAt } from "#harness/match/json";
+import { compiledBefore } from "#harness/runs/compiled";
 import type { Session } from "#harness/world/session";
 import type { HeartbeatPlan } from "./heartbeat-child.ts";
 
@@ -51,7 +52,7 @@ export class Heartbeat implements AsyncDisposable {
   ): Heartbeat {
     const child = spawn(process.execPath, [childFile()], {
       stdio: "pipe",
-      env: { PATH: process.env.PATH ?? "", NODE_NO_WARNINGS: "1" },
+      env: { PATH: process.env.PATH ?? "", NODE_NO_WARNINGS: "1", ...compiledBefore() },
       signal: session.context.signal,
       killSignal: "SIGKILL",
     });

@@ -1,4 +1,5 @@
 /** A client in a process of its own: asked over standard input, see frames.ts. It ends when nobody can ask any more. */
+import { flushCompileCache } from "node:module";
 import { createInterface } from "node:readline";
 import type { CallParticipant } from "#harness/clients/rtc/js-sdk/participant";
 import type { CallOptions } from "#harness/clients/rtc/js-sdk-call";
@@ -42,6 +43,8 @@ async function call(method: string, parameters: readonly unknown[]): Promise<unk
     client = await (kind === "js-sdk-call"
       ? launchCall(told as HandedSession & CallOptions)
       : launch(told as Launch));
+    // By itself Node does this at the end, and a check's end kills.
+    flushCompileCache();
     return null;
   }
   if (client === undefined) throw new HarnessError("INTERNAL", { what: `${method} before launch` });

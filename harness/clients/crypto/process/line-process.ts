@@ -2,6 +2,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { HarnessError } from "#harness/errors";
+import { compiledBefore } from "#harness/runs/compiled";
 import { type Answer, decode, encode, thrownHere } from "./frames.ts";
 
 interface Open {
@@ -38,7 +39,7 @@ export class LineProcess {
     this.#who = who;
     this.#child = spawn(command, args, {
       stdio: "pipe",
-      env: { PATH: process.env.PATH ?? "", LANG: "C.UTF-8", ...env },
+      env: { PATH: process.env.PATH ?? "", LANG: "C.UTF-8", ...compiledBefore(), ...env },
       killSignal: "SIGKILL",
       ...(signal && { signal }),
     });
