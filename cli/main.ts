@@ -29,6 +29,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   kubernetes: async () => (await import("./commands/kubernetes.ts")).kubernetesCommand(),
   call: async () => (await import("./commands/call.ts")).callCommand(),
   lint: async () => (await import("./commands/lint.ts")).lintCommand(),
+  init: async () => (await import("./commands/init.ts")).initCommand(),
 };
 
 const HELP = `
