@@ -6,7 +6,7 @@ import { colour, remark } from "./io.ts";
 import { exitCodeOf, troubleText } from "./trouble.ts";
 
 /** Loaded only when they are called: `list` has to answer faster than Vitest or Docker's client load. */
-const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   doctor: async () => (await import("./commands/doctor.ts")).doctorCommand(),
   run: async () => (await import("./commands/run.ts")).runCommand(),
   mutants: async () => (await import("./commands/run.ts")).mutantsCommand(),
@@ -30,6 +30,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   call: async () => (await import("./commands/call.ts")).callCommand(),
   lint: async () => (await import("./commands/lint.ts")).lintCommand(),
   init: async () => (await import("./commands/init.ts")).initCommand(),
+  completion: async () => (await import("./commands/completion.ts")).completionCommand(COMMANDS),
 };
 
 const HELP = `

@@ -63,8 +63,15 @@ function optionsOf(row: SettingRow): Option[] {
   ];
   const shown = notes.length === 0 ? "" : ` (${notes.join("; ")})`;
   const option = new Option(flag.replace(/\[\]$/, ""), `${help} [${env}]${shown}`);
+  // Shells complete these words; they are checked later, with those of variables and files.
+  const { known } = row.parse;
   // Repeatable rather than variadic: `--suite core 'CS.push.*'` would take the id for a suite.
-  if (isRepeatable) option.argParser(collect);
+  if (isRepeatable) {
+    const parse = (word: string, earlier?: readonly string[]) => collect(word, earlier);
+    option.argParser(Object.assign(parse, { known }));
+  } else if (known !== undefined) {
+    option.argParser(Object.assign((word: string) => word, { known }));
+  }
   const also = alsoFlag === undefined ? [] : [new Option(...alsoFlag)];
   return [option, ...also].map((each) => each.helpGroup(`Options, ${group}:`));
 }

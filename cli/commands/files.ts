@@ -51,8 +51,8 @@ export function writeGithub(
 export function nameParser<Name extends string>(
   kind: string,
   names: readonly Name[],
-): (word: string) => Name {
-  return (word) => {
+): ((word: string) => Name) & { readonly known: readonly Name[] } {
+  const parse = (word: string) => {
     const name = names.find((known) => known === word);
     if (name !== undefined) return name;
     throw new HarnessError("BAD_USAGE", {
@@ -60,4 +60,5 @@ export function nameParser<Name extends string>(
       next: didYouMean(word, names),
     });
   };
+  return Object.assign(parse, { known: names });
 }

@@ -14,7 +14,11 @@ export class BadValue extends Error {
 }
 
 /** @throws BadValue */
-export type Parser<Value> = (raw: unknown) => Value;
+export interface Parser<Value> {
+  (raw: unknown): Value;
+  /** All words that it takes, when they are few. */
+  readonly known?: readonly string[];
+}
 
 /** A directory or file of the host that containers see. */
 export interface HostMount {
@@ -44,19 +48,20 @@ export const names: Parser<readonly string[]> = (raw) =>
   list(raw).flatMap((part) => split(part, /[\s,]+/));
 
 export function oneOf<const Known extends string>(known: readonly Known[]): Parser<Known> {
-  return (raw) => {
+  const parse = (raw: unknown) => {
     const word = text(raw);
     const match = known.find((candidate) => candidate.toLowerCase() === word.toLowerCase());
     if (match === undefined) throw new BadValue(`is ${word}`, didYouMean(word, known));
     return match;
   };
+  return Object.assign(parse, { known });
 }
 
 export function namesOf<const Known extends string>(
   known: readonly Known[],
 ): Parser<readonly Known[]> {
   const each = oneOf(known);
-  return (raw) => names(raw).map(each);
+  return Object.assign((raw: unknown) => names(raw).map(each), { known });
 }
 
 export function number(min: number, max: number): Parser<number> {
