@@ -78,43 +78,6 @@ function storedRun(name: string, version: string, outcomes: readonly [Outcome, O
 const OLD = storedRun("old", "1.114.0", ["pass", "fail"]);
 const NEW = storedRun("new", "1.163.2", ["fail", "pass"]);
 
-describe("every command tells how it is used", () => {
-  const names = [
-    "doctor",
-    "run",
-    "list",
-    "explain",
-    "up",
-    "clean",
-    "report",
-    "diff",
-    "gate",
-    "lint",
-    "search",
-  ];
-  test.each([
-    ...names,
-    "mutants",
-    "expect",
-    "expect check",
-    "expect update",
-    "tardis",
-    "tardis check",
-    "tardis convert",
-    "tardis explain",
-    "tardis serve",
-    "tardis export",
-    "utd",
-    "utd explain",
-    "call",
-  ])("%s", async (name) => {
-    const { code, stdout } = await crucible(...name.split(" "), "--help");
-
-    expect(stdout).toMatch(new RegExp(`Examples:\\n(.*\\n)*? *crucible ${name}`));
-    expect(code).toBe(0);
-  });
-});
-
 describe("wrong input is refused with what to do", () => {
   test.each([
     [["list", "--suite", "cor"], "unknown suite cor", "did you mean core?"],
