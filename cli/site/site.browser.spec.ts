@@ -138,7 +138,8 @@ describe.skipIf(CHROMIUM === undefined)(`the site (${CHROMIUM ?? WHY_SKIPPED})`,
     await page.keyboard.press("/");
     await page.keyboard.type("outcome:fail");
     expect(await page.locator(".row:not(.area)").count()).toBe(1);
-    expect(await page.locator(".row .cell.changed").textContent()).toContain("fail, was pass");
+    const changed = page.locator(".row .cell.changed > [role=img]").last();
+    expect(await changed.getAttribute("aria-label")).toBe("fail, was pass");
     await page.keyboard.press("Enter");
     await page.keyboard.press("Enter");
     await page.waitForSelector("section.on");
@@ -212,7 +213,71 @@ describe.skipIf(CHROMIUM === undefined)(`the site (${CHROMIUM ?? WHY_SKIPPED})`,
     expect(await page.locator(".row:not(.area)").count()).toBe(1);
     expect(view.troubles).toEqual([]);
   });
+
+  test("rows are used again, in the order in which they are read, each with what is its own", async () => {
+    await using view = await watched(browser);
+    const { page } = view;
+    await open(view, many);
+    for (const by of [60, 60, 800, 800, 130, -60, -800, 4_000, -300, -2_000]) {
+      const rows = await scrolled(view, by);
+      expect(rows, String(by)).toEqual(rows.toSorted((a, b) => a - b));
+      expect(new Set(rows).size).toBe(rows.length);
+    }
+    const shown = await page.evaluate<string[]>(
+      "[...document.querySelectorAll('.row:not(.area)')].map((row) => [row.querySelector('.id').textContent, ...[...row.querySelectorAll('.cell')].map((cell) => cell.textContent)].join(' '))",
+    );
+    await page.reload();
+    await ready(page);
+    expect(shown.length).toBeGreaterThan(10);
+    for (const one of shown) {
+      const [id = ""] = one.split(" ");
+      await page.fill("#filter", id);
+      await page.waitForFunction("document.querySelectorAll('.row:not(.area)').length < 13");
+      const row = page.locator(".row:not(.area)", {
+        has: page.getByText(id, { exact: true }),
+      });
+      const cells = await row.locator(".cell").allTextContents();
+      expect([id, ...cells].join(" ")).toBe(one);
+    }
+    await page.locator(".row .cell").first().click();
+    const [first = ""] = shown.at(-1)?.split(" ") ?? [];
+    expect(decodeURIComponent(page.url())).toContain(first);
+    expect(view.troubles).toEqual([]);
+  });
+
+  test("a row with the focus stays its own, however far it is scrolled", async () => {
+    await using view = await watched(browser);
+    const { page } = view;
+    await open(view, many);
+    for (const _ of [1, 2, 3]) await page.keyboard.press("j");
+    const focused = "document.activeElement.textContent";
+    const third = await page.evaluate<string>(focused);
+    expect(third).toMatch(/^CS\.area-0\.rule-/);
+    for (const by of [800, 800, 60, 5_000, -60, -6_600]) {
+      const rows = await scrolled(view, by);
+      expect(rows, String(by)).toEqual(rows.toSorted((a, b) => a - b));
+      expect(await page.evaluate(focused)).toBe(third);
+      expect(await page.locator(".row.at").count()).toBe(1);
+    }
+    await scrolled(view, 3_000);
+    await page.keyboard.press("k");
+    const second = await page.evaluate<string>(focused);
+    expect(second).not.toBe(third);
+    expect(await page.locator(".row.at .id").allTextContents()).toEqual([second]);
+    expect(view.troubles).toEqual([]);
+  });
 });
+
+/** Numbers of the rows that are there, as they follow each other in the document. */
+const ROWS = "[...document.querySelectorAll('.row')].map((row) => Number(row.ariaRowIndex))";
+
+async function scrolled({ page }: Watched, by: number): Promise<readonly number[]> {
+  await page.evaluate(`new Promise((resolve) => {
+    document.querySelector("#main").scrollTop += ${by};
+    requestAnimationFrame(() => requestAnimationFrame(resolve));
+  })`);
+  return await page.evaluate<number[]>(ROWS);
+}
 
 async function replayOpens(view: Watched): Promise<void> {
   await open(view, site, PAGES[1]);

@@ -28,6 +28,7 @@ export class Table {
   /** Of earlier runs that had a check of it, oldest first. */
   past(column: number, requirement: number): string {
     const history = this.columns[column]?.history ?? [];
+    if (history.length < 2) return "";
     const letters = history.slice(0, -1).map((run) => run[requirement] ?? ABSENT);
     return letters.join("").replaceAll(ABSENT, "");
   }

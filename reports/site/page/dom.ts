@@ -24,8 +24,14 @@ const ADDRESS = /^(?:#\/[^\s<>"]*|replay\/\d+\.html(?:#[\w%&=.*+-]*)?)$/;
 
 export function link(address: string, attributes: Attributes, ...children: Children) {
   const element = h("a", attributes, ...children);
-  if (ADDRESS.test(address)) element.href = address;
+  lead(element, address);
   return element;
+}
+
+/** Has a link lead there; nowhere when the address is none of this site. */
+export function lead(element: HTMLAnchorElement, address: string): void {
+  if (ADDRESS.test(address)) element.href = address;
+  else element.removeAttribute("href");
 }
 
 /** A text of strangers: its direction stays its own. */

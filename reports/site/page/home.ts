@@ -28,12 +28,17 @@ export class Home {
 
   constructor(site: Site, scroller: HTMLElement) {
     this.#site = site;
+    // Asked before the matrix draws: after it a browser would have to place all that was drawn to tell.
+    scroller.addEventListener(
+      "scroll",
+      () => {
+        if (this.element.isConnected) this.#scrolled = scroller.scrollTop;
+      },
+      { passive: true },
+    );
     this.matrix = new Matrix(site, scroller);
     this.field.addEventListener("input", () => this.filter(this.field.value));
     this.matrix.element.addEventListener("click", ({ target }) => follow(site, target));
-    scroller.addEventListener("scroll", () => {
-      if (this.element.isConnected) this.#scrolled = scroller.scrollTop;
-    });
     this.element.append(
       ...leadOf(site),
       cardsOf(site),
@@ -183,9 +188,10 @@ function changeCard({ index }: Site): readonly HTMLElement[] {
 
 function follow(site: Site, target: EventTarget | null): void {
   if (!(target instanceof Element)) return;
-  const cell = target.closest<HTMLElement>(".cell[data-requirement]");
-  const requirement = site.index.requirements[Number(cell?.dataset.requirement)];
-  if (cell === null || requirement === undefined) return;
+  const cell = target.closest<HTMLElement>(".cell[data-column]");
+  const row = cell?.closest<HTMLElement>(".row[data-requirement]");
+  const requirement = site.index.requirements[Number(row?.dataset.requirement)];
+  if (!cell || requirement === undefined) return;
   const column = site.index.columns[Number(cell.dataset.column)];
   location.hash = `${requirementAt(requirement.id)}/${column?.deployments.at(-1) ?? 0}`;
 }

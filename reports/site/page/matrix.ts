@@ -1,8 +1,7 @@
 /** Requirements by deployment: as many rows as are in sight, however many there are. */
-import { markOf } from "#reports/site/marks";
-import { bdi, h, link } from "./dom.ts";
-import { pastMarks } from "./marks.ts";
-import { requirementAt } from "./places.ts";
+import { bdi, h } from "./dom.ts";
+import { InSight } from "./in-sight.ts";
+import { AreaRow, RequirementRow } from "./rows.ts";
 import type { Site } from "./site.ts";
 
 type Row = { readonly area: string } | { readonly requirement: number };
@@ -15,6 +14,8 @@ const RULE_WIDE = 340;
 const CELL = { least: 38, most: 118, worded: 92, onPhone: 34 };
 /** Rows above and below what is in sight. */
 const BEYOND = 8;
+/** After a jump those in sight come first, and the others once it rests there. */
+const REST_MS = 100;
 
 export class Matrix {
   readonly element = h("div", { class: "matrix", role: "table", id: "matrix" });
@@ -26,8 +27,16 @@ export class Matrix {
   /** Where each row begins, and where the last one ends. */
   #tops: readonly number[] = [0];
   #columns: readonly number[] = [];
-  readonly #shown = new Map<number, HTMLElement>();
+  readonly #inSight = new InSight<AreaRow | RequirementRow>(this.#body, {
+    isArea: (at) => "area" in (this.#rows[at] ?? {}),
+    show: (at, free) => this.#show(at, free),
+  });
+  /** Of the rows, from where the scroller begins. */
+  #bodyTop = 0;
+  #timer = 0;
   #isWorded = false;
+  /** What the elements of rows are made for. */
+  #made = "";
   #at: number | undefined;
 
   constructor(site: Site, scroller: HTMLElement) {
@@ -66,11 +75,11 @@ export class Matrix {
       if (row !== undefined && "requirement" in row && isWanted(row.requirement)) break;
     }
     if (at < 0 || at >= this.#rows.length) return;
-    this.#shown.get(this.#at ?? -1)?.classList.remove("at");
+    this.#inSight.element(this.#at)?.classList.remove("at");
     this.#at = at;
     this.#reveal(at);
     this.draw();
-    const element = this.#shown.get(at);
+    const element = this.#inSight.element(at);
     element?.classList.add("at");
     element?.querySelector("a")?.focus({ preventScroll: true });
   }
@@ -82,23 +91,16 @@ export class Matrix {
 
   draw(): void {
     if (!this.element.isConnected) return;
-    const top = this.#scroller.scrollTop - this.#bodyTop();
-    const from = Math.max(0, this.#rowAt(top) - BEYOND);
-    const to = Math.min(
-      this.#rows.length,
-      this.#rowAt(top + this.#scroller.clientHeight) + 1 + BEYOND,
-    );
-    for (const [at, element] of this.#shown) {
-      if ((at >= from && at < to) || element.contains(document.activeElement)) continue;
-      element.remove();
-      this.#shown.delete(at);
-    }
-    for (let at = from; at < to; at++) {
-      if (this.#shown.has(at)) continue;
-      const element = this.#rowElement(at);
-      this.#shown.set(at, element);
-      this.#body.append(element);
-    }
+    const top = this.#scroller.scrollTop - this.#bodyTop;
+    const from = this.#rowAt(top);
+    const to = Math.min(this.#rows.length, this.#rowAt(top + this.#scroller.clientHeight) + 1);
+    const drawBeyond = () =>
+      this.#inSight.draw(Math.max(0, from - BEYOND), Math.min(this.#rows.length, to + BEYOND));
+    clearTimeout(this.#timer);
+    if (this.#inSight.isFarFrom(from, to)) {
+      this.#inSight.draw(from, to);
+      this.#timer = window.setTimeout(drawBeyond, REST_MS);
+    } else drawBeyond();
   }
 
   /** Measures anew, and draws all rows again. */
@@ -130,8 +132,13 @@ export class Matrix {
       h("div", { role: "columnheader" }, "requirement"),
       ...this.#columns.map((at) => this.#headOf(at)),
     );
-    for (const element of this.#shown.values()) element.remove();
-    this.#shown.clear();
+    const made = `${this.#columns} ${this.#isWorded}`;
+    if (made === this.#made) this.#inSight.renew();
+    else this.#inSight.clear();
+    this.#made = made;
+    const { top } = this.#body.getBoundingClientRect();
+    const begin = this.#scroller.getBoundingClientRect().top;
+    this.#bodyTop = top - begin + this.#scroller.scrollTop;
     this.draw();
   }
 
@@ -147,82 +154,30 @@ export class Matrix {
     );
   }
 
-  #rowElement(at: number): HTMLElement {
+  #show(at: number, free: AreaRow | RequirementRow | undefined): AreaRow | RequirementRow {
     const row = this.#rows[at];
-    const element = h("div", { role: "row", "aria-rowindex": at + 2, class: "row" });
-    element.style.top = `${this.#tops[at] ?? 0}px`;
-    element.style.height = `${(this.#tops[at + 1] ?? 0) - (this.#tops[at] ?? 0)}px`;
-    if (row === undefined) return element;
-    if ("area" in row) {
-      element.classList.add("area");
-      element.append(h("div", { role: "rowheader" }, bdi(row.area)));
-      return element;
+    const top = this.#tops[at] ?? 0;
+    const place = { at, top, high: (this.#tops[at + 1] ?? 0) - top };
+    if (row === undefined || "area" in row) {
+      const shown = free instanceof AreaRow ? free : new AreaRow();
+      shown.show(row?.area ?? "", place);
+      return shown;
     }
-    if (at === this.#at) element.classList.add("at");
-    const { requirement } = row;
-    const {
-      id = "",
-      level = "",
-      basis,
-      party,
-      statement = "",
-    } = this.#site.index.requirements[requirement] ?? {};
-    const authority = [level, basis ?? "not known", ...(party === undefined ? [] : [party])];
-    element.append(
-      h(
-        "div",
-        { role: "rowheader", class: "rule" },
-        h(
-          "div",
-          { class: "line" },
-          link(requirementAt(id), { class: "id" }, bdi(id)),
-          h("span", { class: "level" }, authority.join(" · ")),
-        ),
-        h("div", { class: "statement", title: statement }, bdi(statement)),
-      ),
-      ...this.#columns.map((column) => this.#cell(column, requirement)),
-    );
-    return element;
-  }
-
-  #cell(column: number, requirement: number): HTMLElement {
-    const { table } = this.#site;
-    const letter = table.outcome(column, requirement);
-    const { shape, word, tone } = markOf(letter);
-    const past = table.past(column, requirement);
-    const before = past.at(-1);
-    const hasChanged = table.hasChanged(column, requirement) && before !== undefined;
-    const said = hasChanged ? `${word}, was ${markOf(before).word}` : word;
-    const isQuiet = letter === "p" || letter === "-";
-    const inWords = this.#isWorded && !isQuiet ? ` ${shortWord(word)}` : "";
-    const name = table.columns[column]?.name ?? "";
-    return h(
-      "div",
-      {
-        role: "cell",
-        class: `cell ${tone}${hasChanged ? " changed" : ""}`,
-        title: `${name}: ${said}`,
-        "data-column": column,
-        "data-requirement": requirement,
-      },
-      ...(hasChanged ? [pastMarks(past.slice(-3)), h("span", { class: "to" }, "→")] : []),
-      h("span", { "aria-hidden": "true" }, `${shape}${inWords}`),
-      h("span", { class: "hidden" }, said),
-    );
-  }
-
-  #bodyTop(): number {
-    const { top } = this.#body.getBoundingClientRect();
-    return top - this.#scroller.getBoundingClientRect().top + this.#scroller.scrollTop;
+    const shown =
+      free instanceof RequirementRow
+        ? free
+        : new RequirementRow(this.#site, this.#columns, this.#isWorded);
+    shown.show(row.requirement, place, at === this.#at);
+    return shown;
   }
 
   #firstInSight(): number {
-    return this.#rowAt(this.#scroller.scrollTop - this.#bodyTop() + this.#head.offsetHeight);
+    return this.#rowAt(this.#scroller.scrollTop - this.#bodyTop + this.#head.offsetHeight);
   }
 
   #reveal(at: number): void {
-    const top = (this.#tops[at] ?? 0) + this.#bodyTop();
-    const bottom = (this.#tops[at + 1] ?? 0) + this.#bodyTop();
+    const top = (this.#tops[at] ?? 0) + this.#bodyTop;
+    const bottom = (this.#tops[at + 1] ?? 0) + this.#bodyTop;
     const { scrollTop, clientHeight } = this.#scroller;
     const head = this.#head.offsetHeight + AREA_HIGH;
     if (top - head < scrollTop) this.#scroller.scrollTop = top - head;
@@ -239,9 +194,4 @@ export class Matrix {
     }
     return low;
   }
-}
-
-/** What fits beside the shape. */
-function shortWord(word: string): string {
-  return word.split(/[ ,]/)[0] ?? word;
 }
