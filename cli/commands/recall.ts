@@ -15,7 +15,7 @@ import { didYouMean } from "#harness/suggest";
 import { type Bug, type Bugs, readBugs } from "#reports/recall/bugs";
 import { type Group, groupBugs } from "#reports/recall/groups";
 import { type GroupResults, judgeRecall } from "#reports/recall/judge";
-import { recallData, recallMarkdown, renderRecall } from "#reports/recall/render";
+import { recallData, recallMarkdown, renderRecall } from "#reports/render/recall";
 import { withHelp } from "./options.ts";
 
 interface Flags {

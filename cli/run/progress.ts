@@ -1,7 +1,11 @@
 /** Progress on standard error: a line for each finished check, a heartbeat when nothing finishes, a status line on a terminal. */
 import { colour } from "#cli/io";
 import type { CheckResult, Outcome } from "#harness/results/outcome";
-import { tame, tameLine } from "#reports/finding";
+import { tame } from "#reports/finding";
+import { clip } from "#reports/render/words";
+
+/** Longest text of a line: reasons quote servers, and servers are not to be trusted with a terminal. */
+const LONGEST = 200;
 
 /** Silence after which the heartbeat says what is being waited for. */
 const HEARTBEAT_MS = 10_000;
@@ -56,8 +60,8 @@ export class Progress implements Disposable {
     const reason =
       result.reason === undefined || result.outcome === "pass"
         ? ""
-        : `\n      ${clip(result.reason)}`;
-    const [id, check] = [result.requirement, result.check].map((text) => clip(text));
+        : `\n      ${clip(result.reason, LONGEST)}`;
+    const [id, check] = [result.requirement, result.check].map((text) => clip(text, LONGEST));
     this.#write(`${count} ${word} ${id} ${colour.dim(check)}${reason}`);
     if (stack !== undefined) this.#write(colour.dim(tame(stack)));
     const [next] = pending();
@@ -83,14 +87,14 @@ export class Progress implements Disposable {
     if (this.#isTerminal) this.#status();
     if (Date.now() - this.#lastLine < HEARTBEAT_MS) return;
     this.#lastLine = Date.now();
-    const line = `… ${this.#seconds()} s, ${this.#done}/${this.#total} done, waiting for ${clip(this.#waitingFor)}`;
+    const line = `… ${this.#seconds()} s, ${this.#done}/${this.#total} done, waiting for ${clip(this.#waitingFor, LONGEST)}`;
     if (!this.#isTerminal) process.stderr.write(`${line}\n`);
   }
 
   #status(): void {
     if (!this.#isTerminal) return;
     const failed = this.#failed === 0 ? "" : `, ${this.#failed} failed`;
-    const line = `${this.#done}/${this.#total}${failed}, ${this.#seconds()} s, ${clip(this.#waitingFor)}`;
+    const line = `${this.#done}/${this.#total}${failed}, ${this.#seconds()} s, ${clip(this.#waitingFor, LONGEST)}`;
     process.stderr.write(
       `${CLEAR_LINE}${colour.dim(line.slice(0, (process.stderr.columns ?? 80) - 1))}`,
     );
@@ -99,10 +103,4 @@ export class Progress implements Disposable {
   #seconds(): number {
     return Math.round((Date.now() - this.#started) / 1000);
   }
-}
-
-/** One line without control characters: reasons quote servers, and servers are not to be trusted with a terminal. */
-function clip(text: string, length = 200): string {
-  const line = tameLine(text);
-  return line.length <= length ? line : `${line.slice(0, length)}…`;
 }

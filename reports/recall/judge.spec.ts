@@ -5,10 +5,10 @@ import {
   IN_ALL_ANSWERS,
   type Outcome,
 } from "#harness/results/outcome";
+import { recallData, recallMarkdown, renderRecall } from "#reports/render/recall";
 import type { Bug, Sight } from "./bugs.ts";
 import { groupBugs } from "./groups.ts";
 import { type GroupResults, judgeRecall, type Verdict } from "./judge.ts";
-import { recallData, recallMarkdown, renderRecall } from "./render.ts";
 
 const OLD = "1.136.0";
 const NEW = "1.163.2";

@@ -5,9 +5,8 @@ import type { AuditedCheck, Seen } from "#reports/audit/check";
 import type { AuditRow } from "#reports/audit/proof";
 import { tame, tameLine } from "#reports/finding";
 import { fenced, inline } from "./markdown.ts";
+import { clip } from "./words.ts";
 
-/** Longest reason in a line or a cell; the reports of the runs have all of it. */
-const REASON = 300;
 const SLOWEST = 10;
 /** Longest list; the rest is counted. */
 const ROWS = 100;
@@ -56,7 +55,7 @@ function sectionsOf(audit: Audit): readonly Section[] {
     {
       title: "Never failed under any mutant",
       head: ["requirement", "check", "why"],
-      rows: (audit.unproven ?? []).map((one) => [...check(one), clip(tameLine(one.why))]),
+      rows: (audit.unproven ?? []).map((one) => [...check(one), clip(one.why)]),
     },
     {
       title: "Slowest",
@@ -205,7 +204,7 @@ function rarestOf(verdicts: readonly Seen[]): string {
 }
 
 function whyOf(seen: readonly Seen[]): string {
-  return clip(tameLine(seen.find(({ reason }) => reason !== undefined)?.reason ?? ""));
+  return clip(seen.find(({ reason }) => reason !== undefined)?.reason ?? "");
 }
 
 function restOf(count: number): readonly string[] {
@@ -214,8 +213,4 @@ function restOf(count: number): readonly string[] {
 
 function seconds(ms: number | undefined): string {
   return ms === undefined ? "" : `${(ms / 1000).toFixed(1)} s`;
-}
-
-function clip(text: string): string {
-  return text.length <= REASON ? text : `${text.slice(0, REASON)}…`;
 }

@@ -1,9 +1,7 @@
 import type { Change, Diff } from "#reports/baseline/diff";
 import { TRANSITIONS } from "#reports/baseline/diff";
 import { tameLine } from "#reports/finding";
-
-/** Longest reason that a diff repeats; the report of the run has all of it. */
-const REASON = 300;
+import { clip } from "./words.ts";
 
 /** A diff as text: what was compared, what changed, one check a paragraph, then the counts. */
 export function renderDiff({ before, after, changes, counts, notes }: Diff): string {
@@ -41,7 +39,7 @@ function paragraph(change: Change): string[] {
   const { transition, requirement, check, level, before, after } = change;
   const outcomes = `${before ?? "absent"} -> ${after ?? "absent"}`;
   const head = `${transition.padEnd(14)} ${level.padEnd(6)} ${tameLine(requirement)}  ${outcomes}  ${tameLine(check)}`;
-  return [head, ...reasons(change).map((text) => `    ${clip(tameLine(text))}`)];
+  return [head, ...reasons(change).map((text) => `    ${clip(text)}`)];
 }
 
 function reasons({ transition, reasonBefore, reasonAfter }: Change): readonly string[] {
@@ -60,8 +58,4 @@ function reasons({ transition, reasonBefore, reasonAfter }: Change): readonly st
     case "unchanged":
       return [];
   }
-}
-
-function clip(text: string): string {
-  return text.length <= REASON ? text : `${text.slice(0, REASON)}…`;
 }

@@ -4,10 +4,8 @@ import type { Gate, Judged } from "#reports/baseline/gate";
 import { describeFinding, type RenderOptions, tame, tameLine } from "#reports/finding";
 import { type ConsoleOptions, failureBlock } from "./console.ts";
 import { details, fenced, inline, numbers } from "./markdown.ts";
-import { countsText, notesOf, VERDICTS } from "./words.ts";
+import { clip, countsText, notesOf, VERDICTS } from "./words.ts";
 
-/** Longest reason in a line or a cell; the report of the run has all of it. */
-const REASON = 300;
 /** Longest table; the rest is counted. */
 const ROWS = 100;
 
@@ -73,7 +71,7 @@ export function renderGate(gate: Gate, options: ConsoleOptions): string {
     lines.push("", paint.bold("errors: trouble of ours or of the machine, no verdict"));
     for (const finding of summary.errors) {
       const { id, level, reason } = describeFinding(finding, options);
-      lines.push(`  ${id}  ${level}  ${clip(tameLine(reason ?? ""))}`);
+      lines.push(`  ${id}  ${level}  ${clip(reason ?? "")}`);
     }
   }
   for (const trouble of summary.troubles)
@@ -108,7 +106,7 @@ export function gateMarkdown(gate: Gate, options: RenderOptions): string {
     lines.push("| --- | --- | --- | --- |");
     for (const finding of summary.errors.slice(0, ROWS)) {
       const { id, level, reason } = describeFinding(finding, options);
-      const why = inline(clip(tameLine(reason ?? "")));
+      const why = inline(clip(reason ?? ""));
       lines.push(`| ${inline(id)} | ${level} | ${inline(finding.result.deployment)} | ${why} |`);
     }
     lines.push(...restOf(summary.errors.length));
@@ -193,14 +191,10 @@ function rowOf({ change }: Judged) {
     deployment: tameLine(deployment),
     check: tameLine(check),
     outcomes: `${before ?? "absent"} → ${after ?? "absent"}`,
-    why: clip(tameLine((after === undefined ? reasonBefore : reasonAfter) ?? "")),
+    why: clip((after === undefined ? reasonBefore : reasonAfter) ?? ""),
   };
 }
 
 function restOf(count: number): readonly string[] {
   return count <= ROWS ? [] : ["", `… and ${count - ROWS} more`];
-}
-
-function clip(text: string): string {
-  return text.length <= REASON ? text : `${text.slice(0, REASON)}…`;
 }

@@ -17,6 +17,12 @@ export function countsText(counts: Summary["counts"]): string {
   return parts.join(", ") || "none";
 }
 
+/** Of a text of others so much as fits into a line or a cell; reports for programs have all of it. */
+export function clip(text: string, longest = 300): string {
+  const line = tameLine(text);
+  return line.length <= longest ? line : `${line.slice(0, longest)}…`;
+}
+
 /** Notes of a check, each different one once, one line each. */
 export function notesOf(finding: Finding, options: RenderOptions): readonly string[] {
   if (isWithheld(finding, options)) return [WITHHELD];

@@ -1,8 +1,9 @@
 /** A recall for a person and for a program. What servers said is quoted, so nothing of it may act as a part of the report. */
 import { createColors } from "picocolors";
 import { tameLine } from "#reports/finding";
-import { html } from "#reports/render/markdown";
-import type { BugVerdict, Recall, SuiteRecall, Verdict } from "./judge.ts";
+import type { BugVerdict, Recall, SuiteRecall, Verdict } from "#reports/recall/judge";
+import { html } from "./markdown.ts";
+import { clip } from "./words.ts";
 
 /** Longest reason in a line or a cell; the report of the run has all of it. */
 const REASON = 240;
@@ -88,8 +89,8 @@ function tellingOf(one: BugVerdict): readonly string[] {
   const telling = checks.filter((check) => check.verdict === verdict);
   const stale = bug.missed !== undefined && verdict === "caught";
   return [
-    ...(verdict === "caught" ? [] : [clip(why)]),
-    ...telling.map(({ requirement, check }) => `${requirement}: ${clip(check)}`),
+    ...(verdict === "caught" ? [] : [clip(why, REASON)]),
+    ...telling.map(({ requirement, check }) => `${requirement}: ${clip(check, REASON)}`),
     ...(verdict === "missed" && bug.missed === undefined
       ? ["add a check that sees it, or tell under `missed` why there is none"]
       : []),
@@ -122,10 +123,5 @@ function countsText({ bugs, counts }: Recall): string {
 }
 
 function plain(text: string): string {
-  return html(clip(text));
-}
-
-function clip(text: string): string {
-  const line = tameLine(text);
-  return line.length <= REASON ? line : `${line.slice(0, REASON)}…`;
+  return html(clip(text, REASON));
 }
