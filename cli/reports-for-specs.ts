@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { vi } from "vitest";
-import { main } from "./main.ts";
+import { runMain } from "./main-for-specs.ts";
 
 interface Report {
   /** Arguments of the command; `place` is a folder that is there. */
@@ -77,22 +77,13 @@ export async function writeReports(
   if (args === undefined) throw new TypeError(`there is no report ${name}`);
   mkdirSync(place, { recursive: true });
   vi.stubEnv("GITHUB_STEP_SUMMARY", path.join(place, "job-summary.md"));
-  const exitCodeBefore = process.exitCode;
-  const printed = { stdout: "", stderr: "" };
-  for (const stream of ["stdout", "stderr"] as const) {
-    vi.spyOn(process[stream], "write").mockImplementation((chunk) => {
-      printed[stream] += chunk;
-      return true;
-    });
-  }
-  try {
-    await main([...args(runs, place), ...(disclose && canDisclose ? ["--disclose"] : [])]);
-  } finally {
-    vi.restoreAllMocks();
-    vi.unstubAllEnvs();
-    process.exitCode = exitCodeBefore;
-  }
-  for (const [stream, text] of Object.entries(printed))
+  const { stdout, stderr, error } = await runMain(
+    ...args(runs, place),
+    ...(disclose && canDisclose ? ["--disclose"] : []),
+  );
+  vi.unstubAllEnvs();
+  if (error !== undefined) throw error;
+  for (const [stream, text] of Object.entries({ stdout, stderr }))
     writeFileSync(path.join(place, `${stream}.txt`), text);
 }
 

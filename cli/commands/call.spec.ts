@@ -1,9 +1,9 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, expect, test, vi } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { reportCalls } from "#cli/calls/figures";
-import { main } from "#cli/main";
+import { runMain } from "#cli/main-for-specs";
 import { CallPictures } from "#cli/run/calls";
 import type { CallRecord } from "#harness/results/call";
 import type { CheckResult, Evidence } from "#harness/results/outcome";
@@ -53,20 +53,9 @@ const RUN = run("run", [
 ]);
 
 async function crucible(...args: readonly string[]): Promise<string> {
-  let output = "";
-  const write = (chunk: string | Uint8Array) => {
-    output += chunk;
-    return true;
-  };
-  const spies = [process.stdout, process.stderr].map((stream) =>
-    vi.spyOn(stream, "write").mockImplementation(write),
-  );
-  try {
-    await main(args);
-    return output;
-  } finally {
-    for (const spy of spies) spy.mockRestore();
-  }
+  const { printed, error } = await runMain(...args);
+  if (error !== undefined) throw error;
+  return printed;
 }
 
 test("draws the call of a check that passed, from what the run has kept", async () => {

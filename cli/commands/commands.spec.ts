@@ -3,10 +3,8 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
-import { main } from "#cli/main";
-import { exitCodeOf } from "#cli/trouble";
-import { describe as textOf } from "#harness/errors";
+import { afterAll, describe, expect, test, vi } from "vitest";
+import { runMain } from "#cli/main-for-specs";
 import type { CheckResult, Outcome } from "#harness/results/outcome";
 import { RunDirectory } from "#harness/results/run-directory";
 
@@ -14,36 +12,9 @@ const MAIN = path.resolve(import.meta.dirname, "../main.ts");
 const SUMMARY = { verdict: "failed", exitCode: 1 };
 
 const folder = mkdtempSync(path.join(tmpdir(), "crucible-spec-"));
-const exitCodeBefore = process.exitCode;
-afterEach(() => {
-  vi.restoreAllMocks();
-  process.exitCode = exitCodeBefore;
-});
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** What a command prints and how it ends. */
-async function crucible(...args: readonly string[]) {
-  const output = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"] as const) {
-    vi.spyOn(process[name], "write").mockImplementation((chunk) => {
-      output[name] += chunk;
-      return true;
-    });
-  }
-  process.exitCode = 0;
-  try {
-    await main(args);
-    return { ...output, code: process.exitCode };
-  } catch (error) {
-    return {
-      stdout: output.stdout,
-      stderr: output.stderr + textOf(error),
-      code: exitCodeOf(error),
-    };
-  } finally {
-    vi.restoreAllMocks();
-  }
-}
+const crucible = runMain;
 
 /** A stored run of two checks; returns its folder. */
 function storedRun(name: string, version: string, outcomes: readonly [Outcome, Outcome]): string {

@@ -2,20 +2,13 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, afterEach, expect, test, vi } from "vitest";
-import { main } from "#cli/main";
-import { exitCodeOf } from "#cli/trouble";
-import { describe as textOf } from "#harness/errors";
+import { afterAll, expect, test } from "vitest";
+import { runMain } from "#cli/main-for-specs";
 import { indexChecks } from "#harness/requirements/check-index";
 import type { CheckResult, Outcome } from "#harness/results/outcome";
 import { RunDirectory } from "#harness/results/run-directory";
 
 const folder = mkdtempSync(path.join(tmpdir(), "crucible-spec-"));
-const exitCodeBefore = process.exitCode;
-afterEach(() => {
-  vi.restoreAllMocks();
-  process.exitCode = exitCodeBefore;
-});
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const ID = "CS.login.flows";
@@ -50,24 +43,7 @@ bugs:
 `,
 );
 
-async function recall(...args: readonly string[]) {
-  const output = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"] as const) {
-    vi.spyOn(process[name], "write").mockImplementation((chunk) => {
-      output[name] += chunk;
-      return true;
-    });
-  }
-  process.exitCode = 0;
-  try {
-    await main(["recall", "--bugs", BUGS, ...args]);
-    return { ...output, code: process.exitCode };
-  } catch (error) {
-    return { ...output, stderr: output.stderr + textOf(error), code: exitCodeOf(error) };
-  } finally {
-    vi.restoreAllMocks();
-  }
-}
+const recall = (...args: readonly string[]) => runMain("recall", "--bugs", BUGS, ...args);
 
 /** Stores what a group's run gave, in the folder of a recall; the title is that of the requirement's one check. */
 function storeRun(out: string, group: string, number: number, outcome: Outcome, driver: string) {

@@ -3,10 +3,8 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, afterEach, expect, test, vi } from "vitest";
-import { main } from "#cli/main";
-import { exitCodeOf } from "#cli/trouble";
-import { describe as textOf } from "#harness/errors";
+import { afterAll, expect, test } from "vitest";
+import { runMain } from "#cli/main-for-specs";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const ROOMS = path.join(ROOT, "scenarios/stories/rooms");
@@ -14,31 +12,9 @@ const EXAMPLES = path.join(ROOT, "tardis/examples");
 const ZONES = ["UTC", "America/Los_Angeles", "Asia/Tokyo", "Australia/Sydney"];
 
 const folder = mkdtempSync(path.join(tmpdir(), "crucible-spec-"));
-const exitCodeBefore = process.exitCode;
-afterEach(() => {
-  vi.restoreAllMocks();
-  process.exitCode = exitCodeBefore;
-});
 afterAll(() => rmSync(folder, { recursive: true }));
 
-async function tardis(...args: readonly string[]) {
-  const output = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"] as const) {
-    vi.spyOn(process[name], "write").mockImplementation((chunk) => {
-      output[name] += chunk;
-      return true;
-    });
-  }
-  process.exitCode = 0;
-  try {
-    await main(["tardis", ...args]);
-    return { ...output, code: process.exitCode };
-  } catch (error) {
-    return { ...output, stderr: output.stderr + textOf(error), code: exitCodeOf(error) };
-  } finally {
-    vi.restoreAllMocks();
-  }
-}
+const tardis = (...args: readonly string[]) => runMain("tardis", ...args);
 
 function file(name: string, text: string): string {
   const created = path.join(folder, name);
