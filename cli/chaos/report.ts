@@ -285,7 +285,7 @@ function failureLines({ checkers, epoch, operations, plan, replay, shrunk }: Fai
     ...shrunk.findings.map(findingLine),
     ...roomLines(shrunk.rooms),
     `tell it again: ${shrunk.again}`,
-    `keep it: cp ${shrunk.plan} chaos/corpus/`,
+    `keep it: mkdir -p chaos/corpus && cp ${shrunk.plan} chaos/corpus/`,
     `journal of it: ${shrunk.journal}`,
     pageLine(shrunk.replay),
   ];
