@@ -3,12 +3,15 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { vi } from "vitest";
 import { runMain } from "./main-for-specs.ts";
+import { copyRecall, recallOf } from "./recall-for-specs.ts";
 
 interface Report {
   /** Arguments of the command; `place` is a folder that is there. */
   readonly args: (runs: { before: string; after: string }, place: string) => readonly string[];
   /** Whether it can be told to show what is withheld. */
   readonly canDisclose?: false;
+  /** Has what it wrote elsewhere in that folder, too. */
+  readonly collect?: (runs: { before: string; after: string }, place: string) => void;
 }
 
 const gate = (...more: readonly string[]): Report => ({
@@ -19,6 +22,19 @@ const report = (format: string, file: string): Report => ({
     ...["report", after, "--format", format],
     ...["--out", path.join(place, file)],
   ],
+});
+
+const audit = (...more: readonly string[]): Report => ({
+  args: ({ before, after }, place) => [
+    ...["audit", before, after, "--mutants", "none"],
+    ...["--out", path.join(place, "audit"), ...more],
+  ],
+  canDisclose: false,
+});
+const recall = (...more: readonly string[]): Report => ({
+  args: (runs) => [...recallOf(runs), ...more],
+  collect: copyRecall,
+  canDisclose: false,
 });
 
 /** By name; with Java there is one more. */
@@ -57,6 +73,11 @@ export const REPORTS: Readonly<Record<string, Report>> = {
     args: ({ before, after }) => ["diff", before, after, "--json"],
     canDisclose: false,
   },
+  "audit, console": audit(),
+  "audit, Markdown": audit("--format", "markdown"),
+  "audit, JSON": audit("--json"),
+  "recall, console": recall(),
+  "recall, JSON": recall("--json"),
   ...(process.env.CRUCIBLE_TEST_ALLURE === "1"
     ? {
         "Allure single file": {
@@ -73,7 +94,7 @@ export async function writeReports(
   place: string,
   { disclose = false } = {},
 ): Promise<void> {
-  const { args, canDisclose = true } = REPORTS[name] ?? {};
+  const { args, collect, canDisclose = true } = REPORTS[name] ?? {};
   if (args === undefined) throw new TypeError(`there is no report ${name}`);
   mkdirSync(place, { recursive: true });
   vi.stubEnv("GITHUB_STEP_SUMMARY", path.join(place, "job-summary.md"));
@@ -83,6 +104,7 @@ export async function writeReports(
   );
   vi.unstubAllEnvs();
   if (error !== undefined) throw error;
+  collect?.(runs, place);
   for (const [stream, text] of Object.entries({ stdout, stderr }))
     writeFileSync(path.join(place, `${stream}.txt`), text);
 }

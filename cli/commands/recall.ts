@@ -10,6 +10,7 @@ import { exitCodeOf, showStacks, troubleText } from "#cli/trouble";
 import { HarnessError, type HarnessErrorCode } from "#harness/errors";
 import { loadCatalogue } from "#harness/requirements/catalogue";
 import { indexChecks } from "#harness/requirements/check-index";
+import type { Requirement } from "#harness/requirements/requirement";
 import { newRunId } from "#harness/results/ids";
 import { didYouMean } from "#harness/suggest";
 import { type Bug, type Bugs, readBugs } from "#reports/recall/bugs";
@@ -31,6 +32,7 @@ interface Plan {
   readonly bugs: Bugs;
   readonly chosen: readonly Bug[];
   readonly groups: readonly Group[];
+  readonly requirements: ReadonlyMap<string, Requirement>;
   readonly titlesOf: (id: string) => readonly string[];
 }
 
@@ -86,7 +88,7 @@ async function recall(flags: Flags, self: Command): Promise<number> {
     });
   }
   const plan = await planOf(flags);
-  const { bugs, chosen, groups, titlesOf } = plan;
+  const { bugs, chosen, groups, requirements, titlesOf } = plan;
   const folder = path.resolve(settings.out ?? path.join(".runs", `recall-${newRunId()}`));
   const stored = new Map<string, GroupResults>(
     // Also of releases that are not to be started now.
@@ -117,7 +119,7 @@ async function recall(flags: Flags, self: Command): Promise<number> {
       break;
     }
   }
-  const judged = judgeRecall(chosen, seen);
+  const judged = judgeRecall(chosen, seen, requirements);
   const exitCode = wasInterrupted ? 130 : trouble || judged.exitCode;
   const data = { ...(recallData(judged) as object), exitCode };
   mkdirSync(folder, { recursive: true });
@@ -142,7 +144,7 @@ async function planOf(flags: Flags): Promise<Plan> {
   const releases = new Set(groupBugs(chosen).map(({ version }) => version));
   requireKnown("release among what these bugs need:", flags.versions, releases);
   const groups = groupBugs(chosen, flags.versions.length === 0 ? {} : { versions: flags.versions });
-  return { bugs, chosen, groups, titlesOf };
+  return { bugs, chosen, groups, requirements, titlesOf };
 }
 
 function dryRun(

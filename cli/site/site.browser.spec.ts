@@ -181,6 +181,7 @@ describe.skipIf(CHROMIUM === undefined)(`the site (${CHROMIUM ?? WHY_SKIPPED})`,
     const ids = HOSTILE.map((name) => `#/requirement/${encodeURIComponent(tameLine(name))}`);
     const deployments = HOSTILE.map((_, at) => `#/deployment/${at}`);
     for (const hash of [
+      "",
       ...ids,
       ...deployments,
       "#/compare/0/1",

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { Requirement } from "#harness/requirements/requirement";
 import {
   type CheckResult,
   type Evidence,
@@ -8,12 +9,16 @@ import {
 import { recallData, recallMarkdown, renderRecall } from "#reports/render/recall";
 import type { Bug, Sight } from "./bugs.ts";
 import { groupBugs } from "./groups.ts";
-import { type GroupResults, judgeRecall, type Verdict } from "./judge.ts";
+import { type GroupResults, judgeRecall as judgeBy, type Verdict } from "./judge.ts";
 
 const OLD = "1.136.0";
 const NEW = "1.163.2";
 const ID = "CS.login.flows";
 const TITLE = "the server does";
+const REQUIREMENTS = new Map([[ID, { id: ID, sensitive: false } as Requirement]]);
+
+const judgeRecall = (bugs: readonly Bug[], groups: ReadonlyMap<string, GroupResults>) =>
+  judgeBy(bugs, groups, REQUIREMENTS);
 
 function bug(more: Partial<Bug> = {}): Bug {
   return {

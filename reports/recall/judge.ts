@@ -1,4 +1,5 @@
 /** The verdict on each bug, from what its checks ended as on a release that has it and on one that has not. */
+import type { Requirement } from "#harness/requirements/requirement";
 import {
   type CheckResult,
   type Evidence,
@@ -6,6 +7,7 @@ import {
   IN_ALL_ANSWERS,
   titleOf,
 } from "#harness/results/outcome";
+import { withheldResult } from "#reports/finding";
 import type { Bug, Sight } from "./bugs.ts";
 import { groupName } from "./groups.ts";
 
@@ -64,6 +66,8 @@ export interface Recall {
   readonly exitCode: 0 | 1 | 3 | 4;
 }
 
+type Requirements = ReadonlyMap<string, Requirement>;
+
 /** The worst first, but for the one good one, which any check may give. */
 const ORDER: readonly Verdict[] = [
   "false-alarm",
@@ -74,11 +78,13 @@ const ORDER: readonly Verdict[] = [
   "unsupported",
 ];
 
+/** Why a sensitive check failed is not told, whatever wrote the runs. */
 export function judgeRecall(
   bugs: readonly Bug[],
   groups: ReadonlyMap<string, GroupResults>,
+  requirements: Requirements,
 ): Recall {
-  const judged = bugs.map((bug) => judgeBug(bug, groups));
+  const judged = bugs.map((bug) => judgeBug(bug, groups, requirements));
   const counts = Object.fromEntries(
     VERDICTS.map((verdict) => [verdict, judged.filter((one) => one.verdict === verdict).length]),
   ) as Record<Verdict, number>;
@@ -115,7 +121,11 @@ function exitCodeOf(judged: readonly BugVerdict[], counts: Recall["counts"]): Re
   return counts.caught + counts.missed === 0 ? 4 : 0;
 }
 
-function judgeBug(bug: Bug, groups: ReadonlyMap<string, GroupResults>): BugVerdict {
+function judgeBug(
+  bug: Bug,
+  groups: ReadonlyMap<string, GroupResults>,
+  requirements: Requirements,
+): BugVerdict {
   if (bug.sqlite_one_machine !== "yes")
     return { bug, verdict: "unsupported", why: bug.sqlite_one_machine.no, checks: [] };
   if (bug.requirements.length === 0)
@@ -123,7 +133,7 @@ function judgeBug(bug: Bug, groups: ReadonlyMap<string, GroupResults>): BugVerdi
   const affected = groups.get(groupName(bug, bug.affected));
   const fixed = groups.get(groupName(bug, bug.fixed));
   const checks = bug.requirements
-    .flatMap((sight) => judgeSight(sight, bug, affected, fixed))
+    .flatMap((sight) => judgeSight(sight, { bug, affected, fixed, requirements }))
     .sort((left, right) => ORDER.indexOf(left.verdict) - ORDER.indexOf(right.verdict));
   const [first] = checks;
   if (first === undefined)
@@ -132,19 +142,24 @@ function judgeBug(bug: Bug, groups: ReadonlyMap<string, GroupResults>): BugVerdi
   return { bug, verdict: first.verdict, why: isExplained ? (bug.missed ?? "") : first.why, checks };
 }
 
+interface Ground {
+  readonly bug: Bug;
+  readonly affected: GroupResults | undefined;
+  readonly fixed: GroupResults | undefined;
+  readonly requirements: Requirements;
+}
+
 function judgeSight(
   sight: Sight,
-  bug: Bug,
-  affected: GroupResults | undefined,
-  fixed: GroupResults | undefined,
+  { bug, affected, fixed, requirements }: Ground,
 ): readonly CheckVerdict[] {
   const seen = [...(affected ?? []), ...(fixed ?? [])].flatMap(({ results }) =>
     results.filter(isOf(sight)),
   );
   const titles = [...new Set(seen.map(titleOf))].sort();
   return titles.map((check) => {
-    const before = sightOf(sight, check, bug.affected, affected);
-    const after = sightOf(sight, check, bug.fixed, fixed);
+    const before = sightOf({ ...sight, check }, bug.affected, affected, requirements);
+    const after = sightOf({ ...sight, check }, bug.fixed, fixed, requirements);
     return { requirement: sight.id, check, ...verdictOf(before, after) };
   });
 }
@@ -169,25 +184,26 @@ function verdictOf(before: Seen, after: Seen): Pick<CheckVerdict, "verdict" | "w
 
 function sightOf(
   sight: Sight,
-  check: string,
   version: string,
   group: GroupResults | undefined,
+  requirements: Requirements,
 ): Seen {
   const runs = (group ?? []).flatMap(({ results, evidence }) =>
-    results.filter(isOf({ ...sight, check })).map((result) => ({ result, evidence })),
+    results.filter(isOf(sight)).map((result) => ({ result, evidence })),
   );
   const found = runs.findLast(({ result }) => hasVerdict(result)) ?? runs.at(-1);
   if (found === undefined) {
     // A rule that is kept in all answers leaves no result: it was watched where its requirement had a verdict.
     const isKept =
-      check === IN_ALL_ANSWERS &&
+      sight.check === IN_ALL_ANSWERS &&
       (group ?? []).some(({ results }) => results.filter(isOf({ id: sight.id })).some(hasVerdict));
     if (isKept) return { as: "pass", why: `is kept on ${version}` };
     return { as: "not-run", why: `did not run on ${version}` };
   }
   const { result } = found;
   const { outcome, reason } = result;
-  const told = reason === undefined ? "" : `: ${reason}`;
+  const shown = withheldResult(result, requirements).reason;
+  const told = shown === undefined ? "" : `: ${shown}`;
   const evidence = found.evidence.findLast(
     (one) => one.requirement === result.requirement && one.check === result.check,
   );
