@@ -1,6 +1,5 @@
 /** One run: deploy, check, and hand the verdicts on. `run` and `mutants` share it. */
 import { mkdirSync } from "node:fs";
-import os from "node:os";
 import path from "node:path";
 import { ALL_DRIVERS, deploymentPlan, driversOf, prepare } from "#cli/drivers";
 import { sweep } from "#cli/sweep";
@@ -170,9 +169,7 @@ export async function execute(execution: Execution): Promise<Executed> {
       root: ROOT,
       files: plan.files,
       // What is measured must not wait for another check.
-      workers: settings.perf
-        ? 1
-        : Math.min(settings.workers, plan.files.length, Math.max(2, os.availableParallelism())),
+      workers: settings.perf ? 1 : Math.min(settings.workers, plan.files.length),
       concurrency: settings.perf ? 1 : settings.concurrency,
       signal: stop,
       onReport: (report) => {

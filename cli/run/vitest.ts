@@ -1,7 +1,8 @@
 /** Runs check files in Vitest against one deployment and passes on each check's report as it comes. */
 import path from "node:path";
-import { createVitest, type TestCase } from "vitest/node";
+import { BaseSequencer, createVitest, type TestCase, type TestSpecification } from "vitest/node";
 import type { CheckReport, RunInfo } from "#harness/world/run-info";
+import { orderFiles } from "./order.ts";
 
 export interface VitestPlan {
   readonly root: string;
@@ -22,6 +23,7 @@ const OURS_TO_HANDLE = ["SIGINT", "SIGTERM", "unhandledRejection"];
 
 /** Resolves when all checks are done or the signal stopped them. */
 export async function runVitest(plan: VitestPlan): Promise<void> {
+  const order = await orderFiles(plan.files);
   const emitter: NodeJS.EventEmitter = process;
   const listeners = OURS_TO_HANDLE.map((event) => [event, emitter.rawListeners(event)] as const);
   const vitest = await createVitest(
@@ -34,6 +36,8 @@ export async function runVitest(plan: VitestPlan): Promise<void> {
       isolate: false,
       maxWorkers: plan.workers,
       maxConcurrency: plan.concurrency,
+      // By itself Vitest takes the order from what it has cached of earlier runs.
+      sequence: { sequencer: inOrder(order) },
       passWithNoTests: true,
       reporters: [
         {
@@ -68,6 +72,16 @@ export async function runVitest(plan: VitestPlan): Promise<void> {
     plan.signal.removeEventListener("abort", onAbort);
     await vitest.close();
   }
+}
+
+/** Vitest makes its sequencer itself. */
+function inOrder(files: readonly string[]) {
+  return class extends BaseSequencer {
+    override async sort(specifications: TestSpecification[]): Promise<TestSpecification[]> {
+      const place = ({ moduleId }: TestSpecification) => files.indexOf(moduleId);
+      return specifications.toSorted((left, right) => place(left) - place(right));
+    }
+  };
 }
 
 function firstError(errors: readonly { message: string }[] | undefined): string {
