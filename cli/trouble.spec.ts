@@ -106,7 +106,7 @@ describe.concurrent("servers", PATIENCE, () => {
 
   test("a server that dies comes back, and checks before and after have verdicts", async () => {
     using sandbox = new Sandbox();
-    const run = sandbox.run(["CS.login.*", ...ONE_BY_ONE]);
+    const run = sandbox.run([...LOGINS, ...ONE_BY_ONE]);
     await run.hasResults(2);
 
     const [pid = 0] = sandbox.startedProcesses();
@@ -129,7 +129,7 @@ describe.concurrent("servers", PATIENCE, () => {
 describe.concurrent("the end of the harness", PATIENCE, () => {
   test("Ctrl-C ends with 130, partial results, and nothing left", async () => {
     using sandbox = new Sandbox();
-    const run = sandbox.run(["CS.login.*", "--repeat", "50", ...ONE_BY_ONE]);
+    const run = sandbox.run([...LOGINS, "--repeat", "50", ...ONE_BY_ONE]);
     await run.hasResults(2);
     const started = sandbox.startedProcesses();
 
@@ -147,7 +147,7 @@ describe.concurrent("the end of the harness", PATIENCE, () => {
 
   test("clean removes what kill -9 left, and the results that were there stay", async () => {
     using sandbox = new Sandbox();
-    const run = sandbox.run(["CS.login.*", "--repeat", "50", ...ONE_BY_ONE]);
+    const run = sandbox.run([...LOGINS, "--repeat", "50", ...ONE_BY_ONE]);
     await run.hasResults(2);
     const started = sandbox.startedProcesses();
     run.signal("SIGKILL");
@@ -176,7 +176,7 @@ describe.concurrent("the end of the harness", PATIENCE, () => {
        if (isMainThread) setInterval(() => { if (isDue()) throw new Error("bomb"); }, 10).unref();`,
     );
 
-    const run = sandbox.run(["CS.login.*", "--repeat", "50"], {
+    const run = sandbox.run([...LOGINS, "--repeat", "50"], {
       NODE_OPTIONS: `--import=${bomb}`,
       BOMB_WATCHES: sandbox.path("run-1", "results.partial.jsonl"),
     });
