@@ -1,7 +1,8 @@
 /** Help stays true: every command has examples, and each of them is taken by the command that it is an example of. */
 import type { Command } from "commander";
-import { describe, expect, test, vi } from "vitest";
-import { COMMANDS, main } from "#cli/main";
+import { describe, expect, test } from "vitest";
+import { COMMANDS } from "#cli/main";
+import { runMain } from "#cli/main-for-specs";
 import { settingsOf } from "#cli/run-options";
 
 interface Named {
@@ -21,14 +22,9 @@ function withThoseBelow(command: Command, above = ""): readonly Named[] {
 }
 
 async function helpOf(...words: readonly string[]): Promise<string> {
-  let text = "";
-  const write = vi.spyOn(process.stdout, "write").mockImplementation((chunk) => {
-    text += chunk;
-    return true;
-  });
-  await expect(main([...words, "--help"])).rejects.toMatchObject({ exitCode: 0 });
-  write.mockRestore();
-  return text;
+  const { stdout, error } = await runMain(...words, "--help");
+  expect(error).toMatchObject({ exitCode: 0 });
+  return stdout;
 }
 
 function examplesIn(help: string): readonly string[] {

@@ -13,12 +13,12 @@ export async function orderFiles(files: readonly string[]): Promise<string[]> {
     files.map(async (file) => ({ file, text: await readFile(file, "utf8") })),
   );
   texts.sort((left, right) => right.text.length - left.text.length);
-  const [isolated = [], others = []] = [true, false].map((asked) =>
-    texts.filter(({ text }) => /\bisolated:/.test(text) === asked).map(({ file }) => file),
+  const { isolated = [], others = [] } = Object.groupBy(texts, ({ text }) =>
+    /\bisolated:/.test(text) ? "isolated" : "others",
   );
-  const ordered = isolated.flatMap((file, index) => [
-    file,
+  const ordered = isolated.flatMap((one, index) => [
+    one,
     ...others.slice(index * BETWEEN, (index + 1) * BETWEEN),
   ]);
-  return [...ordered, ...others.slice(isolated.length * BETWEEN)];
+  return [...ordered, ...others.slice(isolated.length * BETWEEN)].map(({ file }) => file);
 }
