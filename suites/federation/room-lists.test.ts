@@ -155,7 +155,13 @@ check(
     }
     const client = peer.client();
 
-    const all = await client.hierarchy(space);
+    const children = new Set([open, suggested]);
+    // A server may learn in the background what is a space.
+    const all = await world.eventually(async () => {
+      const response = await client.hierarchy(space);
+      expectEqual(childrenOf(ok(response)), children, "the children", response);
+      return response;
+    });
     const narrowed = await client.hierarchy(space, { suggested_only: true });
 
     const body = ok(all);
@@ -164,7 +170,6 @@ check(
     const linked = new Set(links.map((event) => textAt(event, "state_key")));
     expectEqual(linked, new Set([open, suggested, closed, unknown]), "the links", all);
     for (const link of links) numberAt(link, "origin_server_ts");
-    expectEqual(childrenOf(body), new Set([open, suggested]), "the children", all);
     expectEqual(body.inaccessible_children, [closed], "the inaccessible children", all);
     expectThat(!all.text.includes(secret), "no name of the private room", all.text, all);
     expectStatus(narrowed, 200);
