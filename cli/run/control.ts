@@ -112,10 +112,9 @@ export class DeploymentPool implements AsyncDisposable {
         if (recordings !== undefined) return recordings.add(evidence, deployment) ?? null;
         throw new HarnessError("INTERNAL", { what: "this command keeps no rooms" });
       },
-      roomForIsolated: (isFederated) =>
-        this.#places.take(isolatedPlan(this.#plan, isFederated).servers.size),
-      startIsolated: async (features, isFederated) => {
-        const plan = isolatedPlan(this.#plan, isFederated);
+      roomForIsolated: (needs) => this.#places.take(isolatedPlan(this.#plan, needs).servers.size),
+      startIsolated: async (features, needs) => {
+        const plan = isolatedPlan(this.#plan, needs);
         try {
           const deployment = await this.#start({
             ...plan,
@@ -169,10 +168,25 @@ export class DeploymentPool implements AsyncDisposable {
   }
 }
 
-/** All servers of a topology, or the first, with what runs beside it. */
-function isolatedPlan(plan: DeploymentPlan, isFederated: boolean): DeploymentPlan {
-  if (isFederated) return plan;
-  return { ...plan, topology: "one", servers: new Map([...plan.servers].slice(0, 1)) };
+const OF_SFUS = /^(sfu|media)(:|$)/;
+const OF_RTC_SERVICES = /^(sfu|media|(two-)?rtc-[a-z]+)(:|$)/;
+
+/** The part of a deployment that a requirement with these needs is checked on; null: the whole. */
+export function isolatedPlan(
+  plan: DeploymentPlan,
+  needs: readonly string[] | null,
+): DeploymentPlan {
+  if (needs === null) return plan;
+  const { sfu, rtcAuth, ...servers } = plan;
+  const asks = (pattern: RegExp) => needs.some((need) => pattern.test(need));
+  return {
+    ...servers,
+    ...(needs.includes("federation")
+      ? {}
+      : { topology: "one", servers: new Map([...plan.servers].slice(0, 1)) }),
+    ...(sfu !== undefined && asks(OF_SFUS) ? { sfu } : {}),
+    ...(rtcAuth !== undefined && asks(OF_RTC_SERVICES) ? { rtcAuth } : {}),
+  };
 }
 
 /** A deployment as checks see it: plain data. */

@@ -23,7 +23,6 @@ import { describe, HarnessError } from "#harness/errors";
 import { pythonEnvironment } from "#harness/python/environment";
 import { didYouMean } from "#harness/suggest";
 import { accountsAt, administrationAt } from "./administration.ts";
-import { argumentsOf } from "./clock.ts";
 import {
   type ConfigurationPlan,
   FEATURES,
@@ -31,6 +30,7 @@ import {
   writeConfiguration,
 } from "./configuration.ts";
 import { prepareSetting, restartSettingsOf } from "./restart-settings.ts";
+import { argumentsOf } from "./starter.ts";
 import { makeTemplate, templatePath } from "./template.ts";
 import {
   canDelegate,

@@ -37,7 +37,7 @@ export interface Mutant {
 export interface CheckOptions {
   /** At least one proves that the check can fail. */
   readonly mutant?: Mutant | readonly Mutant[];
-  /** Own fresh servers, with these features switched on: all of the topology if the requirement needs `federation`, else one. */
+  /** Own fresh servers, with these features switched on: what the requirement needs of the deployment (`startIsolated`). */
   readonly isolated?: { readonly features?: readonly Feature[] };
   /** Bound for the whole check; 60 s unless given. */
   readonly deadlineMs?: number;
@@ -197,14 +197,10 @@ export class Checker {
     try {
       if (this.#options.isolated !== undefined || this.#run.isolate) {
         // Under --isolate each has what it would have shared: some ask for a second server in their bodies.
-        const isFederated =
-          this.#options.isolated === undefined ||
-          (this.#run.selected[this.#id]?.includes("federation") ?? true);
-        await this.#control.roomForIsolated(isFederated);
-        isolated = await this.#control.startIsolated(
-          this.#options.isolated?.features ?? [],
-          isFederated,
-        );
+        const needs =
+          this.#options.isolated === undefined ? null : (this.#run.selected[this.#id] ?? null);
+        await this.#control.roomForIsolated(needs);
+        isolated = await this.#control.startIsolated(this.#options.isolated?.features ?? [], needs);
       }
       // Servers of its own have their time to start.
       timer = setTimeout(() => {

@@ -15,12 +15,12 @@ test("servers that do not start in time are trouble of ours, with place and next
 
   const client = controlClient(command, IMPATIENT);
   const late = { name: "HarnessError", code: "DEADLINE" };
-  await expect(client.startIsolated([], true)).rejects.toMatchObject({
+  await expect(client.startIsolated([], null)).rejects.toMatchObject({
     ...late,
     what: "servers of the check's own did not start within 0.1 s",
     next: expect.stringContaining("logs folder"),
   });
-  await expect(client.roomForIsolated(true)).rejects.toMatchObject({
+  await expect(client.roomForIsolated(null)).rejects.toMatchObject({
     ...late,
     what: "no other check gave servers of its own back within 0.3 s",
   });

@@ -82,9 +82,15 @@ export interface Control {
   /** Keeps what is known of a check's rooms for a replay file; returns its path within the run directory, null when there are enough. */
   recordCheck(evidence: CheckEvidence): Promise<string | null>;
   /** Waits until there is room for a check's own servers; it is taken until `stopIsolated`, or until they did not start. */
-  roomForIsolated(isFederated: boolean): Promise<void>;
-  /** @param isFederated as for the room: all servers of the topology are started; else the first alone, which is half of the work. */
-  startIsolated(features: readonly Feature[], isFederated: boolean): Promise<DeploymentInfo>;
+  roomForIsolated(needs: readonly string[] | null): Promise<void>;
+  /**
+   * @param needs what the check's requirement needs: without `federation` the first server is started alone, and SFUs and RTC
+   *   services only where something of theirs is named; null: all that the deployment has.
+   */
+  startIsolated(
+    features: readonly Feature[],
+    needs: readonly string[] | null,
+  ): Promise<DeploymentInfo>;
   stopIsolated(deployment: string): Promise<void>;
 }
 

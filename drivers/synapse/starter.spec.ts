@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
-import { argumentsOf } from "./clock.ts";
+import { argumentsOf } from "./starter.ts";
 
 test("sets the clocks of all servers but the first, and says how far", () => {
-  const asEver = ["-m", "synapse.app.homeserver"];
+  const asEver = argumentsOf("hs1", []);
+  expect(asEver).toHaveLength(2);
   expect(argumentsOf("hs1", ["clock-ahead"])).toEqual(asEver);
   expect(argumentsOf("hs2", ["rate-limits"])).toEqual(asEver);
   expect(argumentsOf("hs2", ["clock-ahead"]).at(-1)).toBe("30");
