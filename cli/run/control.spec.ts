@@ -4,15 +4,14 @@ import type { DeploymentPlan } from "#harness/deployment/plan";
 import { isolatedPlan } from "./control.ts";
 
 const ROLES = ["hs1", "hs2"];
-const on = (driver: string) =>
-  new Map(ROLES.map((role) => [role, parseServerSpec(`process:${driver}`)]));
+const SPECS = new Map(ROLES.map((role) => [role, parseServerSpec("process:synapse")]));
 const PLAN: DeploymentPlan = {
   id: "main",
   topology: "two",
-  servers: on("synapse"),
-  auth: on("mas"),
-  sfu: on("livekit"),
-  rtcAuth: on("rtc-auth"),
+  servers: SPECS,
+  auth: SPECS,
+  sfu: SPECS,
+  rtcAuth: SPECS,
   features: [],
 };
 
