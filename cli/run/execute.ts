@@ -169,7 +169,7 @@ export async function execute(execution: Execution): Promise<Executed> {
       root: ROOT,
       files: plan.files,
       // What is measured must not wait for another check.
-      workers: settings.perf ? 1 : Math.min(settings.workers, plan.files.length),
+      workers: settings.perf ? 1 : settings.workers,
       concurrency: settings.perf ? 1 : settings.concurrency,
       signal: stop,
       onReport: (report) => {

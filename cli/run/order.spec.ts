@@ -22,18 +22,20 @@ test("files with isolated checks stand between others, the largest first", async
   ] as const;
   const [a, b] = [file("a", ""), file("b", "b")] as const;
 
-  expect(await orderFiles([small, own, a, large, largerOwn, b])).toEqual([
-    largerOwn,
-    large,
-    small,
-    own,
-    b,
-    a,
-  ]);
+  const { files } = await orderFiles([small, own, a, large, largerOwn, b]);
+  expect(files).toEqual([largerOwn, large, small, own, b, a]);
 });
 
 test("no file is lost where most have isolated checks", async () => {
   const all = ["c", "d", "e"].map((name) => file(name, `isolated: ${name}`));
 
-  expect(await orderFiles(all)).toEqual(all);
+  expect((await orderFiles(all)).files).toEqual(all);
+});
+
+test("a third worker is for runs with many isolated checks", async () => {
+  const own = file("own", "isolated: {}");
+  const others = ["a", "b", "c", "d"].map((name) => file(name, ""));
+
+  expect((await orderFiles([own, ...others.slice(1)])).workers).toBe(3);
+  expect((await orderFiles([own, ...others])).workers).toBe(2);
 });

@@ -9,7 +9,8 @@ export interface VitestPlan {
   /** Absolute paths of `*.test.ts` files. */
   readonly files: readonly string[];
   readonly info: RunInfo;
-  readonly workers: number;
+  /** Undefined: as many as the files are for. */
+  readonly workers: number | undefined;
   /** Checks in flight in each worker. */
   readonly concurrency: number;
   readonly signal: AbortSignal;
@@ -34,10 +35,10 @@ export async function runVitest(plan: VitestPlan): Promise<void> {
       include: plan.files.map((file) => path.relative(plan.root, file)),
       pool: "threads",
       isolate: false,
-      maxWorkers: plan.workers,
+      maxWorkers: Math.min(plan.workers ?? order.workers, plan.files.length),
       maxConcurrency: plan.concurrency,
       // By itself Vitest takes the order from what it has cached of earlier runs.
-      sequence: { sequencer: inOrder(order) },
+      sequence: { sequencer: inOrder(order.files) },
       passWithNoTests: true,
       reporters: [
         {

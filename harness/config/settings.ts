@@ -31,7 +31,7 @@ export interface Settings {
   readonly perf: boolean;
   readonly perfRooms: readonly number[];
   readonly record: RecordChoice;
-  readonly workers: number;
+  readonly workers: number | undefined;
   readonly concurrency: number;
   readonly seed: number | undefined;
   readonly timeoutScale: number;
@@ -213,8 +213,8 @@ const TABLE: { readonly [Name in SettingName]: Row<Settings[Name]> } = {
     help: "stop after so many failures",
   },
   workers: {
-    ...row("execution", "--workers <n>", value.integer(1, 64), 2),
-    help: "worker threads",
+    ...row("execution", "--workers <n>", value.integer(1, 64), undefined),
+    help: "worker threads; 2 unless given, 3 where many checks have servers of their own",
   },
   concurrency: {
     ...row("execution", "--concurrency <n>", value.integer(1, 64), 5),
