@@ -67,7 +67,8 @@ export interface PeerOptions {
   readonly kind?: "host" | "address" | "delegated";
 }
 
-const POLL_MS = 40;
+/** Between two probes, at the least and at the most; in between a part of what has been waited so far: servers have other work. */
+const POLL_MS = { least: 40, most: 200, part: 1 / 16 };
 const EVENTUALLY_MS = 10_000;
 const DELEGATE_PORT = 9999;
 
@@ -364,13 +365,13 @@ export class World implements AsyncDisposable {
     options: { deadlineMs?: number } = {},
   ): Promise<T> {
     const deadlineMs = (options.deadlineMs ?? EVENTUALLY_MS) * this.#options.timeoutScale;
-    const deadline = awakeMs() + deadlineMs;
+    const from = awakeMs();
     for (;;) {
       try {
         return await probe();
       } catch (error) {
         if (!(error instanceof CheckFailure)) throw error;
-        if (awakeMs() >= deadline) {
+        if (awakeMs() - from >= deadlineMs) {
           throw new CheckFailure(
             `${error.expected} within ${deadlineMs} ms`,
             error.actual,
@@ -378,7 +379,8 @@ export class World implements AsyncDisposable {
           );
         }
       }
-      await sleep(POLL_MS, undefined, { signal: this.signal });
+      const pause = Math.min(POLL_MS.most, (awakeMs() - from) * POLL_MS.part);
+      await sleep(Math.max(POLL_MS.least, pause), undefined, { signal: this.signal });
     }
   }
 
