@@ -9,7 +9,7 @@ import { framesOf, lastTone, type Spell, shareOf } from "#harness/clients/rtc/me
 import { MediaParticipant } from "#harness/clients/rtc/media/participant";
 import { TONES } from "#harness/clients/rtc/media/tone";
 import { textAt } from "#harness/match/json";
-import { expectThat, ok } from "#harness/world/expect";
+import { expectEqual, expectThat, ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
 import { SLOT_ID } from "./callers.ts";
@@ -223,7 +223,7 @@ export class WholeCall implements AsyncDisposable {
     this.#scope = scope;
   }
 
-  /** All are in the room, and nobody is in the call. The first of them has made it. */
+  /** All are in the room and know each other, and nobody is in the call. The first of them has made it. */
   static async open(
     world: World,
     roles: Readonly<Record<string, TalkerOptions>>,
@@ -238,6 +238,16 @@ export class WholeCall implements AsyncDisposable {
       clients.push(scope.use(await JsSdkCall.start(session, { crypto: "signed" })));
     const [founder, ...others] = sessions as [Session, ...Session[]];
     const roomId = await callRoom(founder, others);
+    // A client encrypts what it sends for those whom it knows by then: the others could not tell that it is in the call.
+    for (const client of clients) {
+      await world.eventually(
+        async () => {
+          const what = `devices of the room that ${client.session.userId} does not know`;
+          expectEqual(await client.missing(roomId, sessions), [], what);
+        },
+        { deadlineMs: HEARD_MS },
+      );
+    }
     const talkers = new Map<string, Talker>();
     const call = new WholeCall(world, roomId, talkers, scope.move());
     for (const [index, [name, options]] of names.entries()) {

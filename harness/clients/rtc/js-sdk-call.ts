@@ -71,6 +71,15 @@ export class JsSdkCall implements AsyncDisposable {
     return this.#ask("join", roomId, options);
   }
 
+  /** Of these devices, those whose users it does not see in the room yet, or whose keys it does not have. */
+  missing(
+    roomId: string,
+    devices: readonly Pick<Session, "userId" | "deviceId">[],
+  ): Promise<readonly string[]> {
+    const names = devices.map(({ userId, deviceId }) => ({ userId, deviceId }));
+    return this.#ask("missing", roomId, names);
+  }
+
   /** Returns when the leave has been sent; false: it was not joined. */
   leave(roomId: string, slot = ROOM_CALL): Promise<boolean> {
     return this.#ask("leave", roomId, slot);

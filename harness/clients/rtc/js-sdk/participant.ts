@@ -106,6 +106,20 @@ export class CallParticipant {
     return memberId;
   }
 
+  async missing(
+    roomId: string,
+    devices: readonly Pick<Session, "userId" | "deviceId">[],
+  ): Promise<readonly string[]> {
+    const room = await this.#room(roomId);
+    const users = devices.map(({ userId }) => userId);
+    const known = await this.#client.getCrypto()?.getUserDeviceInfo(users);
+    const isThere = ({ userId, deviceId }: (typeof devices)[number]) =>
+      room.getMember(userId)?.membership === "join" && known?.get(userId)?.has(deviceId) === true;
+    return devices
+      .filter((device) => !isThere(device))
+      .map(({ userId, deviceId }) => `${userId} ${deviceId}`);
+  }
+
   async leave(roomId: string, slot: Slot): Promise<boolean> {
     return await (await this.#sessionOf(roomId, slot)).leaveRoomSession();
   }
