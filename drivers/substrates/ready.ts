@@ -18,8 +18,11 @@ export interface ReadyOptions {
   readonly tail: () => Promise<readonly string[]>;
 }
 
-/** Complement's interval; a server that is ready in 0.7 s should not be found so after 1 s. */
-const POLL_MS = 20;
+/**
+ * Between two tries, at the least and at the most; in between a part of the time since the start. A server that is ready in
+ * 0.7 s should not be found so after 1 s, and one that takes ten should not be kept from it by five hundred questions.
+ */
+const POLL_MS = { least: 20, most: 200, part: 1 / 20 };
 
 /** Every homeserver has it, and it needs nothing. */
 const VERSIONS = "/_matrix/client/versions";
@@ -31,13 +34,13 @@ const VERSIONS = "/_matrix/client/versions";
  */
 export async function waitUntilReady(options: ReadyOptions): Promise<void> {
   const { role, path = VERSIONS, address, timeoutMs, signal, exit, isHealthy, tail } = options;
-  const deadline = Date.now() + timeoutMs;
+  const from = Date.now();
   let ended: string | undefined;
   let last = "no answer yet";
   exit.then((how) => {
     ended = how;
   });
-  while (Date.now() < deadline) {
+  while (Date.now() - from < timeoutMs) {
     if (signal.aborted) throw new HarnessError("INTERRUPTED", { what: "interrupted" });
     if (ended !== undefined) {
       throw new HarnessError("HS_DID_NOT_START", {
@@ -60,7 +63,8 @@ export async function waitUntilReady(options: ReadyOptions): Promise<void> {
     } catch (error) {
       last = error instanceof Error ? error.message : String(error);
     }
-    await sleep(POLL_MS);
+    const pause = Math.min(POLL_MS.most, (Date.now() - from) * POLL_MS.part);
+    await sleep(Math.max(POLL_MS.least, pause));
   }
   throw new HarnessError("HS_DID_NOT_START", {
     what: `${role} did not answer GET ${path} within ${timeoutMs} ms`,
