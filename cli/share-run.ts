@@ -1,6 +1,7 @@
 /** A copy of a run that may be given to everybody: an artefact of a job, an attachment of an issue. */
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { writing } from "#cli/writing";
 import { HarnessError } from "#harness/errors";
 import type { Requirement } from "#harness/requirements/requirement";
 import { jsonLine, withoutMarks } from "#harness/results/json-line";
@@ -40,7 +41,7 @@ export function shareRun(
   );
   const names = hasWithheld ? ALWAYS : [...ALWAYS, ...UNLESS_WITHHELD];
   const there = (name: string) => existsSync(path.join(run.path, name));
-  try {
+  writing(`the copy in ${folder}`, "name a folder that can be written", () => {
     mkdirSync(folder, { recursive: true });
     for (const name of names.filter(there))
       cpSync(path.join(run.path, name), path.join(folder, name), { recursive: true });
@@ -57,14 +58,7 @@ export function shareRun(
         kept.map((line) => `${withoutMarks(line)}\n`).join(""),
       );
     }
-  } catch (cause) {
-    throw new HarnessError("BAD_FILE", {
-      what: `the copy can not be written to ${folder}`,
-      facts: [String(cause)],
-      next: "name a folder that can be written",
-      cause,
-    });
-  }
+  });
   return { leftOut: hasWithheld ? UNLESS_WITHHELD.filter(there) : [] };
 }
 

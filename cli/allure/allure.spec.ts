@@ -11,6 +11,7 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, afterEach, expect, test, vi } from "vitest";
+import { BOB, EVENT, INBOX, shared } from "#harness/forensics/hand-written";
 import type { Requirement } from "#harness/requirements/requirement";
 import type { CheckResult } from "#harness/results/outcome";
 import { RunDirectory, readRun } from "#harness/results/run-directory";
@@ -81,6 +82,58 @@ test("the page of a failure lies beside its result, which begins when the run di
   const { start } = JSON.parse(readFileSync(path.join(folder, "results", name), "utf8"));
   expect(start).toBe(Date.parse("2026-11-26T20:00:00.000Z"));
   expect(names).toEqual(expect.arrayContaining(["categories.json", "environment.properties"]));
+});
+
+/** A failure with a message that Bob could not read, and the gateway's trace if there is one. */
+async function writeUnreadable(name: string, trace: readonly unknown[] | undefined) {
+  const directory = RunDirectory.create(path.join(folder, name));
+  const key = { deployment: "hs@1/one/sqlite", requirement: ID, check: "c" };
+  const startedAt = "2026-11-26T20:00:07.000Z";
+  const result: CheckResult = {
+    ...{ kind: "check", suite: "core", level: "MUST", ...key },
+    ...{ outcome: "fail", startedAt, durationMs: 1, reason: "r" },
+  };
+  const ids = { message: "hello", room: "!room:hs1", event: EVENT, session: "session", index: 0 };
+  const { user, device } = BOB;
+  const why = "MissingRoomKey";
+  const undecryptable = [{ ...ids, user, device, why, isExpected: false, hunts: "none" }];
+  directory.append(result, { ...key, message: "m", exchanges: [], undecryptable });
+  directory.finish([result], { startedAt: "2026-11-26T20:00:00.000Z" });
+  if (trace !== undefined) {
+    mkdirSync(path.join(directory.path, "trace"), { recursive: true });
+    const lines = trace.map((exchange) => `${JSON.stringify(exchange)}\n`);
+    writeFileSync(path.join(directory.path, "trace/main.ndjson"), lines.join(""));
+  }
+  const run = readRun(directory.path);
+  const summary = summarise({
+    ...mergeRuns([run]),
+    requirements: new Map([[ID, REQUIREMENT]]),
+  });
+  const place = path.join(folder, `${name}-results`);
+  await writeAllure(place, summary, [run], { disclose: false });
+  const file = readdirSync(place).find((one) => one.endsWith("-result.json")) ?? "";
+  const written = JSON.parse(readFileSync(path.join(place, file), "utf8"));
+  const found = written.attachments.find(
+    (one: { name: string }) => one.name === "why they could not be read",
+  );
+  return { start: written.start, page: readFileSync(path.join(place, found.source), "utf8") };
+}
+
+test("a message that could not be read is explained beside its result, which begins when its check did", async () => {
+  const story = shared()
+    .sync(60, BOB, {}, { said: INBOX, rules: ["strip"] })
+    .sync(61, BOB, {}, { since: "s60" });
+
+  const { start, page } = await writeUnreadable("unreadable", story.exchanges);
+
+  expect(start).toBe(Date.parse("2026-11-26T20:00:07.000Z"));
+  expect(page).toContain("**todevice.lost-downstream**");
+});
+
+test("a message that could not be read is told without explanation where the trace is gone", async () => {
+  const { page } = await writeUnreadable("untraced", undefined);
+
+  expect(page).toMatch(/^not explained: there is no trace in/);
 });
 
 test.each(["../secret.html", "run.json", "replay/none.html"])(

@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { writing } from "#cli/writing";
 import { HarnessError } from "#harness/errors";
 
 /**
@@ -33,22 +34,11 @@ export async function singleFile(results: string, file: string): Promise<void> {
         next: "write the results alone with --allure <folder>, and hand them to an Allure of your own",
       });
     }
-    copy(index, file);
+    writing(`the report ${file}`, "name a file in a folder that exists", () =>
+      copyFileSync(index, file),
+    );
   } finally {
     rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-function copy(from: string, to: string): void {
-  try {
-    copyFileSync(from, to);
-  } catch (cause) {
-    throw new HarnessError("BAD_FILE", {
-      what: `the report ${to} can not be written`,
-      facts: [String(cause)],
-      next: "name a file in a folder that exists and can be written",
-      cause,
-    });
   }
 }
 

@@ -10,11 +10,12 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { HarnessError } from "#harness/errors";
+import { writing } from "#cli/writing";
 import type { StoredRun } from "#harness/results/run-directory";
 import { type AllureOptions, allureResults } from "#reports/render/allure";
 import type { Summary } from "#reports/summarise";
 import { singleFile } from "./single-file.ts";
+import { undecryptablePages } from "./undecryptable.ts";
 
 /** A page of a room is some MB; a report of hundreds of larger ones opens nowhere. */
 const MAX_COPY_BYTES = 8_000_000;
@@ -34,10 +35,12 @@ export async function writeAllure(
   runs: readonly StoredRun[],
   options: Pick<AllureOptions, "disclose">,
 ): Promise<AllureWritten> {
-  if (!place.endsWith(".html")) return writeResults(place, summary, runs, options);
+  const pages = await undecryptablePages(summary, runs, options);
+  const told = { ...options, undecryptable: pages };
+  if (!place.endsWith(".html")) return writeResults(place, summary, runs, told);
   const folder = mkdtempSync(path.join(tmpdir(), "crucible-allure-"));
   try {
-    const written = writeResults(path.join(folder, "results"), summary, runs, options);
+    const written = writeResults(path.join(folder, "results"), summary, runs, told);
     await singleFile(path.join(folder, "results"), place);
     return { ...written, place };
   } finally {
@@ -49,17 +52,18 @@ function writeResults(
   folder: string,
   summary: Summary,
   runs: readonly StoredRun[],
-  { disclose }: Pick<AllureOptions, "disclose">,
+  { disclose, undecryptable }: Pick<AllureOptions, "disclose" | "undecryptable">,
 ): AllureWritten {
   const executor = executorOf(process.env);
   const { texts, copies } = allureResults(summary, {
     disclose,
+    undecryptable,
     from: folder,
     startedAt: startOf(runs),
     ...(executor === undefined ? {} : { executor }),
   });
   const leftOut: string[] = [];
-  try {
+  writing(`the results in ${folder}`, "name a folder that can be written", () => {
     mkdirSync(folder, { recursive: true });
     for (const [name, text] of texts) writeFileSync(path.join(folder, name), text);
     for (const [name, file] of copies) {
@@ -70,14 +74,7 @@ function writeResults(
         writeFileSync(path.join(folder, name), `left out: ${why}\n`);
       }
     }
-  } catch (cause) {
-    throw new HarnessError("BAD_FILE", {
-      what: `the results can not be written to ${folder}`,
-      facts: [String(cause)],
-      next: "name a folder that can be written",
-      cause,
-    });
-  }
+  });
   const results = [...texts.keys()].filter((name) => name.endsWith("-result.json")).length;
   return { place: folder, results, leftOut };
 }

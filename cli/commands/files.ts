@@ -1,6 +1,7 @@
 /** Where commands write reports, and the names of what they write. */
 import { appendFileSync, writeFileSync } from "node:fs";
 import { print, remark } from "#cli/io";
+import { writing } from "#cli/writing";
 import { HarnessError } from "#harness/errors";
 import { didYouMean } from "#harness/suggest";
 import { readManifest } from "#reports/expectations/manifest";
@@ -13,16 +14,9 @@ export function writeReport(file: string | undefined, text: string): void {
     process.stdout.write(text);
     return;
   }
-  try {
-    writeFileSync(file, text);
-  } catch (cause) {
-    throw new HarnessError("BAD_FILE", {
-      what: `the report ${file} can not be written`,
-      facts: [String(cause)],
-      next: "name a file in a folder that exists and can be written",
-      cause,
-    });
-  }
+  writing(`the report ${file}`, "name a file in a folder that exists", () =>
+    writeFileSync(file, text),
+  );
   remark(`written: ${file}`);
 }
 

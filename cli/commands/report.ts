@@ -6,6 +6,7 @@ import { figuresOfRuns, withCallFigures } from "#cli/calls/figures";
 import { colour, printJson, remark } from "#cli/io";
 import { shareRun } from "#cli/share-run";
 import { isChaosRun } from "#cli/site/measured";
+import { writing } from "#cli/writing";
 import { HarnessError } from "#harness/errors";
 import { loadCatalogue } from "#harness/requirements/catalogue";
 import type { Requirement } from "#harness/requirements/requirement";
@@ -219,19 +220,12 @@ async function allure(
 
 function writeBadges(folder: string, summary: Summary): void {
   const files = badges(summary);
-  try {
+  writing(`the badges in ${folder}`, "name a folder that can be written", () => {
     for (const { name, content } of files) {
       mkdirSync(path.join(folder, path.dirname(name)), { recursive: true });
       writeFileSync(path.join(folder, name), content);
     }
-  } catch (cause) {
-    throw new HarnessError("BAD_FILE", {
-      what: `the badges can not be written to ${folder}`,
-      facts: [String(cause)],
-      next: "name a folder that can be written",
-      cause,
-    });
-  }
+  });
   remark(`written: ${folder}, ${files.length} badges`);
 }
 

@@ -83,6 +83,9 @@ export class Verdicts {
       requirement?.sensitive === true && report.outcome !== "pass" && report.outcome !== "skip";
     const result = this.#result(report.requirement, title, {
       outcome: report.outcome,
+      ...(report.startedAt === undefined
+        ? {}
+        : { startedAt: new Date(report.startedAt).toISOString() }),
       durationMs: report.durationMs,
       ...(isWithheld
         ? { reason: WITHHELD_HERE }
@@ -149,7 +152,7 @@ export class Verdicts {
   #result(
     id: string,
     check: string,
-    rest: Pick<CheckResult, "outcome" | "durationMs"> & { reason?: string },
+    rest: Pick<CheckResult, "outcome" | "startedAt" | "durationMs" | "reason">,
   ): CheckResult {
     const requirement = this.#requirements.get(id);
     const party = requirement?.party;

@@ -9,8 +9,9 @@ import {
 } from "#chaos/search/search-exhaustively";
 import { print, printJson, remark } from "#cli/io";
 import { StatusLine } from "#cli/status-line";
+import { makeFolder } from "#cli/writing";
 import { HarnessError } from "#harness/errors";
-import { findingData, makeFolder, printFinding, smallestOf, writeFindings } from "./findings.ts";
+import { findingData, printFinding, smallestOf, writeFindings } from "./findings.ts";
 
 export interface ExhaustiveOptions {
   readonly size: number;

@@ -1,16 +1,11 @@
 /** Findings of a search: their files, and how they are told. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { type Found, sizeOf } from "#chaos/search/collection";
 import { findingFile, versionsOf } from "#chaos/search/finding-file";
 import { storyOf } from "#chaos/search/words";
 import { colour, print } from "#cli/io";
-import { describe, HarnessError } from "#harness/errors";
-
-/** @throws HarnessError BAD_FILE */
-export function makeFolder(folder: string): void {
-  written(folder, () => mkdirSync(folder, { recursive: true }));
-}
+import { makeFolder, writing } from "#cli/writing";
 
 /**
  * Returns the paths.
@@ -24,7 +19,7 @@ export function writeFindings<T extends Found>(
   nameOf: (finding: T) => string,
 ): readonly string[] {
   if (findings.length > 0) makeFolder(folder);
-  return written(folder, () =>
+  return writing(folder, "name another folder with --out", () =>
     findings.map((finding) => {
       const name = nameOf(finding);
       const file = path.join(folder, `${name}.json`);
@@ -32,19 +27,6 @@ export function writeFindings<T extends Found>(
       return file;
     }),
   );
-}
-
-function written<T>(folder: string, write: () => T): T {
-  try {
-    return write();
-  } catch (cause) {
-    throw new HarnessError("BAD_FILE", {
-      what: `${folder} can not be written to`,
-      facts: [describe(cause)],
-      next: "name another folder with --out",
-      cause,
-    });
-  }
 }
 
 export function printFinding(finding: Found, size: string, file: string | undefined): void {

@@ -1,8 +1,9 @@
 /** `crucible tardis export`: the page and files in one file, or a folder of such, that open from anywhere. */
-import { existsSync, mkdirSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import path from "node:path";
 import { print, remark } from "#cli/io";
-import { describe, HarnessError } from "#harness/errors";
+import { makeFolder } from "#cli/writing";
+import { HarnessError } from "#harness/errors";
 import { problemText } from "#tardis/model/problem";
 import { isLink, orBadFile, readText, writeTo } from "./files.ts";
 import { type Found, filesIn, isSensitive, verdictOf } from "./folders.ts";
@@ -32,7 +33,7 @@ export async function exportPage(names: readonly string[], options: ExportOption
     print(`${output}${page.fragment}: ${sizeOf(page)}`);
     return;
   }
-  makeFolder(output);
+  makeFolder(output, "name another folder");
   const entries = [];
   const taken = new Set<string>(["index.html"]);
   for (const { file, title } of files) {
@@ -120,17 +121,4 @@ function bytesOf(limit: string): number {
     what: `--limit is ${limit}`,
     next: "so many MiB, above 0",
   });
-}
-
-function makeFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (cause) {
-    throw new HarnessError("BAD_FILE", {
-      what: `${folder} can not be made`,
-      facts: [describe(cause)],
-      next: "name another folder",
-      cause,
-    });
-  }
 }

@@ -1,5 +1,6 @@
 /** Files that the commands of the viewer read and write. */
 import { readFileSync, writeFileSync } from "node:fs";
+import { writing } from "#cli/writing";
 import { describe, HarnessError } from "#harness/errors";
 import { didYouMean } from "#harness/suggest";
 import { ROOM_VERSIONS, type RoomVersion, roomVersion } from "#protocol/rooms/room-version";
@@ -54,16 +55,7 @@ export function isLink(name: string): boolean {
 }
 
 export function writeTo(name: string, text: string): void {
-  try {
-    writeFileSync(name, text);
-  } catch (cause) {
-    throw new HarnessError("BAD_FILE", {
-      what: `${name} can not be written`,
-      facts: [describe(cause)],
-      next: "name a file in a folder that exists",
-      cause,
-    });
-  }
+  writing(name, "name a file in a folder that exists", () => writeFileSync(name, text));
 }
 
 /** @throws HarnessError BAD_USAGE */

@@ -77,6 +77,8 @@ export interface CheckResult {
   /** Title of the check, unique within its requirement. */
   readonly check: string;
   readonly outcome: Outcome;
+  /** ISO 8601; absent: it has not been run, or nobody noted it. */
+  readonly startedAt?: string;
   readonly durationMs: number;
   /** Why it is not a plain pass. For `skip` it begins with `unsupported: ` or `disabled: `. */
   readonly reason?: string;

@@ -182,6 +182,7 @@ const resultSchema = z.looseObject({
   party: z.enum(PARTIES).exclude(["server"]).optional(),
   check: z.string(),
   outcome: z.enum(OUTCOMES),
+  startedAt: z.string().optional(),
   durationMs: z.number().default(0),
   reason: z.string().optional(),
 });
@@ -322,7 +323,7 @@ function badLine(file: string, index: number, why: string, cause?: unknown): Har
 function line(value: RunHeader | CheckResult): string {
   if (value.kind === "run") return jsonLine(value);
   const { kind, deployment, suite, requirement, level, party } = value;
-  const { check, outcome, durationMs, reason } = value;
+  const { check, outcome, startedAt, durationMs, reason } = value;
   return jsonLine({
     kind,
     deployment,
@@ -332,6 +333,7 @@ function line(value: RunHeader | CheckResult): string {
     party,
     check,
     outcome,
+    startedAt,
     durationMs,
     reason,
   });

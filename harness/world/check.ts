@@ -127,12 +127,13 @@ export class Checker {
   }
 
   async report(needs: readonly string[]): Promise<CheckReport> {
-    const started = performance.now();
+    const [startedAt, started] = [Date.now(), performance.now()];
     const verdict = await this.#judge(needs);
     return {
       requirement: this.#id,
       title: this.#title,
       repetition: this.#repetition,
+      startedAt,
       durationMs: Math.round(performance.now() - started),
       exchanges: [],
       notes: [],

@@ -119,6 +119,8 @@ export interface CheckReport {
   readonly title: string;
   readonly repetition: number;
   readonly outcome: "pass" | "fail" | "error" | "skip" | "flaky";
+  /** Epoch milliseconds. */
+  readonly startedAt?: number;
   readonly durationMs: number;
   readonly reason?: string;
   readonly expected?: string;

@@ -17,8 +17,10 @@ import { html } from "./markdown.ts";
 import { notesOf } from "./words.ts";
 
 export interface AllureOptions extends RenderOptions {
-  /** Epoch milliseconds: results have no times of their own, so that every check begins here. */
+  /** Epoch milliseconds, for results that have no time of their own: baselines, and those of older harnesses. */
   readonly startedAt: number;
+  /** Why messages could not be read, a page of Markdown each. */
+  readonly undecryptable: ReadonlyMap<Finding, string>;
   /** Of the job that ran it, where there is one. */
   readonly executor?: Readonly<Record<string, string>>;
 }
@@ -89,8 +91,10 @@ export function allureResults(summary: Summary, options: AllureOptions): AllureF
   return { texts, copies };
 }
 
-function resultOf(finding: Finding, text: FindingText, { startedAt }: AllureOptions) {
+function resultOf(finding: Finding, text: FindingText, options: AllureOptions) {
   const { result, requirement } = finding;
+  const own = Date.parse(result.startedAt ?? "");
+  const start = Number.isFinite(own) ? own : options.startedAt;
   const status = buildStatusOf(result);
   const deployment = tameLine(result.deployment);
   const area = areaOf(text.id);
@@ -127,8 +131,8 @@ function resultOf(finding: Finding, text: FindingText, { startedAt }: AllureOpti
       flaky: result.outcome === "flaky",
     },
     stage: "finished",
-    start: startedAt,
-    stop: startedAt + result.durationMs,
+    start,
+    stop: start + result.durationMs,
     labels,
     parameters: [{ name: "deployment", value: deployment }],
     links: sourceLinks([text.id, text.source].join(" ")).map(({ name, url }) => ({
@@ -150,7 +154,7 @@ type Attachment = { readonly name: string; readonly type: keyof typeof EXTENSION
 function attachmentsOf(
   finding: Finding,
   text: FindingText,
-  options: RenderOptions,
+  options: AllureOptions,
 ): readonly Attachment[] {
   const plain = (name: string, content: string | undefined): readonly Attachment[] =>
     content === undefined || content === "" ? [] : [{ name, type: "text/plain", content }];
@@ -162,6 +166,7 @@ function attachmentsOf(
     ...plain("exchange", text.exchange),
     ...plain("server log", text.logs.join("\n")),
     ...plain("messages that could not be read", undecryptableOf(finding, options)),
+    ...plain("why they could not be read", options.undecryptable.get(finding)),
     ...plain("notes, no verdict", notesOf(finding, options).join("\n")),
     ...plain("replay", replayOf(text)),
     ...(page === undefined

@@ -7,7 +7,8 @@ import { harnessVersion } from "#cli/run/session";
 import { Feed } from "#cli/tardis/feed";
 import { openLiveSite } from "#cli/tardis/live-site";
 import { portOf } from "#cli/tardis/loopback";
-import { describe, HarnessError } from "#harness/errors";
+import { writing } from "#cli/writing";
+import { HarnessError } from "#harness/errors";
 import { Recorder } from "./recorder.ts";
 import type { Source, Wanted } from "./source.ts";
 
@@ -88,18 +89,12 @@ function writerOf(
     resources.defer(() => rmSync(folder, { recursive: true, force: true }));
     file = path.join(folder, "room.replay.ndjson");
   }
-  try {
-    const descriptor = openSync(file, "w", 0o600);
+  const named = file;
+  return writing(named, "name a file in a folder that exists", () => {
+    const descriptor = openSync(named, "w", 0o600);
     resources.defer(() => closeSync(descriptor));
-    return { file, line: (line) => void writeSync(descriptor, line) };
-  } catch (cause) {
-    throw new HarnessError("BAD_FILE", {
-      what: `${file} can not be written`,
-      facts: [describe(cause)],
-      next: "name a file in a folder that exists",
-      cause,
-    });
-  }
+    return { file: named, line: (line) => void writeSync(descriptor, line) };
+  });
 }
 
 function wholeNumber(flag: string, given: string): number {
