@@ -1,4 +1,5 @@
 /** What administrators do to users and rooms by Synapse's admin API. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { request } from "undici";
 import type {
   Address,
@@ -8,16 +9,24 @@ import type {
 } from "#harness/deployment/contract";
 import { HarnessError } from "#harness/errors";
 import { path } from "#harness/http/client";
+import { textAt } from "#harness/match/json";
 
 const TIMEOUT_MS = 30_000;
+const POLL_MS = 100;
+
+type Method = "GET" | "PUT" | "POST";
 
 export function administrationAt(
   address: Address,
 ): Required<Pick<ServerCapabilities, Administration>> {
-  const act = async (method: "PUT" | "POST", target: string, adminToken: string, body: object) => {
+  const answerTo = async (method: Method, target: string, adminToken: string, body?: object) => {
     const { status, text } = await ask(address, method, target, adminToken, body);
     if (status < 200 || status > 299)
       throw refused("Synapse did not do what an administrator asked for", status, text, target);
+    return JSON.parse(text) as unknown;
+  };
+  const act = async (method: Method, target: string, adminToken: string, body: object) => {
+    await answerTo(method, target, adminToken, body);
   };
   return {
     suspendsUsers: {
@@ -35,6 +44,22 @@ export function administrationAt(
         act("POST", path`/_synapse/admin/v1/rooms/${roomId}/make_room_admin`, adminToken, {
           user_id: userId,
         }),
+    },
+    purgesHistory: {
+      purge: async (roomId, eventId, adminToken) => {
+        const target = path`/_synapse/admin/v1/purge_history/${roomId}/${eventId}`;
+        const begun = await answerTo("POST", target, adminToken, { delete_local_events: true });
+        const state = path`/_synapse/admin/v1/purge_history_status/${textAt(begun, "purge_id")}`;
+        for (const deadline = Date.now() + TIMEOUT_MS; ; await sleep(POLL_MS)) {
+          const status = textAt(await answerTo("GET", state, adminToken), "status");
+          if (status === "complete") return;
+          if (status === "failed" || Date.now() > deadline)
+            throw new HarnessError("HS_NO_ANSWER", {
+              what: `Synapse did not purge history: ${status}`,
+              facts: [target],
+            });
+        }
+      },
     },
   };
 }
@@ -55,15 +80,15 @@ export function accountsAt(address: Address, serverName: string): MakesAccounts 
 
 async function ask(
   { host, port }: Address,
-  method: "PUT" | "POST",
+  method: Method,
   target: string,
   adminToken: string,
-  body: object,
+  body?: object,
 ): Promise<{ readonly status: number; readonly text: string }> {
   const response = await request(`http://${host}:${port}${target}`, {
     method,
     headers: { authorization: `Bearer ${adminToken}`, "content-type": "application/json" },
-    body: JSON.stringify(body),
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
   return { status: response.statusCode, text: await response.body.text() };

@@ -4,8 +4,8 @@ import { applySetting, authWith, restartSettingsOf } from "./restart-settings.ts
 const AUTH = { endpoint: "http://127.0.0.1:1/", publicBase: "http://127.0.0.1:2/", secret: "s" };
 
 test("settings are those of a server with accounts of its own, or of one beside an auth service", () => {
-  expect(restartSettingsOf(undefined)).toEqual(["unreachable-login-provider"]);
-  expect(restartSettingsOf(AUTH)).toEqual(["qr-sign-in", "auth-service-below-path"]);
+  expect(restartSettingsOf(undefined)).toEqual(["unreachable-login-provider", "no-presence"]);
+  expect(restartSettingsOf(AUTH)).toEqual(["qr-sign-in", "auth-service-below-path", "no-presence"]);
 });
 
 test("a path is put behind the address of the auth service for one setting only", () => {
@@ -31,4 +31,12 @@ test("a provider is one that has to be asked first", () => {
     oidc_providers: [{ discover: true }],
     public_baseurl: "https://hs1:8448/",
   });
+});
+
+test("presence is switched off", () => {
+  const configuration: Record<string, unknown> = { presence: { enabled: true } };
+
+  applySetting(configuration, "no-presence");
+
+  expect(configuration.presence).toEqual({ enabled: false });
 });

@@ -7,8 +7,8 @@ import { addPackages } from "#harness/python/environment";
 /** Providers belong to accounts of its own, which it does not have beside an auth service; the others need one. */
 export function restartSettingsOf(auth: AuthAccess | undefined): readonly Setting[] {
   return auth === undefined
-    ? ["unreachable-login-provider"]
-    : ["qr-sign-in", "auth-service-below-path"];
+    ? ["unreachable-login-provider", "no-presence"]
+    : ["qr-sign-in", "auth-service-below-path", "no-presence"];
 }
 
 /** The address of its auth service, with this setting or without. */
@@ -23,6 +23,7 @@ export function applySetting(configuration: Record<string, unknown>, setting: Se
     const { experimental_features: experiments } = configuration;
     configuration.experimental_features = { ...(experiments as object), msc4108_enabled: true };
   }
+  if (setting === "no-presence") configuration.presence = { enabled: false };
   if (setting === "unreachable-login-provider") {
     configuration.oidc_providers = [
       {

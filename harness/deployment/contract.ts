@@ -35,9 +35,15 @@ export type Setting = (typeof SETTINGS)[number];
 /**
  * `unreachable-login-provider`: users may also log in by an OpenID Connect provider, at whose address nothing answers.
  * `qr-sign-in`: signing in by QR code is on (MSC4108). `auth-service-below-path`: its auth service is at the path
- * /crucible/ of the address that it is at, and whoever asks for this carries requests on to where it is.
+ * /crucible/ of the address that it is at, and whoever asks for this carries requests on to where it is. `no-presence`:
+ * presence is off.
  */
-const SETTINGS = ["unreachable-login-provider", "qr-sign-in", "auth-service-below-path"] as const;
+const SETTINGS = [
+  "unreachable-login-provider",
+  "qr-sign-in",
+  "auth-service-below-path",
+  "no-presence",
+] as const;
 
 /** Everything a driver needs to start one homeserver. */
 export interface StartContext {
@@ -185,6 +191,7 @@ export interface ServerCapabilities {
   readonly makesAccounts?: MakesAccounts;
   readonly locksUsers?: LocksUsers;
   readonly makesRoomAdmins?: MakesRoomAdmins;
+  readonly purgesHistory?: PurgesHistory;
   readonly restartsWith?: RestartsWith;
 }
 
@@ -292,8 +299,17 @@ export interface MakesRoomAdmins {
   makeRoomAdmin(roomId: string, userId: string, adminToken: string): Promise<void>;
 }
 
+export interface PurgesHistory {
+  /**
+   * Forgets the events of a room that are older than this one; resolves when they are gone.
+   *
+   * @param adminToken of a server administrator
+   */
+  purge(roomId: string, eventId: string, adminToken: string): Promise<void>;
+}
+
 /** Of these capabilities, those that `Control.administer` calls by their names. */
-export type Administration = "locksUsers" | "makesRoomAdmins" | "suspendsUsers";
+export type Administration = "locksUsers" | "makesRoomAdmins" | "purgesHistory" | "suspendsUsers";
 
 export interface UsesCpu {
   /** CPU time of the server so far, milliseconds. */

@@ -13,6 +13,8 @@ export interface WorldAdministration {
   suspend(userId: string, isSuspended: boolean): Promise<void>;
   /** Gives a user as much power in a room as its most powerful local member can. */
   makeRoomAdmin(roomId: string, userId: string): Promise<void>;
+  /** Has the server forget the events of a room that are older than this one. */
+  purge(roomId: string, eventId: string): Promise<void>;
 }
 
 export interface Administered {
@@ -36,5 +38,6 @@ export function administrationOf(
     lock: (userId, isLocked) => ask("locksUsers", "lock", userId, isLocked),
     suspend: (userId, isSuspended) => ask("suspendsUsers", "suspend", userId, isSuspended),
     makeRoomAdmin: (roomId, userId) => ask("makesRoomAdmins", "makeRoomAdmin", roomId, userId),
+    purge: (roomId, eventId) => ask("purgesHistory", "purge", roomId, eventId),
   };
 }

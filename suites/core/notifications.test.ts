@@ -65,6 +65,46 @@ check(
   },
 );
 
+/** Within it servers may have added counts up; Synapse does so each 30 s. */
+const SUMMARY_MS = 35_000;
+
+check(
+  "CS.push.counts-purged",
+  "the server counts nothing that an administrator has purged",
+  {
+    deadlineMs: 120_000,
+    mutant: altersAnswer(
+      "counts what is gone",
+      { path: SYNC, contains: "mark=purged" },
+      { set: { [`${COUNTS}/notification_count`]: 3 } },
+    ),
+  },
+  async (world) => {
+    const [alice, bob, admin] = await Promise.all([
+      world.user("alice"),
+      world.user("bob"),
+      world.admin(),
+    ]);
+    const roomId = await alice.createRoom({ preset: "public_chat" });
+    await bob.join(roomId);
+    const start = await bob.syncToken();
+    const read = await alice.send(roomId, "read");
+    ok(await bob.post(path`/_matrix/client/v3/rooms/${roomId}/receipt/m.read/${read}`));
+    for (const text of ["one", "two"]) await alice.send(roomId, text);
+    const last = await alice.send(roomId, "three");
+    const { bodies } = await bob.syncUntilEvent(start, roomId, last);
+    await world.quietPeriod(SUMMARY_MS);
+
+    await world.administration(admin.accessToken).purge(roomId, last);
+
+    expectEqual(counts(bodies.at(-1), roomId), [3, 0], "counts before");
+    await world.eventually(async () => {
+      const body = await bob.sync({ query: { "org.example.mark": "purged" } });
+      expectEqual(counts(body, roomId), [1, 0], "counts of the message that is left");
+    });
+  },
+);
+
 check(
   "CS.push.own-event-clears",
   "the server counts earlier notifications as read once the user sends an event",

@@ -103,6 +103,17 @@ check(
 );
 
 check(
+  "FED.stateres.creator-no-levels",
+  "the server sorts the founder before a member in a room without power levels",
+  { mutant: shows("takes them for equals", MEMBER, { membership: "join" }) },
+  async (world) => {
+    for (const version of listed(world, "10", ...VERSIONS)) {
+      await expectResolved(world, "creator-without-levels", version);
+    }
+  },
+);
+
+check(
   "FED.stateres.known.d-join-then-close",
   "the server drops a join before the room was closed when a branch comes that saw neither",
   { mutant: shows("keeps the join", MEMBER, { membership: "join" }) },
