@@ -133,7 +133,7 @@ test("a message that could not be read is explained beside its result, which beg
 test("a message that could not be read is told without explanation where the trace is gone", async () => {
   const { page } = await writeUnreadable("untraced", undefined);
 
-  expect(page).toMatch(/^not explained: there is no trace in/);
+  expect(page).toMatch(/^not explained: <run>\/evidence\.jsonl is no trace/);
 });
 
 test.each(["../secret.html", "run.json", "replay/none.html"])(

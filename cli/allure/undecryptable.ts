@@ -57,7 +57,7 @@ async function explained(
       return found.length === 0 ? [] : [[finding, found.map(pageOf).join("\n")] as const];
     });
   } catch (error) {
-    const why = `not explained: ${tameLine(describe(error))}\n`;
+    const why = `not explained: ${tameLine(describe(error).replaceAll(run.path, "<run>"))}\n`;
     return findings.map((finding) => [finding, why] as const);
   }
 }
