@@ -1,5 +1,6 @@
 /** For reports: why messages of failed checks could not be read, as `crucible utd explain` tells it. */
 import { describe } from "#harness/errors";
+import type { DeviceName } from "#harness/forensics/evidence";
 import { explainFiles } from "#harness/forensics/explain-files";
 import { pageOf } from "#harness/forensics/page";
 import type { StoredRun } from "#harness/results/run-directory";
@@ -7,7 +8,7 @@ import { isWithheld, type RenderOptions, tameLine } from "#reports/finding";
 import { buildStatusOf } from "#reports/render/build-status";
 import type { Finding, Summary } from "#reports/summarise";
 
-/** Each run's records are read once, which takes a second for some hundred MB; a page each is what a reader looks at. */
+/** A reader looks at no more, and a run in which all fails has one cause. */
 const EXPLAINED_AT_MOST = 20;
 
 /** Pages of Markdown by what they belong to. Records that are gone or broken cost the page, not the report. */
@@ -52,7 +53,7 @@ async function explained(
     return findings.flatMap((finding) => {
       const own = asked.filter((one) => one.finding === finding).map(({ question }) => question);
       const found = utds.filter(({ event, target }) =>
-        own.some((one) => one.event === event && one.target.user === target.user),
+        own.some((one) => one.event === event && isSame(one.target, target)),
       );
       return found.length === 0 ? [] : [[finding, found.map(pageOf).join("\n")] as const];
     });
@@ -60,4 +61,8 @@ async function explained(
     const why = `not explained: ${tameLine(describe(error).replaceAll(run.path, "<run>"))}\n`;
     return findings.map((finding) => [finding, why] as const);
   }
+}
+
+function isSame(one: DeviceName, other: DeviceName): boolean {
+  return one.user === other.user && one.device === other.device;
 }

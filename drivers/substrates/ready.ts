@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { request } from "undici";
 import type { Address } from "#harness/deployment/contract";
 import { HarnessError } from "#harness/errors";
+import { pauseMs } from "#harness/pause";
 
 export interface ReadyOptions {
   readonly role: string;
@@ -18,11 +19,9 @@ export interface ReadyOptions {
   readonly tail: () => Promise<readonly string[]>;
 }
 
-/**
- * Between two tries, at the least and at the most; in between a part of the time since the start. A server that is ready in
- * 0.7 s should not be found so after 1 s, and one that takes ten should not be kept from it by five hundred questions.
- */
-const POLL_MS = { least: 20, most: 200, part: 1 / 20 };
+/** Complement's interval, at first; a server that is ready in 0.7 s should not be found so after 1 s. */
+const POLL_MS = 20;
+const POLL_PART = 1 / 20;
 
 /** Every homeserver has it, and it needs nothing. */
 const VERSIONS = "/_matrix/client/versions";
@@ -63,8 +62,7 @@ export async function waitUntilReady(options: ReadyOptions): Promise<void> {
     } catch (error) {
       last = error instanceof Error ? error.message : String(error);
     }
-    const pause = Math.min(POLL_MS.most, (Date.now() - from) * POLL_MS.part);
-    await sleep(Math.max(POLL_MS.least, pause));
+    await sleep(pauseMs(Date.now() - from, POLL_MS, POLL_PART));
   }
   throw new HarnessError("HS_DID_NOT_START", {
     what: `${role} did not answer GET ${path} within ${timeoutMs} ms`,

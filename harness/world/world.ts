@@ -12,6 +12,7 @@ import { scrubValues, secretsIn } from "#harness/gateway/scrub";
 import { createClient, type HttpClient, type HttpResponse } from "#harness/http/client";
 import { IDLE_MS } from "#harness/http/idle";
 import { textAt } from "#harness/match/json";
+import { pauseMs } from "#harness/pause";
 import { Peer } from "#harness/peer/peer";
 import type { Random } from "#harness/random";
 import type { RequirementId } from "#harness/requirements/ids.generated";
@@ -67,8 +68,8 @@ export interface PeerOptions {
   readonly kind?: "host" | "address" | "delegated";
 }
 
-/** Between two probes, at the least and at the most; in between a part of what has been waited so far: servers have other work. */
-const POLL_MS = { least: 40, most: 200, part: 1 / 16 };
+const POLL_MS = 40;
+const POLL_PART = 1 / 16;
 const EVENTUALLY_MS = 10_000;
 const DELEGATE_PORT = 9999;
 
@@ -379,8 +380,8 @@ export class World implements AsyncDisposable {
           );
         }
       }
-      const pause = Math.min(POLL_MS.most, (awakeMs() - from) * POLL_MS.part);
-      await sleep(Math.max(POLL_MS.least, pause), undefined, { signal: this.signal });
+      const pause = pauseMs(awakeMs() - from, POLL_MS, POLL_PART);
+      await sleep(pause, undefined, { signal: this.signal });
     }
   }
 

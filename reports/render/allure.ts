@@ -166,7 +166,7 @@ function attachmentsOf(
     ...plain("exchange", text.exchange),
     ...plain("server log", text.logs.join("\n")),
     ...plain("messages that could not be read", undecryptableOf(finding, options)),
-    ...plain("why they could not be read", options.undecryptable.get(finding)),
+    ...plain("why they could not be read", whyUndecryptable(finding, options)),
     ...plain("notes, no verdict", notesOf(finding, options).join("\n")),
     ...plain("replay", replayOf(text)),
     ...(page === undefined
@@ -200,6 +200,11 @@ function undecryptableOf(finding: Finding, options: RenderOptions): string | und
       ),
     )
     .join("\n");
+}
+
+function whyUndecryptable(finding: Finding, options: AllureOptions): string | undefined {
+  if (isWithheld(finding, options)) return undefined;
+  return options.undecryptable.get(finding)?.split("\n").map(tameLine).join("\n");
 }
 
 /** Java properties: nothing of others can begin a line or name another key. */

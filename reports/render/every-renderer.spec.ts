@@ -108,10 +108,11 @@ const RENDERERS: Readonly<Record<string, (given: Given) => string>> = {
   "job summary": ({ summary, disclose }) => fitted(renderMarkdown(summary, { disclose })),
   badges: ({ summary }) => JSON.stringify(badges(summary)),
   allure: ({ summary, disclose }) => {
+    const findings = summary.groups.flatMap((group) => group.findings);
     const { texts, copies } = allureResults(summary, {
       disclose,
       startedAt: 0,
-      undecryptable: new Map(),
+      undecryptable: new Map(findings.map((one) => [one, one.evidence?.message ?? ""])),
     });
     // Names of files to copy are no text: the command looks at where they lie.
     return [...texts, ...[...copies.keys()].map((name) => [name, ""])].flat().join("\n");

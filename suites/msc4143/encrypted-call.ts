@@ -243,7 +243,7 @@ export class WholeCall implements AsyncDisposable {
       await world.eventually(
         async () => {
           const what = `devices of the room that ${client.session.userId} does not know`;
-          expectEqual(await client.missing(roomId, sessions), [], what);
+          expectEqual(await client.unknownDevices(roomId, sessions), [], what);
         },
         { deadlineMs: HEARD_MS },
       );

@@ -72,12 +72,12 @@ export class JsSdkCall implements AsyncDisposable {
   }
 
   /** Of these devices, those whose users it does not see in the room yet, or whose keys it does not have. */
-  missing(
+  unknownDevices(
     roomId: string,
     devices: readonly Pick<Session, "userId" | "deviceId">[],
   ): Promise<readonly string[]> {
     const names = devices.map(({ userId, deviceId }) => ({ userId, deviceId }));
-    return this.#ask("missing", roomId, names);
+    return this.#ask("unknownDevices", roomId, names);
   }
 
   /** Returns when the leave has been sent; false: it was not joined. */

@@ -106,7 +106,7 @@ export class CallParticipant {
     return memberId;
   }
 
-  async missing(
+  async unknownDevices(
     roomId: string,
     devices: readonly Pick<Session, "userId" | "deviceId">[],
   ): Promise<readonly string[]> {
