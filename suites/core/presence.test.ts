@@ -1,5 +1,3 @@
-import { path } from "#harness/http/client";
-import { eventsAt, type JsonObject } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import {
   expectContains,
@@ -9,41 +7,10 @@ import {
   ok,
 } from "#harness/world/expect";
 import { altersAnswer, altersRequest, claims } from "#harness/world/mutants";
-import type { Account, Session } from "#harness/world/session";
+import { presenceOf, STATES, statusOf, untilPresence } from "./presence.ts";
 import { SYNC } from "./syncs.ts";
 
 const STATUS = "/_matrix/client/v3/presence/*/status";
-const STATES = ["online", "unavailable", "offline"];
-
-function statusOf(account: Account): string {
-  return path`/_matrix/client/v3/presence/${account.userId}/status`;
-}
-
-/** The latest presence of a user in a /sync body. */
-function presenceOf(account: Account, body: JsonObject): JsonObject | undefined {
-  return eventsAt(body, "presence", "events").findLast(
-    ({ type, sender }) => type === "m.presence" && sender === account.userId,
-  )?.content;
-}
-
-/** Syncs until the presence of a user comes with all these keys; returns the token after it. */
-async function untilPresence(
-  reader: Session,
-  since: string | undefined,
-  account: Account,
-  expected: JsonObject = {},
-  mark = "incremental",
-): Promise<string> {
-  const what = `presence of ${account.userId} with ${JSON.stringify(expected)}`;
-  const fits = (body: JsonObject) => {
-    const content = presenceOf(account, body);
-    if (content === undefined) return undefined;
-    expectThat(STATES.includes(String(content.presence)), `one of ${STATES.join()}`, content);
-    return Object.entries(expected).every(([key, value]) => content[key] === value) || undefined;
-  };
-  const options = { query: { "org.example.mark": mark }, deadlineMs: 5_000 };
-  return (await reader.syncUntil(since, what, fits, options)).since;
-}
 
 check(
   "CS.presence.basic",
