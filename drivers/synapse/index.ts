@@ -29,8 +29,9 @@ import {
   SETTINGS_FILES,
   writeConfiguration,
 } from "./configuration.ts";
+import { forked } from "./fork-server.ts";
 import { prepareSetting, restartSettingsOf } from "./restart-settings.ts";
-import { argumentsOf } from "./starter.ts";
+import { argumentsOf, hasWrongTime } from "./starter.ts";
 import { makeTemplate, templatePath } from "./template.ts";
 import {
   canDelegate,
@@ -191,9 +192,14 @@ async function start(context: StartContext): Promise<RunningServer> {
   };
   const configuration = writeConfiguration(plan);
   const proxy = `http://127.0.0.1:${network.proxyPort}`;
+  const args = ["-c", configuration];
+  // A Python that was given is started as it is.
+  let mayBeForked = process.platform === "linux" && spec.binary === undefined;
+  if (hasWrongTime(role, features)) mayBeForked = false;
   const { child, capabilities, tryAgain } = await serve(context, {
     command: python,
-    args: [...argumentsOf(role, features), "-c", configuration],
+    args: [...argumentsOf(role, features), ...args],
+    begunBy: () => (mayBeForked ? forked({ python, role, args }) : undefined),
     cwd: data,
     env: { https_proxy: proxy, HTTPS_PROXY: proxy, no_proxy: "127.0.0.1,localhost" },
     address,
@@ -247,6 +253,8 @@ async function start(context: StartContext): Promise<RunningServer> {
         restartWith: async (setting) => {
           const isOurs = spec.binary === undefined;
           await prepareSetting(setting, { ...context, python, isOurs });
+          // What this added its fork server has not read.
+          mayBeForked = false;
           writeConfiguration({ ...plan, setting });
           return await tryAgain();
         },

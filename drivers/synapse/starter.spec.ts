@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { argumentsOf } from "./starter.ts";
+import { argumentsOf, hasWrongTime } from "./starter.ts";
 
 test("sets the clocks of all servers but the first, and says how far", () => {
   const asEver = argumentsOf("hs1", []);
@@ -8,4 +8,5 @@ test("sets the clocks of all servers but the first, and says how far", () => {
   expect(argumentsOf("hs2", ["rate-limits"])).toEqual(asEver);
   expect(argumentsOf("hs2", ["clock-ahead"]).at(-1)).toBe("30");
   expect(argumentsOf("hs3", ["clock-behind"]).at(-1)).toBe("-30");
+  expect(["hs1", "hs2"].map((role) => hasWrongTime(role, ["clock-ahead"]))).toEqual([false, true]);
 });

@@ -1,4 +1,4 @@
-/** What a Synapse process starts as. */
+/** What a Synapse process starts as that is not forked (fork-server.ts). */
 import type { Feature } from "#harness/deployment/contract";
 
 const APART_S = 30;
@@ -20,9 +20,20 @@ apart, read = float(sys.argv.pop(1)), time.time
 time.time = lambda: read() + apart
 `;
 
-/** Arguments of Python. The first server has the right time, whatever the features. */
+/** The first server has the right time, whatever the features. */
+export function hasWrongTime(role: string, features: readonly Feature[]): boolean {
+  return signOf(role, features) !== 0;
+}
+
+/** Arguments of Python. */
 export function argumentsOf(role: string, features: readonly Feature[]): readonly string[] {
-  const sign = features.includes("clock-ahead") ? 1 : features.includes("clock-behind") ? -1 : 0;
-  if (sign === 0 || role === "hs1") return ["-c", STARTER];
+  const sign = signOf(role, features);
+  if (sign === 0) return ["-c", STARTER];
   return ["-c", `${APART}${STARTER}`, String(sign * APART_S)];
+}
+
+function signOf(role: string, features: readonly Feature[]): number {
+  if (role === "hs1") return 0;
+  if (features.includes("clock-ahead")) return 1;
+  return features.includes("clock-behind") ? -1 : 0;
 }

@@ -1,5 +1,5 @@
 /** A server as a child process: own group, log file, known to the run's registry. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { type FileHandle, open, readdir, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -18,6 +18,21 @@ export interface ChildOptions {
   readonly account?: { readonly uid: number; readonly gid: number };
   /** Called when it ends without having been asked to. */
   readonly onUnexpectedExit: (how: string) => void;
+  /** Who begins it, asked at each start; undefined: we do, by `command`. */
+  readonly begunBy?: (() => Begin | undefined) | undefined;
+}
+
+/** Begins a process in a group of its own, with this environment, that writes to the log file. */
+export type Begin = (plan: {
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly logFile: string;
+}) => Promise<Begun>;
+
+export interface Begun {
+  readonly pid: number;
+  /** How it ended, once it has. */
+  readonly exit: Promise<string>;
 }
 
 /** How long an orderly stop may take before it becomes SIGKILL, milliseconds. */
@@ -32,7 +47,7 @@ const STOPPED = ["T", "Z", "X"];
 
 export class Child {
   readonly #options: ChildOptions;
-  #process: ChildProcess | undefined;
+  #pid: number | undefined;
   #exit: Promise<string> | undefined;
   #isEnding = false;
 
@@ -41,11 +56,11 @@ export class Child {
   }
 
   get pid(): number | undefined {
-    return this.#process?.pid;
+    return this.#pid;
   }
 
   get isRunning(): boolean {
-    return this.#process !== undefined;
+    return this.#pid !== undefined;
   }
 
   /** How the process ended, once it has. */
@@ -55,38 +70,18 @@ export class Child {
 
   /** @param mayEnd when it ends by itself only `exit` tells it, until `mustStay` */
   async start({ mayEnd = false } = {}): Promise<void> {
-    const { command, args, cwd, env, logFile, onSpawn, onUnexpectedExit } = this.#options;
-    const log = openSync(logFile, "a");
+    const { cwd, logFile, onSpawn, onUnexpectedExit, begunBy } = this.#options;
+    const env = { PATH: process.env.PATH ?? "", HOME: cwd, LANG: "C.UTF-8", ...this.#options.env };
     this.#isEnding = mayEnd;
-    const child = spawn(command, args, {
-      cwd,
-      env: { PATH: process.env.PATH ?? "", HOME: cwd, LANG: "C.UTF-8", ...env },
-      stdio: ["ignore", log, log],
-      detached: true,
-      ...this.#options.account,
+    const begin = begunBy?.() ?? spawned(this.#options);
+    const { pid, exit } = await begin({ cwd, env, logFile });
+    this.#pid = pid;
+    this.#exit = exit.then((how) => {
+      this.#pid = undefined;
+      if (!this.#isEnding) onUnexpectedExit(how);
+      return how;
     });
-    closeSync(log);
-    this.#process = child;
-    this.#exit = new Promise((resolve) => {
-      child.once("exit", (code, signal) => {
-        const how = signal === null ? `exit code ${code}` : signal;
-        this.#process = undefined;
-        resolve(how);
-        if (!this.#isEnding) onUnexpectedExit(how);
-      });
-      child.once("error", (error) => {
-        this.#process = undefined;
-        resolve(error.message);
-      });
-    });
-    if (child.pid === undefined) {
-      throw new HarnessError("HS_DID_NOT_START", {
-        what: `${command} could not be started`,
-        facts: [await this.#exit],
-        next: "check that the file exists and can be executed",
-      });
-    }
-    onSpawn(child.pid);
+    onSpawn(pid);
   }
 
   /** From now on it is told when it ends without having been asked to. */
@@ -138,7 +133,7 @@ export class Child {
 
   /** SIGTERM or what means the same to it, then SIGKILL when it takes too long. A paused process is woken first. */
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
-    if (this.#process === undefined) return;
+    if (this.#pid === undefined) return;
     this.#isEnding = true;
     this.signal("SIGCONT");
     this.signal(signal);
@@ -146,6 +141,30 @@ export class Child {
     await this.#exit;
     clearTimeout(timer);
   }
+}
+
+function spawned({ command, args, account }: ChildOptions): Begin {
+  return async ({ cwd, env, logFile }) => {
+    const log = openSync(logFile, "a");
+    const child = spawn(command, args, {
+      cwd,
+      env,
+      stdio: ["ignore", log, log],
+      detached: true,
+      ...account,
+    });
+    closeSync(log);
+    const exit = new Promise<string>((resolve) => {
+      child.once("exit", (code, signal) => resolve(signal ?? `exit code ${code}`));
+      child.once("error", (error) => resolve(error.message));
+    });
+    if (child.pid !== undefined) return { pid: child.pid, exit };
+    throw new HarnessError("HS_DID_NOT_START", {
+      what: `${command} could not be started`,
+      facts: [await exit],
+      next: "check that the file exists and can be executed",
+    });
+  };
 }
 
 /** Whether a thread of it is not stopped. False without /proc, and for a process that is gone. */

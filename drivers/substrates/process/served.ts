@@ -1,7 +1,7 @@
 /** A server as a child process that is up once it answers, and what can be done to it then. */
 import { waitUntilReady } from "#drivers/substrates/ready";
 import type { Address, ServerCapabilities, StartContext } from "#harness/deployment/contract";
-import { Child, tailFile } from "./child.ts";
+import { Child, type ChildOptions, tailFile } from "./child.ts";
 
 export type ServeContext = Pick<
   StartContext,
@@ -23,6 +23,7 @@ export interface Program {
   readonly address: Address;
   /** What it is asked for there; the versions of a homeserver unless given. */
   readonly path?: string;
+  readonly begunBy?: ChildOptions["begunBy"];
 }
 
 export interface Served {
