@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { synapsePython } from "#drivers/synapse/index";
 import { isAlive, Sandbox } from "./command-process.ts";
 import { HostileServer } from "./hostile-server.ts";
 
@@ -147,7 +148,12 @@ describe.concurrent("the end of the harness", PATIENCE, () => {
 
   test("clean removes what kill -9 left, and the results that were there stay", async () => {
     using sandbox = new Sandbox();
-    const run = sandbox.run([...LOGINS, "--repeat", "50", ...ONE_BY_ONE]);
+    const python = await synapsePython(undefined, {
+      progress: () => undefined,
+      signal: new AbortController().signal,
+    });
+    const hs = ["--hs", `process:synapse=${python}`];
+    const run = sandbox.run([...LOGINS, "--repeat", "50", ...hs, ...ONE_BY_ONE]);
     await run.hasResults(2);
     const started = sandbox.startedProcesses();
     run.signal("SIGKILL");
@@ -162,6 +168,21 @@ describe.concurrent("the end of the harness", PATIENCE, () => {
     expect(sandbox.workFolders()).toEqual([]);
     expect(run.results().isComplete).toBe(false);
     expect(run.results().results.length).toBeGreaterThanOrEqual(2);
+  });
+
+  test("servers that were forked end with a harness that kill -9 ends", async ({ expect }) => {
+    using sandbox = new Sandbox();
+    const run = sandbox.run([...LOGINS, "--repeat", "50", ...ONE_BY_ONE]);
+    await run.hasResults(2);
+    const started = sandbox.startedProcesses();
+
+    run.signal("SIGKILL");
+    await run.ended;
+
+    expect(started.length).toBeGreaterThan(0);
+    await expect.poll(() => started.filter(isAlive)).toEqual([]);
+    await sandbox.crucible("clean");
+    expect(sandbox.workFolders()).toEqual([]);
   });
 
   test("an error that nobody catches leaves the results and no process", async () => {
