@@ -6,6 +6,7 @@ import { freeAddress } from "#drivers/substrates/process/address";
 import { Child, tailFile } from "#drivers/substrates/process/child";
 import { waitUntilReady } from "#drivers/substrates/ready";
 import { writeConfiguration } from "#drivers/synapse/configuration";
+import { forked } from "#drivers/synapse/fork-server";
 import { synapse, synapsePython } from "#drivers/synapse/index";
 import { templatePath } from "#drivers/synapse/template";
 import { DEFAULT_VERSION } from "#drivers/synapse/versions";
@@ -28,8 +29,11 @@ export class BareSynapse implements AsyncDisposable {
     this.#end = end;
   }
 
-  /** @throws HarnessError HS_DID_NOT_START */
-  static async start(): Promise<BareSynapse> {
+  /**
+   * @param isForked from a fork server, as the driver starts it, whose first start is slower
+   * @throws HarnessError HS_DID_NOT_START
+   */
+  static async start({ isForked = false } = {}): Promise<BareSynapse> {
     const signal = new AbortController().signal;
     const context = { progress: remark, signal };
     await synapse.prepare(parseServerSpec("process:synapse"), context);
@@ -50,9 +54,11 @@ export class BareSynapse implements AsyncDisposable {
       database: { name: "sqlite3", args: { database } },
     });
     const logFile = path.join(folder, "homeserver.log");
+    const args = ["-c", configuration];
     const child = new Child({
       command: python,
-      args: ["-m", "synapse.app.homeserver", "-c", configuration],
+      args: ["-m", "synapse.app.homeserver", ...args],
+      begunBy: () => (isForked ? forked({ python, role: "bench", args }) : undefined),
       cwd: folder,
       env: {},
       logFile,

@@ -15,6 +15,8 @@ import { HarnessError } from "#harness/errors";
 const PROGRAM = fileURLToPath(new URL("./fork_server.py", import.meta.url));
 /** One without servers ends after so long. */
 const IDLE_MS = 30_000;
+/** How long it may take to begin a server; its first one waits until the modules are read. */
+const BEGIN_MS = 120_000;
 /** Of its standard error, for the message about one that died. */
 const TAIL_LINES = 20;
 
@@ -90,10 +92,14 @@ class ForkServer {
     clearTimeout(this.#idle);
     this.#keepsUsAlive(true);
     const asked = { arguments: args, cwd, env, log: logFile };
-    return new Promise((resolve, reject) => {
+    const late = setTimeout(() => {
+      this.#gone(`it began none within ${BEGIN_MS / 1_000} s`);
+      this.#child.kill("SIGKILL");
+    }, BEGIN_MS);
+    return new Promise<Begun>((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
       this.#child.stdin.write(`${JSON.stringify(asked)}\n`);
-    });
+    }).finally(() => clearTimeout(late));
   }
 
   #told(line: string): void {
@@ -120,7 +126,7 @@ class ForkServer {
     for (const { reject } of this.#waiting.splice(0)) {
       reject(
         new HarnessError("HS_DID_NOT_START", {
-          what: `${this.#python} could not read Synapse: ${how}`,
+          what: `${this.#python} could not fork a Synapse: ${how}`,
           facts: [...this.#tail],
           next: "see whether this Python has Synapse and all that it needs",
         }),

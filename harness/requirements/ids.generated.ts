@@ -982,6 +982,7 @@ export type RequirementId =
   | "MSC4140.persist.no-duplicate"
   | "MSC4140.persist.order"
   | "MSC4140.persist.restart"
+  | "MSC4140.persist.send-action"
   | "MSC4140.ratelimit.fire"
   | "MSC4140.ratelimit.manage"
   | "MSC4140.ratelimit.schedule"

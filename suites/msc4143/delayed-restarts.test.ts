@@ -1,13 +1,16 @@
 /** Delayed events over the death of the server: MSC4140 §Scheduling a delayed event. */
+import { HarnessError } from "#harness/errors";
 import { check } from "#harness/world/check";
 import { expectEqual, expectThat } from "#harness/world/expect";
 import { altersAnswer } from "#harness/world/mutants";
+import type { World } from "#harness/world/world";
 import {
   BATCH_MS,
   dueTime,
   expectInTime,
   marksIn,
   message,
+  type Scene,
   scene,
   serverTime,
   state,
@@ -93,9 +96,74 @@ check(
   },
 );
 
+/** A server sends into many rooms at a time, and dies with events on their way in each of its steps. */
+const ROOMS = 10;
 const DUE = 40;
-/** Whether one hits what was sent and not noted yet is a matter of chance: more than one of two does on Synapse. */
-const DEATHS = 8;
+const PACE_MS = 10;
+const SENT = 8;
+
+interface Death {
+  readonly marks: readonly string[];
+  /** When all of them are due, by `performance.now()`. */
+  readonly dueAt: number;
+  readonly sent: () => Promise<readonly unknown[]>;
+}
+
+/** Kills the server when it has sent some of many events that it was asked to send. */
+async function dieWhileSending(world: World, here: DeadScene, name: string): Promise<Death> {
+  const { delayed, alice, rooms, dueMs } = here;
+  const from = performance.now();
+  const marks = Array.from({ length: DUE }, (_, index) => `${index} of ${name}`);
+  const ids = await Promise.all(
+    marks.map((mark, index) =>
+      delayed.scheduled(alice, rooms[index % ROOMS] ?? "", message(mark, dueMs)),
+    ),
+  );
+  const dueAt = performance.now() + dueMs;
+  const enough = Promise.withResolvers<void>();
+  let answered = 0;
+  const sends: Promise<void>[] = [];
+  for (const id of ids) {
+    const answer = delayed.act(alice, id, "send").then(() => {
+      answered += 1;
+      if (answered === SENT) enough.resolve();
+    });
+    sends.push(answer);
+    await world.quietPeriod(PACE_MS);
+  }
+  await Promise.race([enough.promise, Promise.allSettled(sends)]);
+  await world.actOnServer("hs1", "kill");
+  expectInTime(from, dueMs, "the kill");
+  await Promise.allSettled(sends);
+  return {
+    marks,
+    dueAt,
+    sent: async () => (await Promise.all(rooms.map((room) => marksIn(alice, room)))).flat(),
+  };
+}
+
+interface DeadScene extends Omit<Scene, "roomId"> {
+  readonly rooms: readonly string[];
+  readonly dueMs: number;
+}
+
+async function deadScene(world: World, dueMs: number): Promise<DeadScene> {
+  const { delayed, alice } = await scene(world);
+  const rooms = await Promise.all(Array.from({ length: ROOMS }, () => alice.createRoom()));
+  return { delayed, alice, rooms, dueMs };
+}
+
+const noneLost =
+  ({ marks, sent }: Death) =>
+  async () => {
+    const seen = await sent();
+    const lost = marks.filter((mark) => !seen.includes(mark));
+    expectEqual(lost, [], "what has not been sent");
+    return seen;
+  };
+
+/** Whether one hits what was sent and not noted yet is a matter of chance. */
+const DEATHS = 4;
 
 check(
   "MSC4140.persist.no-duplicate",
@@ -119,31 +187,42 @@ check(
     ],
   },
   async (world) => {
-    const { delayed, alice, roomId } = await scene(world);
-    for (let death = 1; death <= DEATHS; death++) {
-      const dueAt = performance.now() + 4_000;
-      const marks = Array.from({ length: DUE }, (_, index) => `${index} of death ${death}`);
-      for (const mark of marks) {
-        const delayMs = Math.round(dueAt - performance.now());
-        await delayed.scheduled(alice, roomId, message(mark, Math.max(1, delayMs)));
-      }
-      await untilSent(alice, roomId, marks[DUE / 4] ?? "");
-      await world.killAndRestart();
+    const here = await deadScene(world, 4_000);
+    for (let count = 1; count <= DEATHS; count++) {
+      const death = await dieWhileSending(world, here, `death ${count}`);
+      // All that was on its way is overdue when the server is back.
+      await world.quietPeriod(Math.max(0, death.dueAt - performance.now()));
+      await world.actOnServer("hs1", "restart");
 
-      const sent = await world.eventually(
-        async () => {
-          const seen = await marksIn(alice, roomId);
-          const lost = marks.filter((mark) => !seen.includes(mark));
-          expectEqual(lost, [], "what has not been sent");
-          return seen;
-        },
-        { deadlineMs: BATCH_MS },
-      );
-      const counts = marks.map(
+      const sent = await world.eventually(noneLost(death), { deadlineMs: BATCH_MS });
+      const counts = death.marks.map(
         (mark) => [mark, sent.filter((one) => one === mark).length] as const,
       );
-      const twice = Object.fromEntries(counts.filter(([, count]) => count > 1));
+      const twice = Object.fromEntries(counts.filter(([, times]) => times > 1));
       expectEqual(twice, {}, "what was sent more than once");
     }
+  },
+);
+
+check(
+  "MSC4140.persist.send-action",
+  "a server that dies while it sends delayed events on request sends all of them, when they are due at the latest",
+  {
+    ...OWN_SERVERS,
+    mutant: altersAnswer("loses one", MESSAGES, { replace: [['"5 of one death"', '"lost"']] }),
+  },
+  async (world) => {
+    const here = await deadScene(world, 12_000);
+    const death = await dieWhileSending(world, here, "one death");
+    await world.actOnServer("hs1", "restart");
+    if (performance.now() >= death.dueAt) {
+      throw new HarnessError("DEADLINE", {
+        what: "the restart took longer than the events were delayed",
+        next: "the machine has too much to do: give it less at a time",
+      });
+    }
+
+    const leftMs = Math.max(0, death.dueAt - performance.now());
+    await world.eventually(noneLost(death), { deadlineMs: leftMs + BATCH_MS });
   },
 );

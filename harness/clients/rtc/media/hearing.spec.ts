@@ -26,6 +26,14 @@ test("tells when a tone began and ended, and how much of the sound it was", () =
   expect(shareOf([], 400)).toBe(0);
 });
 
+test("takes no tone of a packet or two for one", () => {
+  const { spells } = heard(["noise", 5], [400, 4], ["noise", 5], [500, 5]);
+  expect(framesOf(spells, 400)).toBe(0);
+  expect(firstTone(spells, 400)).toBeUndefined();
+  expect(lastTone(spells, 400)).toBeUndefined();
+  expect(framesOf(spells, 500)).toBe(5);
+});
+
 test("keeps the last spells when there are too many", () => {
   const flicker = Array.from(
     { length: 2_100 },

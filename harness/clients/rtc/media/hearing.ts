@@ -9,6 +9,11 @@ export interface Spell {
   readonly frames: number;
 }
 
+/**
+ * A tone is one from so many frames on: two frames come from one packet, and what a wrong key makes of one or two packets is a pure
+ * tone now and then.
+ */
+const TONE_FRAMES = 5;
 /** Noise makes many. */
 const SPELLS_AT_MOST = 2_000;
 
@@ -41,7 +46,7 @@ export class Hearing {
 /** Frames of this tone from a moment on. */
 export function framesOf(spells: readonly Spell[], hz: number, since = 0): number {
   return spells
-    .filter(({ sound }) => sound === hz)
+    .filter((spell) => isTone(spell, hz))
     .reduce((sum, spell) => sum + shareSince(spell, since), 0);
 }
 
@@ -53,12 +58,16 @@ export function shareOf(spells: readonly Spell[], hz: number, since = 0): number
 
 /** When this tone began from a moment on; undefined: it has not. */
 export function firstTone(spells: readonly Spell[], hz: number, since = 0): number | undefined {
-  const spell = spells.find(({ sound, to }) => sound === hz && to >= since);
+  const spell = spells.find((one) => isTone(one, hz) && one.to >= since);
   return spell && Math.max(spell.from, since);
 }
 
 export function lastTone(spells: readonly Spell[], hz: number): number | undefined {
-  return spells.findLast(({ sound }) => sound === hz)?.to;
+  return spells.findLast((spell) => isTone(spell, hz))?.to;
+}
+
+function isTone({ sound, frames }: Spell, hz: number): boolean {
+  return sound === hz && frames >= TONE_FRAMES;
 }
 
 /** Frames of a spell come evenly. */
