@@ -50,7 +50,10 @@ export class JsSdkCall implements AsyncDisposable {
     this.session = session;
     const { command, args } = nodeChild("js-sdk-call");
     const who = `${session.userId} ${session.deviceId} (matrix-js-sdk in calls)`;
-    this.#process = new LineProcess(who, command, args, { signal: session.context.signal });
+    this.#process = new LineProcess(who, command, args, {
+      signal: session.context.signal,
+      yields: true,
+    });
   }
 
   /** Takes the session's device; returns once the library has synced. */

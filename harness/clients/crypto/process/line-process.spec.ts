@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import os from "node:os";
 import { expect, test } from "vitest";
 import { LineProcess } from "./line-process.ts";
 
@@ -38,4 +39,13 @@ test("one that answers it ends by itself", async () => {
   await child.end(60_000, "stop");
   expect(performance.now() - from).toBeLessThan(60_000);
   await expect(child.ask("roster")).rejects.toThrow("exit code 0");
+});
+
+test("one that yields runs at a lower priority", async () => {
+  const [first, second] = [false, true].map(
+    (yields) => new LineProcess("bob", process.execPath, LISTENS, { yields }),
+  );
+  const [own = 0, lower = 0] = [first, second].map((child) => os.getPriority(child?.pid));
+  await Promise.all([first?.kill(), second?.kill()]);
+  expect(lower).toBe(Math.min(19, own + 5));
 });

@@ -1,5 +1,6 @@
 /** A process that answers questions, one JSON object a line; its end answers all that are open. */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import os from "node:os";
 import { createInterface } from "node:readline";
 import { HarnessError } from "#harness/errors";
 import { compiledBefore } from "#harness/runs/compiled";
@@ -15,8 +16,13 @@ export interface LineProcessOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Its abort kills the process, also one that sleeps. */
   readonly signal?: AbortSignal;
+  /** Lets the servers under test go first where there is much to do: what they are late with must not be our doing. */
+  readonly yields?: boolean;
 }
 
+/** Steps of priority that it is below us: a third of the weight. */
+const YIELDING = 5;
+const LOWEST = 19;
 /** Of standard error, for the message about a process that died. */
 const TAIL_LINES = 12;
 
@@ -34,7 +40,7 @@ export class LineProcess {
     who: string,
     command: string,
     args: readonly string[],
-    { env = {}, signal }: LineProcessOptions = {},
+    { env = {}, signal, yields = false }: LineProcessOptions = {},
   ) {
     this.#who = who;
     this.#child = spawn(command, args, {
@@ -43,6 +49,7 @@ export class LineProcess {
       killSignal: "SIGKILL",
       ...(signal && { signal }),
     });
+    if (yields) yieldToServers(this.#child.pid);
     this.#exit = new Promise((resolve) => {
       const end = (how: string) => {
         this.#end ??= how;
@@ -115,5 +122,14 @@ export class LineProcess {
       facts: this.#end === "SIGKILL" ? [] : this.#tail,
       next: "start the client again",
     });
+  }
+}
+
+function yieldToServers(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    os.setPriority(pid, Math.min(LOWEST, os.getPriority() + YIELDING));
+  } catch {
+    // Gone already.
   }
 }

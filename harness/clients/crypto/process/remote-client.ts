@@ -229,7 +229,7 @@ export class RemoteClient implements CryptoClient {
     const who = `${this.userId} ${this.deviceId} (${this.kind})`;
     this.#held = this.#store?.hold(who);
     const { command, args } = this.#command;
-    this.#process = new LineProcess(who, command, args);
+    this.#process = new LineProcess(who, command, args, { yields: true });
     const store = this.#store;
     const launch: Launch = {
       ...handed(this.#session),
