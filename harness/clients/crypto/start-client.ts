@@ -25,7 +25,7 @@ export async function startClient(
   switch (kind) {
     case "wasm": {
       if (store !== "memory" || process === "own") {
-        return RemoteClient.start(kind, session, { ...options, store }, nodeChild(kind));
+        return RemoteClient.start(kind, session, { ...options, store }, await nodeChild(kind));
       }
       const who = { user: session.userId, device: session.deviceId };
       const telling = new Telling(log === undefined ? undefined : new ClientLog(log, who));
@@ -48,7 +48,7 @@ export async function startClient(
         kind,
         session,
         { ...options, policy: wanted, store },
-        nodeChild(kind),
+        await nodeChild(kind),
       );
     }
   }

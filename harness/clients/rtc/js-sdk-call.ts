@@ -46,9 +46,11 @@ export class JsSdkCall implements AsyncDisposable {
   readonly #process: LineProcess;
   readonly #listeners = new Set<(happening: Happening) => void>();
 
-  private constructor(session: Session) {
+  private constructor(
+    session: Session,
+    { command, args }: { readonly command: string; readonly args: readonly string[] },
+  ) {
     this.session = session;
-    const { command, args } = nodeChild("js-sdk-call");
     const who = `${session.userId} ${session.deviceId} (matrix-js-sdk in calls)`;
     this.#process = new LineProcess(who, command, args, {
       signal: session.context.signal,
@@ -58,7 +60,7 @@ export class JsSdkCall implements AsyncDisposable {
 
   /** Takes the session's device; returns once the library has synced. */
   static async start(session: Session, options: CallOptions = {}): Promise<JsSdkCall> {
-    const call = new JsSdkCall(session);
+    const call = new JsSdkCall(session, await nodeChild("js-sdk-call"));
     try {
       await call.#process.ask("launch", { ...handed(session), ...options });
     } catch (error) {

@@ -1,6 +1,7 @@
 /** How a process becomes a client, and what it is told for it. */
 import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
+import { bundled } from "#harness/runs/bundled";
 import type { ServerInfo } from "#harness/world/run-info";
 import { Session } from "#harness/world/session";
 import type { CryptoPolicy, SyncKind } from "../crypto-client.ts";
@@ -65,9 +66,11 @@ export function takenOver({ server, account, check, timeoutScale }: HandedSessio
   );
 }
 
+let child: Promise<string> | undefined;
+
 /** The process of a client that runs in Node. */
-export function nodeChild(kind: string) {
+export async function nodeChild(kind: string) {
   const [, extension = "ts"] = /\.(\w+)$/.exec(import.meta.url) ?? [];
-  const file = fileURLToPath(new URL(`./child.${extension}`, import.meta.url));
-  return { command: process.execPath, args: [file, kind] };
+  child ??= bundled(fileURLToPath(new URL(`./child.${extension}`, import.meta.url)));
+  return { command: process.execPath, args: [await child, kind] };
 }
