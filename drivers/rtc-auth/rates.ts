@@ -1,8 +1,8 @@
 /** How often somebody may ask: a burst, and then so many a second. */
 import { Refusal } from "./http.ts";
 
-const BURST = 100;
-const PER_SECOND = 10;
+const BURST = 50;
+const PER_SECOND = 5;
 
 export class Rates {
   readonly #left = new Map<string, { tokens: number; at: number }>();

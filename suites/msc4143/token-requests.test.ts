@@ -1,4 +1,5 @@
 /** Who gets a token for the SFU of the own server: MSC4195 §Acquiring LiveKit access tokens. */
+import type { HttpResponse } from "#harness/http/client";
 import { at, isObject, textAt } from "#harness/match/json";
 import { check } from "#harness/world/check";
 import { expectMatrixError, expectStatus, expectThat, fail, ok } from "#harness/world/expect";
@@ -269,6 +270,9 @@ check(
   },
 );
 
+const MANY = 200;
+const AT_ONCE = 20;
+
 check(
   "MSC4195.token.ratelimit",
   "the service limits how often tokens are asked for",
@@ -284,12 +288,15 @@ check(
     // As a client does: on joining, and when its connection was lost.
     for (const _ of [1, 2, 3]) claimsOf(tokenOf(await requestToken(world, alice, body)));
 
-    const many = await Promise.all(
-      Array.from({ length: 200 }, () => requestToken(world, alice, body)),
-    );
+    // No more than it takes: the others that are busy with these servers have to wait for each.
+    const limited: HttpResponse[] = [];
+    for (let asked = 0; limited.length === 0 && asked < MANY; asked += AT_ONCE) {
+      const answers = Array.from({ length: AT_ONCE }, () => requestToken(world, alice, body));
+      limited.push(...(await Promise.all(answers)).filter(({ status }) => status === 429));
+    }
 
-    const limited = many.filter(({ status }) => status === 429);
-    if (limited.length === 0) fail("some of 200 requests at once refused with 429", "all answered");
+    if (limited.length === 0)
+      fail(`some of ${MANY} requests in a row refused with 429`, "all answered");
     for (const response of limited) expectMatrixError(response, 429, "M_LIMIT_EXCEEDED");
   },
 );
