@@ -15,7 +15,7 @@ import {
 import * as notes from "./notes.ts";
 
 /** Clients in processes of their own are told apart: what is seen there alone has to be looked for as well. */
-const isOwn = /\bchild\.[jt]s$/.test(process.argv[1] ?? "");
+const isOwn = /\bchild\.m?[jt]s$/.test(process.argv[1] ?? "");
 
 function note(kind: string, text: string): void {
   notes.note(isOwn ? `${kind} in a process of its own` : kind, text);

@@ -52,6 +52,8 @@ ${table(
 Options follow after commas (\`process:synapse,database=postgres\`, \`url:https://…,shared-secret=…\`); with \`disk=256M\` a
 process keeps its data on a disk of that size, which chaos can fill (root only). A role in front gives one server its own
 spec (\`--hs hs1=process:synapse --hs hs2=docker:my-image\`); a spec without a role is for all others.
+On Linux a release of Synapse is forked from a process that has read its modules, one for each role, as Synapse's own image for
+Complement does it; \`process:synapse=<python>\` starts that Python as it is.
 With \`--auth oidc\` each homeserver leaves accounts and tokens to an auth service of its own, \`as1\` for \`hs1\` (MSC3861). That takes
 a \`process:synapse\` of 1.136 or newer: images and running servers bring a configuration of their own. With \`--mas\` that service is
 matrix-authentication-service:

@@ -53,6 +53,7 @@ async function make(program: string, folder: string): Promise<string> {
   const { build } = await import("vite");
   // Others may make it at the same time: the last note counts, and each file stays.
   const made = `${Date.now()}-${randomBytes(4).toString("hex")}`;
+  const entry = `${path.basename(program, ".ts")}.mjs`;
   const built = await build({
     configFile: false,
     root: ROOT,
@@ -63,14 +64,14 @@ async function make(program: string, folder: string): Promise<string> {
       outDir: path.join(folder, made),
       target: "node24",
       minify: false,
-      rollupOptions: { output: { entryFileNames: "program.mjs" } },
+      rollupOptions: { output: { entryFileNames: entry } },
     },
   });
   const chunks = [built].flat().flatMap((one) => ("output" in one ? one.output : []));
   const modules = chunks.flatMap((chunk) => (chunk.type === "chunk" ? chunk.moduleIds : []));
   const own = modules.filter((id) => path.isAbsolute(id) && !id.includes("/node_modules/"));
   const inputs = Object.fromEntries(own.map((file) => [path.relative(ROOT, file), stateOf(file)]));
-  const note = { file: path.join(made, "program.mjs"), lock: lockNow(), inputs };
+  const note = { file: path.join(made, entry), lock: lockNow(), inputs };
   const draft = path.join(folder, `${made}.json`);
   writeFileSync(draft, JSON.stringify(note));
   renameSync(draft, path.join(folder, "note.json"));
