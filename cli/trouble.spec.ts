@@ -152,6 +152,7 @@ describe.concurrent("the end of the harness", PATIENCE, () => {
       progress: () => undefined,
       signal: new AbortController().signal,
     });
+    // One that is given is not forked: it outlives the harness.
     const hs = ["--hs", `process:synapse=${python}`];
     const run = sandbox.run([...LOGINS, "--repeat", "50", ...hs, ...ONE_BY_ONE]);
     await run.hasResults(2);

@@ -7,6 +7,10 @@ import select
 import signal
 import sys
 
+# What modules print is no answer.
+answers = os.dup(1)
+os.dup2(2, 1)
+
 # While modules are read there is no garbage. What Synapse starts with afterwards takes collecting over itself.
 gc.disable()
 
@@ -14,7 +18,7 @@ from twisted.internet.main import installReactor
 
 try:
     from synapse.app.complement_fork_proxied_reactor import ProxiedReactor
-except ImportError:  # before 1.146
+except ImportError:  # older releases
     from synapse.app.complement_fork_starter import ProxiedReactor
 
 # A reactor does not survive a fork: each process gets its own behind this one. Synapse's own image for Complement does the same.
@@ -32,7 +36,7 @@ children = set()
 
 
 def say(what):
-    os.write(1, json.dumps(what).encode() + b"\n")
+    os.write(answers, json.dumps(what).encode() + b"\n")
 
 
 def tell_ends():
@@ -63,7 +67,7 @@ def begin(asked, wakes):
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
-    for end in wakes:
+    for end in (*wakes, answers):
         os.close(end)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     log = os.open(asked["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)

@@ -139,7 +139,8 @@ check(
         idle.next_batch,
         last,
         (body) => texts(timeline(body, here)).includes(last) || undefined,
-        { filter },
+        // The sending of all is part of it.
+        { filter, deadlineMs: 25_000 },
       ),
       sendAll(alice, here, ...messages, last),
     ]);
