@@ -4,6 +4,7 @@ import path from "node:path";
 import type { Command } from "commander";
 import { beforeAll, expect, test } from "vitest";
 import { COMMANDS } from "./main.ts";
+import { shellWords } from "./shell-words-for-specs.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "..");
 const FOLDERS = readdirSync(ROOT, { withFileTypes: true }).filter(
@@ -76,9 +77,9 @@ function missingFiles(page: string): readonly string[] {
     .filter((code) => !existsSync(path.join(ROOT, code)));
 }
 
-/** Words as a shell divides them, near enough: quotes hold together. */
+/** Of the command alone: without what is set for it, and what comes after it. */
 function words(line: string): readonly string[] {
-  const all = line.match(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g) ?? [];
+  const all = shellWords(line);
   const bare = all.slice(all.findIndex((word) => !/^[A-Z_]+=/.test(word)));
   const end = bare.findIndex((word) => END.test(word));
   return end < 0 ? bare : bare.slice(0, end);

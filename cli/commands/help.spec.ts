@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { COMMANDS } from "#cli/main";
 import { runMain } from "#cli/main-for-specs";
 import { settingsOf } from "#cli/run-options";
+import { shellWords } from "#cli/shell-words-for-specs";
 
 interface Named {
   readonly name: string;
@@ -32,10 +33,10 @@ function examplesIn(help: string): readonly string[] {
   return examples.split("\n").filter((line) => /(^| )crucible /.test(line));
 }
 
-/** Words behind `crucible` as a shell divides them, without what is told beside them, or done with their output. */
+/** Words behind `crucible`, without what is told beside them, or done with their output. */
 function wordsOf(example: string): readonly string[] {
   const [line = ""] = example.trim().split(/ {2,}| [|>] /);
-  const words: readonly string[] = line.match(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g) ?? [];
+  const words = shellWords(line);
   return words.slice(words.indexOf("crucible") + 1).map((word) => word.replace(/['"]/g, ""));
 }
 

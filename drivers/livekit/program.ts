@@ -3,10 +3,10 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import path from "node:path";
+import { cacheFolder } from "#harness/cache";
 import type { ServerSpec } from "#harness/config/driver-spec";
 import type { PrepareContext } from "#harness/deployment/contract";
 import { HarnessError } from "#harness/errors";
-import { cacheFolder } from "#harness/python/cache";
 import { runCommand } from "#harness/python/command";
 
 /** Pins every module: Go refuses one whose hash is another. */

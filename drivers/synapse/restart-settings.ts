@@ -4,6 +4,9 @@ import { HarnessError } from "#harness/errors";
 import { runCommand } from "#harness/python/command";
 import { addPackages } from "#harness/python/environment";
 
+/** Exact, so that all machines have one; it comes with no release of Synapse. */
+const OPENID_CONNECT = ["Authlib==1.9.10"];
+
 /** Providers belong to accounts of its own, which it does not have beside an auth service; the others need one. */
 export function restartSettingsOf(auth: AuthAccess | undefined): readonly Setting[] {
   return auth === undefined
@@ -63,7 +66,7 @@ export async function prepareSetting(
   },
 ): Promise<void> {
   if (setting !== "unreachable-login-provider") return;
-  if (isOurs) return await addPackages(python, { packages: ["Authlib"], ...context });
+  if (isOurs) return await addPackages(python, { packages: OPENID_CONNECT, ...context });
   const { code } = await runCommand(python, ["-c", "import authlib"]);
   if (code === 0) return;
   throw new HarnessError("INSTALL_FAILED", {

@@ -10,8 +10,8 @@ import path from "node:path";
 import { freeAddress } from "#drivers/substrates/process/address";
 import { Child, tailFile } from "#drivers/substrates/process/child";
 import { waitUntilReady } from "#drivers/substrates/ready";
+import { cacheFolder } from "#harness/cache";
 import type { PrepareContext } from "#harness/deployment/contract";
-import { cacheFolder } from "#harness/python/cache";
 import { runCommand } from "#harness/python/command";
 import { writeConfiguration } from "./configuration.ts";
 

@@ -2,8 +2,8 @@
 import { existsSync } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import path from "node:path";
+import { cacheFolder } from "#harness/cache";
 import { HarnessError } from "#harness/errors";
-import { cacheFolder } from "./cache.ts";
 import { runCommand } from "./command.ts";
 
 const CANDIDATES = [

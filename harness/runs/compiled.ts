@@ -1,4 +1,4 @@
-import { placeInCache } from "#harness/python/cache";
+import { placeInCache } from "#harness/cache";
 
 /** For our own programs in processes of their own: what one Node has compiled the next does not compile again. */
 export function compiledBefore(): { readonly NODE_COMPILE_CACHE: string } {
