@@ -85,3 +85,16 @@ test("--debug tells where a check failed", PATIENCE, async () => {
     /fail .*CS\.login\.device-id[\s\S]*at .*suites\/core\/login\.test\.ts:\d+/,
   );
 });
+
+test("a server that is not what was meant is not judged", PATIENCE, async () => {
+  using sandbox = new Sandbox();
+  await using server = await HostileServer.start();
+
+  const args = ["CS.login.flows", "--hs", server.spec, "--hs-version", "2.0.0", "--out", "run"];
+  const { code, stdout } = await sandbox.crucible("run", ...args);
+
+  expect(stdout).toContain("what runs is not 2.0.0");
+  expect(stdout).toContain("next: ");
+  expect(stdout).toContain("checks: none");
+  expect(code).toBe(2);
+});

@@ -133,6 +133,7 @@ function settingsFor(group: Group, hs: string, settings: Settings): Settings {
   return {
     ...settings,
     hs: [specOf(group, hs)],
+    hsVersion: undefined,
     auth,
     mas: undefined,
     rtcAuth,

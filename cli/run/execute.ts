@@ -7,6 +7,7 @@ import { exitCodeOf } from "#cli/trouble";
 import type { Resolved, Settings } from "#harness/config/settings";
 import type { Feature } from "#harness/deployment/contract";
 import type { Deployment } from "#harness/deployment/deployment";
+import { requireVersion } from "#harness/deployment/meant";
 import type { DeploymentPlan } from "#harness/deployment/plan";
 import type { CallFigure } from "#harness/results/call-figures";
 import { newRunId } from "#harness/results/ids";
@@ -159,6 +160,8 @@ export async function execute(execution: Execution): Promise<Executed> {
       isReuseAllowed: settings.fast,
     });
     deployment = await pool.startMain();
+    if (settings.hsVersion !== undefined)
+      requireVersion([...deployment.servers.values()], settings.hsVersion);
     verdicts.deployment = deployment.facts.name;
     execution.onDeployed(deployment);
     // Half of the start of the command, which a mistake in its arguments should not wait for.

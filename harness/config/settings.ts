@@ -5,6 +5,8 @@ import * as value from "./values.ts";
 
 export interface Settings {
   readonly hs: readonly string[];
+  /** Absent: whatever runs is meant. */
+  readonly hsVersion: string | undefined;
   /** Absent: none, unless most checks are about one. */
   readonly auth: (typeof AUTHS)[number] | undefined;
   readonly mas: string | undefined;
@@ -113,6 +115,10 @@ const TABLE: { readonly [Name in SettingName]: Row<Settings[Name]> } = {
   hs: {
     ...row("servers", "--hs <spec>[]", value.list, []),
     help: "homeserver: process:synapse[@version], docker:<image>, kubernetes:<image>, url:<url>; hs1=… for one role",
+  },
+  hsVersion: {
+    ...row("servers", "--hs-version <version>", value.text, undefined),
+    help: "version or commit that the server has to say it is; with another one nothing runs",
   },
   auth: {
     ...row("servers", "--auth <name>", value.oneOf(AUTHS), undefined),

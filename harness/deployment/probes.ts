@@ -27,6 +27,8 @@ export interface Identity {
   /** Lower case; `unknown` when the server does not say. */
   readonly name: string;
   readonly version: string;
+  /** The whole of what it says of its version, with the commit for example: text of others. */
+  readonly said: string;
 }
 
 /** Implementation and version by `GET /_matrix/federation/v1/version`. */
@@ -41,11 +43,14 @@ export async function probeIdentity(links: ServerLinks): Promise<Identity> {
     return {
       name: clean(name, "unknown").toLowerCase(),
       version: clean(version, "unknown").split(" ")[0] ?? "unknown",
+      said: typeof version === "string" ? version.slice(0, SAID_AT_MOST) : "",
     };
   } catch {
-    return { name: "unknown", version: "unknown" };
+    return { name: "unknown", version: "unknown", said: "" };
   }
 }
+
+const SAID_AT_MOST = 200;
 
 /** A server that looks for the peer elsewhere must not hold up the start. */
 const PEER_TIMEOUT_MS = 5_000;
