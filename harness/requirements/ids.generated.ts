@@ -1032,6 +1032,7 @@ export type RequirementId =
   | "MSC4143.rotate.coalesce"
   | "MSC4143.rotate.delay"
   | "MSC4143.rotate.join"
+  | "MSC4143.rotate.lapse"
   | "MSC4143.rotate.leave"
   | "MSC4143.rotate.periodic"
   | "MSC4143.session.overlap"

@@ -1,7 +1,10 @@
 /** When matrix-js-sdk makes new media keys, and when it uses them (MSC4143 §Rotating keys). By these checks no homeserver fails. */
 import { digestOf } from "#harness/clients/rtc/call-party";
+import { MEMBER } from "#harness/clients/rtc/names";
 import { check } from "#harness/world/check";
-import { expectEqual, expectThat } from "#harness/world/expect";
+import { expectEqual, expectThat, ok } from "#harness/world/expect";
+import { STEADY } from "./callers.ts";
+import { delayedEvents } from "./delayed.ts";
 import {
   Call,
   CLIENTS,
@@ -182,5 +185,35 @@ check(
     world.note(
       `${LIBRARY} made ${digests.size} new keys for five leaves, in ${letters() - sent} requests; the leaves took ${tookMs} ms`,
     );
+  },
+);
+
+check(
+  "MSC4143.rotate.lapse",
+  "the client uses the key that it sends after it was taken for gone and has joined again",
+  { ...CLIENTS, mutant: LOSES_LETTERS },
+  async (world) => {
+    const config = { ...STEADY, ...FOR_LEAVES };
+    await using call = await Call.open(world, { parties: ["bob"], config });
+    const memberId = await call.joinAlice();
+    const { alice, roomId } = call;
+    const before = alice.happened.length;
+    const delayId = alice.sent(MEMBER).findLast((each) => each.delayId !== undefined)?.delayId;
+    expectThat(delayId !== undefined, `a leave that ${LIBRARY} has scheduled`, "none");
+
+    ok(await delayedEvents(world).act(alice.session, delayId, "send"));
+    await world.eventually(
+      () => {
+        const rosters = alice.happened.slice(before).filter(({ what }) => what === "roster");
+        expectThat(rosters.length > 0, `${LIBRARY} to see that it is gone`, "no other roster");
+      },
+      { deadlineMs: COMES_MS },
+    );
+    await call.untilInRoster(memberId);
+    await call.join("bob");
+    const [sent] = await call.keysAt("bob", 1);
+
+    expectThat(sent !== undefined, `a key of ${LIBRARY} for ${roomId}`, "none");
+    await call.untilUsed(sent, "the key that it has sent");
   },
 );
