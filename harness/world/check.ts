@@ -41,6 +41,8 @@ export interface CheckOptions {
   readonly isolated?: { readonly features?: readonly Feature[] };
   /** Bound for the whole check; 60 s unless given. */
   readonly deadlineMs?: number;
+  /** Not beside others of its file: each of them keeps so many processes busy that they would only wait for each other. */
+  readonly isAlone?: boolean;
   /** It runs only when its kind is asked for, and gets more time then. */
   readonly kind?: Kind;
 }
@@ -89,7 +91,8 @@ export function check(
       (options.deadlineMs ?? DEADLINE_MS) * run.timeoutScale +
       extraMs(options.kind, run);
     const timeout = tryMs * Math.max(1, tries);
-    test.concurrent(name, { timeout }, async ({ task }) => {
+    const declare = options.isAlone ? test : test.concurrent;
+    declare(name, { timeout }, async ({ task }) => {
       const checker = new Checker(run, id, title, repetition, options, body);
       task.meta.crucible = await checker.report(needs);
     });

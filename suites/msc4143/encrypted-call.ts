@@ -12,7 +12,7 @@ import { textAt } from "#harness/match/json";
 import { expectEqual, expectThat, ok } from "#harness/world/expect";
 import type { Session } from "#harness/world/session";
 import type { World } from "#harness/world/world";
-import { SLOT_ID } from "./callers.ts";
+import { SLOT_ID, STEADY } from "./callers.ts";
 import { callRoom } from "./media-keys.ts";
 import { memberOf, openidTokenOf } from "./openid.ts";
 
@@ -21,7 +21,7 @@ const CLEAR = 0.8;
 const WINDOW_MS = 1_000;
 /** Processes start, and keys travel, on a machine that does other things too. */
 const HEARD_MS = 30_000;
-export const WHOLE_CALL = { deadlineMs: 180_000 };
+export const WHOLE_CALL = { deadlineMs: 180_000, isAlone: true };
 
 /** What a member's media do with a key that its client hands them. */
 export type Handing = "right" | "wrong" | "nothing";
@@ -86,7 +86,10 @@ export class Talker implements AsyncDisposable {
 
   /** Joins the call, and connects to its own server's SFU. */
   async join(config: Readonly<Record<string, unknown>>): Promise<void> {
-    const memberId = await this.client.join(this.#call.roomId, { by: "sticky", library: config });
+    const memberId = await this.client.join(this.#call.roomId, {
+      by: "sticky",
+      library: { ...STEADY, ...config },
+    });
     await this.enter(memberId);
   }
 

@@ -3,6 +3,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Address, StartContext } from "#harness/deployment/contract";
+import { bundled } from "#harness/runs/bundled";
 import { compiledBefore } from "#harness/runs/compiled";
 import { type ServeContext, type Served, serve } from "./served.ts";
 
@@ -31,7 +32,7 @@ export async function serveOwn(
   await writeFile(settingsFile, JSON.stringify(settings), { mode: 0o600 });
   const { child, capabilities } = await serve(context, {
     command: process.execPath,
-    args: [childFile(besideChild), settingsFile],
+    args: [await bundled(childFile(besideChild)), settingsFile],
     cwd: workFolder,
     env: { NODE_NO_WARNINGS: "1", ...compiledBefore() },
     address,

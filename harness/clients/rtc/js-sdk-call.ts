@@ -7,7 +7,7 @@
 import { handed, nodeChild } from "#harness/clients/crypto/process/launch";
 import { LineProcess } from "#harness/clients/crypto/process/line-process";
 import type { Session } from "#harness/world/session";
-import type { Happening, KeyChanged, Participant, Sent } from "./js-sdk/happening.ts";
+import type { Happening, KeyChanged, Participant, RosterNow, Sent } from "./js-sdk/happening.ts";
 import { ROOM_CALL, type Slot } from "./js-sdk/slot.ts";
 
 export interface CallOptions {
@@ -45,6 +45,7 @@ export class JsSdkCall implements AsyncDisposable {
   readonly happened: Happening[] = [];
   readonly #process: LineProcess;
   readonly #listeners = new Set<(happening: Happening) => void>();
+  #heard = Promise.withResolvers<void>();
 
   private constructor(
     session: Session,
@@ -90,9 +91,14 @@ export class JsSdkCall implements AsyncDisposable {
     return this.#ask("leave", roomId, slot);
   }
 
-  /** Who is in the session now, as the library has it; waits until the room has come in a sync. */
-  roster(roomId: string, slot = ROOM_CALL): Promise<readonly Participant[]> {
-    return this.#ask("roster", roomId, slot);
+  /**
+   * Who is in the session now, as the library has it; waits until the room has come in a sync. What came with it is in `happened`
+   * then.
+   */
+  async roster(roomId: string, slot = ROOM_CALL): Promise<readonly Participant[]> {
+    const { members, told } = await this.#ask<RosterNow>("roster", roomId, slot);
+    while (this.happened.length < told && this.#process.isRunning) await this.#heard.promise;
+    return members;
   }
 
   openSlot(roomId: string, slot = ROOM_CALL): Promise<void> {
@@ -165,11 +171,13 @@ export class JsSdkCall implements AsyncDisposable {
     for (;;) {
       const asked = this.#ask<readonly Happening[]>("news", this.happened.length);
       const news = await asked.catch(() => undefined);
-      if (news === undefined) return;
-      for (const happening of news) {
+      for (const happening of news ?? []) {
         this.happened.push(happening);
         for (const listener of this.#listeners) listener(happening);
       }
+      this.#heard.resolve();
+      this.#heard = Promise.withResolvers();
+      if (news === undefined) return;
     }
   }
 }

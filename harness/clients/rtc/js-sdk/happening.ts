@@ -13,6 +13,12 @@ export interface Participant {
   readonly transports: readonly unknown[];
 }
 
+/** What the library is asked for, after so many things had happened. */
+export interface RosterNow {
+  readonly members: readonly Participant[];
+  readonly told: number;
+}
+
 /** A session: a room and a slot of it. */
 interface OfSession {
   readonly roomId: string;

@@ -26,7 +26,7 @@ import { CheckFailure, describe, HarnessError } from "#harness/errors";
 import { isObject } from "#harness/match/json";
 import type { Session } from "#harness/world/session";
 import type { CallOptions, InviteView, JoinOptions } from "../js-sdk-call.ts";
-import type { Happening, Participant } from "./happening.ts";
+import type { Happening, Participant, RosterNow } from "./happening.ts";
 import { requestOf } from "./requests.ts";
 import { ROOM_CALL, type Slot } from "./slot.ts";
 
@@ -124,8 +124,9 @@ export class CallParticipant {
     return await (await this.#sessionOf(roomId, slot)).leaveRoomSession();
   }
 
-  async roster(roomId: string, slot: Slot): Promise<readonly Participant[]> {
-    return this.#rosters.get(await this.#sessionOf(roomId, slot)) ?? [];
+  async roster(roomId: string, slot: Slot): Promise<RosterNow> {
+    const members = this.#rosters.get(await this.#sessionOf(roomId, slot)) ?? [];
+    return { members, told: this.#happened.length };
   }
 
   async openSlot(roomId: string, slot: Slot): Promise<void> {

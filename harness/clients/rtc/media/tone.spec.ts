@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createRandom } from "#harness/random";
-import { SAMPLE_RATE, soundOf, TONES, toneOf } from "./tone.ts";
+import { framesIn, SAMPLE_RATE, soundOf, TONES, toneOf } from "./tone.ts";
 
 const FRAME = SAMPLE_RATE / 100;
 
@@ -27,4 +27,12 @@ test("hears no tone in silence, in loud noise, and in two tones at once", () => 
 test("hears a tone through a little noise, and none that it does not know", () => {
   expect(soundOf(sum(toneOf(900, 1), noise(1_000)))).toBe(900);
   expect(soundOf(toneOf(800, 1))).toBe("noise");
+});
+
+test("takes a longer sound frame by frame, and what is left of it", () => {
+  const sound = Int16Array.from([...toneOf(400, 2), ...toneOf(700, 1), ...noise(20_000).slice(7)]);
+
+  expect(framesIn(sound).map(soundOf)).toEqual([400, 400, 700, "noise"]);
+  expect(framesIn(sound).map(({ length }) => length)).toEqual([FRAME, FRAME, FRAME, FRAME - 7]);
+  expect(framesIn(new Int16Array())).toEqual([]);
 });

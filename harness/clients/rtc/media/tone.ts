@@ -4,8 +4,8 @@
  */
 
 export const SAMPLE_RATE = 48_000;
-/** Frames are of 10 ms. */
-const FRAME_SAMPLES = SAMPLE_RATE / 100;
+export const FRAME_MS = 10;
+const FRAME_SAMPLES = (SAMPLE_RATE * FRAME_MS) / 1_000;
 
 /**
  * Hertz, one for each participant. Each fits a frame a whole number of times, so that of two none is heard in the other, and none is a
@@ -27,6 +27,14 @@ export function toneOf(hz: number, frames: number): Int16Array {
   const step = (2 * Math.PI * hz) / SAMPLE_RATE;
   return Int16Array.from({ length: frames * FRAME_SAMPLES }, (_, index) =>
     Math.round(AMPLITUDE * Math.sin(step * index)),
+  );
+}
+
+/** A longer sound frame by frame; the last one may be shorter. */
+export function framesIn(samples: Int16Array): readonly Int16Array[] {
+  const count = Math.ceil(samples.length / FRAME_SAMPLES);
+  return Array.from({ length: count }, (_, index) =>
+    samples.subarray(index * FRAME_SAMPLES, (index + 1) * FRAME_SAMPLES),
   );
 }
 
