@@ -1,10 +1,18 @@
-/** What run directories have of measurements: of performance by `run --perf`, of recovery by `chaos`. */
+/** What run directories have of measurements: of performance by `run --perf`, of recovery by `chaos`, of calls where there were some. */
 import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { HarnessError } from "#harness/errors";
+import { readCallFigures } from "#harness/results/call-figures";
+import type { StoredRun } from "#harness/results/run-directory";
 import type { SitePlots } from "#reports/site/data";
-import { chaosSchema, performancePlots, performanceSchema, recoveries } from "#reports/site/plots";
+import {
+  calls,
+  chaosSchema,
+  performancePlots,
+  performanceSchema,
+  recoveries,
+} from "#reports/site/plots";
 
 const CHAOS = "chaos.json";
 
@@ -18,13 +26,19 @@ export function folderOf(given: string): string {
   return statSync(given).isDirectory() ? given : path.dirname(given);
 }
 
-export function plotsOf(runs: readonly string[], chaosRuns: readonly string[]): SitePlots {
-  const files = runs.map((run) => path.join(folderOf(run), "perf.json"));
+export function plotsOf(runs: readonly StoredRun[], chaosRuns: readonly string[]): SitePlots {
+  const files = runs.map((run) => path.join(folderOf(run.path), "perf.json"));
   return {
     performance: performancePlots(
       files.filter((file) => existsSync(file)).map((file) => parsed(file, performanceSchema)),
     ),
     recovery: recoveries(chaosRuns.map((folder) => parsed(path.join(folder, CHAOS), chaosSchema))),
+    calls: calls(
+      runs.map((run) => ({
+        deployment: run.header?.deployments[0]?.name ?? "unknown",
+        figures: readCallFigures(folderOf(run.path)),
+      })),
+    ),
   };
 }
 

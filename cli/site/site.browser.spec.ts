@@ -44,6 +44,15 @@ const HOSTILE = [
   "x".repeat(1_000_000),
 ];
 
+const callsOf = (...subjects: readonly string[]) =>
+  JSON.stringify({
+    figures: subjects.map((subject) => ({
+      name: "join to first audio",
+      subject,
+      values: [90, 700, 300],
+    })),
+  });
+
 beforeAll(async () => {
   if (CHROMIUM === undefined) return;
   browser = await launch();
@@ -71,6 +80,7 @@ beforeAll(async () => {
           values: [rooms],
         })),
       }),
+      "calls.json": callsOf("RTC.a, same homeserver"),
     },
   });
   site = path.join(folder, "site");
@@ -83,6 +93,7 @@ beforeAll(async () => {
   const run = storedRun(path.join(folder, "bad"), {
     results,
     evidence: results.map((one) => evidenceOf(one, one.deployment)),
+    files: { "calls.json": callsOf(...HOSTILE) },
   });
   await writeSite(hostile, [run, old], { disclose: true });
   many = path.join(folder, "many");
@@ -173,6 +184,17 @@ describe.skipIf(CHROMIUM === undefined)(`the site (${CHROMIUM ?? WHY_SKIPPED})`,
     expect(await row.textContent()).toContain("derived");
   });
 
+  test("what runs measured is drawn, and told in words", async () => {
+    await using view = await watched(browser);
+    const { page } = view;
+    await open(view, site, "#/measured");
+    expect(await page.getByRole("img", { name: "initial in ms" }).count()).toBe(1);
+    const calls = await page.getByRole("region", { name: "calls" }).textContent();
+    expect(calls).toContain("RTC.a, same homeserver");
+    expect(calls).toMatch(/700 ms.*300 ms/);
+    expect(view.troubles).toEqual([]);
+  });
+
   test("hostile names are texts, on every page", async () => {
     await using view = await watched(browser);
     const { page } = view;
@@ -184,6 +206,7 @@ describe.skipIf(CHROMIUM === undefined)(`the site (${CHROMIUM ?? WHY_SKIPPED})`,
       "",
       ...ids,
       ...deployments,
+      "#/measured",
       "#/compare/0/1",
       "#/<img src=x>",
       "#/requirement/%",

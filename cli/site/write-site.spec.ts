@@ -166,12 +166,19 @@ test("a folder that holds something else is left as it is", async () => {
   expect(textsIn(site)).toBe(before);
 });
 
-test("measurements and recoveries are there where runs have them", async () => {
+test("measurements, recoveries and times of calls are there where runs have them", async () => {
+  const figures = [
+    { name: "leave to silent", subject: "RTC.a, same homeserver", values: [] },
+    { name: "join to first audio", subject: "RTC.a, same homeserver", values: [700, 90.4, 300] },
+  ];
   const measurement = { name: "initial", subject: "sync", unit: "ms" };
   const measurements = [10, 100].map((rooms) => ({ ...measurement, rooms, values: [rooms, 3, 5] }));
   const run = storedRun(place("run"), {
     results: [resultOf(PLAIN, "pass")],
-    files: { "perf.json": JSON.stringify({ deployment: "d", measurements }) },
+    files: {
+      "perf.json": JSON.stringify({ deployment: "d", measurements }),
+      "calls.json": JSON.stringify({ figures }),
+    },
   });
   const chaos = place("chaos");
   const recovery = { count: 3, medianMs: 900, never: 1 };
@@ -201,5 +208,15 @@ test("measurements and recoveries are there where runs have them", async () => {
       },
     ],
     recovery: [{ deployment: "d", mode: "nudged", ...recovery }],
+    calls: [
+      {
+        deployment: run.header?.deployments[0]?.name,
+        name: "join to first audio",
+        subject: "RTC.a, same homeserver",
+        count: 3,
+        medianMs: 300,
+        slowestMs: 700,
+      },
+    ],
   });
 });

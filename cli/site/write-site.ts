@@ -92,16 +92,13 @@ export async function writeSite(
   for (let at = 0; at < data.details.length; at += CHUNK)
     writer.data(`details-${at / CHUNK}`, data.details.slice(at, at + CHUNK));
   const details = writer.taken();
-  const plots = plotsOf(
-    runs.map(({ path }) => path),
-    options.chaosRuns ?? [],
-  );
+  const plots = plotsOf(runs, options.chaosRuns ?? []);
   const leftOut = [...exchanges.leftOut, ...pairsLeftOut(runs), ...replays.leftOut];
   const index: SiteIndex = {
     ...data.index,
     runs: runs.map(({ path: run }) => tameLine(path.basename(path.resolve(run)))),
     pairs,
-    hasPlots: plots.performance.length + plots.recovery.length > 0,
+    hasPlots: Object.values(plots).some(({ length }) => length > 0),
     leftOut,
   };
   writer.data("plots", plots);

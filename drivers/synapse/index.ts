@@ -20,7 +20,7 @@ import {
   type StartContext,
 } from "#harness/deployment/contract";
 import { describe, HarnessError } from "#harness/errors";
-import { pythonEnvironment } from "#harness/python/environment";
+import { pythonEnvironment, pythonVersionIn } from "#harness/python/environment";
 import { didYouMean } from "#harness/suggest";
 import { accountsAt, administrationAt } from "./administration.ts";
 import {
@@ -211,6 +211,7 @@ async function start(context: StartContext): Promise<RunningServer> {
       what: `${role} must be stopped before its data is copied or replaced`,
     });
   };
+  const pythonVersion = pythonVersionIn(python);
   const owned = started.move();
   return {
     role,
@@ -219,6 +220,7 @@ async function start(context: StartContext): Promise<RunningServer> {
     federation: () => address,
     settings: [
       ...SETTINGS,
+      ...(pythonVersion === undefined ? [] : [`on Python ${pythonVersion}`]),
       ...(auth === undefined
         ? []
         : [`accounts and tokens left to an auth service (${delegationOf(release)})`]),

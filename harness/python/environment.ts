@@ -1,5 +1,5 @@
 /** Python environments from PyPI, made once and cached. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { cacheFolder } from "#harness/cache";
@@ -73,6 +73,16 @@ export async function pythonEnvironment(plan: EnvironmentPlan): Promise<string> 
   }
   await runCommand("touch", [path.join(folder, "complete")]);
   return python;
+}
+
+/** Which Python an environment has, as its own file says; undefined: it is none, or has no such file. */
+export function pythonVersionIn(python: string): string | undefined {
+  try {
+    const file = path.join(path.dirname(path.dirname(python)), "pyvenv.cfg");
+    return /^version(?:_info)? = (\S+)$/m.exec(readFileSync(file, "utf8"))?.[1];
+  } catch {
+    return undefined;
+  }
 }
 
 /**

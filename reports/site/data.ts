@@ -170,7 +170,19 @@ export interface SiteRecovery {
   readonly never: number;
 }
 
+/** How long something of calls took in one check, where it happened more than never. */
+export interface SiteCall {
+  readonly deployment: string;
+  /** As `join to first audio`. */
+  readonly name: string;
+  readonly subject: string;
+  readonly count: number;
+  readonly medianMs: number;
+  readonly slowestMs: number;
+}
+
 export interface SitePlots {
   readonly performance: readonly SitePlot[];
   readonly recovery: readonly SiteRecovery[];
+  readonly calls: readonly SiteCall[];
 }

@@ -1,9 +1,10 @@
 /** What runs measured, as the site draws it. */
 import { z } from "zod";
+import { type CallFigure, mergedFigures } from "#harness/results/call-figures";
 import { type Measurement, median } from "#harness/results/measurement";
 import { tameLine } from "#reports/finding";
 import { series } from "#reports/render/performance";
-import type { SitePlot, SiteRecovery } from "./data.ts";
+import type { SiteCall, SitePlot, SiteRecovery } from "./data.ts";
 
 /** `perf.json` of a run directory. */
 export const performanceSchema = z.object({
@@ -71,5 +72,24 @@ export function recoveries(runs: readonly z.infer<typeof chaosSchema>[]): readon
     Object.entries({ nudged, silent })
       .filter(([, { count }]) => count > 0)
       .map(([mode, found]) => ({ deployment: tameLine(deployment), mode, ...found })),
+  );
+}
+
+/** Those of one deployment together, in whichever runs they are. */
+export function calls(
+  runs: readonly { readonly deployment: string; readonly figures: readonly CallFigure[] }[],
+): readonly SiteCall[] {
+  const deployments = Map.groupBy(runs, ({ deployment }) => deployment);
+  return [...deployments].flatMap(([deployment, own]) =>
+    mergedFigures(own.flatMap(({ figures }) => figures))
+      .filter(({ values }) => values.length > 0)
+      .map(({ name, subject, values }) => ({
+        deployment: tameLine(deployment),
+        name,
+        subject: tameLine(subject),
+        count: values.length,
+        medianMs: Math.round(median(values)),
+        slowestMs: Math.round(Math.max(...values)),
+      })),
   );
 }

@@ -1,5 +1,5 @@
-/** What runs measured: performance by size of the account, and how long servers took to agree again. */
-import type { SitePlot, SiteRecovery } from "#reports/site/data";
+/** What runs measured: performance by size of the account, how long servers took to agree again, and how fast calls were. */
+import type { SiteCall, SitePlot, SiteRecovery } from "#reports/site/data";
 import { data } from "./data.ts";
 import { bdi, h, svg } from "./dom.ts";
 
@@ -10,7 +10,7 @@ const SHAPES = ["circle", "square", "diamond", "triangle"] as const;
 const TONES = 8;
 
 export async function plotsPage(): Promise<readonly HTMLElement[]> {
-  const { performance, recovery } = await data.plots();
+  const { performance, recovery, calls } = await data.plots();
   return [
     h("h1", { tabindex: -1 }, "Measured"),
     h("p", { class: "lead" }, "Medians, both axes logarithmic; a figure is no verdict."),
@@ -26,6 +26,7 @@ export async function plotsPage(): Promise<readonly HTMLElement[]> {
         ]
       : [h("div", { class: "plots" }, ...performance.map(panel))]),
     ...recoverySection(recovery),
+    ...callSection(calls),
   ];
 }
 
@@ -104,32 +105,72 @@ function figure(value: number): string {
 function recoverySection(recovery: readonly SiteRecovery[]): readonly HTMLElement[] {
   if (recovery.length === 0) return [];
   const most = Math.max(1, ...recovery.map(({ medianMs }) => medianMs ?? 0));
-  const rows = recovery.map(({ deployment, mode, count, medianMs, never }) => {
-    const bar = h("i", { class: "span" });
-    bar.style.width = `${Math.round(((medianMs ?? 0) / most) * 100)}%`;
-    return h(
+  const rows = recovery.map(({ deployment, mode, count, medianMs, never }) =>
+    h(
       "tr",
       {},
       h("th", { scope: "row" }, bdi(deployment)),
       h("td", {}, bdi(mode)),
       h("td", {}, String(count)),
       h("td", { class: never > 0 ? "fail" : "" }, never > 0 ? `${never} never` : "all"),
-      h("td", { class: "time" }, bar, medianMs === null ? "none" : `${medianMs} ms`),
-    );
-  });
+      time(medianMs, most),
+    ),
+  );
   const heads = ["deployment", "afterwards", "recoveries", "came to an end", "median"];
   return [
     h("h2", {}, "Recovery after faults"),
     h("p", { class: "lead" }, "From the end of the last fault until all servers agreed."),
-    h(
-      "div",
-      { class: "wide", tabindex: 0, role: "region", "aria-label": "recovery" },
-      h(
-        "table",
-        {},
-        h("thead", {}, h("tr", {}, ...heads.map((text) => h("th", { scope: "col" }, text)))),
-        h("tbody", {}, ...rows),
-      ),
-    ),
+    table("recovery", heads, rows),
   ];
+}
+
+function callSection(calls: readonly SiteCall[]): readonly HTMLElement[] {
+  if (calls.length === 0) return [];
+  const most = Math.max(1, ...calls.map(({ medianMs }) => medianMs));
+  const rows = calls.map(({ deployment, name, subject, count, medianMs, slowestMs }) =>
+    h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, bdi(subject)),
+      h("td", {}, bdi(name)),
+      h("td", {}, bdi(deployment)),
+      h("td", {}, String(count)),
+      h("td", { class: "time" }, `${slowestMs} ms`),
+      time(medianMs, most),
+    ),
+  );
+  const heads = ["check", "what", "deployment", "times", "slowest", "median"];
+  return [
+    h("h2", {}, "Calls"),
+    h(
+      "p",
+      { class: "lead" },
+      "From when two are in a call until the one hears the other, and from when one leaves until the other hears it no more. Each check tells another story: compare it with itself.",
+    ),
+    table("calls", heads, rows),
+  ];
+}
+
+/** A cell with a bar. */
+function time(ms: number | null, most: number): HTMLElement {
+  const bar = h("i", { class: "span" });
+  bar.style.width = `${Math.round(((ms ?? 0) / most) * 100)}%`;
+  return h("td", { class: "time" }, bar, ms === null ? "none" : `${ms} ms`);
+}
+
+function table(
+  label: string,
+  heads: readonly string[],
+  rows: readonly HTMLElement[],
+): HTMLElement {
+  return h(
+    "div",
+    { class: "wide", tabindex: 0, role: "region", "aria-label": label },
+    h(
+      "table",
+      {},
+      h("thead", {}, h("tr", {}, ...heads.map((text) => h("th", { scope: "col" }, text)))),
+      h("tbody", {}, ...rows),
+    ),
+  );
 }
