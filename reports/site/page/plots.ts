@@ -158,11 +158,7 @@ function time(ms: number | null, most: number): HTMLElement {
   return h("td", { class: "time" }, bar, ms === null ? "none" : `${ms} ms`);
 }
 
-function table(
-  label: string,
-  heads: readonly string[],
-  rows: readonly HTMLElement[],
-): HTMLElement {
+function table(label: string, heads: readonly string[], rows: readonly HTMLElement[]): HTMLElement {
   return h(
     "div",
     { class: "wide", tabindex: 0, role: "region", "aria-label": label },
