@@ -170,7 +170,7 @@ export interface SiteRecovery {
   readonly never: number;
 }
 
-/** How long something of calls took in one check, where it happened more than never. */
+/** How long something of calls took in one check, where it happened at all. */
 export interface SiteCall {
   readonly deployment: string;
   /** As `join to first audio`. */

@@ -204,8 +204,13 @@ check(
     ok(await delayedEvents(world).act(alice.session, delayId, "send"));
     await world.eventually(
       () => {
-        const rosters = alice.happened.slice(before).filter(({ what }) => what === "roster");
-        expectThat(rosters.length > 0, `${LIBRARY} to see that it is gone`, "no other roster");
+        const isGone = alice.happened
+          .slice(before)
+          .some(
+            (each) =>
+              each.what === "roster" && each.members.every((one) => one.memberId !== memberId),
+          );
+        expectThat(isGone, `${LIBRARY} to see that it is gone`, "it is in each roster");
       },
       { deadlineMs: COMES_MS },
     );

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { parseServerSpec } from "#harness/config/driver-spec";
-import { requireVersion, says } from "./meant.ts";
+import { requireVersion, says } from "./required-version.ts";
 
 const COMMIT = "0123abcdef0123abcdef0123abcdef0123abcdef";
 
