@@ -98,8 +98,8 @@ describe.each(Object.keys(REPORTS))("%s", (name) => {
       expect(text).not.toContain(SECRET);
       // Counted it is, everywhere.
       if (name === "badges") expect(text).toContain('"message": "');
-      // A bug names requirements of this version.
-      else if (name.startsWith("recall")) expect(text).toContain(SENSITIVE);
+      // Bugs and manifests name requirements of this version.
+      else if (/^(?:recall|expect)/.test(name)) expect(text).toContain(SENSITIVE);
       else for (const id of [SENSITIVE, UNKNOWN]) expect(text).toContain(id);
     },
   );
@@ -177,7 +177,12 @@ const IS_AS_IT_WAS = /^(?:site\/(?:site\.js|index\.html)|a\.html)$/;
 
 function hostileRuns(text: string) {
   const named = { check: text, deployment: `${text}/one/x`, suite: text, reason: text };
-  const results = [resultOf(text, "fail", named), resultOf(PLAIN, "error", named)];
+  const results = [
+    resultOf(text, "fail", named),
+    resultOf(PLAIN, "error", named),
+    resultOf(PLAIN, "fail", { ...named, check: `${text} again` }),
+    resultOf(text, "xpass", { ...named, check: `${text} at last` }),
+  ];
   const before = storedRun(place("before"), {
     results: results.map((one) => ({ ...one, outcome: "pass" as const })),
   });
@@ -231,7 +236,8 @@ describe.each(Object.keys(REPORTS))("hostile names in %s", (name) => {
     const isHandedOn = ["baseline", "shared copy"].includes(name);
     if (isHandedOn) {
       const read = readRun(path.join(out, name === "baseline" ? "baseline.jsonl" : "copy"));
-      expect(read.results.map(({ check }) => check)).toEqual([text, text]);
+      const titles = [text, text, `${text} again`, `${text} at last`];
+      expect(read.results.map(({ check }) => check)).toEqual(titles);
     }
     for (const one of written.filter(({ name }) => !IS_AS_IT_WAS.test(name))) {
       expect(one.name).toMatch(/^[\w./@+-]+$/);

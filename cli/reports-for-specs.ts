@@ -73,6 +73,11 @@ export const REPORTS: Readonly<Record<string, Report>> = {
     args: ({ before, after }) => ["diff", before, after, "--json"],
     canDisclose: false,
   },
+  "expect update": { args: ({ after }) => ["expect", "update", after], canDisclose: false },
+  "expect update, JSON": {
+    args: ({ after }) => ["expect", "update", after, "--json"],
+    canDisclose: false,
+  },
   "audit, console": audit(),
   "audit, Markdown": audit("--format", "markdown"),
   "audit, JSON": audit("--json"),

@@ -13,6 +13,9 @@ const ALLURE = "allure-commandline@2.46.1";
 const PATIENCE_MS = 300_000;
 const JAVA = "java";
 
+/** It ends before a compiler that optimizes and a collector with threads have paid: a third less time. */
+const JAVA_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1";
+
 /** Makes one HTML file of a folder of results. @throws HarnessError NO_JAVA, INSTALL_FAILED */
 export async function singleFile(results: string, file: string): Promise<void> {
   requireJava();
@@ -24,6 +27,8 @@ export async function singleFile(results: string, file: string): Promise<void> {
     const { error, status, stderr, stdout } = spawnSync("npx", command, {
       encoding: "utf8",
       timeout: PATIENCE_MS,
+      // What the user sets comes after ours, and wins.
+      env: { ...process.env, ALLURE_OPTS: `${JAVA_OPTIONS} ${process.env["ALLURE_OPTS"] ?? ""}` },
     });
     const index = path.join(report, "index.html");
     if (error !== undefined || status !== 0 || !existsSync(index)) {

@@ -46,7 +46,7 @@ export function proposeUpdate(
     ],
     remove:
       manifest === undefined
-        ? passed.map(({ requirement, reason }) => `${requirement}: ${reason ?? ""}`)
+        ? passed.map(({ requirement, reason }) => tameLine(`${requirement}: ${reason ?? ""}`))
         : stale.filter((entry) => !half.includes(entry)).map(place),
   };
 }
@@ -66,14 +66,17 @@ function additions(
     return (isWhole ? byTitle.slice(0, 1) : byTitle).map(([title, { reason = "" }]) =>
       [
         `  - id: ${id}`,
-        ...(isWhole ? [] : [`    check: ${JSON.stringify(title)}`]),
+        ...(isWhole ? [] : [`    check: ${quoted(title)}`]),
         "    expect: fail",
         '    reason: "TODO"',
         // Of a sensitive failure nothing but its existence goes into a shared file.
-        ...(isSensitive || reason === ""
-          ? []
-          : [`    evidence: ${JSON.stringify(tameLine(stableReason(reason)))}`]),
+        ...(isSensitive || reason === "" ? [] : [`    evidence: ${quoted(stableReason(reason))}`]),
       ].join("\n"),
     );
   });
+}
+
+/** A string of YAML on one line. */
+function quoted(text: string): string {
+  return JSON.stringify(tameLine(text));
 }
