@@ -4,6 +4,7 @@ import path from "node:path";
 import { vi } from "vitest";
 import { runMain } from "./main-for-specs.ts";
 import { copyRecall, recallOf } from "./recall-for-specs.ts";
+import { troubleText } from "./trouble.ts";
 
 interface Report {
   /** Arguments of the command; `place` is a folder that is there. */
@@ -92,12 +93,12 @@ export const REPORTS: Readonly<Record<string, Report>> = {
     : {}),
 };
 
-/** Runs the command of a report; what it prints is a file beside what it writes. */
+/** Runs the command of a report; what it prints is a file beside what it writes, also why it wrote nothing. */
 export async function writeReports(
   name: string,
   runs: { readonly before: string; readonly after: string },
   place: string,
-  { disclose = false } = {},
+  { disclose = false, mayRefuse = false } = {},
 ): Promise<void> {
   const { args, collect, canDisclose = true } = REPORTS[name] ?? {};
   if (args === undefined) throw new TypeError(`there is no report ${name}`);
@@ -108,9 +109,10 @@ export async function writeReports(
     ...(disclose && canDisclose ? ["--disclose"] : []),
   );
   vi.unstubAllEnvs();
-  if (error !== undefined) throw error;
-  collect?.(runs, place);
-  for (const [stream, text] of Object.entries({ stdout, stderr }))
+  if (error !== undefined && !mayRefuse) throw error;
+  if (error === undefined) collect?.(runs, place);
+  const told = error === undefined ? stderr : troubleText(error);
+  for (const [stream, text] of Object.entries({ stdout, stderr: told }))
     writeFileSync(path.join(place, `${stream}.txt`), text);
 }
 

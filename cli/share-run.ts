@@ -43,8 +43,11 @@ export function shareRun(
   const there = (name: string) => existsSync(path.join(run.path, name));
   writing(`the copy in ${folder}`, "name a folder that can be written", () => {
     mkdirSync(folder, { recursive: true });
-    for (const name of names.filter(there))
-      cpSync(path.join(run.path, name), path.join(folder, name), { recursive: true });
+    for (const name of names.filter(there)) {
+      const [from, to] = [path.join(run.path, name), path.join(folder, name)];
+      if (name.endsWith(".json")) writeFileSync(to, withoutMarks(readFileSync(from, "utf8")));
+      else cpSync(from, to, { recursive: true });
+    }
     for (const name of RESULTS.filter(there)) {
       const lines = linesOf(path.join(run.path, name));
       const kept = lines.flatMap((line) => harmless(line, requirements) ?? []);

@@ -14,7 +14,7 @@ import { readRun, type StoredRun } from "#harness/results/run-directory";
 import { baselineText } from "#reports/baseline/baseline";
 import { joinRuns, mergeRuns, missingShards } from "#reports/merge";
 import { badges } from "#reports/render/badges";
-import type { RunFigures } from "#reports/render/call-plot";
+import { callFiguresData, type RunFigures } from "#reports/render/call-plot";
 import { renderConsole } from "#reports/render/console";
 import { summaryData } from "#reports/render/json";
 import { renderJunit } from "#reports/render/junit";
@@ -112,7 +112,7 @@ async function report(
   if (options.json) {
     const data = {
       ...summaryData(summary, { ...options, ...fromOf(options) }),
-      ...(calls.length === 0 ? {} : { calls }),
+      ...(calls.length === 0 ? {} : { calls: callFiguresData(calls) }),
     };
     writeReport(options.out, `${JSON.stringify(data, null, 2)}\n`);
   } else if (options.format === "github") {

@@ -1,7 +1,7 @@
 /** Stored runs for specs and benchmarks of the site. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import type { CheckResult, Evidence, Outcome } from "#harness/results/outcome";
+import type { CheckResult, Evidence, Outcome, RunHeader } from "#harness/results/outcome";
 import { RunDirectory, readRun, type StoredRun } from "#harness/results/run-directory";
 
 export interface RunForSpecs {
@@ -9,9 +9,13 @@ export interface RunForSpecs {
   readonly evidence?: readonly Evidence[];
   /** Files within the run directory. */
   readonly files?: Readonly<Record<string, string>>;
+  readonly header?: Partial<RunHeader>;
+  /** Of `run.json`. */
+  readonly trouble?: string;
 }
 
-export function storedRun(folder: string, { results, evidence = [], files = {} }: RunForSpecs) {
+export function storedRun(folder: string, run: RunForSpecs) {
+  const { results, evidence = [], files = {}, header = {}, trouble } = run;
   const directory = RunDirectory.create(folder);
   const names = [...new Set(results.map(({ deployment }) => deployment))];
   directory.writeHeader({
@@ -25,8 +29,9 @@ export function storedRun(folder: string, { results, evidence = [], files = {} }
       const driver = `process:${server}`;
       return { name, topology, servers: [{ role: "hs1", implementation, version, driver }] };
     }),
+    ...header,
   });
-  directory.finish(results, { exitCode: 0 });
+  directory.finish(results, { exitCode: 0, ...(trouble === undefined ? {} : { trouble }) });
   const lines = evidence.map((one) => `${JSON.stringify(one)}\n`);
   writeFileSync(path.join(folder, "evidence.jsonl"), lines.join(""));
   for (const [name, text] of Object.entries(files)) {

@@ -11,6 +11,14 @@ export interface RunFigures {
   readonly figures: readonly CallFigure[];
 }
 
+/** For programs that read a report: figures come from files that anybody may have written. */
+export function callFiguresData(runs: readonly RunFigures[]): readonly RunFigures[] {
+  return runs.map(({ run, figures }) => ({
+    run: tameLine(run),
+    figures: figures.map((one) => ({ ...one, subject: tameLine(one.subject) })),
+  }));
+}
+
 interface Row {
   readonly run: string;
   readonly values: readonly number[];
