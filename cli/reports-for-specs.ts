@@ -2,6 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { vi } from "vitest";
+import { readRun } from "#harness/results/run-directory";
 import { runMain } from "./main-for-specs.ts";
 import { copyRecall, recallOf } from "./recall-for-specs.ts";
 import { troubleText } from "./trouble.ts";
@@ -27,7 +28,7 @@ const report = (format: string, file: string): Report => ({
 
 const audit = (...more: readonly string[]): Report => ({
   args: ({ before, after }, place) => [
-    ...["audit", before, after, "--mutants", "none"],
+    ...["audit", before, after, "--mutants", mutantsOf(after)],
     ...["--out", path.join(place, "audit"), ...more],
   ],
   canDisclose: false,
@@ -37,6 +38,17 @@ const recall = (...more: readonly string[]): Report => ({
   collect: copyRecall,
   canDisclose: false,
 });
+
+/** A run of mutants that no check of the other run noticed, called as these are. */
+function mutantsOf(run: string): string {
+  const folder = `${run}-mutants`;
+  const mutants = readRun(run).results.map(({ requirement, check }) => ({
+    ...{ requirement, check, mutants: [{ name: check, verdict: "survived" }] },
+  }));
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(path.join(folder, "run.json"), JSON.stringify({ mode: "mutants", mutants }));
+  return folder;
+}
 
 /** By name; with Java there is one more. */
 export const REPORTS: Readonly<Record<string, Report>> = {
