@@ -2,6 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { vi } from "vitest";
+import { HarnessError } from "#harness/errors";
 import { readRun } from "#harness/results/run-directory";
 import { runMain } from "./main-for-specs.ts";
 import { copyRecall, recallOf } from "./recall-for-specs.ts";
@@ -110,7 +111,7 @@ export async function writeReports(
   name: string,
   runs: { readonly before: string; readonly after: string },
   place: string,
-  { disclose = false, mayRefuse = false } = {},
+  { disclose = false, isRefused = false } = {},
 ): Promise<void> {
   const { args, collect, canDisclose = true } = REPORTS[name] ?? {};
   if (args === undefined) throw new TypeError(`there is no report ${name}`);
@@ -121,9 +122,10 @@ export async function writeReports(
     ...(disclose && canDisclose ? ["--disclose"] : []),
   );
   vi.unstubAllEnvs();
-  if (error !== undefined && !mayRefuse) throw error;
-  if (error === undefined) collect?.(runs, place);
-  const told = error === undefined ? stderr : troubleText(error);
+  if (isRefused ? !(error instanceof HarnessError) : error !== undefined)
+    throw error ?? new Error("it was not refused");
+  if (!isRefused) collect?.(runs, place);
+  const told = isRefused ? troubleText(error) : stderr;
   for (const [stream, text] of Object.entries({ stdout, stderr: told }))
     writeFileSync(path.join(place, `${stream}.txt`), text);
 }

@@ -28,7 +28,7 @@ export async function singleFile(results: string, file: string): Promise<void> {
       encoding: "utf8",
       timeout: PATIENCE_MS,
       // What the user sets comes after ours, and wins.
-      env: { ...process.env, ALLURE_OPTS: `${JAVA_OPTIONS} ${process.env["ALLURE_OPTS"] ?? ""}` },
+      env: { ...process.env, ALLURE_OPTS: `${JAVA_OPTIONS} ${process.env.ALLURE_OPTS ?? ""}` },
     });
     const index = path.join(report, "index.html");
     if (error !== undefined || status !== 0 || !existsSync(index)) {

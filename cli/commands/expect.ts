@@ -6,8 +6,7 @@ import { indexChecks } from "#harness/requirements/check-index";
 import { readRun } from "#harness/results/run-directory";
 import { checkManifest } from "#reports/expectations/check";
 import { readManifest } from "#reports/expectations/manifest";
-import { proposeUpdate } from "#reports/expectations/update";
-import { tameLine } from "#reports/finding";
+import { proposeUpdate, quoted } from "#reports/expectations/update";
 import { withHelp } from "./options.ts";
 
 const NOTES = "docs/expectations.md tells the format.";
@@ -88,7 +87,7 @@ async function update(
   for (const place of change) print(`# change ${place}`);
   if (manifest === undefined && add.length > 0) {
     const name = stored.header?.deployments[0]?.servers[0]?.implementation ?? "TODO";
-    print(`format: 1\nimplementation: ${JSON.stringify(tameLine(name))}\nentries:`);
+    print(`format: 1\nimplementation: ${quoted(name)}\nentries:`);
   }
   for (const entry of add) print(entry);
 }

@@ -76,7 +76,7 @@ function additions(
   });
 }
 
-/** A string of YAML on one line. */
-function quoted(text: string): string {
+/** Text of a run as a string of YAML on one line. */
+export function quoted(text: string): string {
   return JSON.stringify(tameLine(text));
 }
