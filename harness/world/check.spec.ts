@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { CheckFailure, HarnessError } from "#harness/errors";
-import { type CheckBody, Checker } from "./check.ts";
+import { type CheckBody, Checker, type CheckOptions } from "./check.ts";
 import { type Control, serveControl } from "./control.ts";
 import type { RunInfo } from "./run-info.ts";
 
@@ -49,14 +49,18 @@ const RUN: Omit<RunInfo, "control"> = {
 };
 
 /** What becomes of a check with this body, while auth services were down as told. */
-async function judge(body: CheckBody, outages: readonly string[] = []) {
+async function judge(
+  body: CheckBody,
+  outages: readonly string[] = [],
+  { mode = "verdicts", ...options }: Partial<Pick<RunInfo, "mode">> & CheckOptions = {},
+) {
   const control: Pick<Control, "serviceOutages" | "serverLog"> = {
     serviceOutages: async () => outages,
     serverLog: async (_, place) => [`last line of ${place}`],
   };
   await using command = await serveControl(control as Control);
-  const run: RunInfo = { ...RUN, control: command };
-  return await new Checker(run, "MSC3861.cs.whoami", "spec", 1, {}, body).report([]);
+  const run: RunInfo = { ...RUN, mode, control: command };
+  return await new Checker(run, "MSC3861.cs.whoami", "spec", 1, options, body).report([]);
 }
 
 const refuted: CheckBody = async () => {
@@ -131,3 +135,13 @@ test.each([
     expect(started).toEqual([[[], expected]]);
   },
 );
+
+test("a mutant that lives is told by its name", async () => {
+  const mutant = { name: "does nothing", rules: [] };
+
+  const lives = await judge(async () => {}, [], { mode: "mutants", mutant });
+  const dies = await judge(refuted, [], { mode: "mutants", mutant });
+
+  expect(lives).toMatchObject({ outcome: "fail", reason: "survived: does nothing (pass)" });
+  expect(dies).toMatchObject({ outcome: "pass", mutants: [{ verdict: "killed" }] });
+});

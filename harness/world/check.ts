@@ -174,12 +174,10 @@ export class Checker {
       if (verdict.outcome === "skip") return verdict;
       reports.push(mutantReport(mutant, verdict));
     }
-    return {
-      outcome: reports.every(({ verdict }) => verdict === "killed" || verdict === "moot")
-        ? "pass"
-        : "fail",
-      mutants: reports,
-    };
+    const alive = reports.find(({ verdict }) => verdict !== "killed" && verdict !== "moot");
+    if (alive === undefined) return { outcome: "pass", mutants: reports };
+    const reason = `${alive.verdict}: ${alive.name} (${alive.detail})`;
+    return { outcome: "fail", reason, mutants: reports };
   }
 
   async #try(mutation: readonly Rule[]): Promise<Verdict & { fired?: number }> {

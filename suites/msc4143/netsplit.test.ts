@@ -159,7 +159,10 @@ interface Moves {
   readonly leave: (session: Session, memberId: string) => Promise<void>;
 }
 
-/** Random joins, updates and leaves; who comes back does so under a new id. */
+/**
+ * Random joins, updates and leaves; who comes back does so under a new id. In the end all of them are in: of a call that
+ * everybody left a server that tells of nobody would be right.
+ */
 async function churn(
   world: World,
   sessions: readonly Session[],
@@ -167,19 +170,21 @@ async function churn(
   members: ReadonlyMap<string, unknown>,
   { join, leave }: Moves,
 ): Promise<void> {
+  const isIn = (session: Session) => members.has(ids.get(session) ?? "");
+  const comeBack = async (session: Session) => {
+    const fresh = world.name("member");
+    ids.set(session, fresh);
+    await join(session, fresh);
+  };
   for (let step = 0; step < OPERATIONS; step++) {
     const session = sessions[step % sessions.length];
     if (session === undefined) return;
     const memberId = ids.get(session) ?? "";
-    const isIn = members.has(memberId);
-    if (isIn && world.integer(2) === 0) await leave(session, memberId);
-    else if (isIn) await join(session, memberId);
-    else {
-      const fresh = world.name("member");
-      ids.set(session, fresh);
-      await join(session, fresh);
-    }
+    if (!isIn(session)) await comeBack(session);
+    else if (world.integer(2) === 0) await leave(session, memberId);
+    else await join(session, memberId);
   }
+  for (const session of sessions) if (!isIn(session)) await comeBack(session);
 }
 
 const LEGACY_STATE = `/_matrix/client/v3/rooms/*/state/${LEGACY_MEMBER}/*`;
