@@ -1,25 +1,27 @@
 /** The same run many times, each in a process of its own: what one leaves behind in memory must not touch the next. */
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { remark } from "#cli/io";
 import { ROOT } from "#cli/run/session";
 import { HarnessError } from "#harness/errors";
-import { readRun } from "#harness/results/run-directory";
+import { readRun, type StoredRun } from "#harness/results/run-directory";
+import type { AuditedRun } from "#reports/audit/history";
 import { mergeRuns } from "#reports/merge";
 import { countsText } from "#reports/render/words";
 import { summarise } from "#reports/summarise";
 
 const NOTES = "runs.json";
 const LOG_LINES = 15;
-
-/** What all runs of an audit have in common. */
-export interface AuditedRun {
-  /** Of `crucible run`, without seed and folder. */
-  readonly arguments: readonly string[];
-  readonly seed: number;
-}
 
 const notesSchema = z.object({
   runs: z.object({ arguments: z.array(z.string()), seed: z.number() }),
@@ -56,6 +58,14 @@ export function beginAudit(folder: string, runs: AuditedRun): void {
   }
 }
 
+/** What runs of an audit are made of, and who is told of each one that counts. */
+export interface RunsToMake extends AuditedRun {
+  readonly count: number;
+  /** Command that goes on where it was interrupted. */
+  readonly again: string;
+  readonly onRun: (run: StoredRun) => void;
+}
+
 /**
  * Makes what is missing of so many runs; those that came to their end count, whenever they were made.
  *
@@ -63,29 +73,31 @@ export function beginAudit(folder: string, runs: AuditedRun): void {
  */
 export async function makeRuns(
   folder: string,
-  count: number,
-  { arguments: args, seed }: AuditedRun,
-): Promise<readonly string[]> {
+  { count, arguments: args, seed, again, onRun }: RunsToMake,
+): Promise<readonly StoredRun[]> {
   const names = Array.from(
     { length: count },
     (_, index) => `run-${String(index + 1).padStart(2, "0")}`,
   );
+  const made: StoredRun[] = [];
   for (const [index, name] of names.entries()) {
     const run = path.join(folder, name);
     const which = `run ${index + 1} of ${count}`;
-    const lack = whyAgain(run);
-    if (lack === undefined) {
+    const there = runIn(run);
+    if (typeof there === "object") {
       remark(`${which}: is there`);
+      made.push(there);
+      onRun(there);
       continue;
     }
-    if (lack !== "") remark(`${which}: once more, since ${lack}`);
+    if (there !== undefined) remark(`${which}: once more, since ${there}`);
     const log = path.join(folder, `${name}.log`);
     const startedAt = Date.now();
     const code = await runChild(["run", ...args, "--seed", String(seed), "--out", run], log);
     if (code === 130) {
       throw new HarnessError("INTERRUPTED", {
         what: `the audit was interrupted in ${which}`,
-        next: `go on with: crucible audit --runs ${count} --out ${folder}`,
+        next: `go on with: ${again}`,
       });
     }
     if (!existsSync(path.join(run, "results.jsonl"))) {
@@ -95,24 +107,37 @@ export async function makeRuns(
         next: `all of its output is in ${log}`,
       });
     }
-    remark(`${which}: ${resultsText(run)} in ${Math.round((Date.now() - startedAt) / 1000)} s`);
+    const ended = readRun(run);
+    remark(`${which}: ${resultsText(ended)} in ${Math.round((Date.now() - startedAt) / 1000)} s`);
+    made.push(ended);
+    if (ended.troubles.length === 0) onRun(ended);
   }
-  return names.map((name) => path.join(folder, name));
+  return made;
 }
 
-/** Undefined for a run that counts; empty for one that was never begun. */
-function whyAgain(run: string): string | undefined {
-  if (!existsSync(run)) return "";
+/** Runs of an audit in its folder that count. */
+export function runsIn(folder: string): readonly StoredRun[] {
+  if (!existsSync(folder)) return [];
+  const names = readdirSync(folder).filter((name) => /^run-\d+$/.test(name));
+  return names.sort().flatMap((name) => {
+    const run = runIn(path.join(folder, name));
+    return typeof run === "object" ? [run] : [];
+  });
+}
+
+/** A run that counts, or why it does not; undefined for one that was never begun. */
+function runIn(folder: string): StoredRun | string | undefined {
+  if (!existsSync(folder)) return undefined;
   try {
-    return readRun(run).troubles[0]?.split("\n")[0];
+    const run = readRun(folder);
+    return run.troubles[0]?.split("\n")[0] ?? run;
   } catch (error) {
     return error instanceof HarnessError ? error.what : String(error);
   }
 }
 
-function resultsText(folder: string): string {
-  const merged = mergeRuns([readRun(folder)]);
-  const { counts } = summarise({ ...merged, requirements: new Map() });
+function resultsText(run: StoredRun): string {
+  const { counts } = summarise({ ...mergeRuns([run]), requirements: new Map() });
   return countsText(counts);
 }
 

@@ -33,10 +33,11 @@ test("stored runs are judged without a server", PATIENCE, async () => {
   );
 
   const audit = (...args: readonly string[]) => sandbox.crucible("audit", ...args);
-  const [both, same, mixed, wrong] = await Promise.all([
+  const [both, same, mixed, kept, wrong] = await Promise.all([
     audit(first, second, "--mutants", mutants, "--json", "--out", sandbox.path("written")),
     audit(first, first),
     audit(first, ID),
+    audit(first, second, "--history", sandbox.path("history")),
     audit(first, second, "--mutants", first),
   ]);
 
@@ -49,6 +50,7 @@ test("stored runs are judged without a server", PATIENCE, async () => {
   // The same run twice would always agree with itself.
   expect(same).toMatchObject({ code: 4, stdout: expect.stringContaining("nothing was compared") });
   expect(mixed).toMatchObject({ code: 2, stderr: expect.stringContaining("judged alone") });
+  expect(kept).toMatchObject({ code: 2, stderr: expect.stringContaining("judged alone") });
   expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining("crucible mutants") });
 });
 
@@ -83,6 +85,37 @@ test("runs are made, kept, and made again only where they are missing", PATIENCE
     stderr: expect.stringContaining("runs of something else"),
   });
   expect(existsSync(path.join(out, "audit.md"))).toBe(true);
+});
+
+test("an audit goes on elsewhere by its history", PATIENCE, async () => {
+  using sandbox = new Sandbox();
+  await using server = await HostileServer.start("html");
+  const history = sandbox.path("history.jsonl");
+  const args = [ID, "--hs", server.spec, "--record", "none"];
+  const audit = (folder: string, ...more: readonly string[]) =>
+    sandbox.crucible("audit", "--out", sandbox.path(folder), "--history", history, ...more);
+
+  const first = await audit("here", ...args, "--runs", "1");
+  const elsewhere = await audit("there", "--runs", "2", "--json");
+  const again = await audit("there", ...args, "--runs", "2", "--json");
+  const other = await audit("third", "CS.login.*", "--runs", "2");
+  const judged = await sandbox.crucible("audit", history, "--json");
+
+  expect(first).toMatchObject({ code: 4, stderr: expect.stringContaining("run 1 of 1: ") });
+  expect(elsewhere.stderr).toContain(`1 of them are in ${history}\nrun 1 of 1: `);
+  for (const { stdout, code } of [elsewhere, again, judged]) {
+    expect(JSON.parse(stdout)).toMatchObject({
+      verdict: "stable",
+      runs: [expect.any(String), expect.any(String)],
+    });
+    expect(code).toBe(0);
+  }
+  expect(again.stderr).toContain("run 1 of 1: is there");
+  expect(other).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/history\.jsonl has runs of something else[\s\S]*--history/),
+  });
+  expect(existsSync(sandbox.path("third"))).toBe(false);
 });
 
 test("arguments that are wrong are told once, before anything is made", PATIENCE, async () => {

@@ -1,19 +1,28 @@
 /** `crucible audit`: whether verdicts can be believed. The same checks many times, and what mutants said of them. */
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, statSync } from "node:fs";
 import path from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { Command, Option } from "commander";
-import { auditIn, beginAudit, makeRuns } from "#cli/audit/runs";
+import { auditIn, beginAudit, makeRuns, runsIn } from "#cli/audit/runs";
 import { countingNumber } from "#cli/generated-runs";
 import { colour, printJson, remark } from "#cli/io";
 import { newRun } from "#cli/run/execute";
 import { select } from "#cli/run/select";
 import { addRunOptions, settingsOf } from "#cli/run-options";
-import { SETTING_ROWS, type SettingName } from "#harness/config/settings";
+import { SETTING_ROWS, type SettingName, type Settings } from "#harness/config/settings";
 import { HarnessError } from "#harness/errors";
 import { loadCatalogue } from "#harness/requirements/catalogue";
-import { mergeMutants, readMutantsRun } from "#harness/results/mutants-run";
-import { readRun } from "#harness/results/run-directory";
+import type { Requirement } from "#harness/requirements/requirement";
+import { type MutatedCheck, mergeMutants, readMutantsRun } from "#harness/results/mutants-run";
+import { readRun, type StoredRun } from "#harness/results/run-directory";
 import { type Audit, audit } from "#reports/audit/audit";
+import {
+  type History,
+  isHistory,
+  readHistory,
+  withMore,
+  writeHistory,
+} from "#reports/audit/history";
 import { auditData, auditMarkdown, renderAudit } from "#reports/render/audit";
 import { nameParser, writeReport } from "./files.ts";
 import { collect, withHelp } from "./options.ts";
@@ -35,11 +44,12 @@ const LEFT_OUT: readonly SettingName[] = [
 ];
 
 /** Of this command alone, or said to each run in its own words. */
-const OWN: readonly string[] = ["runs", "mutants", "format", "json", "out", "seed"];
+const OWN: readonly string[] = ["runs", "mutants", "history", "format", "json", "out", "seed"];
 
 interface Options {
   readonly runs?: number;
   readonly mutants?: readonly string[];
+  readonly history?: string;
   readonly format: (typeof FORMATS)[number];
   readonly json?: true;
 }
@@ -47,9 +57,13 @@ interface Options {
 export function auditCommand(): Command {
   const command = new Command("audit")
     .description("run the same checks many times and tell which verdicts are not stable")
-    .argument("[ids or runs...]", "requirement ids or globs; or stored runs, to judge these alone")
+    .argument(
+      "[ids or runs...]",
+      "requirement ids or globs; or stored runs and histories, to judge these alone",
+    )
     .option("--runs <n>", `how often (default: ${RUNS})`, countingNumber)
     .option("--mutants <dir>", "run of `crucible mutants` (repeatable), or none", collect)
+    .option("--history <file>", "verdicts of runs before count too, and those of these are added")
     .addOption(
       new Option("--format <name>", `what to print: ${FORMATS.join(", ")}`)
         .default("console")
@@ -64,6 +78,8 @@ export function auditCommand(): Command {
     notes: [
       "All runs have one seed, and lie in --out (.runs/<id> unless given) with audit.md and audit.json. Named again, what is",
       "missing is made: runs that are there count, but for those that were killed, interrupted or had trouble of their own.",
+      "With --history the verdicts also go to a file that is small enough for a repository: --runs counts those in it, so that",
+      "an audit can go on on another machine. To have a check that was mended begin anew, take its line out.",
       "A check is unstable when it had different verdicts; errors are told apart. The checks that were seen to fail by no",
       "mutant need --mutants; <out>/mutants is taken when it is there.",
       "Exit codes: 0 stable, 1 a verdict is unstable, 2 usage, 3 errors only, 4 nothing was compared, 130 interrupted.",
@@ -72,23 +88,19 @@ export function auditCommand(): Command {
       "--runs 20 --suite core",
       "--runs 5 'CS.login.*' --out login-audit",
       "--runs 20 --out login-audit",
+      "--runs 20 --suite core --history audit.jsonl",
       ".runs/<a> .runs/<b> .runs/<c> --mutants .runs/<d> --format markdown",
     ],
   });
 }
 
 async function run(given: readonly string[], options: Options, self: Command): Promise<void> {
-  const isStored = given.some(isRun);
-  const { folder, runs } = isStored
-    ? storedRuns(given, options, self)
-    : await madeRuns(given, options, self);
   const { byId: requirements } = await loadCatalogue();
-  const mutants = mutantsRuns(options, folder)?.map(readMutantsRun);
-  const found = audit({
-    runs: runs.map((one) => readRun(one)),
-    requirements,
-    mutants: mutants && mergeMutants(mutants),
-  });
+  const isStored = given.some(isRun);
+  const { folder, runs, mutants } = isStored
+    ? storedRuns(given, options, self)
+    : await madeRuns(given, options, { self, requirements });
+  const found = audit({ runs, requirements, mutants: mutants && mergeMutants([mutants]) });
   process.exitCode = found.exitCode;
   if (folder !== undefined) {
     writeReport(path.join(folder, "audit.json"), `${JSON.stringify(auditData(found), null, 2)}\n`);
@@ -105,56 +117,104 @@ function isRun(argument: string): boolean {
 interface Audited {
   /** Where the audit is written; undefined: nowhere. */
   readonly folder: string | undefined;
-  readonly runs: readonly string[];
+  readonly runs: readonly StoredRun[];
+  /** Undefined: nobody is to look at them. */
+  readonly mutants: readonly MutatedCheck[] | undefined;
 }
 
 function storedRuns(given: readonly string[], options: Options, self: Command): Audited {
   const { out } = settingsOf(self).settings;
-  if (!given.every(isRun) || options.runs !== undefined) {
+  if (!given.every(isRun) || options.runs !== undefined || options.history !== undefined) {
     throw new HarnessError("BAD_USAGE", {
       what: "stored runs are judged alone",
       facts: [`stored: ${given.filter(isRun).join(", ")}`],
-      next: "name stored runs, or what is to run and --runs",
+      next: "name stored runs and histories, or what is to run with --runs and --history",
     });
   }
   if (out !== undefined) mkdirSync(out, { recursive: true });
-  const each = new Map(given.map((folder) => [path.resolve(folder), folder]));
-  return { folder: out, runs: [...each.values()] };
+  const each = new Map(given.map((one) => [path.resolve(one), one]));
+  const read = [...each.values()].map((one) => historyIn(one) ?? readRun(one));
+  const histories = read.filter((one) => "audited" in one);
+  return {
+    folder: out,
+    runs: read.flatMap((one) => ("audited" in one ? one.runs : [one])),
+    mutants: mutantsOf(
+      options,
+      out,
+      histories.flatMap(({ mutants }) => mutants),
+    ),
+  };
+}
+
+function historyIn(given: string): History | undefined {
+  const isFile = existsSync(given) && statSync(given).isFile();
+  return isFile && isHistory(given) ? readHistory(given) : undefined;
+}
+
+interface Surroundings {
+  readonly self: Command;
+  readonly requirements: ReadonlyMap<string, Requirement>;
 }
 
 async function madeRuns(
   ids: readonly string[],
-  { runs = RUNS }: Options,
-  self: Command,
+  options: Options,
+  { self, requirements }: Surroundings,
 ): Promise<Audited> {
+  const { runs = RUNS, history: file } = options;
   const { settings } = settingsOf(self);
   const { seed, runDirectory } = newRun(settings);
   const folder = path.relative(process.cwd(), runDirectory.path) || ".";
   const asked = [...ids, ...flagsGiven(self)];
-  const earlier = auditIn(folder);
-  const isOther = asked.length > 0 && earlier?.arguments.join("\0") !== asked.join("\0");
-  const isOtherSeed = settings.seed !== undefined && earlier?.seed !== settings.seed;
-  if (earlier !== undefined && (isOther || isOtherSeed)) {
+  const begun = auditIn(folder);
+  const kept = file === undefined ? undefined : readHistory(file);
+  const common = begun ?? kept?.audited ?? { arguments: asked, seed };
+  const wanted = {
+    arguments: asked.length > 0 ? asked : common.arguments,
+    seed: settings.seed ?? common.seed,
+  };
+  for (const [place, flag, earlier] of [
+    [folder, "--out", begun],
+    [file, "--history", kept?.audited],
+  ] as const) {
+    if (earlier === undefined || isDeepStrictEqual(earlier, wanted)) continue;
     throw new HarnessError("BAD_USAGE", {
-      what: `${folder} has runs of something else`,
+      what: `${place} has runs of something else`,
       facts: [`they are of: ${earlier.arguments.join(" ")} --seed ${earlier.seed}`],
-      next: "name another folder with --out, or this one with the same arguments or none",
+      next: `name another with ${flag}, or this one with the same arguments or none`,
     });
   }
-  const common = earlier ?? { arguments: asked, seed };
-  if (earlier === undefined) {
+  if (begun === undefined) {
     // What is wrong with the arguments is found before anything starts, and not once in each run.
-    const { plan } = await select(settings, ids);
-    if (plan.checks.length === 0) {
-      throw new HarnessError("NOTHING_RAN", {
-        what: "no check is selected",
-        next: "select more; `crucible list` shows what there is",
-      });
-    }
+    if (kept === undefined) await selectSome(settings, ids);
     beginAudit(folder, common);
   }
   remark(`${runs} runs, seed ${common.seed}, in ${folder}`);
-  return { folder, runs: await makeRuns(folder, runs, common) };
+  let history: History = kept ?? { audited: common, runs: [], mutants: [] };
+  const keep = (more: Parameters<typeof withMore>[1]) => {
+    history = withMore(history, more);
+    if (file !== undefined) writeHistory(file, history, requirements);
+  };
+  const here = new Set(runsIn(folder).map(({ startedAt }) => startedAt));
+  const elsewhere = history.runs.filter(({ startedAt }) => !here.has(startedAt));
+  if (elsewhere.length > 0) remark(`${elsewhere.length} of them are in ${file}`);
+  const made = await makeRuns(folder, {
+    ...{ ...common, count: Math.max(0, runs - elsewhere.length) },
+    again: `crucible audit --runs ${runs} --out ${folder}${file === undefined ? "" : ` --history ${file}`}`,
+    onRun: (run) => keep({ runs: [run] }),
+  });
+  const mutants = mutantsOf(options, folder, history.mutants);
+  if (mutants !== undefined) keep({ mutants });
+  return { folder, runs: [...elsewhere, ...made], mutants };
+}
+
+async function selectSome(settings: Settings, ids: readonly string[]): Promise<void> {
+  const { plan } = await select(settings, ids);
+  if (plan.checks.length > 0) return;
+  throw new HarnessError("NOTHING_RAN", {
+    what: "no check is selected",
+    next: "select more; `crucible list` shows what there is",
+  });
 }
 
 /** Flags as they were given, for `crucible run`. */
@@ -172,15 +232,17 @@ function flagsGiven(self: Command): readonly string[] {
   });
 }
 
-/** Undefined: nobody is to look at mutants. */
-function mutantsRuns(
-  { mutants }: Options,
+/** What is named, else what lies beside the audit, else what its history knows. Undefined: nobody is to look at mutants. */
+function mutantsOf(
+  { mutants: named }: Options,
   folder: string | undefined,
-): readonly string[] | undefined {
-  if (mutants?.includes("none")) return undefined;
+  known: readonly MutatedCheck[],
+): readonly MutatedCheck[] | undefined {
+  if (named?.includes("none")) return undefined;
   const beside = folder === undefined ? undefined : path.join(folder, "mutants");
-  if (mutants === undefined && beside !== undefined && existsSync(beside)) return [beside];
-  return mutants;
+  const runs = named ?? (beside !== undefined && existsSync(beside) ? [beside] : undefined);
+  if (runs !== undefined) return [...mergeMutants(runs.map(readMutantsRun)).values()];
+  return known.length > 0 ? known : undefined;
 }
 
 function show(found: Audit, { format, json }: Options): void {

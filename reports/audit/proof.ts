@@ -21,6 +21,8 @@ export interface AuditRow {
   readonly once: number;
   readonly skipped: number;
   readonly none: number;
+  /** Verdicts of the stable or unstable check that has the fewest; 0 where there is none. */
+  readonly fewest: number;
   /** Checks that had errors besides. */
   readonly withErrors: number;
   /** Absent: nobody looked at mutants. */
@@ -90,6 +92,9 @@ function rowOf(
 ): AuditRow {
   const having = (stability: AuditedCheck["stability"]) =>
     checks.filter((one) => one.stability === stability).length;
+  const compared = checks
+    .filter(({ stability }) => stability === "stable" || stability === "unstable")
+    .map(({ verdicts }) => verdicts.reduce((sum, { count }) => sum + count, 0));
   const verdicts = mutated?.flatMap(({ mutants }) => mutants.map(({ verdict }) => verdict));
   const killed = verdicts?.filter((verdict) => verdict === "killed").length ?? 0;
   const moot = verdicts?.filter((verdict) => verdict === "moot").length ?? 0;
@@ -101,6 +106,7 @@ function rowOf(
     once: having("once"),
     skipped: having("skipped"),
     none: having("none"),
+    fewest: compared.length === 0 ? 0 : Math.min(...compared),
     withErrors: checks.filter(({ errors }) => errors.length > 0).length,
     ...(verdicts && {
       proof: {

@@ -167,13 +167,24 @@ function headlineOf({ verdict, table, troubles }: Audit): string {
 
 function tableCells({ table }: Audit): readonly (readonly string[])[] {
   const hasProof = table.some(({ proof }) => proof !== undefined);
-  const head = ["suite", "checks", "stable", "unstable", "skipped", "judged once", "no verdict"];
+  const head = [
+    "suite",
+    "checks",
+    "stable",
+    "unstable",
+    "skipped",
+    "judged once",
+    "no verdict",
+    "fewest verdicts",
+  ];
   const proofHead = ["mutants killed", "moot", "alive", "checks never failed"];
   const cells = (row: AuditRow) => {
     const { killed = 0, moot = 0, alive = 0, unproven = 0 } = row.proof ?? {};
     return [
       tameLine(row.suite),
-      ...[row.checks, row.stable, row.unstable, row.skipped, row.once, row.none].map(String),
+      ...[row.checks, row.stable, row.unstable, row.skipped, row.once, row.none, row.fewest].map(
+        String,
+      ),
       String(row.withErrors),
       ...(hasProof ? [killed, moot, alive, unproven].map(String) : []),
       seconds(row.maxMedianMs),
