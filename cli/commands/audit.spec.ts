@@ -99,7 +99,7 @@ test("an audit goes on elsewhere by its history", PATIENCE, async () => {
   const elsewhere = await audit("there", "--runs", "2", "--json");
   const again = await audit("there", ...args, "--runs", "2", "--json");
   const other = await audit("third", "CS.login.*", "--runs", "2");
-  const judged = await sandbox.crucible("audit", history, "--json");
+  const judged = await sandbox.crucible("audit", history, sandbox.path("there/run-01"), "--json");
 
   expect(first).toMatchObject({ code: 4, stderr: expect.stringContaining("run 1 of 1: ") });
   expect(elsewhere.stderr).toContain(`1 of them are in ${history}\nrun 1 of 1: `);

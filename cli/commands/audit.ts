@@ -17,8 +17,10 @@ import { type MutatedCheck, mergeMutants, readMutantsRun } from "#harness/result
 import { readRun, type StoredRun } from "#harness/results/run-directory";
 import { type Audit, audit } from "#reports/audit/audit";
 import {
+  type AuditedRun,
   type History,
   isHistory,
+  newerMutants,
   readHistory,
   withMore,
   writeHistory,
@@ -134,16 +136,11 @@ function storedRuns(given: readonly string[], options: Options, self: Command): 
   if (out !== undefined) mkdirSync(out, { recursive: true });
   const each = new Map(given.map((one) => [path.resolve(one), one]));
   const read = [...each.values()].map((one) => historyIn(one) ?? readRun(one));
-  const histories = read.filter((one) => "audited" in one);
-  return {
-    folder: out,
-    runs: read.flatMap((one) => ("audited" in one ? one.runs : [one])),
-    mutants: mutantsOf(
-      options,
-      out,
-      histories.flatMap(({ mutants }) => mutants),
-    ),
-  };
+  const known = read.flatMap((one) => ("audited" in one ? one.mutants : []));
+  const runs = read.flatMap((one) => ("audited" in one ? one.runs : [one]));
+  // The same run may be there itself, and in histories.
+  const once = new Map(runs.map((one) => [one.startedAt ?? one.path, one]));
+  return { folder: out, runs: [...once.values()], mutants: mutantsOf(options, out, known) };
 }
 
 function historyIn(given: string): History | undefined {
@@ -173,17 +170,8 @@ async function madeRuns(
     arguments: asked.length > 0 ? asked : common.arguments,
     seed: settings.seed ?? common.seed,
   };
-  for (const [place, flag, earlier] of [
-    [folder, "--out", begun],
-    [file, "--history", kept?.audited],
-  ] as const) {
-    if (earlier === undefined || isDeepStrictEqual(earlier, wanted)) continue;
-    throw new HarnessError("BAD_USAGE", {
-      what: `${place} has runs of something else`,
-      facts: [`they are of: ${earlier.arguments.join(" ")} --seed ${earlier.seed}`],
-      next: `name another with ${flag}, or this one with the same arguments or none`,
-    });
-  }
+  if (begun !== undefined) expectSame(begun, wanted, { place: folder, flag: "--out" });
+  if (kept !== undefined) expectSame(kept.audited, wanted, { place: file, flag: "--history" });
   if (begun === undefined) {
     // What is wrong with the arguments is found before anything starts, and not once in each run.
     if (kept === undefined) await selectSome(settings, ids);
@@ -204,8 +192,22 @@ async function madeRuns(
     onRun: (run) => keep({ runs: [run] }),
   });
   const mutants = mutantsOf(options, folder, history.mutants);
-  if (mutants !== undefined) keep({ mutants });
+  keep({ mutants: mutants ?? [] });
   return { folder, runs: [...elsewhere, ...made], mutants };
+}
+
+/** @throws HarnessError BAD_USAGE when runs that are there are of something else */
+function expectSame(
+  there: AuditedRun,
+  wanted: AuditedRun,
+  { place, flag }: { readonly place: string | undefined; readonly flag: string },
+): void {
+  if (isDeepStrictEqual(there, wanted)) return;
+  throw new HarnessError("BAD_USAGE", {
+    what: `${place} has runs of something else`,
+    facts: [`they are of: ${there.arguments.join(" ")} --seed ${there.seed}`],
+    next: `name another with ${flag}, or this one with the same arguments or none`,
+  });
 }
 
 async function selectSome(settings: Settings, ids: readonly string[]): Promise<void> {
@@ -232,7 +234,7 @@ function flagsGiven(self: Command): readonly string[] {
   });
 }
 
-/** What is named, else what lies beside the audit, else what its history knows. Undefined: nobody is to look at mutants. */
+/** What histories know, with what is named or else lies beside the audit. Undefined: nobody is to look at mutants. */
 function mutantsOf(
   { mutants: named }: Options,
   folder: string | undefined,
@@ -240,9 +242,9 @@ function mutantsOf(
 ): readonly MutatedCheck[] | undefined {
   if (named?.includes("none")) return undefined;
   const beside = folder === undefined ? undefined : path.join(folder, "mutants");
-  const runs = named ?? (beside !== undefined && existsSync(beside) ? [beside] : undefined);
-  if (runs !== undefined) return [...mergeMutants(runs.map(readMutantsRun)).values()];
-  return known.length > 0 ? known : undefined;
+  const runs = named ?? (beside !== undefined && existsSync(beside) ? [beside] : []);
+  if (runs.length === 0 && known.length === 0) return undefined;
+  return newerMutants(known, [...mergeMutants(runs.map(readMutantsRun)).values()]);
 }
 
 function show(found: Audit, { format, json }: Options): void {

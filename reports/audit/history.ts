@@ -115,7 +115,7 @@ export function readHistory(file: string): History | undefined {
   };
 }
 
-/** The history with what came since: runs in the order in which they began, mutants of the same check instead of older ones. */
+/** The history with what came since, runs in the order in which they began. */
 export function withMore(
   { audited, runs, mutants }: History,
   more: Partial<Pick<History, "runs" | "mutants">>,
@@ -123,9 +123,19 @@ export function withMore(
   // A run without a time has only its results left: nobody could tell it from itself.
   const dated = [...runs, ...(more.runs ?? [])].filter(({ startedAt }) => startedAt !== undefined);
   const once = new Map(dated.map((run) => [run.startedAt ?? "", run]));
-  const tried = (more.mutants ?? []).filter(({ isSkipped }) => !isSkipped);
-  const proofs = new Map([...mutants, ...tried].map((one) => [keyOf(one), one]));
-  return { audited, runs: sortedByKey(once), mutants: sortedByKey(proofs) };
+  return { audited, runs: sortedByKey(once), mutants: newerMutants(mutants, more.mutants ?? []) };
+}
+
+/** What mutants said of each check: newer verdicts instead of older ones, unless they were not tried. */
+export function newerMutants(
+  known: readonly MutatedCheck[],
+  newer: readonly MutatedCheck[],
+): readonly MutatedCheck[] {
+  const once = new Map(known.map((one) => [keyOf(one), one]));
+  for (const one of newer) {
+    if (!one.isSkipped || !once.has(keyOf(one))) once.set(keyOf(one), one);
+  }
+  return sortedByKey(once);
 }
 
 /** Writes the file whole or not at all. @throws HarnessError NO_SPACE */
@@ -168,7 +178,7 @@ function historyText(
     { kind: "audit", format: 1, ...audited },
     ...runs.map(runLine),
     ...checks,
-    ...mutants.map(mutantsLine),
+    ...mutants.filter(({ isSkipped }) => !isSkipped).map(mutantsLine),
   ];
   return lines.map((line) => `${jsonLine(line)}\n`).join("");
 }
