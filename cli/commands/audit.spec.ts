@@ -4,6 +4,7 @@ import path from "node:path";
 import { expect, test } from "vitest";
 import { Sandbox } from "#cli/command-process";
 import { HostileServer } from "#cli/hostile-server";
+import { ROOT } from "#cli/run/session";
 import type { CheckResult, Outcome } from "#harness/results/outcome";
 import { RunDirectory } from "#harness/results/run-directory";
 
@@ -116,6 +117,22 @@ test("an audit goes on elsewhere by its history", PATIENCE, async () => {
     stderr: expect.stringMatching(/history\.jsonl has runs of something else[\s\S]*--history/),
   });
   expect(existsSync(sandbox.path("third"))).toBe(false);
+});
+
+test("the page of audits has the table of those that are kept", PATIENCE, async () => {
+  using sandbox = new Sandbox();
+  const kept = path.join(ROOT, "drivers/synapse/audit");
+  const files = readdirSync(kept).map((name) => path.join(kept, name));
+  const page = readFileSync(path.join(ROOT, "docs/audit.md"), "utf8");
+
+  const { code, stdout } = await sandbox.crucible("audit", ...files, "--format", "markdown");
+
+  const [table = ""] = /(?:^\|.*\n)+/m.exec(stdout) ?? [];
+  // Pages have their columns aligned.
+  const cells = (text: string) => text.replace(/ *\| */g, "|").replace(/-+/g, "-");
+  expect(table).toContain("| all |");
+  expect(cells(page)).toContain(cells(table));
+  expect(code).toBe(0);
 });
 
 test("arguments that are wrong are told once, before anything is made", PATIENCE, async () => {
