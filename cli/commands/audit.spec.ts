@@ -130,7 +130,7 @@ test("the page of audits has the table of those that are kept", PATIENCE, async 
   const [table = ""] = /(?:^\|.*\n)+/m.exec(stdout) ?? [];
   // Pages have their columns aligned.
   const cells = (text: string) => text.replace(/ *\| */g, "|").replace(/-+/g, "-");
-  expect(table).toContain("| all |");
+  expect(table).toContain("| `all` |");
   expect(cells(page)).toContain(cells(table));
   expect(code).toBe(0);
 });
