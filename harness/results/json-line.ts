@@ -10,3 +10,12 @@ export function withoutMarks(json: string): string {
 export function jsonLine(value: unknown): string {
   return withoutMarks(JSON.stringify(value));
 }
+
+/** The value of such a text; null for what is no JSON, which no schema takes. */
+export function parsedOrNull(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { HarnessError } from "#harness/errors";
+import { parsedOrNull } from "./json-line.ts";
 
 /** Best first: a check that was seen to fail once can fail. */
 export const MUTANT_VERDICTS = ["killed", "moot", "survived", "not-fired", "error"] as const;
@@ -36,7 +37,9 @@ const resultSchema = check.extend({ kind: z.literal("check"), outcome: z.string(
 /** @throws HarnessError BAD_FILE for a folder that is no finished run of `crucible mutants` */
 export function readMutantsRun(folder: string): readonly MutatedCheck[] {
   const file = path.join(folder, "run.json");
-  const parsed = infoSchema.safeParse(existsSync(file) ? json(readFileSync(file, "utf8")) : null);
+  const parsed = infoSchema.safeParse(
+    existsSync(file) ? parsedOrNull(readFileSync(file, "utf8")) : null,
+  );
   if (!parsed.success) {
     throw new HarnessError("BAD_FILE", {
       what: `${folder} has no results of \`crucible mutants\``,
@@ -77,14 +80,6 @@ function skippedIn(file: string): ReadonlySet<string> {
   if (!existsSync(file)) return new Set();
   const results = readFileSync(file, "utf8")
     .split("\n")
-    .flatMap((line) => resultSchema.safeParse(json(line)).data ?? []);
+    .flatMap((line) => resultSchema.safeParse(parsedOrNull(line)).data ?? []);
   return new Set(results.filter(({ outcome }) => outcome === "skip").map(keyOf));
-}
-
-function json(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

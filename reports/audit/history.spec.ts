@@ -153,6 +153,7 @@ test.each([
   ["a line of another kind", `${AUDIT}\n${RUN.replace("run", "walk")}`, ":2 "],
   ["an outcome that is none", `${AUDIT}\n${RUN}\n${CHECK},"outcomes":[["good",1]]}`, ":3 "],
   ["more outcomes than runs", `${AUDIT}\n${RUN}\n${CHECK},"outcomes":[["pass",2]]}`, ":3 "],
+  ["times that lack", `${AUDIT}\n${RUN}\n${CHECK},"outcomes":[["pass",1]],"ms":[]}`, ":3 "],
   ["an endless row", `${AUDIT}\n${RUN}\n${CHECK},"outcomes":[["pass",1e12]]}`, ":3 "],
 ])("a file with %s is refused, with its line", (_, text, place) => {
   const file = path.join(folder, "bad.jsonl");

@@ -7,7 +7,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { HarnessError } from "#harness/errors";
 import type { Requirement } from "#harness/requirements/requirement";
-import { jsonLine } from "#harness/results/json-line";
+import { jsonLine, parsedOrNull } from "#harness/results/json-line";
 import { keyOf, MUTANT_VERDICTS, type MutatedCheck } from "#harness/results/mutants-run";
 import {
   type CheckResult,
@@ -79,7 +79,7 @@ type RunLine = z.infer<typeof runSchema>;
 /** Whether a file is such a history; false for everything else that can be read. */
 export function isHistory(file: string): boolean {
   const [first = ""] = readFileSync(file, "utf8").split("\n", 1);
-  return auditSchema.safeParse(json(first)).success;
+  return auditSchema.safeParse(parsedOrNull(first)).success;
 }
 
 /** Undefined where there is none yet. @throws HarnessError BAD_FILE with file and line */
@@ -91,7 +91,7 @@ export function readHistory(file: string): History | undefined {
   const mutants: MutatedCheck[] = [];
   for (const [index, text] of readFileSync(file, "utf8").split("\n").entries()) {
     if (text === "") continue;
-    const parsed = lineSchema.safeParse(json(text));
+    const parsed = lineSchema.safeParse(parsedOrNull(text));
     if (!parsed.success) throw badLine(file, index, z.prettifyError(parsed.error));
     const line = parsed.data;
     if (line.kind === "audit") audited = line;
@@ -102,9 +102,12 @@ export function readHistory(file: string): History | undefined {
   if (audited === undefined) throw badLine(file, 0, "it does not begin as a history of an audit");
   const byRun = runs.map((): CheckResult[] => []);
   for (const { at, ...line } of checks) {
-    const count = line.outcomes.reduce((sum, [, inARow]) => sum + inARow, 0);
+    const count = line.outcomes.reduce((sum, [, times]) => sum + times, 0);
     if (count !== runs.length)
       throw badLine(file, at, `it has ${count} runs, the file ${runs.length}`);
+    const judged = line.outcomes.reduce((sum, [one, times]) => sum + (one === null ? 0 : times), 0);
+    if (line.ms !== undefined && line.ms.length !== judged)
+      throw badLine(file, at, `it has ${line.ms.length} times of ${judged} outcomes`);
     for (const [index, result] of resultsOf(line).entries()) if (result) byRun[index]?.push(result);
   }
   const { arguments: args, seed } = audited;
@@ -163,17 +166,12 @@ function historyText(
 ): string {
   const placed = runs.flatMap(({ results }, run) => results.map((result) => ({ run, result })));
   const inOrder = placed.toSorted((a, b) => compareResults(a.result, b.result));
-  const checks = [...Map.groupBy(inOrder, ({ result }) => placeOf(result)).values()].flatMap(
-    (seen) => {
-      const byRun = new Map(seen.map(({ run, result }) => [run, result]));
-      return (
-        checkLine(
-          runs.map((_, run) => byRun.get(run)),
-          requirements,
-        ) ?? []
-      );
-    },
-  );
+  const byPlace = [...Map.groupBy(inOrder, ({ result }) => placeOf(result)).values()];
+  const checks = byPlace.map((seen) => {
+    const byRun = new Map(seen.map(({ run, result }) => [run, result]));
+    const outcomes = runs.map((_, run) => byRun.get(run)?.outcome ?? null);
+    return checkLine([...byRun.values()], outcomes, requirements);
+  });
   const lines = [
     { kind: "audit", format: 1, ...audited },
     ...runs.map(runLine),
@@ -188,19 +186,18 @@ function runLine({ startedAt = "", header }: StoredRun): RunLine {
   return { kind: "run", startedAt, harness, requirements };
 }
 
+/** @param outcomes of all runs, null for those that do not have the check */
 function checkLine(
-  all: readonly (CheckResult | undefined)[],
+  seen: readonly CheckResult[],
+  outcomes: readonly (Outcome | null)[],
   requirements: ReadonlyMap<string, Requirement>,
-): CheckLine | undefined {
-  const seen = all.filter((one) => one !== undefined);
-  const [first] = seen;
-  if (first === undefined) return undefined;
-  const outcomes: [Outcome | null, number][] = [];
-  for (const one of all) {
-    const outcome = one?.outcome ?? null;
-    const last = outcomes.at(-1);
+): CheckLine {
+  const [first] = seen as readonly [CheckResult];
+  const inARow: [Outcome | null, number][] = [];
+  for (const outcome of outcomes) {
+    const last = inARow.at(-1);
     if (last?.[0] === outcome) last[1]++;
-    else outcomes.push([outcome, 1]);
+    else inARow.push([outcome, 1]);
   }
   const { deployment, suite, requirement, level, check } = first;
   const reasons = Object.fromEntries(
@@ -214,7 +211,7 @@ function checkLine(
     }),
   );
   return {
-    ...{ kind: "check", deployment, suite, requirement, level, check, outcomes },
+    ...{ kind: "check", deployment, suite, requirement, level, check, outcomes: inARow },
     ...(seen.some(({ durationMs }) => durationMs > 0)
       ? { ms: seen.map(({ durationMs }) => durationMs) }
       : {}),
@@ -278,14 +275,6 @@ function placeOf({ deployment, suite, requirement, check }: CheckResult): string
 
 function sortedByKey<T>(map: ReadonlyMap<string, T>): readonly T[] {
   return [...map].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, value]) => value);
-}
-
-function json(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 function badLine(file: string, index: number, why: string): HarnessError {
