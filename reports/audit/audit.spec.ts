@@ -155,7 +155,7 @@ test("the table has a row a suite, with checks and mutants, and their sum", () =
   );
   const { table } = audited(runs, [mutated("CS.a", "killed", "survived"), mutated("CS.b", "moot")]);
 
-  const core = { suite: "core", checks: 1, stable: 1, unstable: 0 };
+  const core = { suite: "core", checks: 1, stable: 1, unstable: 0, fewest: 2 };
   expect(table).toMatchObject([
     { ...core, proof: { killed: 1, moot: 1, alive: 1, unproven: 0 } },
     { suite: "x", checks: 1, proof: { killed: 0, moot: 0, alive: 0, unproven: 1 } },
