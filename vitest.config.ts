@@ -20,6 +20,9 @@ export default defineConfig({
         (name) => [name, ""],
       ),
     ),
+    ...(process.env.CRUCIBLE_TEST_SFU === undefined
+      ? {}
+      : { globalSetup: "drivers/livekit/livekit-for-specs.ts" }),
     // .ci/run counts from this file.
     ...(process.env.CRUCIBLE_TALLY === undefined
       ? {}

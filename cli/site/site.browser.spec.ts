@@ -199,7 +199,8 @@ describe.skipIf(CHROMIUM === undefined)(`the site (${CHROMIUM ?? WHY_SKIPPED})`,
     await using view = await watched(browser);
     const { page } = view;
     await open(view, hostile);
-    expect(await page.locator(".row:not(.area)").count()).toBeGreaterThan(4);
+    // What is beyond the rows in sight is drawn a moment later.
+    await expect.poll(() => page.locator(".row:not(.area)").count()).toBeGreaterThan(4);
     const ids = HOSTILE.map((name) => `#/requirement/${encodeURIComponent(tameLine(name))}`);
     const deployments = HOSTILE.map((_, at) => `#/deployment/${at}`);
     for (const hash of [

@@ -15,7 +15,7 @@ import { parseServerSpec } from "#harness/config/driver-spec";
 import type { RunningSfu } from "#harness/deployment/rtc-contract";
 import { createClient } from "#harness/http/client";
 import { livekit } from "./index.ts";
-import { given, START_MS, startGiven } from "./livekit-for-specs.ts";
+import { given, startGiven } from "./livekit-for-specs.ts";
 
 test.skipIf(given !== undefined)("waits for an SFU to be named", ({ skip }) => {
   skip("CRUCIBLE_TEST_SFU names none: livekit, process:livekit=<livekit-server>, docker:<image>");
@@ -46,7 +46,7 @@ describe.runIf(given !== undefined)(`${given}`, () => {
       onUnexpectedExit,
       webhookUrl: `http://127.0.0.1:${(listener.address() as AddressInfo).port}/sfu_webhook`,
     });
-  }, START_MS);
+  });
 
   afterAll(async () => {
     await sfu?.[Symbol.asyncDispose]();

@@ -9,7 +9,7 @@ import { firstTone, framesOf, lastTone, shareOf } from "#harness/clients/rtc/med
 import { MediaParticipant } from "#harness/clients/rtc/media/participant";
 import type { KeyParameters, MediaReport } from "#harness/clients/rtc/media/report";
 import type { RunningSfu } from "#harness/deployment/rtc-contract";
-import { given, START_MS, startGiven } from "./livekit-for-specs.ts";
+import { given, startGiven } from "./livekit-for-specs.ts";
 
 const WITHIN = { timeout: 10_000, interval: 20 };
 
@@ -27,7 +27,7 @@ describe.runIf(given !== undefined)(`media over ${given}`, { timeout: 60_000 }, 
   beforeAll(async () => {
     const [workFolder, logFile] = ["sfu1", "sfu1.log"].map((name) => path.join(folder, name));
     sfu = await startGiven({ workFolder: workFolder ?? "", logFile: logFile ?? "" });
-  }, START_MS);
+  });
 
   afterAll(async () => {
     await sfu?.[Symbol.asyncDispose]();
