@@ -22,7 +22,7 @@ export default defineConfig({
     ),
     ...(process.env.CRUCIBLE_TEST_SFU === undefined
       ? {}
-      : { globalSetup: "drivers/livekit/livekit-for-specs.ts" }),
+      : { globalSetup: "drivers/livekit/build-before-specs.ts" }),
     // .ci/run counts from this file.
     ...(process.env.CRUCIBLE_TALLY === undefined
       ? {}

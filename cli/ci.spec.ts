@@ -227,3 +227,21 @@ test("the template for GitLab is YAML whose jobs call the same script", () => {
   expect(Object.keys(parse(text))).toEqual([".crucible", ".crucible-run", ".crucible-gate"]);
   expect(text.match(/\.ci\/gate\.sh (run|judge)/g)).toHaveLength(2);
 });
+
+test.each([
+  ["a run", "verdicts", { code: 0, counts: "1 passed, 0 failed" }],
+  ["a run of mutants", "mutants", { code: 1, counts: "0 passed, 1 failed" }],
+])("a SHOULD that fails in %s is counted by CI's tally", (_, mode, { code, counts }) => {
+  using sandbox = new Sandbox();
+  const directory = RunDirectory.create(sandbox.path("tally/run"));
+  directory.writeHeader(HEADER);
+  const [missed] = resultsOf("fail").filter(({ outcome }) => outcome === "fail");
+  if (missed === undefined) throw new Error("nothing failed");
+  directory.finish([{ ...missed, level: "SHOULD", reason: "survived: lies" }], { mode });
+
+  const args = [path.join(ROOT, ".ci/tally.js"), sandbox.path("tally"), "0", "0"];
+  const { status, stdout } = spawnSync(process.execPath, args, { encoding: "utf8" });
+
+  expect(stdout).toContain(`run: ${counts}`);
+  expect(status).toBe(code);
+});

@@ -1,7 +1,10 @@
 import { colour, print, printJson } from "#cli/io";
 import type { CheckReport } from "#harness/world/run-info";
 
-/** Prints the verdicts on mutants; returns the exit code: 1 when a check let one live or has none, 4 when there were none. */
+/**
+ * Prints the verdicts on mutants; returns the exit code: 1 when a check let one live or has none, 3 when one only gave no verdict,
+ * 4 when there were none.
+ */
 export function showMutants(reports: readonly CheckReport[], asJson: boolean): number {
   const sorted = [...reports].sort((left, right) =>
     left.requirement < right.requirement ? -1 : 1,
@@ -15,7 +18,7 @@ export function showMutants(reports: readonly CheckReport[], asJson: boolean): n
   );
   const moot = rows.filter(({ verdict }) => verdict === "moot");
   const killed = rows.filter(({ verdict }) => verdict === "killed");
-  const alive = rows.filter((row) => !moot.includes(row) && !killed.includes(row));
+  const open = rows.filter((row) => !moot.includes(row) && !killed.includes(row));
   if (asJson) {
     printJson({
       killed: killed.length,
@@ -24,7 +27,7 @@ export function showMutants(reports: readonly CheckReport[], asJson: boolean): n
       unproven: unproven.map(({ requirement, title }) => ({ requirement, check: title })),
     });
   } else {
-    for (const { requirement, name, verdict, detail } of alive) {
+    for (const { requirement, name, verdict, detail } of open) {
       print(
         `${colour.red(verdict.padEnd(9))} ${requirement}: ${name}\n          ${detail.split("\n")[0]}`,
       );
@@ -37,5 +40,7 @@ export function showMutants(reports: readonly CheckReport[], asJson: boolean): n
     );
   }
   if (rows.length === 0) return 4;
-  return alive.length > 0 || unproven.length > 0 ? 1 : 0;
+  const hasLiving = open.some(({ verdict }) => verdict !== "error");
+  if (hasLiving || unproven.length > 0) return 1;
+  return open.length > 0 ? 3 : 0;
 }

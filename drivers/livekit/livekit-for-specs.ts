@@ -5,11 +5,13 @@ import { livekit } from "./index.ts";
 
 export const { CRUCIBLE_TEST_SFU: given } = process.env;
 
-const context = { signal: new AbortController().signal, progress: () => undefined };
+const { signal } = new AbortController();
 
-/** Before all specs (vitest.config.ts): a build takes minutes, and specs that each began one would have no time left. */
-export async function setup(): Promise<void> {
-  await livekit.prepare(specOf(), { ...context, progress: console.log });
+/** Built, when it has to be: minutes, which no spec has (build-before-specs.ts). */
+export async function prepareGiven(progress: (text: string) => void): Promise<ServerSpec> {
+  const spec = specOf();
+  await livekit.prepare(spec, { signal, progress });
+  return spec;
 }
 
 function specOf(): ServerSpec {
@@ -23,15 +25,15 @@ function specOf(): ServerSpec {
 export async function startGiven(
   asked: Pick<SfuStartContext, "workFolder" | "logFile"> & Partial<SfuStartContext>,
 ): Promise<RunningSfu> {
-  const spec = specOf();
-  await livekit.prepare(spec, context);
+  const spec = await prepareGiven(() => undefined);
   return await livekit.start({
-    ...context,
     runId: "spec",
     role: "sfu1",
     name: "spec-sfu1",
     spec,
     startTimeoutMs: 30_000,
+    signal,
+    progress: () => undefined,
     registerProcess: () => undefined,
     onUnexpectedExit: () => undefined,
     ...asked,

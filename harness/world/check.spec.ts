@@ -145,3 +145,25 @@ test("a mutant that lives is told by its name", async () => {
   expect(lives).toMatchObject({ outcome: "fail", reason: "survived: does nothing (pass)" });
   expect(dies).toMatchObject({ outcome: "pass", mutants: [{ verdict: "killed" }] });
 });
+
+test("a mutant on which a check gave no verdict is trouble of ours, unless another one lives", async () => {
+  const mutant = [
+    { name: "first", rules: [] },
+    { name: "second", rules: [] },
+  ];
+  const breaks: CheckBody = async () => {
+    throw new Error("no answer");
+  };
+  const breaksOnce: CheckBody = async () => {
+    if (tries++ === 0) throw new Error("no answer");
+  };
+  let tries = 0;
+
+  const undecided = await judge(breaks, [], { mode: "mutants", mutant });
+  const lives = await judge(breaksOnce, [], { mode: "mutants", mutant });
+
+  const reason = "error: first (the check itself broke: no answer)";
+  expect(undecided).toMatchObject({ outcome: "error", reason });
+  expect(undecided.mutants).toMatchObject([{ verdict: "error" }, { verdict: "error" }]);
+  expect(lives).toMatchObject({ outcome: "fail", reason: "survived: second (pass)" });
+});

@@ -174,10 +174,13 @@ export class Checker {
       if (verdict.outcome === "skip") return verdict;
       reports.push(mutantReport(mutant, verdict));
     }
-    const alive = reports.find(({ verdict }) => verdict !== "killed" && verdict !== "moot");
-    if (alive === undefined) return { outcome: "pass", mutants: reports };
-    const reason = `${alive.verdict}: ${alive.name} (${alive.detail})`;
-    return { outcome: "fail", reason, mutants: reports };
+    const open = reports.filter(({ verdict }) => verdict !== "killed" && verdict !== "moot");
+    const told = open.find(({ verdict }) => verdict !== "error") ?? open[0];
+    if (told === undefined) return { outcome: "pass", mutants: reports };
+    const reason = `${told.verdict}: ${told.name} (${told.detail})`;
+    // A check that could not be carried out has let nothing live.
+    const outcome = told.verdict === "error" ? "error" : "fail";
+    return { outcome, reason, mutants: reports };
   }
 
   async #try(mutation: readonly Rule[]): Promise<Verdict & { fired?: number }> {
@@ -401,12 +404,11 @@ function mutantsOf({ mutant = [] }: CheckOptions): readonly Mutant[] {
 
 function mutantReport({ name }: Mutant, verdict: Verdict & { fired?: number }): MutantReport {
   const detail = verdict.reason ?? verdict.outcome;
-  if (verdict.fired === 0) {
-    return { name, verdict: verdict.outcome === "fail" ? "moot" : "not-fired", detail };
-  }
-  if (verdict.outcome === "fail") return { name, verdict: "killed", detail };
-  if (verdict.outcome === "pass") return { name, verdict: "survived", detail };
-  return { name, verdict: "error", detail: `${verdict.outcome}: ${detail}` };
+  const isFired = verdict.fired !== 0;
+  if (verdict.outcome === "fail") return { name, verdict: isFired ? "killed" : "moot", detail };
+  if (verdict.outcome === "pass")
+    return { name, verdict: isFired ? "survived" : "not-fired", detail };
+  return { name, verdict: "error", detail };
 }
 
 /** Such a link is not one check's own; that of a peer is, whose name only the check knows. */

@@ -148,7 +148,10 @@ export interface CheckReport {
 
 export interface MutantReport {
   readonly name: string;
-  /** `moot`: the server breaks the rule itself, before the mutant could. */
+  /**
+   * `moot`: the server breaks the rule itself, before the mutant could. `not-fired`: the check passed, and the mutant changed
+   * nothing. `error`: the check gave no verdict.
+   */
   readonly verdict: "killed" | "survived" | "not-fired" | "moot" | "error";
   readonly detail: string;
 }

@@ -153,13 +153,21 @@ test("the table has a row a suite, with checks and mutants, and their sum", () =
   const runs = [0, 1].map((index) =>
     run(`r${index}`, [result("CS.a", "pass"), result("X.a", "fail", { suite: "x" })]),
   );
-  const { table } = audited(runs, [mutated("CS.a", "killed", "survived"), mutated("CS.b", "moot")]);
+  const { table } = audited(runs, [
+    mutated("CS.a", "killed", "survived", "error"),
+    mutated("CS.b", "moot", "not-fired"),
+  ]);
 
   const core = { suite: "core", checks: 1, stable: 1, unstable: 0, fewest: 2 };
   expect(table).toMatchObject([
-    { ...core, proof: { killed: 1, moot: 1, alive: 1, unproven: 0 } },
+    { ...core, proof: { killed: 1, moot: 1, alive: 2, undecided: 1, unproven: 0 } },
     { suite: "x", checks: 1, proof: { killed: 0, moot: 0, alive: 0, unproven: 1 } },
-    { suite: "all", checks: 2, stable: 2, proof: { killed: 1, moot: 1, alive: 1, unproven: 1 } },
+    {
+      suite: "all",
+      checks: 2,
+      stable: 2,
+      proof: { killed: 1, moot: 1, alive: 2, undecided: 1, unproven: 1 },
+    },
   ]);
 });
 

@@ -119,16 +119,26 @@ test("a run counts once, and a check whose line was taken out begins anew", () =
   ]);
 });
 
-test("mutants of a check take the place of older ones, unless they were skipped", () => {
+test("mutants of a check take the place of older ones, unless they were skipped or gave no verdict", () => {
   const first = withMore(EMPTY, {
-    mutants: [mutated("CS.a", "killed"), mutated("CS.b", "killed")],
+    mutants: [mutated("CS.a", "killed"), mutated("CS.b", "killed"), mutated("CS.c", "killed")],
   });
 
   const { mutants } = withMore(first, {
-    mutants: [mutated("CS.a", "survived"), { ...mutated("CS.b", "error"), isSkipped: true }],
+    mutants: [
+      mutated("CS.a", "survived"),
+      { ...mutated("CS.b", "survived"), isSkipped: true },
+      mutated("CS.c", "error"),
+      mutated("CS.d", "error"),
+    ],
   });
 
-  expect(mutants).toEqual([mutated("CS.a", "survived"), mutated("CS.b", "killed")]);
+  expect(mutants).toEqual([
+    mutated("CS.a", "survived"),
+    mutated("CS.b", "killed"),
+    mutated("CS.c", "killed"),
+    mutated("CS.d", "error"),
+  ]);
 });
 
 test("marks of writing direction and line ends are escapes", () => {

@@ -129,14 +129,21 @@ export function withMore(
   return { audited, runs: sortedByKey(once), mutants: newerMutants(mutants, more.mutants ?? []) };
 }
 
-/** What mutants said of each check: newer verdicts instead of older ones, unless they were not tried. */
+/** What mutants said of each check: newer verdicts instead of older ones. What was not tried or gave no verdict is none. */
 export function newerMutants(
   known: readonly MutatedCheck[],
   newer: readonly MutatedCheck[],
 ): readonly MutatedCheck[] {
   const once = new Map(known.map((one) => [keyOf(one), one]));
   for (const one of newer) {
-    if (!one.isSkipped || !once.has(keyOf(one))) once.set(keyOf(one), one);
+    const older = once.get(keyOf(one));
+    if (one.isSkipped && older !== undefined) continue;
+    const mutants = one.mutants.map((mutant) =>
+      mutant.verdict === "error"
+        ? (older?.mutants.find(({ name }) => name === mutant.name) ?? mutant)
+        : mutant,
+    );
+    once.set(keyOf(one), { ...one, mutants });
   }
   return sortedByKey(once);
 }

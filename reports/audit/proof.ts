@@ -1,6 +1,6 @@
 /** What mutants say of audited checks, and the table of suites that has both. */
 import type { Requirement } from "#harness/requirements/requirement";
-import { keyOf, type MutatedCheck } from "#harness/results/mutants-run";
+import { keyOf, type MutantVerdict, type MutatedCheck } from "#harness/results/mutants-run";
 import { IN_ALL_ANSWERS } from "#harness/results/outcome";
 import type { AuditedCheck } from "./check.ts";
 
@@ -30,6 +30,8 @@ export interface AuditRow {
     readonly killed: number;
     readonly moot: number;
     readonly alive: number;
+    /** The check gave no verdict on them. */
+    readonly undecided: number;
     readonly unproven: number;
   };
   /** Of the checks' medians, and the longest of all. */
@@ -96,8 +98,8 @@ function rowOf(
     .filter(({ stability }) => stability === "stable" || stability === "unstable")
     .map(({ verdicts }) => verdicts.reduce((sum, { count }) => sum + count, 0));
   const verdicts = mutated?.flatMap(({ mutants }) => mutants.map(({ verdict }) => verdict));
-  const killed = verdicts?.filter((verdict) => verdict === "killed").length ?? 0;
-  const moot = verdicts?.filter((verdict) => verdict === "moot").length ?? 0;
+  const mutantsThat = (...known: MutantVerdict["verdict"][]) =>
+    verdicts?.filter((verdict) => known.includes(verdict)).length ?? 0;
   return {
     suite,
     checks: checks.length,
@@ -110,9 +112,10 @@ function rowOf(
     withErrors: checks.filter(({ errors }) => errors.length > 0).length,
     ...(verdicts && {
       proof: {
-        killed,
-        moot,
-        alive: verdicts.length - killed - moot,
+        killed: mutantsThat("killed"),
+        moot: mutantsThat("moot"),
+        alive: mutantsThat("survived", "not-fired"),
+        undecided: mutantsThat("error"),
         unproven: unproven.length,
       },
     }),

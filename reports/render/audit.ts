@@ -160,6 +160,7 @@ function headlineOf({ verdict, table, troubles }: Audit): string {
     ...counted(all.withErrors, "with errors"),
     ...counted(troubles.length, "troubles of runs"),
     ...counted(all.proof?.alive ?? 0, "mutants alive"),
+    ...counted(all.proof?.undecided ?? 0, "mutants without a verdict"),
     ...counted(all.proof?.unproven ?? 0, "never failed under any mutant"),
   ];
   return `${VERDICTS[verdict]}: ${parts.join(", ")}`;
@@ -177,16 +178,16 @@ function tableCells({ table }: Audit): readonly (readonly string[])[] {
     "no verdict",
     "fewest verdicts",
   ];
-  const proofHead = ["mutants killed", "moot", "alive", "checks never failed"];
+  const proofHead = ["mutants killed", "moot", "alive", "undecided", "checks never failed"];
   const cells = (row: AuditRow) => {
-    const { killed = 0, moot = 0, alive = 0, unproven = 0 } = row.proof ?? {};
+    const { killed = 0, moot = 0, alive = 0, undecided = 0, unproven = 0 } = row.proof ?? {};
     return [
       tameLine(row.suite),
       ...[row.checks, row.stable, row.unstable, row.skipped, row.once, row.none, row.fewest].map(
         String,
       ),
       String(row.withErrors),
-      ...(hasProof ? [killed, moot, alive, unproven].map(String) : []),
+      ...(hasProof ? [killed, moot, alive, undecided, unproven].map(String) : []),
       seconds(row.maxMedianMs),
       seconds(row.maxMs),
     ];
