@@ -235,9 +235,10 @@ test.each([
   using sandbox = new Sandbox();
   const directory = RunDirectory.create(sandbox.path("tally/run"));
   directory.writeHeader(HEADER);
-  const [missed] = resultsOf("fail").filter(({ outcome }) => outcome === "fail");
-  if (missed === undefined) throw new Error("nothing failed");
-  directory.finish([{ ...missed, level: "SHOULD", reason: "survived: lies" }], { mode });
+  const missed = resultsOf("fail")
+    .slice(0, 1)
+    .map((one) => ({ ...one, level: "SHOULD" as const }));
+  directory.finish(missed, { mode });
 
   const args = [path.join(ROOT, ".ci/tally.js"), sandbox.path("tally"), "0", "0"];
   const { status, stdout } = spawnSync(process.execPath, args, { encoding: "utf8" });
