@@ -52,11 +52,18 @@ const RUN: Omit<RunInfo, "control"> = {
 async function judge(
   body: CheckBody,
   outages: readonly string[] = [],
-  { mode = "verdicts", ...options }: Partial<Pick<RunInfo, "mode">> & CheckOptions = {},
+  {
+    mode = "verdicts",
+    fired = 0,
+    ...options
+  }: Partial<Pick<RunInfo, "mode">> & { fired?: number } & CheckOptions = {},
 ) {
-  const control: Pick<Control, "serviceOutages" | "serverLog"> = {
+  const control: Partial<Control> = {
     serviceOutages: async () => outages,
     serverLog: async (_, place) => [`last line of ${place}`],
+    addRule: async () => "rule",
+    ruleFired: async () => fired,
+    removeRule: async () => fired,
   };
   await using command = await serveControl(control as Control);
   const run: RunInfo = { ...RUN, mode, control: command };
@@ -145,6 +152,23 @@ test("a mutant that lives is told by its name", async () => {
   expect(lives).toMatchObject({ outcome: "fail", reason: "survived: does nothing (pass)" });
   expect(dies).toMatchObject({ outcome: "pass", mutants: [{ verdict: "killed" }] });
 });
+
+test.each([
+  ["passes", 0, async () => undefined, "not-fired"],
+  ["passes", 2, async () => undefined, "survived"],
+  ["fails", 0, refuted, "moot"],
+  ["fails", 2, refuted, "killed"],
+] as const)(
+  "of a check that %s while a mutant's rule fired %i times, the mutant is told as it is",
+  async (_, fired, body, verdict) => {
+    const rule = { match: {}, phase: "before", action: { kind: "reset" } } as const;
+    const mutant = { name: "resets", rules: [rule] };
+
+    const report = await judge(body, [], { mode: "mutants", mutant, fired });
+
+    expect(report.mutants).toMatchObject([{ name: "resets", verdict }]);
+  },
+);
 
 test("a mutant on which a check gave no verdict is trouble of ours, unless another one lives", async () => {
   const mutant = [
