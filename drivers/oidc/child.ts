@@ -9,7 +9,7 @@ const file = process.argv[2];
 if (file === undefined) throw new Error("the settings file is missing");
 const settings: ServiceSettings = JSON.parse(readFileSync(file, "utf8"));
 const { web, control } = makeService(settings);
-web.keepAliveTimeout = IDLE_MS;
+for (const server of [web, control]) server.keepAliveTimeout = IDLE_MS;
 control.listen(settings.control.port, settings.control.host);
 web.listen(settings.port, settings.host, () => {
   console.log(`auth service of ${settings.serverName}, listening at port ${settings.port}`);

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { type Dispatcher, request } from "undici";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { IDLE_MS } from "#harness/http/idle";
 import { ClientForSpecs, REDIRECT, scopeOf, send, sendForm } from "./client-for-specs.ts";
 import { SECRET, type ServiceForSpecs, startForSpecs } from "./service-for-specs.ts";
 
@@ -213,6 +214,8 @@ test("the admin side is for who knows its secret, which lies in a file of its ow
     { authorization: "Bearer guess" },
   );
   expect(asked).toMatchObject({ status: 401, body: { trouble: "the secret is wrong" } });
+  // The driver must not meet a connection that is being closed while it waits in between.
+  expect(asked.headers["keep-alive"]).toBe(`timeout=${IDLE_MS / 1000}`);
 });
 
 test("leaves no process and no file behind when it is stopped", async () => {

@@ -1,4 +1,6 @@
+import { request } from "undici";
 import { expect, test } from "vitest";
+import { IDLE_MS } from "#harness/http/idle";
 import { type Control, controlClient, serveControl } from "./control.ts";
 
 /** A command whose isolated deployments never start. */
@@ -60,4 +62,12 @@ test("what the command throws comes as it was", async () => {
     code: "INTERNAL",
     what: "no such server",
   });
+});
+
+test("a connection is there for the next call, however long the check waits in between", async () => {
+  await using command = await serveControl(STUCK);
+
+  const { headers } = await request(command.url);
+
+  expect(headers["keep-alive"]).toBe(`timeout=${IDLE_MS / 1000}`);
 });

@@ -10,6 +10,7 @@ import type { ServerAction } from "#harness/deployment/actions";
 import type { Administration, Feature, Registered, Setting } from "#harness/deployment/contract";
 import { describe, HarnessError, type HarnessErrorCode } from "#harness/errors";
 import type { Rule } from "#harness/gateway/rule";
+import { IDLE_MS } from "#harness/http/idle";
 import type { CheckEvidence } from "#harness/replay/record";
 import type { DeploymentInfo } from "./run-info.ts";
 
@@ -175,7 +176,7 @@ export async function serveControl(
 ): Promise<AsyncDisposable & { readonly url: string; readonly token: string }> {
   const token = crypto.randomUUID();
   const expected = Buffer.from(`Bearer ${token}`);
-  const server = createServer(async (incoming, outgoing) => {
+  const server = createServer({ keepAliveTimeout: IDLE_MS }, async (incoming, outgoing) => {
     const given = Buffer.from(incoming.headers.authorization ?? "");
     if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
       outgoing.writeHead(401).end("{}");
