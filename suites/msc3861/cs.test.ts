@@ -200,20 +200,40 @@ check(
   },
 );
 
-const LIFETIME_S = 3;
+/** Of access tokens, seconds; the longer one is for a machine that is too slow for the first. */
+const LIFETIMES_S = [3, 15];
 const PATIENCE_MS = 5_000;
 
-/** A session whose access token ends soon, and nothing to refresh it with. */
-async function shortSession(world: World): Promise<Session> {
+interface ShortSession {
+  readonly session: Session;
+  /** When its time is surely over, milliseconds from now. */
+  readonly overInMs: number;
+}
+
+/** A session whose access token ends soon, with nothing to refresh it, and which the homeserver knows by now. */
+async function shortSession(world: World): Promise<ShortSession> {
   const alice = await world.account("alice");
-  const deviceId = deviceName(world);
-  const { accessToken } = await world.auth().accounts.issueToken({
-    localpart: alice.localpart,
-    scope: API_SCOPE,
-    deviceId,
-    expiresInS: LIFETIME_S,
+  for (const lifetimeS of LIFETIMES_S) {
+    const deviceId = deviceName(world);
+    const askedMs = performance.now();
+    const { accessToken } = await world.auth().accounts.issueToken({
+      localpart: alice.localpart,
+      scope: API_SCOPE,
+      deviceId,
+      expiresInS: lifetimeS,
+    });
+    const session = world.session("hs1", alice, { accessToken, deviceId });
+    const first = await session.get(WHOAMI);
+    // Services count in whole seconds. A refusal that came later says nothing about the homeserver.
+    const isInTime = performance.now() - askedMs < (lifetimeS - 1) * 1_000;
+    if (!isInTime) continue;
+    ok(first);
+    return { session, overInMs: lifetimeS * 1_000 };
+  }
+  throw new HarnessError("DEADLINE", {
+    what: `access tokens of ${LIFETIMES_S.join(" and ")} s were over before the homeserver had answered once`,
+    next: "the machine has too much to do: give it less at a time",
   });
-  return world.session("hs1", alice, { accessToken, deviceId });
 }
 
 check(
@@ -221,10 +241,9 @@ check(
   "the homeserver takes a token no more once its time is over, though it knows it",
   { mutant: TAKES_IT },
   async (world) => {
-    const session = await shortSession(world);
-    await expectAlive(session);
+    const { session, overInMs } = await shortSession(world);
 
-    await expectEnded(world, session, LIFETIME_S * 1_000 + PATIENCE_MS);
+    await expectEnded(world, session, overInMs + PATIENCE_MS);
   },
 );
 
@@ -239,8 +258,7 @@ check(
     ),
   },
   async (world) => {
-    const session = await shortSession(world);
-    await expectAlive(session);
+    const { session, overInMs } = await shortSession(world);
     const started = performance.now();
     const away = await world.fault(introspection(session.accessToken), "before", { kind: "reset" });
 
@@ -250,7 +268,7 @@ check(
         expectThat(response.status !== 200, "a refusal", response.status, response);
         return response;
       },
-      { deadlineMs: LIFETIME_S * 1_000 + PATIENCE_MS },
+      { deadlineMs: overInMs + PATIENCE_MS },
     );
 
     await away[Symbol.asyncDispose]();
