@@ -70,6 +70,14 @@ describe("a verdict is stable", () => {
     ]);
   });
 
+  test("nor of one that a run could not see broken, which tried less", () => {
+    const rule = result("CS.b", "fail", { check: IN_ALL_ANSWERS });
+    const all = [result("CS.a", "pass"), result("CS.c", "pass")];
+    const runs = [run("r0", [...all, rule]), run("r1", [result("CS.a", "pass")])];
+
+    expect(audited(runs).unstable).toEqual([]);
+  });
+
   test("and not of one that no run was whole enough to see kept", () => {
     const rule = result("CS.b", "fail", { check: IN_ALL_ANSWERS });
     const killed = { ...run("r1", [result("CS.a", "pass")]), troubles: ["it was killed"] };

@@ -65,27 +65,36 @@ export function auditedChecks(
 
 /**
  * Rules that are kept in all answers leave no result, only broken ones do, and those at the end of a run: a whole run of the
- * same server without it is a pass.
+ * same server without it is a pass, when it tried what a run did that saw it broken. Another selection gets other answers.
  */
 function unbroken(runs: readonly StoredRun[]): readonly Placed[] {
-  const broken = runs.flatMap(({ results }) =>
-    results.filter(({ check }) => check === IN_ALL_ANSWERS),
-  );
+  const isOfRule = ({ check }: CheckResult) => check === IN_ALL_ANSWERS;
   const placeOf = ({ deployment, requirement }: CheckResult) => `${deployment}\0${requirement}`;
-  const once = new Map(broken.map((result) => [placeOf(result), result]));
-  const whole = runs.filter(({ troubles }) => troubles.length === 0);
-  return whole.flatMap(({ path: run, results }) =>
-    [...once.values()]
-      .filter(({ deployment }) => results.some((one) => one.deployment === deployment))
-      .filter(
-        (rule) =>
-          !results.some((one) => one.check === IN_ALL_ANSWERS && placeOf(one) === placeOf(rule)),
-      )
-      .map(({ reason, ...rule }) => ({
-        run,
-        result: { ...rule, outcome: "pass" as const, durationMs: 0 },
-      })),
-  );
+  const triedBy = runs.map(({ results }) => {
+    const tried = results.filter((result) => !isOfRule(result));
+    return Map.groupBy(tried, ({ deployment }) => deployment);
+  });
+  const checksOf = (run: number, deployment: string) =>
+    new Set(triedBy[run]?.get(deployment)?.map((result) => `${placeOf(result)}\0${result.check}`));
+  /** By rule: its result, and what was tried by the run of those that saw it broken which tried least. */
+  const broken = new Map<string, { rule: CheckResult; checks: ReadonlySet<string> }>();
+  for (const [run, { results }] of runs.entries()) {
+    for (const rule of results.filter(isOfRule)) {
+      const checks = checksOf(run, rule.deployment);
+      const known = broken.get(placeOf(rule));
+      if (known === undefined || checks.size < known.checks.size)
+        broken.set(placeOf(rule), { rule, checks });
+    }
+  }
+  return runs.flatMap(({ path: run, results, troubles }, index) => {
+    if (troubles.length > 0) return [];
+    const own = new Set(results.filter(isOfRule).map(placeOf));
+    return [...broken].flatMap(([place, { rule, checks }]) => {
+      if (own.has(place) || !checks.isSubsetOf(checksOf(index, rule.deployment))) return [];
+      const { reason, ...kept } = rule;
+      return [{ run, result: { ...kept, outcome: "pass" as const, durationMs: 0 } }];
+    });
+  });
 }
 
 function auditedOf(seen: readonly Placed[], requirements: Requirements): AuditedCheck | undefined {

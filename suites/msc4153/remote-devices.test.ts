@@ -97,6 +97,44 @@ check(
 );
 
 check(
+  "E2EE.devlist.fed-prev-gap",
+  "the server tells its users of devices that it asked for again, also when there are none any more",
+  {
+    mutant: [
+      TELLS_NO_CHANGE,
+      altersAnswer("keeps the last device", QUERY, {
+        set: { "/device_keys/*/OLD": { keys: {} } },
+      }),
+    ],
+  },
+  async (world) => {
+    const meeting = await meet(world, { creation: { initial_state: ENCRYPTED.initial_state } });
+    const { alice, peer, mallory } = meeting;
+    const before = serve(peer, mallory, 7, "OLD");
+    await world.eventually(async () =>
+      expectEqual(await devicesOf(alice, mallory), ["OLD"], "the devices before"),
+    );
+    for (const handle of before) handle[Symbol.dispose]();
+    serve(peer, mallory, 9);
+    const since = await alice.syncToken();
+
+    const content = {
+      user_id: mallory,
+      device_id: "OLD",
+      deleted: true,
+      stream_id: 9,
+      prev_id: [8],
+    };
+    ok(await peer.client(alice.server.serverName).send([], [{ edu_type: UPDATE, content }]));
+
+    await world.eventually(async () =>
+      expectEqual(await devicesOf(alice, mallory), [], "the devices"),
+    );
+    await untilChanged(alice, since, { userId: mallory });
+  },
+);
+
+check(
   "E2EE.devlist.fed-spoof",
   "the server ignores news of users that are not of the server which sends them",
   {
