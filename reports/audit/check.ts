@@ -70,27 +70,20 @@ export function auditedChecks(
 function unbroken(runs: readonly StoredRun[]): readonly Placed[] {
   const isOfRule = ({ check }: CheckResult) => check === IN_ALL_ANSWERS;
   const placeOf = ({ deployment, requirement }: CheckResult) => `${deployment}\0${requirement}`;
-  const triedBy = runs.map(({ results }) => {
-    const tried = results.filter((result) => !isOfRule(result));
-    return Map.groupBy(tried, ({ deployment }) => deployment);
+  const checkOf = (result: CheckResult) => `${placeOf(result)}\0${result.check}`;
+  const asked = runs.map((run) => {
+    const tried = run.results.filter((one) => !isOfRule(one)).map(checkOf);
+    return { ...run, tried: new Set(tried), rules: run.results.filter(isOfRule) };
   });
-  const checksOf = (run: number, deployment: string) =>
-    new Set(triedBy[run]?.get(deployment)?.map((result) => `${placeOf(result)}\0${result.check}`));
-  /** By rule: its result, and what was tried by the run of those that saw it broken which tried least. */
-  const broken = new Map<string, { rule: CheckResult; checks: ReadonlySet<string> }>();
-  for (const [run, { results }] of runs.entries()) {
-    for (const rule of results.filter(isOfRule)) {
-      const checks = checksOf(run, rule.deployment);
-      const known = broken.get(placeOf(rule));
-      if (known === undefined || checks.size < known.checks.size)
-        broken.set(placeOf(rule), { rule, checks });
-    }
-  }
-  return runs.flatMap(({ path: run, results, troubles }, index) => {
+  /** By rule: its result, and what was tried by the run that saw it broken; of several, by the one that tried least. */
+  const broken = new Map<string, { rule: CheckResult; tried: ReadonlySet<string> }>();
+  for (const { tried, rules } of asked.toSorted((a, b) => b.tried.size - a.tried.size))
+    for (const rule of rules) broken.set(placeOf(rule), { rule, tried });
+  return asked.flatMap(({ path: run, tried, rules, troubles }) => {
     if (troubles.length > 0) return [];
-    const own = new Set(results.filter(isOfRule).map(placeOf));
-    return [...broken].flatMap(([place, { rule, checks }]) => {
-      if (own.has(place) || !checks.isSubsetOf(checksOf(index, rule.deployment))) return [];
+    const own = new Set(rules.map(placeOf));
+    return [...broken].flatMap(([place, { rule, tried: wanted }]) => {
+      if (own.has(place) || !wanted.isSubsetOf(tried)) return [];
       const { reason, ...kept } = rule;
       return [{ run, result: { ...kept, outcome: "pass" as const, durationMs: 0 } }];
     });
